@@ -1,0 +1,241 @@
+# Makefile: builds ./main and the tests, for every machine with mpicxx; with nvcc, for GPUs too.
+#
+#   *.cpp ---------------------- mpicxx -----------------------------+
+#   cpu_func.cpp --------------- g++, once an instruction set -------+--> ./main, tests
+#   one GPU back end of three:                                       |
+#     cuda     gpu_*.cu -------- nvcc -------------------------------+    for GPUs
+#     absent   gpu_absent.cpp -- mpicxx -----------------------------+    where there is no nvcc
+#     gpuhost  gpu_*.cu -------- g++ and tests/gpuhost --------------+--> main_gpuhost, tests alone
+#
+# Each configuration (float or double, debug, sanitizer) has its own folder of objects, $(B), so two
+# of them never mix. What was found and every flag is kept in $(B)/*.flags, written only when it
+# changes; all that is built from those flags depends on that file.
+
+# ---- what is built from what ---------------------------------------------------------------------
+LIBRARY      := options report comm neural_network mnist_reader cpu_replica judge grade
+CUDA_FILES   := gpu_func gpu_replica gpu_cublas
+RUNNER_FILES := gpuhost gpuhost_runtime
+KERNEL_TESTS := test_kernels
+TRAIN_TESTS  := test_train
+CLI_TESTS    := test_cli
+UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS),\
+                  $(patsubst tests/%.cpp,%,$(wildcard tests/test_*.cpp)))
+
+# ---- what the user chooses -----------------------------------------------------------------------
+CUDA        ?= auto
+DOUBLE_FLAG ?=
+DEBUG       ?=
+VERBOSE     ?=
+SANITIZE    ?=
+MPICXX      ?= mpicxx
+
+REAL := $(if $(findstring -DUSE_DOUBLE,$(DOUBLE_FLAG)),double,float)
+B    := build/$(REAL)$(if $(DEBUG),-debug)$(if $(SANITIZE),-$(SANITIZE))
+SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_tsan := -fsanitize=thread
+TOLD_asan := -DGPUHOST_ASAN
+TOLD_tsan := -DGPUHOST_TSAN
+SAN      := $(if $(SANITIZE),$(or $(SAN_$(SANITIZE)),$(error SANITIZE=$(SANITIZE): say asan or tsan)))
+
+MAKEFLAGS += --no-builtin-rules
+# As many jobs as processors, unless the user says otherwise.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+Q := $(if $(VERBOSE),,@)
+show = @printf '  %-12s %s\n'
+
+# ---- what is missing is installed, or named ------------------------------------------------------
+GOALS    := $(or $(MAKECMDGOALS),main)
+BUILDING := $(filter-out help clean format,$(GOALS))
+ifeq ($(MAKELEVEL),0)
+NEEDS := $(if $(BUILDING),build) $(if $(filter test test-quick test-binaries,$(GOALS)),test) \
+         $(if $(filter lint,$(GOALS)),lint)
+ifneq ($(strip $(NEEDS)),)
+ifneq ($(shell ./setup.sh $(NEEDS) >&2 && echo ready),ready)
+$(error not everything that is needed is here; see above)
+endif
+endif
+endif
+
+# ---- what is found -------------------------------------------------------------------------------
+MPI := $(shell mpirun --version 2>/dev/null | head -n 1)
+EIGEN_PLACES := $(patsubst -I%,%,$(shell pkg-config --cflags-only-I eigen3 2>/dev/null)) \
+    $(addsuffix /eigen3,$(subst :, ,$(CPATH)) /usr/local/include /usr/include)
+EIGEN := $(firstword $(patsubst %/Eigen/Core,%,$(wildcard $(addsuffix /Eigen/Core,$(EIGEN_PLACES)))))
+
+NVCC := $(if $(filter-out 0,$(CUDA)),$(firstword $(shell command -v nvcc) \
+          $(wildcard $(addsuffix /bin/nvcc,$(CUDA_HOME) /usr/local/cuda))))
+ifeq ($(CUDA)$(NVCC),1)
+$(error CUDA=1, but there is no nvcc on the PATH, in CUDA_HOME or in /usr/local/cuda: \
+        install the CUDA Toolkit (on a cluster: module load cuda), or leave CUDA=1 out)
+endif
+BACKEND := $(if $(NVCC),cuda,absent)
+ifdef NVCC
+NVCC_VERSION := $(lastword $(shell $(NVCC) --version | grep -o 'V[0-9.]*'))
+NVCC_LIBS := $(shell $(NVCC) --dryrun -x cu /dev/null 2>&1 | sed -n 's/.*LIBRARIES=//p' | tr -d '"')
+NVCC_KNOWS := $(patsubst sm_%,%,$(shell $(NVCC) --list-gpu-code))
+EVERY_ARCH := $(filter 75 80 86 89 90,$(NVCC_KNOWS))
+# The GPUs' own architectures are asked for once, not again by each make inside this one.
+ifeq ($(MAKELEVEL),0)
+GPU_FOUND := $(sort $(subst .,,$(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null)))
+export GPU_FOUND
+endif
+GPU_ARCHS := $(or $(filter $(GPU_FOUND),$(NVCC_KNOWS)),$(EVERY_ARCH))
+GENCODE := $(foreach a,$(GPU_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+    $(foreach a,$(lastword $(GPU_ARCHS)),-gencode arch=compute_$(a),code=compute_$(a))
+endif
+
+ifeq ($(MAKELEVEL)$(if $(BUILDING),,none),0)
+$(info # type     $(REAL)$(if $(DEBUG), debug))
+$(info # MPI      $(or $(MPI),mpirun not found; $(MPICXX) builds, but nothing can run))
+$(info # CPU      $(if $(EIGEN),Eigen in $(EIGEN),Eigen where the compiler looks by itself))
+$(info # CUDA     $(if $(NVCC),$(NVCC_VERSION) ($(NVCC)) for sm $(GPU_ARCHS) and PTX,$(if \
+    $(filter 0,$(CUDA)),not wanted (CUDA=0),no nvcc on the PATH or under CUDA_HOME or \
+    /usr/local/cuda): trains on the CPU alone))
+$(if $(NVCC),$(info # GPU      $(if $(GPU_FOUND),compute capability $(GPU_FOUND),none here: \
+    ./main takes the CPU here and a GPU where there is one)))
+endif
+
+# ---- flags ---------------------------------------------------------------------------------------
+# No fast-math and no contraction: host results depend on the program alone, not on the compiler.
+# Open MPI's and MPICH's old C++ bindings are not used; without them their headers do not warn.
+OPTIMISE := $(if $(DEBUG),-O0 -D_GLIBCXX_ASSERTIONS,-O2)
+WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+HOST     := -std=c++20 -g $(OPTIMISE) $(WARN) -ffp-contract=off $(DOUBLE_FLAG) $(SAN) -I. -MMD -MP
+MPI_HOST := $(HOST) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX
+NVCC_HOST_WARN := -Wall,-Wextra,-Wshadow,-ffp-contract=off
+NVCC_FLAGS := -std=c++20 -ccbin $(CXX) $(GENCODE) -t 2 -Werror all-warnings \
+    $(if $(DEBUG),-O0 -g -G -D_GLIBCXX_ASSERTIONS,-O2 -lineinfo) -Xcompiler=$(NVCC_HOST_WARN) \
+    $(DOUBLE_FLAG) -I. -MMD -MP
+# The .cu files are C++ to g++, which knows none of nvcc's pragmas.
+GPUHOST  := $(HOST) -Itests/gpuhost -Wno-unknown-pragmas
+
+# The CPU's arithmetic is compiled once for each instruction set; the program takes the best one
+# that the processor has. Sanitizers and debuggers need one alone.
+ISAS := baseline $(if $(DEBUG)$(SANITIZE),,$(if $(filter x86_64-%,$(shell $(CXX) -dumpmachine)),avx2 avx512))
+ISA_avx2   := -mavx2 -mfma
+# GCC 12's own AVX-512 header reads a variable before it is set, as it means to, and warns of it.
+ISA_avx512 := -march=x86-64-v4 -Wno-maybe-uninitialized
+CPU_FLAGS  := $(filter-out -O2,$(HOST)) $(if $(DEBUG),,-O3) $(addprefix -isystem ,$(EIGEN))
+MPI_HOST   += $(if $(filter avx512,$(ISAS)),-DCPU_HAS_X86_ISAS)
+
+LIBS         := -lz -ldl -lpthread
+LIBS_cuda    := $(filter-out %/stubs,$(NVCC_LIBS)) -lcudart_static -lrt \
+    $(patsubst -L%,-Xlinker -rpath=%,$(filter-out %/stubs,$(NVCC_LIBS)))
+LIBS_gpuhost := -lboost_context
+
+# ---- objects -------------------------------------------------------------------------------------
+OBJECTS      := $(LIBRARY:%=$(B)/%.o) $(ISAS:%=$(B)/cpu_func.%.o)
+GPU_cuda     := $(CUDA_FILES:%=$(B)/cuda/%.o)
+GPU_absent   := $(B)/gpu_absent.o
+RUNNER       := $(RUNNER_FILES:%=$(B)/gpuhost/tests/gpuhost/%.o)
+GPU_gpuhost  := $(addprefix $(B)/gpuhost/,gpu_func.o gpu_replica.o tests/gpuhost/no_cublas.o) $(RUNNER)
+TESTS_HERE   := $(addprefix $(B)/tests/,unit_tests cli_tests kernel_tests_gpuhost \
+                train_tests_gpuhost $(if $(NVCC),kernel_tests_cuda train_tests_cuda))
+
+# ---- targets -------------------------------------------------------------------------------------
+.PHONY: run test test-quick test-binaries test-slurm sanitized gpu-objects gpu-check lint format \
+        clean help FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := main
+
+main: $(B)/main.o $(OBJECTS) $(GPU_$(BACKEND)) build/main.flags  ## builds ./main (DOUBLE_FLAG=-DUSE_DOUBLE: in double)
+	$(call link,$(LIBS_$(BACKEND)))
+
+run: main  ## trains on MNIST (NP=2 ranks, ARGS="flags of ./main")
+	$(Q). tests/mpi_env.sh && mpirun -np $(or $(NP),2) ./main $(ARGS)
+
+test: test-binaries sanitized-asan sanitized-tsan  ## every test, under 12 minutes (NP=3: on 3 ranks alone)
+	$(Q)tests/run.sh full $(B)
+
+test-quick: test-binaries  ## the short tests, under 2 minutes
+	$(Q)tests/run.sh quick $(B)
+
+test-binaries: main $(B)/main_gpuhost $(TESTS_HERE)
+
+sanitized-asan sanitized-tsan: sanitized-%:
+	$(Q)+$(MAKE) --no-print-directory SANITIZE=$* sanitized
+sanitized: $(B)/tests/kernel_tests_gpuhost $(B)/tests/train_tests_gpuhost
+
+test-slurm: main  ## hw6.sh on a real Slurm, started on this machine
+	$(Q)tests/slurm/test_slurm.sh
+
+gpu-check:  ## compiles the kernels for every architecture, float and double, all warnings as errors
+	$(Q)+$(MAKE) --no-print-directory CUDA=1 GPU_FOUND= DOUBLE_FLAG= B=build/gpu-check/float gpu-objects
+	$(Q)+$(MAKE) --no-print-directory CUDA=1 GPU_FOUND= DOUBLE_FLAG=-DUSE_DOUBLE B=build/gpu-check/double gpu-objects
+gpu-objects: $(GPU_cuda)
+
+SOURCES := $(wildcard *.cpp *.h *.cu tests/*.cpp tests/*.h tests/gpuhost/*.cpp tests/gpuhost/*.h)
+lint:  ## clang-format, cppcheck and clang-tidy
+	clang-format --dry-run -Werror $(SOURCES)
+
+format:  ## formats every source
+	clang-format -i $(SOURCES)
+
+clean:  ## removes all that was built
+	rm -rf build main
+
+help:  ## says what make can do
+	@sed -n 's/^\([a-z-]*\):.*## */  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+
+# ---- rules ---------------------------------------------------------------------------------------
+define link
+$(show) LINK $@
+$(Q)mkdir -p $(@D) && $(MPICXX) $(SAN) -o $@ $(filter %.o,$^) $(LDFLAGS) $(1) $(LIBS)
+endef
+define compile
+$(show) '$(1)' $<
+$(Q)mkdir -p $(@D) && $(2) -c -o $@ $<
+endef
+
+$(B)/%.o: %.cpp $(B)/host.flags
+	$(call compile,MPICXX,$(MPICXX) $(MPI_HOST))
+
+$(B)/cpu_func.%.o: cpu_func.cpp $(B)/host.flags
+	$(call compile,CXX $*,$(CXX) $(CPU_FLAGS) $(ISA_$*) -DCPU_ISA=$* -DEigen=Eigen_$*)
+	$(if $(ISA_$*),$(Q)$(own_code_alone))
+# An inline function of std:: compiled here for AVX could be the copy that the linker keeps for the
+# whole program, which would then crash on a processor without AVX. So there may be none.
+define own_code_alone
+nm -C $@ | awk '$$2 == "W" && !/$*/ { print "$@ has code that is not $* alone:", $$0; bad = 1 } END { exit bad }' >&2
+endef
+
+$(B)/cuda/%.o: %.cu $(B)/cuda.flags
+	$(call compile,NVCC,$(NVCC) $(NVCC_FLAGS))
+$(B)/cuda/%.o: %.cpp $(B)/cuda.flags
+	$(call compile,NVCC,$(NVCC) $(NVCC_FLAGS) -x cu)
+
+$(B)/gpuhost/%.o: %.cu $(B)/host.flags
+	$(call compile,GPUHOST,$(CXX) $(GPUHOST) -x c++)
+$(B)/gpuhost/%.o: %.cpp $(B)/host.flags
+	$(call compile,GPUHOST,$(CXX) $(GPUHOST))
+# The runner itself is never sanitized: it moves between stacks, and tells the sanitizer of each move.
+$(RUNNER): $(B)/gpuhost/%.o: %.cpp $(B)/host.flags
+	$(call compile,GPUHOST,$(CXX) $(filter-out $(SAN),$(GPUHOST)) $(TOLD_$(SANITIZE)))
+
+$(B)/main_gpuhost: $(B)/main.o $(OBJECTS) $(GPU_gpuhost) $(B)/host.flags
+	$(call link,$(LIBS_gpuhost))
+$(B)/tests/unit_tests: $(UNIT_TESTS:%=$(B)/tests/%.o) $(OBJECTS) $(GPU_absent)
+	$(call link,-lgtest -lgtest_main)
+$(B)/tests/cli_tests: $(CLI_TESTS:%=$(B)/tests/%.o)
+	$(call link,-lgtest -lgtest_main)
+$(B)/tests/kernel_tests_gpuhost: $(KERNEL_TESTS:%=$(B)/gpuhost/tests/%.o) \
+        $(B)/gpuhost/tests/gpuhost/test_gpuhost.o $(OBJECTS) $(GPU_gpuhost)
+	$(call link,-lgtest -lgtest_main $(LIBS_gpuhost))
+$(B)/tests/kernel_tests_cuda: $(KERNEL_TESTS:%=$(B)/cuda/tests/%.o) $(OBJECTS) $(GPU_cuda)
+	$(call link,-lgtest -lgtest_main $(LIBS_cuda))
+$(B)/tests/train_tests_%: $(TRAIN_TESTS:%=$(B)/tests/%.o) $(B)/tests/mpi_main.o $(OBJECTS)
+	$(call link,-lgtest $(LIBS_$*))
+$(B)/tests/train_tests_cuda: $(GPU_cuda)
+$(B)/tests/train_tests_gpuhost: $(GPU_gpuhost)
+
+host.text := $(shell $(MPICXX) --version | head -n 1) $(MPI) $(MPI_HOST) $(CPU_FLAGS) $(ISAS)
+cuda.text := $(NVCC) $(NVCC_VERSION) $(NVCC_FLAGS)
+main.text := $(B) $(BACKEND) $(LIBS_$(BACKEND)) $(LDFLAGS)
+$(B)/host.flags $(B)/cuda.flags build/main.flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$($(basename $(@F)).text)' | cmp -s - $@ || echo '$($(basename $(@F)).text)' >$@
+
+-include $(wildcard $(B)/*.d $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

@@ -1,0 +1,163 @@
+// comm.cpp: the MPI calls, each behind MPI_CHECK.
+#include "comm.h"
+
+#define OMPI_SKIP_MPICXX 1
+#define MPICH_SKIP_MPICXX 1
+#include <mpi.h>
+#if defined(OPEN_MPI)
+#include <mpi-ext.h>
+#endif
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <type_traits>
+
+namespace {
+
+constexpr MPI_Datatype mpi_real() {
+    return std::is_same_v<nn_real, double> ? MPI_DOUBLE : MPI_FLOAT;
+}
+
+void mpi_check(int status, const char* call, int line) {
+    if (status == MPI_SUCCESS) return;
+    char text[MPI_MAX_ERROR_STRING];
+    int length = 0;
+    MPI_Error_string(status, text, &length);
+    throw Failure("comm.cpp", line, call, std::string(text, static_cast<std::size_t>(length)),
+                  "check that all ranks run the same binary, with the same flags, on live nodes");
+}
+#define MPI_CHECK(call) mpi_check((call), #call, __LINE__)
+
+int to_count(std::size_t n) {
+    if (n > static_cast<std::size_t>(std::numeric_limits<int>::max()))
+        throw InputError("a message of " + std::to_string(n) +
+                         " elements is more than MPI can send at once (2147483647): use a smaller "
+                         "network (-n) or batch (-b)");
+    return static_cast<int>(n);
+}
+
+template <class T>
+void broadcast_in_pieces(std::span<T> values, MPI_Datatype type) {
+    constexpr std::size_t piece = std::size_t{1} << 30;
+    for (std::size_t at = 0; at < values.size(); at += piece)
+        MPI_CHECK(MPI_Bcast(values.data() + at, to_count(std::min(piece, values.size() - at)), type,
+                            0, MPI_COMM_WORLD));
+}
+
+}  // namespace
+
+Session::Session(int& argc, char**& argv) {
+    // Open MPI spins while it waits, so ranks that share a core starve each other: a step then
+    // takes 100 to 300 times as long. Waiting ranks yield instead, unless the user has set it
+    // otherwise.
+    setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
+    MPI_CHECK(MPI_Init(&argc, &argv));
+    comm_ = std::make_unique<const Comm>();
+}
+
+Session::~Session() { MPI_Finalize(); }
+
+void Session::abort_all(const std::string& message, int code) const {
+    std::fprintf(stderr, "main: rank %d of %d: %s\n", comm_->rank(), comm_->size(),
+                 message.c_str());
+    std::fflush(nullptr);
+    MPI_Abort(MPI_COMM_WORLD, code);
+    std::_Exit(code);
+}
+
+Comm::Comm() {
+    MPI_CHECK(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
+    MPI_CHECK(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
+    MPI_CHECK(MPI_Comm_size(MPI_COMM_WORLD, &size_));
+    MPI_Comm node;
+    MPI_CHECK(
+        MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node));
+    MPI_CHECK(MPI_Comm_rank(node, &node_rank_));
+    MPI_CHECK(MPI_Comm_size(node, &node_size_));
+    MPI_CHECK(MPI_Comm_free(&node));
+}
+
+void Comm::broadcast(std::span<std::uint8_t> bytes) const {
+    broadcast_in_pieces(bytes, MPI_UINT8_T);
+}
+void Comm::broadcast(std::span<std::uint32_t> words) const {
+    broadcast_in_pieces(words, MPI_UINT32_T);
+}
+void Comm::broadcast(std::span<nn_real> values) const { broadcast_in_pieces(values, mpi_real()); }
+
+std::uint64_t Comm::from_root(std::uint64_t value) const {
+    MPI_CHECK(MPI_Bcast(&value, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD));
+    return value;
+}
+
+void Comm::scatter(std::span<const std::uint8_t> all, std::span<const int> counts,
+                   std::span<std::uint8_t> mine) const {
+    std::vector<int> starts(counts.size());
+    std::exclusive_scan(counts.begin(), counts.end(), starts.begin(), 0);
+    MPI_CHECK(MPI_Scatterv(all.data(), counts.data(), starts.data(), MPI_UINT8_T, mine.data(),
+                           to_count(mine.size()), MPI_UINT8_T, 0, MPI_COMM_WORLD));
+}
+
+void Comm::sum(nn_real* values, std::size_t count) const {
+    MPI_CHECK(
+        MPI_Allreduce(MPI_IN_PLACE, values, to_count(count), mpi_real(), MPI_SUM, MPI_COMM_WORLD));
+}
+
+double Comm::sum(double value) const {
+    MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD));
+    return value;
+}
+
+bool Comm::all(bool value) const {
+    int everywhere = value;
+    MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, &everywhere, 1, MPI_INT, MPI_LAND, MPI_COMM_WORLD));
+    return everywhere != 0;
+}
+
+std::vector<std::string> Comm::gather(const std::string& line) const {
+    const int length = to_count(line.size());
+    std::vector<int> lengths(static_cast<std::size_t>(size_)), starts(lengths.size());
+    MPI_CHECK(MPI_Gather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, 0, MPI_COMM_WORLD));
+    std::exclusive_scan(lengths.begin(), lengths.end(), starts.begin(), 0);
+    std::string text(is_root() ? static_cast<std::size_t>(starts.back() + lengths.back()) : 0, ' ');
+    MPI_CHECK(MPI_Gatherv(line.data(), length, MPI_CHAR, text.data(), lengths.data(), starts.data(),
+                          MPI_CHAR, 0, MPI_COMM_WORLD));
+    std::vector<std::string> lines;
+    for (std::size_t r = 0; is_root() && r < lengths.size(); ++r)
+        lines.push_back(
+            text.substr(static_cast<std::size_t>(starts[r]), static_cast<std::size_t>(lengths[r])));
+    return lines;
+}
+
+void Comm::together(const std::function<void()>& action) const {
+    std::optional<InputError> mine;
+    try {
+        action();
+    } catch (const InputError& error) {
+        mine = error;
+    }
+    int first_failed = mine ? rank_ : size_;
+    MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, &first_failed, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD));
+    if (first_failed == rank_) throw *mine;
+    if (first_failed < size_) throw InputErrorElsewhere{};
+}
+
+bool Comm::is_cuda_aware() {
+#if defined(MPIX_CUDA_AWARE_SUPPORT)
+    return MPIX_Query_cuda_support() == 1;
+#else
+    return false;
+#endif
+}
+
+std::string Comm::library_version() {
+    char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length = 0;
+    MPI_CHECK(MPI_Get_library_version(text, &length));
+    const std::string whole(text, static_cast<std::size_t>(length));
+    return whole.substr(0, whole.find_first_of(",\n"));
+}

@@ -1,0 +1,20 @@
+// gpu_absent.cpp: stands in for the CUDA files in a build without nvcc.
+//
+// Such a binary finds no device and says why, and then never asks for a replica on one.
+#include <stdexcept>
+
+#include "gpu_gemm_timing.h"
+#include "replica.h"
+
+namespace {
+constexpr const char* why = "this binary was built without nvcc (install it and run make CUDA=1)";
+}
+
+CudaDevices find_cuda_devices() { return {0, why, ""}; }
+
+std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape&, int, bool) {
+    throw std::logic_error("make_cuda_replica: find_cuda_devices() has found none");
+}
+
+GemmTiming time_our_gemm(const GemmProblem&, int, nn_real*) { return {0, why}; }
+GemmTiming time_cublas_gemm(const GemmProblem&, int, nn_real*) { return {0, why}; }

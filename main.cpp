@@ -1,0 +1,231 @@
+// main.cpp: options -> data -> train -> report. Every rank runs all of it; rank 0 reads and prints.
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <limits>
+#include <new>
+#include <optional>
+
+#include "comm.h"
+#include "error.h"
+#include "grade.h"
+#include "judge.h"
+#include "mnist_reader.h"
+#include "neural_network.h"
+#include "options.h"
+#include "report.h"
+
+namespace {
+
+/// The images that rank 0 holds; every rank knows the sizes.
+struct Data {
+    Dataset train, held_out, test;  ///< pixels and labels on rank 0 alone
+    std::size_t train_images = 0, held_out_images = 0, test_images = 0;
+};
+
+/// Moves the images from the `count`-th on out of `set` into a set of their own.
+Dataset cut_off(Dataset& set, std::size_t count) {
+    Dataset rest{set.rows, set.cols, set.classes, {}, {}};
+    const auto pixel = set.pixels.begin() + static_cast<std::ptrdiff_t>(count * set.features());
+    const auto label = set.labels.begin() + static_cast<std::ptrdiff_t>(count);
+    rest.pixels.assign(pixel, set.pixels.end());
+    rest.labels.assign(label, set.labels.end());
+    set.pixels.erase(pixel, set.pixels.end());
+    set.labels.erase(label, set.labels.end());
+    return rest;
+}
+
+Data read_data(const Comm& comm, const Options& options) {
+    Data data;
+    comm.together([&] {
+        if (!comm.is_root()) return;
+        data.train = read_mnist(options.data, Split::train);
+        data.test = read_mnist(options.data, Split::test, data.train.classes);
+        if (data.test.features() != data.train.features())
+            throw InputError(options.data +
+                             ": expected test images as large as the training "
+                             "images, found " +
+                             std::to_string(data.test.features()) + " and " +
+                             std::to_string(data.train.features()) + " pixels; get the set again");
+        if (options.train_size > data.train.count())
+            throw InputError(options.data + ": expected at least " +
+                             std::to_string(options.train_size) + " training images, found " +
+                             std::to_string(data.train.count()) + "; use a smaller --train-size");
+        data.held_out =
+            cut_off(data.train, options.train_size > 0 ? options.train_size : data.train.count());
+    });
+    for (Dataset* set : {&data.train, &data.held_out, &data.test})
+        for (int* field : {&set->rows, &set->cols, &set->classes})
+            *field = static_cast<int>(comm.from_root(static_cast<std::uint64_t>(*field)));
+    data.train_images = comm.from_root(data.train.count());
+    data.held_out_images = comm.from_root(data.held_out.count());
+    data.test_images = comm.from_root(data.test.count());
+    return data;
+}
+
+Layout network_layout(const Options& options, const Data& data) {
+    std::vector<int> sizes = options.hidden;
+    sizes.insert(sizes.begin(), static_cast<int>(data.train.features()));
+    sizes.push_back(data.train.classes);
+    return Layout(sizes);
+}
+
+/// Samples that one rank's replica takes at once: its share of a mini-batch, or of an evaluation.
+int slice_capacity(const Comm& comm, const Options& options, const Data& data) {
+    const auto batch =
+        std::min<std::size_t>(static_cast<std::size_t>(options.training.batch), data.train_images);
+    const int share = slice_of(static_cast<int>(batch), 0, comm.size()).count;
+    return std::max(share, 256);
+}
+
+/// What MPI's counts can hold. Throws InputError.
+void check_sizes(const Layout& layout, const Options& options, const Data& data) {
+    constexpr std::size_t most = std::numeric_limits<int>::max();
+    const auto batch =
+        std::min<std::size_t>(static_cast<std::size_t>(options.training.batch), data.train_images);
+    if (layout.total() > most)
+        throw InputError("-n: the network has " + std::to_string(layout.total()) +
+                         " parameters, more than the 2147483647 that one MPI message holds; use "
+                         "smaller layers");
+    if (batch * data.train.features() > most)
+        throw InputError("-b: a mini-batch of " + std::to_string(batch) +
+                         " images is more than the 2147483647 bytes that one MPI message holds; "
+                         "use a smaller batch");
+}
+
+struct ChosenDevice {
+    std::unique_ptr<Replica> replica;
+    CudaDevices cuda;
+};
+
+/// Each rank takes a GPU of its node by turns, or the CPU.
+ChosenDevice choose_device(const Comm& comm, const Options& options, const ReplicaShape& shape) {
+    ChosenDevice chosen{nullptr, find_cuda_devices()};
+    comm.together([&] {
+        if (options.device == "cuda" && chosen.cuda.count == 0)
+            throw InputError("--device cuda: rank " + std::to_string(comm.rank()) +
+                             " has no CUDA device: " + chosen.cuda.why_none +
+                             "; use --device auto or cpu, or run on a GPU node");
+        if (options.cuda_aware && !Comm::is_cuda_aware())
+            throw InputError("--cuda-aware: this MPI (" + Comm::library_version() +
+                             ") does not take device memory; leave the flag out");
+    });
+    if (options.device == "cpu" || chosen.cuda.count == 0)
+        chosen.replica = make_cpu_replica(shape);
+    else
+        chosen.replica =
+            make_cuda_replica(shape, comm.node_rank() % chosen.cuda.count, options.cuda_aware);
+    return chosen;
+}
+
+std::string host_name() {
+    char name[256] = "?";
+    gethostname(name, sizeof name - 1);
+    return name;
+}
+
+/// The largest relative L2 difference that rounding may cause; see README, "How it is verified".
+double comparison_tolerance(const Training& training, std::size_t images) {
+    static_cast<void>(training);
+    static_cast<void>(images);
+    return 1e-3;
+}
+
+/// -s: rank 0 trains the reference from the same start and compares. The others wait.
+bool compare_with_reference(const Comm& comm, const Options& options, const Data& data,
+                            const Parameters<nn_real>& initial,
+                            const Parameters<nn_real>& trained) {
+    bool right = true;
+    if (comm.is_root()) {
+        NeuralNetwork reference(initial);
+        const auto start = std::chrono::steady_clock::now();
+        reference.train(data.train, options.training);
+        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+        std::printf("# reference  CPU, serial, double: %.2f s, test accuracy %.2f %%\n",
+                    seconds.count(),
+                    100 * reference.accuracy(data.test, options.training.pixel_scale));
+        right = print_comparison(compare(trained, reference.parameters()),
+                                 comparison_tolerance(options.training, data.train_images));
+    }
+    return comm.from_root(right) != 0;
+}
+
+int train_and_report(const Comm& comm, const Options& options) {
+    const auto start = std::chrono::steady_clock::now();
+    const Data data = read_data(comm, options);
+    const Layout layout = network_layout(options, data);
+    const int capacity = slice_capacity(comm, options, data);
+    comm.together([&] { check_sizes(layout, options, data); });
+
+    ChosenDevice device =
+        choose_device(comm, options, {layout, capacity, options.training.pixel_scale});
+    RunFacts facts{.mpi_version = Comm::library_version(),
+                   .cuda = device.cuda,
+                   .rank_devices = comm.gather(host_name() + ": " + device.replica->device_name()),
+                   .layout = layout,
+                   .train_images = data.train_images,
+                   .held_out_images = data.held_out_images,
+                   .test_images = data.test_images,
+                   .rows = data.train.rows,
+                   .cols = data.train.cols};
+    if (comm.is_root()) print_banner(options, facts);
+
+    const auto initial =
+        initial_parameters<nn_real>(layout, options.training.seed, options.init_scale);
+    DataParallelNeuralNetwork network(comm, std::move(device.replica), initial, capacity);
+    const bool holds_out = data.held_out_images > 0;
+    std::optional<Progress> progress;
+    comm.together([&] {
+        progress.emplace(comm, network, holds_out ? data.held_out : data.test,
+                         holds_out ? "held-out" : "test", data.train_images, options.training,
+                         options.csv);
+    });
+    network.train(data.train, options.training, &*progress);
+
+    const Evaluation test = network.evaluate(data.test);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    const bool agree = network.ranks_agree();
+    const Parameters<nn_real> trained = network.parameters();
+    if (comm.is_root()) {
+        print_footer(test, data.test_images, network.times(), seconds.count());
+        std::printf("# ranks agree: %s\n", agree ? "all hold the same bits" : "no");
+        if (!agree) std::printf("CHECK FAILED: the ranks' parameters differ\n");
+    }
+    const bool right =
+        !options.compare || compare_with_reference(comm, options, data, initial, trained);
+    return agree && right ? exit_ok : exit_check_failed;
+}
+
+int run(const Comm& comm, int argc, char** argv) {
+    std::optional<Options> options;
+    comm.together([&] { options = parse_options(argc, argv, comm.is_root()); });
+    if (!options) return exit_ok;
+    if (options->grade == 4) {
+        const bool right = !comm.is_root() || grade_gemm();
+        return comm.from_root(right) != 0 ? exit_ok : exit_check_failed;
+    }
+    return train_and_report(comm, *options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Session mpi(argc, argv);
+    try {
+        return run(mpi.comm(), argc, argv);
+    } catch (const InputErrorElsewhere&) {
+        return exit_bad_input;
+    } catch (const InputError& error) {
+        std::fprintf(stderr, "main: %s\n", error.what());
+        return exit_bad_input;
+    } catch (const Diverged& error) {
+        if (mpi.comm().is_root()) std::fprintf(stderr, "main: %s\n", error.what());
+        return exit_check_failed;
+    } catch (const std::bad_alloc&) {
+        mpi.abort_all("out of memory; use a smaller network (-n) or batch (-b)", exit_failure);
+    } catch (const std::exception& error) {
+        mpi.abort_all(error.what(), exit_failure);
+    }
+}

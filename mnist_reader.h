@@ -1,0 +1,49 @@
+// mnist_reader.h: IDX files, plain or gzipped, become a Dataset.
+//
+// IDX is MNIST's own format: two zero bytes, a type byte (8 = unsigned byte), the number of
+// dimensions, each dimension as a big-endian 32-bit integer, then the elements, the last dimension
+// varying fastest. Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+/// Images and their labels. Pixels stay bytes until a device converts them.
+struct Dataset {
+    int rows = 0, cols = 0;            ///< of one image, in pixels
+    int classes = 0;                   ///< largest label + 1, or what the caller fixed
+    std::vector<std::uint8_t> pixels;  ///< features() x count(), column-major: an image is a column
+    std::vector<std::uint8_t> labels;  ///< count()
+
+    std::size_t count() const { return labels.size(); }
+    std::size_t features() const {
+        return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
+    }
+};
+
+enum class Split { train, test };
+
+/// The path of one file of the set in `dir`. `stem` is "train-images-idx3-ubyte" or the like. Tried
+/// in this order: `stem`, `stem`.gz, the spelling with a dot ("train-images.idx3-ubyte"), that with
+/// .gz; then, for a stem with "t10k-", the same four with "test-" (EMNIST's name). A name that ends
+/// so ("emnist-digits-train-images-idx3-ubyte") is taken, in the same order, when there is no name
+/// without a prefix; two different prefixes are an error. A regular file goes before anything else
+/// of such a name. Throws InputError, naming every spelling that was looked for, when there is
+/// none.
+std::filesystem::path find_idx_file(const std::filesystem::path& dir, const std::string& stem);
+
+/// Reads an images file (three dimensions: count, rows, cols) and a labels file (one dimension).
+/// Gzip is told by the first bytes, not by the name. At most 2^31 - 1 images, and as many pixels an
+/// image. `classes` > 0 fixes the number of classes: a label that is not below it is an error. With
+/// 0 the number follows the labels. Throws InputError: one line with the file, what was expected,
+/// what was found and what to do.
+Dataset read_idx(const std::filesystem::path& images, const std::filesystem::path& labels,
+                 int classes = 0);
+
+/// Reads the training or the test pair in `dir` by find_idx_file and read_idx.
+Dataset read_mnist(const std::filesystem::path& dir, Split split, int classes = 0);
+
+/// Reads the test pair that goes with `train`: labels below its classes, images of its size.
+Dataset read_test_set(const std::filesystem::path& dir, const Dataset& train);

@@ -1,0 +1,169 @@
+// neural_network.h: the network twice, once to be fast and once to be right.
+//
+// NeuralNetwork is the reference: serial, in double whatever the build, written to be read beside
+// the formulas. DataParallelNeuralNetwork is the trainer: each rank's Replica works on its slice of
+// every mini-batch and MPI_Allreduce sums the gradients. They share the data's order and no
+// arithmetic, so that the first can judge the second (judge.h).
+//
+// Both train fully connected layers with sigmoids, softmax and cross-entropy. For a mini-batch of
+// n:
+//     a_0 = x,  z_l = W_l a_(l-1) + b_l,  a_l = sigmoid(z_l),  yhat = softmax(z_L)
+//     J = -(1/n) sum log yhat_c + (reg/2) sum_l ||W_l||^2
+//     delta_L = (yhat - y)/n,  delta_l = W_(l+1)^T delta_(l+1) * a_l * (1 - a_l)
+//     dW_l = delta_l a_(l-1)^T + reg W_l,  db_l = row sums of delta_l
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "comm.h"
+#include "mnist_reader.h"
+#include "nn_real.h"
+#include "parameters.h"
+#include "replica.h"
+
+/// How to train: everything that both networks have to agree on.
+struct Training {
+    int batch = 16;            ///< samples of a mini-batch, all ranks together
+    int epochs = 1;            ///< passes over the set; each takes ceil(N / batch) steps
+    double rate = 0.1;         ///< learning rate of the first epoch
+    double decay = 1.0;        ///< the rate's factor after each epoch
+    double reg = 0.0;          ///< L2 penalty on weights
+    bool shuffled = false;     ///< a new order each epoch; otherwise the file's
+    std::uint64_t seed = 1;    ///< of the orders
+    nn_real pixel_scale = 1;   ///< input = pixel x pixel_scale
+    int print_every = 0;       ///< report the loss every so many steps; 0: never
+    bool scatter_once = true;  ///< the set goes to every rank once, if their devices have room
+
+    /// Learning rate of an epoch, counted from 0, rounded to nn_real as every device uses it.
+    nn_real rate_of(int epoch) const;
+};
+
+/// The order in which an epoch (from 0) walks through `count` samples: the same on every rank, at
+/// every number of ranks.
+std::vector<std::uint32_t> sample_order(std::size_t count, int epoch, const Training& training);
+
+/// Column-major matrix of the reference.
+struct Matrix {
+    int rows = 0, cols = 0;
+    std::vector<double> values;
+
+    Matrix() = default;
+    Matrix(int r, int c) : rows(r), cols(c), values(static_cast<std::size_t>(r) * c) {}
+    double& operator()(int i, int j) { return values[static_cast<std::size_t>(j) * rows + i]; }
+    double operator()(int i, int j) const { return values[static_cast<std::size_t>(j) * rows + i]; }
+};
+
+/// The serial reference.
+class NeuralNetwork {
+  public:
+    template <class Real>
+    explicit NeuralNetwork(const Parameters<Real>& initial)
+        : parameters_(initial.layout), gradient_(initial.layout) {
+        parameters_.values.assign(initial.values.begin(), initial.values.end());
+    }
+
+    /// yhat (classes x n) for x (inputs x n); keeps the activations for the calls below.
+    const Matrix& forward(const Matrix& x);
+    /// J of the last forward(), labels[j] the class of its column j.
+    double loss(std::span<const std::uint8_t> labels, double reg) const;
+    /// dJ/dW and dJ/db of the last forward().
+    const Parameters<double>& backward(std::span<const std::uint8_t> labels, double reg);
+    /// parameters -= rate x the last gradient.
+    void step(double rate);
+    /// Serial mini-batch gradient descent over the whole set.
+    void train(const Dataset& set, const Training& training);
+    /// The class of each column: the first largest of yhat.
+    std::vector<std::uint8_t> predict(const Matrix& x);
+    /// Part of the set's samples that predict() gets right.
+    double accuracy(const Dataset& set, nn_real pixel_scale);
+
+    Parameters<double>& parameters() { return parameters_; }
+    const Parameters<double>& parameters() const { return parameters_; }
+
+  private:
+    Parameters<double> parameters_, gradient_;
+    std::vector<Matrix> activations_;  ///< a_0 .. a_L of the last forward
+    Matrix logits_;                    ///< z_L of the last forward
+};
+
+/// Samples order[first .. first + n) of the set as the reference's input.
+Matrix input_columns(const Dataset& set, std::span<const std::uint32_t> samples,
+                     nn_real pixel_scale);
+
+/// Where the seconds of a run went.
+struct TimeSplit {
+    double data = 0, compute = 0, communication = 0, evaluation = 0;
+};
+
+struct Evaluation {
+    double loss = 0;      ///< mean of -log yhat_c
+    double accuracy = 0;  ///< correct / total
+};
+
+/// What train() tells while it runs, on every rank.
+struct TrainingObserver {
+    virtual ~TrainingObserver() = default;
+    /// loss: mean over the steps since the last report, each taken before its step, plus the
+    /// penalty.
+    virtual void on_step(int epoch, int step, int steps, double loss) = 0;
+    /// loss: the same over the whole epoch.
+    virtual void on_epoch(int epoch, double loss) = 0;
+};
+
+/// Training whose loss is no longer a number.
+struct Diverged : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// The trainer: one object on each rank, all functions collective. Any number of ranks may have no
+/// samples of a mini-batch.
+class DataParallelNeuralNetwork {
+  public:
+    /// `initial` is rank 0's; the other ranks' values are overwritten by it. slice_capacity: most
+    /// samples that a replica takes at once, the same on all ranks.
+    DataParallelNeuralNetwork(const Comm& comm, std::unique_ptr<Replica> replica,
+                              Parameters<nn_real> initial, int slice_capacity);
+
+    /// One step by hand, in this order. samples: indices into rank 0's set, the same on all ranks.
+    void load(const Dataset& set_on_root, std::span<const std::uint32_t> samples);
+    void forward();
+    double loss(double reg);  ///< J of the mini-batch, the same on all ranks
+    void backward();
+    void step(nn_real rate, double reg);
+
+    /// Mini-batch gradient descent over rank 0's set. Throws Diverged when the loss is not finite.
+    void train(const Dataset& set_on_root, const Training& training, TrainingObserver* observer);
+    /// Over rank 0's set.
+    Evaluation evaluate(const Dataset& set_on_root);
+
+    /// The parameters after the last step, on every rank.
+    Parameters<nn_real> parameters();
+    const Layout& layout() const { return layout_; }
+    /// Whether every rank's parameters have the same bits as rank 0's.
+    bool ranks_agree();
+    /// Whether train() took the set to every rank once (scatter_once, and there was room).
+    bool scattered_once() const { return resident_; }
+    const TimeSplit& times() const { return times_; }
+    Replica& replica() { return *replica_; }
+
+  private:
+    void keep_everywhere(const Dataset& set_on_root, std::size_t count);
+    void take_batch(const Dataset& set_on_root, std::span<const std::uint32_t> samples,
+                    std::size_t first);
+    double train_epoch(const Dataset& set_on_root, std::size_t count, int epoch,
+                       const Training& training, TrainingObserver* observer);
+    double penalty(double reg);
+
+    const Comm& comm_;
+    std::unique_ptr<Replica> replica_;
+    Layout layout_;
+    int slice_capacity_;
+    bool resident_ = false;
+    int batch_ = 0;  ///< samples of the current mini-batch, all ranks together
+    TimeSplit times_;
+    std::vector<std::uint8_t> batch_pixels_, batch_labels_;  ///< rank 0: the mini-batch, in order
+    std::vector<std::uint8_t> slice_labels_;                 ///< of this rank's part of it
+};

@@ -1,0 +1,27 @@
+// options.h: the command line becomes Options, or one line that says what is wrong with it.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "neural_network.h"
+
+inline constexpr const char* program_version = "0.1.0";
+
+struct Options {
+    std::vector<int> hidden = {300};  ///< sizes of the hidden layers
+    Training training;
+    double init_scale = 0;       ///< deviation of the first weights; 0: 1 / sqrt(a layer's inputs)
+    bool raw_pixels = false;     ///< inputs 0..255 instead of 0..1
+    std::size_t train_size = 0;  ///< images to train on, the rest is held out; 0: all
+    bool compare = false;        ///< train the reference too and compare
+    int grade = 0;               ///< grading mode, 0: none
+    std::string device = "auto";
+    bool cuda_aware = false;  ///< hand device pointers to MPI, if it says that it takes them
+    std::string data = "data";
+    std::string csv;  ///< a line for each epoch goes there; empty: none
+};
+
+/// What the command line asks for, or nothing after --help or --version, whose text is printed when
+/// `speaks` (one rank should). Throws InputError.
+std::optional<Options> parse_options(int argc, char** argv, bool speaks);

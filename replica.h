@@ -1,0 +1,99 @@
+// replica.h: what one rank's device does for the trainer.
+//
+// A replica holds one copy of the parameters and works on this rank's slice of a mini-batch. The
+// trainer (DataParallelNeuralNetwork) is written once above this interface; the CPU
+// (cpu_replica.cpp) and CUDA (gpu_replica.cu) implement it. Calls come in this order:
+//
+//     set_parameters
+//     each mini-batch:  pick, or stage and load;  forward;  backward;  [gradient, summed by MPI];
+//     step
+//
+// A slice of no samples is legal: its loss is 0 and its gradient is all zeros. Work may be
+// asynchronous; only the functions that hand a value to the host wait for it.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "nn_real.h"
+#include "parameters.h"
+
+/// Host memory for a slice on its way to the device.
+struct Staging {
+    std::span<std::uint8_t> pixels, labels;
+};
+
+class Replica {
+  public:
+    virtual ~Replica() = default;
+
+    /// What it computes on, for people: "CPU (AVX-512)", "NVIDIA H100 80GB HBM3".
+    virtual std::string device_name() const = 0;
+
+    /// Parameters in and out, in Layout's order. Both wait.
+    virtual void set_parameters(std::span<const nn_real> values) = 0;
+    virtual void get_parameters(std::span<nn_real> values) = 0;
+
+    /// Keeps a whole set on the device: pixels is d x N bytes, labels N. Returns false, and keeps
+    /// nothing, where there is no room for it.
+    virtual bool keep(std::span<const std::uint8_t> pixels,
+                      std::span<const std::uint8_t> labels) = 0;
+    /// The order in which pick() walks through the kept set: indices of samples, each below N.
+    virtual void set_order(std::span<const std::uint32_t> order) = 0;
+
+    /// The slice of the next forward(): samples order[first .. first + n) of the kept set. n may be
+    /// 0.
+    virtual void pick(std::size_t first, int n) = 0;
+    /// The same from the host: stage() lends buffers for n samples, pixels d x n and labels n,
+    /// load() takes what was written there. n may be 0. stage() waits until the last load() has
+    /// read them.
+    virtual Staging stage(int n) = 0;
+    virtual void load() = 0;
+
+    /// Activations of every layer, softmax included, and with it the output's delta
+    /// (yhat - y) / batch and the samples' losses. batch: samples in the whole mini-batch, all
+    /// ranks together.
+    virtual void forward(int batch) = 0;
+    /// The slice's part of the data gradient: sum over its samples, divided by forward's batch.
+    virtual void backward() = 0;
+    /// The gradient in Layout's order, complete, for MPI to sum in place. Waits. The pointer is to
+    /// host memory, or to the device's where the replica was made for a CUDA-aware MPI. The next
+    /// step() uses what stands there then.
+    virtual nn_real* gradient() = 0;
+    /// W -= rate (dW + reg W), b -= rate db.
+    virtual void step(nn_real rate, nn_real reg) = 0;
+
+    /// Sum of -log yhat_c over every sample that went forward since the last call. Waits.
+    virtual double take_loss() = 0;
+    /// Sum of the squares of all weights, biases not counted. Waits.
+    virtual double weights_squared() = 0;
+    /// yhat of the current slice: classes x n, column-major. Waits.
+    virtual void get_probabilities(std::span<nn_real> yhat) = 0;
+    /// The class of each sample of the current slice: the first largest of its column. Waits.
+    virtual void get_predictions(std::span<std::uint8_t> classes) = 0;
+};
+
+/// What a replica has to be built for.
+struct ReplicaShape {
+    Layout layout;
+    int capacity;         ///< most samples in one slice, at least 1
+    nn_real pixel_scale;  ///< input = pixel x pixel_scale
+};
+
+/// Always there.
+std::unique_ptr<Replica> make_cpu_replica(const ReplicaShape& shape);
+
+/// CUDA devices that this process can use; `why_none` says why when `count` is 0.
+struct CudaDevices {
+    int count = 0;
+    std::string why_none;
+    std::string runtime_version;  ///< "13.0"; empty in a build without CUDA
+};
+CudaDevices find_cuda_devices();
+
+/// On device `device` of find_cuda_devices(). With `mpi_takes_device_memory`, gradient() is a
+/// device pointer.
+std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape& shape, int device,
+                                           bool mpi_takes_device_memory);

@@ -1,0 +1,63 @@
+// report.h: what a run tells a person: a banner, a line for each epoch, a footer.
+//
+// Lines of the banner and the footer start with '#', so that awk finds the epochs' lines by leaving
+// those out. Only rank 0 prints; the functions may be called on every rank.
+#pragma once
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "judge.h"
+#include "neural_network.h"
+#include "options.h"
+
+/// Whether standard output reaches a terminal. Under mpirun a rank's own standard output is a
+/// pseudo-terminal of mpirun's, whatever the user redirected, so its parent's is looked at.
+bool on_terminal();
+
+/// What the banner tells beside the options.
+struct RunFacts {
+    std::string mpi_version;
+    CudaDevices cuda;
+    std::vector<std::string> rank_devices;  ///< "host: device" of each rank
+    Layout layout;
+    std::size_t train_images = 0, held_out_images = 0, test_images = 0;
+    int rows = 0, cols = 0;
+};
+void print_banner(const Options& options, const RunFacts& facts);
+
+/// Evaluates and prints after each epoch. `held_out` is on rank 0; its accuracy is the one shown.
+class Progress : public TrainingObserver {
+  public:
+    /// `name` of the held-out set: "held-out" or "test". Throws InputError if the CSV file cannot
+    /// be written.
+    Progress(const Comm& comm, DataParallelNeuralNetwork& network, const Dataset& held_out,
+             std::string name, std::size_t train_images, const Training& training,
+             const std::string& csv);
+    ~Progress() override;
+    Progress(const Progress&) = delete;
+    Progress& operator=(const Progress&) = delete;
+
+    void on_step(int epoch, int step, int steps, double loss) override;
+    void on_epoch(int epoch, double loss) override;
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    const Comm& comm_;
+    DataParallelNeuralNetwork& network_;
+    const Dataset& held_out_;
+    std::string name_;
+    std::size_t train_images_;
+    const Training& training_;
+    std::FILE* csv_ = nullptr;
+    bool terminal_;
+    Clock::time_point start_ = Clock::now(), epoch_start_ = start_;
+};
+
+void print_footer(const Evaluation& test, std::size_t test_images, const TimeSplit& times,
+                  double total_seconds);
+
+/// One line for each tensor and the verdict. Returns whether every tensor is within `tolerance` of
+/// the reference by its relative L2 difference.
+bool print_comparison(const std::vector<TensorDifference>& differences, double tolerance);

@@ -1,0 +1,307 @@
+// gpuhost.cpp: runs the blocks of a grid, and the threads of a block, on one CPU thread.
+//
+// Blocks run one after another. The threads of a block are fibers: each runs until it waits at a
+// barrier or a shuffle, and whoever completes the meeting lets all that met go on. A program that
+// CUDA leaves undefined (threads at different barriers, a wrong mask) ends with a message that
+// names the lines and the threads.
+//
+// ThreadSanitizer sees fibers as threads and is told here what orders them: the start and the end
+// of the launch, each barrier, each meeting of lanes, and nothing else. As blocks get no order
+// among each other, races between neighbouring blocks show too. Compile without -fsanitize: see
+// fiber.h.
+#include "gpuhost.h"
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <ranges>
+#include <span>
+#include <string>
+#include <vector>
+#ifdef GPUHOST_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
+#include "fiber.h"
+
+uint3 threadIdx, blockIdx;
+dim3 blockDim, gridDim;
+
+namespace gpuhost {
+namespace {
+constexpr int lanes = warpSize;
+constexpr std::size_t most_shared_bytes = 48 * 1024;  // of static arrays, on every GPU
+
+enum class State { ready, at_barrier, at_warp_meeting, ended };
+
+struct Thread {
+    Fiber fiber;
+    uint3 index{};
+    int number = 0;  ///< in the block, x fastest
+    State state = State::ended;
+    Place where;  ///< the barrier or shuffle it was last at
+    // What it brought to a meeting of lanes; afterwards, `bits` is what it takes away.
+    unsigned mask = 0;
+    int source = 0;
+    std::uint64_t bits = 0;
+
+    int lane() const { return number % lanes; }
+};
+
+/// The block that runs.
+struct Block {
+    std::vector<Thread*> threads;
+    std::size_t number = 0;  ///< counts blocks over the life of the process
+    std::size_t ended = 0, at_barrier = 0;
+    Thread* current = nullptr;
+    ThreadBody body = nullptr;
+    void* context = nullptr;
+    std::vector<SharedArray*> shared_arrays;  ///< those that have memory
+    std::size_t shared_bytes = 0;
+    /// Addresses that stand for the barrier (first) and for each lane's meetings. They are new in
+    /// each block: ThreadSanitizer's memory of who met there must not reach into the next.
+    std::unique_ptr<char[]> meeting_tags;
+};
+Block block;
+char launch_begins, launch_ends;  // ThreadSanitizer's tags
+
+std::string name_of(uint3 index) {
+    return "(" + std::to_string(index.x) + "," + std::to_string(index.y) + "," +
+           std::to_string(index.z) + ")";
+}
+
+std::string name_of(Place where) {
+    return std::string(where.file_name()) + ":" + std::to_string(where.line());
+}
+
+std::string name_of(const Thread& thread) {
+    return "thread " + name_of(thread.index) + " at " + name_of(thread.where);
+}
+
+[[noreturn]] void die(const std::string& what) {
+    std::fprintf(stderr, "gpuhost: block %s: %s\n", name_of(blockIdx).c_str(), what.c_str());
+    std::abort();
+}
+
+bool same(Place a, Place b) { return a.line() == b.line() && a.column() == b.column(); }
+
+/// Tells ThreadSanitizer that all members met: what each did before comes before what any does
+/// after. The last to arrive says so for everybody. Had each waiting fiber said it for itself when
+/// it is resumed, it would also be ordered after whatever ran in between, and races there would
+/// hide.
+void order_members(std::span<Thread* const> members, char* tag) {
+    for (Thread* member : members) {
+        tsan::become(member->fiber.identity());
+        tsan::release(tag);
+    }
+    for (Thread* member : members) {
+        tsan::become(member->fiber.identity());
+        tsan::acquire(tag);
+    }
+    tsan::become(block.current->fiber.identity());
+}
+
+void finish_barrier() {
+    const Thread& first = *block.threads.front();
+    for (Thread* thread : block.threads) {
+        if (!same(thread->where, first.where))
+            die(name_of(first) + " and " + name_of(*thread) +
+                " meet at different barriers: let all of a block reach the same __syncthreads");
+        thread->state = State::ready;
+    }
+    block.at_barrier = 0;
+    order_members(block.threads, &block.meeting_tags[0]);
+}
+
+void finish_warp_meeting(std::span<Thread* const> members, unsigned mask) {
+    std::uint64_t brought[lanes];
+    for (const Thread* member : members) brought[member->lane()] = member->bits;
+    for (Thread* member : members) {
+        const bool from_member =
+            member->source >= 0 && member->source < lanes && (mask >> member->source & 1u) != 0;
+        member->bits = from_member ? brought[member->source] : ~std::uint64_t{0};
+        member->state = State::ready;
+    }
+    order_members(members, &block.meeting_tags[1 + members.front()->number]);
+}
+
+/// Run by each fiber.
+void thread_main() {
+    tsan::acquire(&launch_begins);
+    block.body(block.context);
+    tsan::release(&launch_ends);
+    block.current->state = State::ended;
+    ++block.ended;
+}
+
+/// Every thread that has not ended waits. Names one of them and what it waits for.
+[[noreturn]] void die_of_deadlock() {
+    auto all_waiting = block.threads | std::views::filter([](const Thread* thread) {
+                           return thread->state != State::ended;
+                       });
+    const Thread& waiting = *all_waiting.front();
+    for (const Thread* other : all_waiting)
+        if (!same(other->where, waiting.where))
+            die(name_of(waiting) + " and " + name_of(*other) +
+                " wait for each other: let all that have to meet reach the same line");
+    for (const Thread* other : block.threads)
+        if (other->state == State::ended)
+            die(name_of(waiting) + " waits for thread " + name_of(other->index) +
+                ", which has ended: let every thread reach the barrier or shuffle");
+    die(name_of(waiting) + " waits for lanes that give another mask: give all the same");
+}
+
+void start_threads() {
+    block.ended = block.at_barrier = 0;
+    block.meeting_tags = std::make_unique<char[]>(block.threads.size() + 1);
+    for (unsigned i = 0; i < block.threads.size(); ++i) {
+        Thread& thread = *block.threads[i];
+        thread.number = static_cast<int>(i);
+        thread.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / (blockDim.x * blockDim.y)};
+        thread.state = State::ready;
+        thread.fiber.prepare(thread_main, i, block.number);
+    }
+    ++block.number;
+}
+
+void free_shared_arrays() {
+    for (SharedArray* array : block.shared_arrays) array->close();
+    block.shared_arrays.clear();
+    block.shared_bytes = 0;
+}
+
+/// 0 .. count-1, backwards if that is asked for. Random order is for the user to shuffle.
+std::vector<std::size_t> turns(std::size_t count) {
+    std::vector<std::size_t> order(count);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    if (config().order == Order::reverse) std::reverse(order.begin(), order.end());
+    return order;
+}
+
+void run_block(std::mt19937& random) {
+    start_threads();
+    std::vector<std::size_t> order = turns(block.threads.size());
+    while (block.ended < block.threads.size()) {
+        if (config().order == Order::random) std::shuffle(order.begin(), order.end(), random);
+        bool moved = false;
+        for (const std::size_t i : order) {
+            Thread& thread = *block.threads[i];
+            if (thread.state != State::ready) continue;
+            block.current = &thread;
+            threadIdx = thread.index;
+            thread.fiber.resume();
+            moved = true;
+        }
+        if (!moved) die_of_deadlock();
+    }
+    block.current = nullptr;
+    tsan::acquire(&launch_ends);
+    free_shared_arrays();
+}
+
+Thread& current_thread() {
+    if (block.current) return *block.current;
+    std::fprintf(stderr, "gpuhost: a device function was called outside a kernel\n");
+    std::abort();
+}
+}  // namespace
+
+void run_grid(dim3 grid, dim3 size, ThreadBody thread_body, void* context) {
+    if (block.current) die("a kernel launches a kernel, which gpuhost does not do");
+    static unsigned launches = 0;
+    std::mt19937 random(config().seed + launches++);  // each launch in an order of its own
+    static std::deque<Thread> pool;
+    const std::size_t threads = std::size_t{size.x} * size.y * size.z;
+    while (pool.size() < threads) pool.emplace_back();
+    block.threads.clear();
+    for (std::size_t i = 0; i < threads; ++i) block.threads.push_back(&pool[i]);
+    block.body = thread_body;
+    block.context = context;
+    gridDim = grid;
+    blockDim = size;
+    host_stack.tsan = tsan::current();
+    tsan::release(&launch_begins);
+
+    std::vector<std::size_t> order = turns(std::size_t{grid.x} * grid.y * grid.z);
+    if (config().order == Order::random) std::shuffle(order.begin(), order.end(), random);
+    for (const std::size_t i : order) {
+        const auto n = static_cast<unsigned>(i);
+        blockIdx = {n % grid.x, n / grid.x % grid.y, n / grid.x / grid.y};
+        run_block(random);
+    }
+}
+
+int lane() { return current_thread().lane(); }
+
+void block_barrier(Place where) {
+    Thread& self = current_thread();
+    self.where = where;
+    self.state = State::at_barrier;
+    if (++block.at_barrier == block.threads.size()) finish_barrier();
+    self.fiber.pause();
+}
+
+std::uint64_t warp_exchange(unsigned mask, std::uint64_t bits, int source, Place where) {
+    Thread& self = current_thread();
+    self.where = where;
+    self.state = State::at_warp_meeting;
+    self.mask = mask;
+    self.bits = bits;
+    self.source = source;
+    if (!(mask >> self.lane() & 1u)) die(name_of(self) + " is not in the mask it gives");
+
+    std::array<Thread*, lanes> members;
+    std::size_t named = 0, arrived = 0;
+    for (int lane = 0; lane < lanes; ++lane) {
+        if (!(mask >> lane & 1u)) continue;
+        ++named;
+        const auto number = static_cast<std::size_t>(self.number - self.lane() + lane);
+        if (number >= block.threads.size())
+            die(name_of(self) + " names lane " + std::to_string(lane) +
+                " in its mask, which the block does not have");
+        Thread* other = block.threads[number];
+        if (other->state == State::at_warp_meeting && other->mask == mask &&
+            same(other->where, where))
+            members[arrived++] = other;
+    }
+    if (arrived == named) finish_warp_meeting({members.data(), arrived}, mask);
+    self.fiber.pause();
+    return self.bits;
+}
+
+void* SharedArray::open(std::size_t bytes, std::size_t alignment, Place where) {
+    Thread& self = current_thread();
+    self.where = where;
+    if (data) {
+        tsan::acquire(data);
+        return data;
+    }
+    block.shared_bytes += bytes;
+    if (block.shared_bytes > most_shared_bytes)
+        die(name_of(self) + " brings the block's shared arrays to " +
+            std::to_string(block.shared_bytes) + " bytes; a GPU has " +
+            std::to_string(most_shared_bytes) + " for static ones");
+    // An odd multiple of the alignment: a vector access that the array's type does not allow for
+    // is then misaligned here too.
+    const std::size_t step = alignment < 64 ? 64 + alignment : alignment;
+    if (posix_memalign(&memory, 2 * std::max<std::size_t>(alignment, 64), step + bytes) != 0)
+        throw std::bad_alloc();
+    std::memset(memory, 0xff, step + bytes);
+#ifdef GPUHOST_ASAN
+    __asan_poison_memory_region(memory, step);
+#endif
+    data = static_cast<char*>(memory) + step;
+    block.shared_arrays.push_back(this);
+    tsan::release(data);
+    return data;
+}
+
+void SharedArray::close() {
+    std::free(memory);
+    memory = data = nullptr;
+}
+}  // namespace gpuhost

@@ -1,0 +1,236 @@
+// gpuhost.h: lets a C++20 compiler build .cu files, and runs their kernels on the CPU.
+//
+// It stands in for <cuda_runtime.h> where the compiler is not nvcc: the language (thread indices,
+// barriers, shuffles, vector types) and the runtime calls that this project uses, no others. Every
+// CUDA thread of a block is a fiber of its own, so barriers and shuffles really wait, and the
+// sanitizers see each thread for itself. It is stricter than a GPU: what CUDA leaves undefined is
+// made to show. .cu files include gpu_runtime.h, never this file.
+#pragma once
+#include <math.h>  // not <cmath> alone: ::exp(float) has to be float, as it is for nvcc
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <source_location>
+#include <type_traits>
+
+// ---- The language
+// --------------------------------------------------------------------------------
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline __attribute__((always_inline))
+#define __launch_bounds__(...)
+#define __align__(bytes) __attribute__((aligned(bytes)))
+
+struct uint3 {
+    unsigned x, y, z;
+};
+struct dim3 {
+    unsigned x, y, z;
+    constexpr dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
+extern uint3 threadIdx, blockIdx;
+extern dim3 blockDim, gridDim;
+inline constexpr int warpSize = 32;
+
+// Kernels read float arrays through float4: as in CUDA, that is no aliasing error.
+struct __attribute__((may_alias, aligned(16))) float4 {
+    float x, y, z, w;
+};
+struct __attribute__((may_alias, aligned(16))) double2 {
+    double x, y;
+};
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+inline double2 make_double2(double x, double y) { return {x, y}; }
+
+using std::max;
+using std::min;
+
+namespace gpuhost {
+using Place = std::source_location;
+
+/// One static shared array of a kernel. Each block gets memory of its own for it, which starts as
+/// NaN bytes and is freed with the block, so that sanitizers see where it ends and see no trace of
+/// the block before. It is aligned to what its type asks for and to nothing more.
+struct SharedArray {
+    void* open(std::size_t bytes, std::size_t alignment, Place where = Place::current());
+    void close();
+    void* data = nullptr;  ///< null while no thread of the running block has come by
+    void* memory = nullptr;
+};
+
+int lane();
+void block_barrier(Place where);
+/// Meets the lanes of `mask`; returns the bits that lane `source` of the warp brought, or ones in
+/// every bit (a NaN) where that lane is not in the mask, which CUDA leaves undefined.
+std::uint64_t warp_exchange(unsigned mask, std::uint64_t bits, int source, Place where);
+
+template <class T>
+T shuffle(unsigned mask, T value, int source, Place where) {
+    static_assert(sizeof(T) <= sizeof(std::uint64_t) && std::is_trivially_copyable_v<T>);
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof value);
+    bits = warp_exchange(mask, bits, source, where);
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+}  // namespace gpuhost
+
+/// A shared array T name[A][B]. Where it is read through a vector type, T has to say so:
+/// GPU_SHARED(__align__(16) float, tile, [8][128]).
+#define GPU_SHARED(T, name, ...)                                                \
+    struct name##_type {                                                        \
+        T data __VA_ARGS__;                                                     \
+    };                                                                          \
+    static ::gpuhost::SharedArray name##_array;                                 \
+    [[maybe_unused]] auto& name =                                               \
+        static_cast<name##_type*>(                                              \
+            name##_array.open(sizeof(name##_type::data), alignof(name##_type))) \
+            ->data
+
+inline void __syncthreads(gpuhost::Place where = gpuhost::Place::current()) {
+    gpuhost::block_barrier(where);
+}
+inline void __syncwarp(unsigned mask = ~0u, gpuhost::Place where = gpuhost::Place::current()) {
+    gpuhost::warp_exchange(mask, 0, gpuhost::lane(), where);
+}
+
+// Shuffles work within groups of `width` lanes, a power of two. A lane whose source lies outside
+// its group gets its own value back.
+template <class T>
+T __shfl_sync(unsigned mask, T value, int source, int width = warpSize,
+              gpuhost::Place where = gpuhost::Place::current()) {
+    const int group = gpuhost::lane() & ~(width - 1);
+    return gpuhost::shuffle(mask, value, group | (source & (width - 1)), where);
+}
+template <class T>
+T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = warpSize,
+                  gpuhost::Place where = gpuhost::Place::current()) {
+    const int lane = gpuhost::lane(), source = lane ^ lane_mask, last = lane | (width - 1);
+    return gpuhost::shuffle(mask, value, source <= last ? source : lane, where);
+}
+template <class T>
+T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = warpSize,
+                   gpuhost::Place where = gpuhost::Place::current()) {
+    const int lane = gpuhost::lane(), source = lane + static_cast<int>(delta);
+    return gpuhost::shuffle(mask, value, source <= (lane | (width - 1)) ? source : lane, where);
+}
+
+// ---- The runtime
+// ---------------------------------------------------------------------------------
+
+enum cudaError_t {
+    cudaSuccess = 0,
+    cudaErrorInvalidValue = 1,
+    cudaErrorMemoryAllocation = 2,
+    cudaErrorInvalidConfiguration = 9,
+    cudaErrorInsufficientDriver = 35,
+    cudaErrorNoDevice = 100,
+    cudaErrorInvalidDevice = 101,
+    cudaErrorInvalidResourceHandle = 400,
+    cudaErrorIllegalAddress = 700,
+};
+enum cudaMemcpyKind {
+    cudaMemcpyHostToHost = 0,
+    cudaMemcpyHostToDevice = 1,
+    cudaMemcpyDeviceToHost = 2,
+    cudaMemcpyDeviceToDevice = 3,
+};
+struct cudaDeviceProp {
+    char name[256];
+    int multiProcessorCount;
+    int major, minor;
+};
+using cudaStream_t = struct CUstream_st*;
+inline constexpr unsigned cudaStreamNonBlocking = 1;
+using cudaEvent_t = struct CUevent_st*;
+inline constexpr unsigned cudaEventDisableTiming = 2;
+
+cudaError_t cudaGetLastError();
+const char* cudaGetErrorString(cudaError_t error);
+cudaError_t cudaRuntimeGetVersion(int* version);
+cudaError_t cudaGetDeviceCount(int* count);
+cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
+cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes);
+
+// Memory of the device is memory of the host, with an account of what belongs to whom.
+cudaError_t cudaMalloc(void** pointer, std::size_t bytes);
+cudaError_t cudaFree(void* pointer);
+cudaError_t cudaMallocHost(void** pointer, std::size_t bytes);
+cudaError_t cudaFreeHost(void* pointer);
+template <class T>
+cudaError_t cudaMalloc(T** pointer, std::size_t bytes) {
+    return cudaMalloc(reinterpret_cast<void**>(pointer), bytes);
+}
+template <class T>
+cudaError_t cudaMallocHost(T** pointer, std::size_t bytes) {
+    return cudaMallocHost(reinterpret_cast<void**>(pointer), bytes);
+}
+
+// Streams do their work at once.
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+// Streams finish everything at once here, so an event is always past.
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream);
+cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream);
+
+// ---- What tests can ask for and see
+// --------------------------------------------------------------
+
+namespace gpuhost {
+/// The order in which blocks run, and in which the threads of a block get their turn between two
+/// barriers. A kernel that is right gives the same bits in each.
+enum class Order { forward, reverse, random };
+
+struct Config {
+    Order order = Order::forward;
+    unsigned seed = 1;  ///< of the random order
+    int devices = 1;    ///< with 0, cudaGetDeviceCount answers cudaErrorNoDevice
+    std::size_t memory = std::size_t{16} << 30;  ///< bytes of a device
+    int multiprocessors = 4;
+};
+
+/// As the environment says: GPUHOST_ORDER=forward|reverse|random, GPUHOST_SEED, GPUHOST_DEVICES and
+/// GPUHOST_MEMORY (bytes). A value that makes no sense ends the process with one line and exit
+/// code 2.
+Config config_from_environment();
+/// What counts now: it starts as config_from_environment(), and tests change it.
+Config& config();
+
+/// Device blocks, pinned blocks and streams that were made and not given back.
+std::size_t live_allocations();
+
+/// Whether a kernel can use an argument: a pointer has to be null or lead into cudaMalloc's memory
+/// (or just past its end, where nothing may be read).
+bool device_can_reach(const void* pointer);
+template <class T>
+bool usable_argument(T value) {
+    if constexpr (std::is_pointer_v<T>) return device_can_reach(value);
+    return true;
+}
+
+using ThreadBody = void (*)(void* context);
+/// Checks a launch and runs it: thread_body(context) once for every thread of the grid.
+cudaError_t launch(dim3 grid, dim3 block, std::size_t shared, cudaStream_t stream,
+                   bool arguments_usable, ThreadBody thread_body, void* context);
+void run_grid(dim3 grid, dim3 block, ThreadBody thread_body, void* context);
+}  // namespace gpuhost
+
+template <class... Params, class... Args>
+cudaError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared,
+                       cudaStream_t stream, Args... args) {
+    auto call = [&] { kernel(static_cast<Params>(args)...); };
+    return gpuhost::launch(
+        grid, block, shared, stream, (gpuhost::usable_argument(static_cast<Params>(args)) && ...),
+        [](void* context) { (*static_cast<decltype(call)*>(context))(); }, &call);
+}

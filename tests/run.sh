@@ -1,0 +1,131 @@
+#!/bin/bash
+# run.sh quick|full BUILD: runs the tests that were built in BUILD and says what came of them.
+#
+# One line a program: its ranks, how many tests passed, failed and were skipped, its time; the whole
+# output of a program that failed. A crash, a hang and a program that ran no test are failures. The
+# last line is the total, and the exit code 1 if anything failed. NP=3: on 3 ranks alone.
+# REQUIRE_GPU=1: what is skipped, for want of a GPU, has failed.
+set -euo pipefail
+[[ ${1:-} =~ ^(quick|full)$ && -d ${2:-} ]] || {
+    echo "usage: tests/run.sh quick|full BUILD, where BUILD is for example build/float" >&2
+    exit 2
+}
+cd "$(dirname "$0")/.."
+selection=$1 build=$2
+
+# ---- what each run is given ----------------------------------------------------------------------
+# Sanitizers make a program 10 to 50 times slower, so they get the smaller cases.
+quick_train=${QUICK_TRAIN:--*medium*:*large*}
+sanitized_kernels=${SANITIZED_KERNELS:--*large*:*Large*}
+sanitized_train=${SANITIZED_TRAIN:--*medium*:*large*}
+cuda_train=${CUDA_TRAIN:-*cuda*:*Cuda*} # the CPU's tests have been run by then
+
+plan() {
+    local np order
+    run "unit_tests" 0 120 "$build/tests/unit_tests"
+    run "cli_tests" 0 300 "$build/tests/cli_tests"
+    if [[ $selection == quick ]]; then
+        run "kernel_tests on gpuhost" 0 120 "$build/tests/kernel_tests_gpuhost"
+        for np in ${NP:-1 3}; do
+            run "train_tests on gpuhost" "$np" 120 \
+                "$build/tests/train_tests_gpuhost" --gtest_filter="$quick_train"
+        done
+        return
+    fi
+    for order in forward reverse random; do
+        GPUHOST_ORDER=$order run "kernel_tests on gpuhost, $order" 0 240 \
+            "$build/tests/kernel_tests_gpuhost"
+    done
+    run "kernel_tests on gpuhost, ASan+UBSan" 0 240 \
+        "$build-asan/tests/kernel_tests_gpuhost" --gtest_filter="$sanitized_kernels"
+    run "kernel_tests on gpuhost, TSan" 0 240 "${fixed_addresses[@]}" \
+        "$build-tsan/tests/kernel_tests_gpuhost" --gtest_filter="$sanitized_kernels"
+    run "planted defects are caught" 0 240 tests/gpuhost/planted.sh
+    for np in ${NP:-1 2 3 4 5}; do
+        run "train_tests on gpuhost" "$np" 300 "$build/tests/train_tests_gpuhost"
+    done
+    run "train_tests on gpuhost, ASan+UBSan" "${NP:-2}" 300 \
+        "$build-asan/tests/train_tests_gpuhost" --gtest_filter="$sanitized_train"
+    run "train_tests on gpuhost, TSan" "${NP:-2}" 300 "${fixed_addresses[@]}" \
+        "$build-tsan/tests/train_tests_gpuhost" --gtest_filter="$sanitized_train"
+    if [[ -x $build/tests/kernel_tests_cuda ]]; then
+        run "kernel_tests on CUDA" 0 240 "$build/tests/kernel_tests_cuda"
+        for np in ${NP:-1 2 3 4 5}; do
+            run "train_tests on CUDA" "$np" 300 \
+                "$build/tests/train_tests_cuda" --gtest_filter="$cuda_train"
+        done
+    else
+        count "tests on CUDA: there is no nvcc" 0 0 0 1 0 || true
+    fi
+}
+
+# ---- how it is run -------------------------------------------------------------------------------
+. tests/mpi_env.sh
+export GTEST_COLOR=no
+export UBSAN_OPTIONS=print_stacktrace=1
+export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp
+export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:atexit_sleep_ms=0
+# GCC 12's TSan cannot live with the wide address randomisation of newer kernels. Some containers
+# forbid to switch it off; there it is tried with it.
+fixed_addresses=(setarch -R)
+setarch -R true 2>/dev/null || fixed_addresses=()
+
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+child=
+cleanup() {
+    [[ -z $child ]] || kill "$child" 2>/dev/null || true
+    rm -f "$log"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+count() { # NAME RANKS PASSED FAILED SKIPPED SECONDS: prints a line and adds to the total
+    local word=ok f=$4 s=$5
+    if [[ ${REQUIRE_GPU:-0} == 1 ]]; then
+        f=$((f + s)) s=0
+    fi
+    ((s == 0)) || word=skip
+    ((f == 0)) || word=FAIL
+    printf '%-4s  %-38s %s rank(s)  %4d passed  %3d failed  %3d skipped  %6s s\n' \
+        "$word" "$1" "$2" "$3" "$f" "$s" "$6"
+    passed=$((passed + $3)) failed=$((failed + f)) skipped=$((skipped + s))
+    ((f == 0))
+}
+
+tally() { # prints "passed failed skipped", from the log of a GoogleTest or of a script
+    awk '/^\[       OK \]/                       { seen++ }
+         /^\[  PASSED  \] [0-9]+ test/            { p = $4; summary = 1 }
+         /^\[  FAILED  \] [0-9]+ test/            { f = $4 }
+         /^\[  SKIPPED \] [0-9]+ test/            { s = $4 }
+         /^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { p = $1; f = $3; s = $5; summary = 1 }
+         END { print (summary ? p : seen) + 0, f + 0, s + 0 }' "$log"
+}
+
+run() { # NAME RANKS SECONDS COMMAND...: RANKS 0 means without mpirun
+    local name=$1 ranks=$2 limit=$3 start status=0 seconds p f s why=
+    shift 3
+    ((ranks == 0)) || set -- mpirun -np "$ranks" "$@"
+    start=$(date +%s%N)
+    timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null &
+    child=$!
+    wait "$child" || status=$?
+    child=
+    seconds=$(awk -v ns=$(($(date +%s%N) - start)) 'BEGIN { printf "%.1f", ns / 1e9 }')
+    read -r p f s < <(tally)
+    if ((status == 124 || status == 137)); then
+        why="stopped after its $limit s, or killed"
+    elif ((status != 0)); then
+        why="ended with exit code $status"
+    elif ((p + f + s == 0)); then
+        why="ran no test"
+    fi
+    [[ -z $why ]] || ((f > 0)) || f=1
+    count "$name" "$ranks" "$p" "$f" "$s" "$seconds" && return
+    sed 's/^/    | /' "$log"
+    echo "    $* ${why:-skipped tests, and REQUIRE_GPU=1 forbids that}"
+}
+
+plan
+echo "$passed passed, $failed failed, $skipped skipped"
+((failed == 0))

@@ -1,0 +1,340 @@
+#!/bin/bash
+# test_slurm.sh: does hw6.sh do on a Slurm cluster what its head says, for right and for wrong?
+#
+# It starts a real Slurm of four nodes, each in a network of its own, then one of one node, and hands
+# jobs to both as a user would. Everything happens in a temporary directory, on a copy of the
+# project, and is taken down again however this script ends. It needs root, and for the four nodes
+# network namespaces; what cannot run is counted as skipped, or as failed with REQUIRE_SLURM=1.
+set -uo pipefail
+
+here=$(dirname "$(readlink -f "$0")")
+source_tree=$(realpath "$here/../..")
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/hw6-slurm.XXXXXX")
+chmod 755 "$scratch" # munged insists that everybody can reach its socket
+project=$scratch/project
+elsewhere=$scratch/elsewhere
+passed=0 failed=0 skipped=0
+shown= # the log that was shown last
+tests=test-quick # of make, run by hw6.sh
+progress_line="^epoch +[0-9]+/1000000 "
+# A small training that compares itself with the reference, and one that nobody would wait for.
+short_training=(-s -n 32 -b 64 -e 1 --train-size 2000)
+endless_training=(-n 32 -b 64 -e 1000000 --train-size 2000)
+
+# ---- reporting -----------------------------------------------------------------------------------
+
+pass() {
+    passed=$((passed + 1))
+    echo "PASS  $*"
+}
+
+# fail WHAT [LOG]: also shows the end of the log that explains it, unless it was shown just before.
+fail() {
+    failed=$((failed + 1))
+    echo "FAIL  $1"
+    if [[ -n ${2:-} && $2 != "$shown" ]]; then
+        echo "      the end of $2:"
+        tail -n 30 "$2" 2>&1 | sed 's/^/      | /'
+        shown=$2
+    fi
+}
+
+skip() {
+    if [[ -n ${REQUIRE_SLURM:-} ]]; then
+        fail "$* (REQUIRE_SLURM is set)"
+    else
+        skipped=$((skipped + 1))
+        echo "SKIP  $*"
+    fi
+}
+
+# ---- the clusters --------------------------------------------------------------------------------
+
+# start_cluster NODES CPUS GPUS: what follows speaks to this one.
+start_cluster() {
+    cluster=$scratch/cluster$1
+    if "$here/slurm_up.sh" "$cluster" "$@" 2>"$scratch/slurm_up.log"; then
+        pass "a Slurm of $1 node(s) starts"
+    else
+        fail "a Slurm of $1 node(s) starts" "$scratch/slurm_up.log"
+        return 1
+    fi
+}
+
+stop_cluster() {
+    if "$here/slurm_down.sh" "$cluster" 2>"$scratch/slurm_down.log"; then
+        pass "it stops, and no process of it is left"
+    else
+        fail "it stops, and no process of it is left" "$scratch/slurm_down.log"
+    fi
+    cluster=
+}
+
+# shellcheck disable=SC2317 # a trap calls it
+take_down() {
+    trap '' INT TERM HUP
+    jobs -p | xargs -r kill 2>/dev/null # a wait, or hw6.sh run by hand
+    [[ -z ${cluster:-} ]] || "$here/slurm_down.sh" "$cluster"
+    rm -rf "$scratch"
+}
+trap take_down EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# ---- jobs ----------------------------------------------------------------------------------------
+
+# submit DIRECTORY ARGUMENTS OF SBATCH...: submits from there; $job and $output are this job's.
+submit() {
+    cd "$1" || exit 3
+    shift
+    job=$("$cluster/enter" sbatch --parsable "$@" 2>"$scratch/sbatch.log") || job=refused
+    output=$PWD/hw6-$job.out
+    [[ $job != refused ]] || cp "$scratch/sbatch.log" "$output"
+}
+
+# ends_as WHAT STATE SECONDS: the job ends in time, in this state and with this exit code.
+ends_as() {
+    local begin=$SECONDS state
+    # In the background, because a signal to this script is not heard while a command runs.
+    "$here/wait_job.sh" "$cluster" "$job" "$3" >"$scratch/state" &
+    wait $!
+    state=$(<"$scratch/state")
+    if [[ $state == "$2" ]]; then
+        pass "$1: $state ($((SECONDS - begin)) s)"
+    else
+        fail "$1: expected $2 within $3 s, found $state" "$output"
+    fi
+}
+
+# says WHAT REGEX: some line of the job's output.
+says() {
+    if grep -qE -e "$2" "$output"; then pass "$1"; else fail "$1: no line has '$2'" "$output"; fi
+}
+# says_once WHAT REGEX: one line and no other.
+says_once() {
+    local lines
+    lines=$(grep -cE -e "$2" "$output")
+    if [[ $lines == 1 ]]; then pass "$1"; else fail "$1: $lines lines have '$2'" "$output"; fi
+}
+
+# ends_saying WHAT REGEX: the last line of the job's output.
+ends_saying() {
+    if tail -n 1 "$output" | grep -qE -e "$2"; then
+        pass "$1"
+    else
+        fail "$1: the last line has no '$2'" "$output"
+    fi
+}
+
+# says_within SECONDS REGEX
+says_within() {
+    local end=$((SECONDS + $1))
+    until grep -qsE -e "$2" "$output"; do
+        ((SECONDS < end)) || return 1
+        sleep 0.1
+    done
+}
+
+# process_of_rank RANK: its number, in the present job.
+process_of_rank() {
+    local pid
+    for pid in $("$here/slurm_processes.sh" "$cluster" "$job"); do
+        if grep -qzsx "OMPI_COMM_WORLD_RANK=$1" "/proc/$pid/environ"; then echo "$pid"; fi
+    done
+}
+
+nothing_is_left() {
+    local i
+    for ((i = 0; i < 50; i++)); do
+        if [[ -z $("$here/slurm_processes.sh" "$cluster" "$job") ]]; then
+            pass "$1"
+            return
+        fi
+        sleep 0.1
+    done
+    for i in $("$here/slurm_processes.sh" "$cluster" "$job"); do
+        tr '\0' ' ' <"/proc/$i/cmdline"
+        echo
+    done >"$scratch/left"
+    fail "$1" "$scratch/left"
+}
+
+# ---- no Slurm ------------------------------------------------------------------------------------
+
+test_by_hand() {
+    cd "$elsewhere" || exit 3
+    output=$scratch/by_hand.out
+    NP=2 TESTS='' timeout 600 "$project/hw6.sh" "${short_training[@]}" >"$output" 2>&1 &
+    if wait $!; then
+        pass "hw6.sh by hand, from another directory: exit code 0"
+    else
+        fail "hw6.sh by hand, from another directory: exit code $?" "$output"
+    fi
+    says "its parameters match the reference's" "^CHECK PASSED"
+}
+
+# ---- one node ------------------------------------------------------------------------------------
+
+test_training_in_the_project() {
+    TESTS='' submit "$project" hw6.sh "${short_training[@]}"
+    ends_as "sbatch hw6.sh in the project" "COMPLETED 0:0" 600
+    says "it trains on as many ranks as the job has tasks" "^# hw6.sh: 4 ranks"
+    says "its parameters match the reference's" "^CHECK PASSED"
+    says "it reports the test accuracy" "^# test accuracy [0-9.]+ %"
+}
+
+test_tests_from_elsewhere() {
+    NP=3 TESTS=$tests submit "$elsewhere" --ntasks=2 "$project/hw6.sh" "${short_training[@]}"
+    ends_as "NP=3 sbatch --ntasks=2 hw6.sh, with its tests, from elsewhere" "COMPLETED 0:0" 600
+    says "it works in the project" "^# hw6.sh: 3 ranks, .*, in $project\$"
+    says "its tests ran, and passed" "^[1-9][0-9]* passed, 0 failed"
+    says "it trained after its tests" "^CHECK PASSED"
+}
+
+test_script_from_standard_input() {
+    TESTS=no-such-target submit "$project" <hw6.sh
+    ends_as "sbatch < hw6.sh, with tests that make does not know" "FAILED 2:0" 60
+    says "it works in the directory it was submitted from" "^# hw6.sh: .*, in $project\$"
+}
+
+test_outside_of_the_project() {
+    TESTS='' submit "$elsewhere" <"$project/hw6.sh"
+    ends_as "sbatch < hw6.sh in a directory that is not the project" "FAILED 2:0" 60
+    says "it says what to do" "is not the project; go to its directory"
+}
+
+test_gpus_asked_for_on_a_node_without_drivers() {
+    sed 's/^##SBATCH --gres/#SBATCH --gres/' "$project/hw6.sh" >"$scratch/hw6.sh"
+    TESTS='' submit "$project" "$scratch/hw6.sh" "${short_training[@]}"
+    ends_as "hw6.sh with its line for GPUs switched on" "COMPLETED 0:0" 60
+    "$cluster/enter" scontrol show job "$job" >"$output.job"
+    if grep -q 'gres.gpu[:=]4' "$output.job"; then
+        pass "Slurm gave it four GPUs"
+    else
+        fail "Slurm gave it four GPUs" "$output.job"
+    fi
+}
+
+test_bad_flag() {
+    TESTS='' submit "$project" hw6.sh --no-such-flag
+    ends_as "a flag that ./main does not know" "FAILED 2:0" 60
+    says "it names the flag" "no-such-flag"
+}
+
+test_bad_number_of_ranks() {
+    NP=four submit "$project" hw6.sh
+    ends_as "NP=four" "FAILED 2:0" 60
+    says "it says how to do it" "say for example NP=3"
+}
+
+test_failing_test() {
+    truncate --size=-1 "$project/data/t10k-labels-idx1-ubyte.gz"
+    NP=2 TESTS=$tests submit "$project" hw6.sh "${short_training[@]}"
+    ends_as "a file of the data that lost a byte, and so a failing test" "FAILED 2:0" 600
+    says "its tests found it" "^[0-9]+ passed, [1-9][0-9]* failed"
+    ends_saying "nothing followed the tests" "^make: \*\*\*"
+}
+
+# ---- four nodes ----------------------------------------------------------------------------------
+
+test_training_across_nodes() {
+    TESTS='' submit "$project" --nodes=4 hw6.sh "${short_training[@]}"
+    ends_as "sbatch --nodes=4 hw6.sh" "COMPLETED 0:0" 120
+    says "its parameters match the reference's" "^CHECK PASSED"
+    local i
+    for i in 1 2 3 4; do says "a rank was on node$i" "^# rank [0-9]+ +node$i: "; done
+}
+
+test_bad_flag_across_nodes() {
+    TESTS='' submit "$project" --nodes=4 hw6.sh -b 0
+    ends_as "a flag that is refused, on four nodes" "FAILED 2:0" 60
+    says_once "one rank alone says so" "^main: --batch"
+    nothing_is_left "no process of it is left"
+}
+
+test_killed_rank() {
+    TESTS='' submit "$project" --nodes=4 hw6.sh "${endless_training[@]}"
+    if ! says_within 60 "$progress_line"; then
+        fail "a long training makes progress" "$output"
+        return
+    fi
+    kill -KILL "$(process_of_rank 2)"
+    ends_as "a rank on another node, killed while it trains" "FAILED 137:0" 15
+    says "the output names the rank, its node and the signal" "rank 2 .* node3 exited on signal 9"
+    nothing_is_left "no process of it is left"
+}
+
+test_cancelled_job() {
+    TESTS='' submit "$project" --nodes=4 hw6.sh "${endless_training[@]}"
+    says_within 60 "$progress_line" || fail "a long training makes progress" "$output"
+    "$cluster/enter" scancel "$job"
+    ends_as "scancel while it trains" "CANCELLED 0:15" 15
+    nothing_is_left "no process of it is left"
+}
+
+# ---- main ----------------------------------------------------------------------------------------
+
+# What an outer make, Slurm or MPI told this script is no news for the jobs.
+forget_the_caller() {
+    local name
+    for name in $(compgen -e); do
+        case $name in
+        MAKE* | MFLAGS | NP | TESTS) unset "$name" ;;
+        SLURM_* | SBATCH_* | OMPI_* | PMIX_* | PRTE_*) unset "$name" ;;
+        esac
+    done
+}
+
+networks_are_allowed() {
+    unshare --net --uts --mount --propagation private -- \
+        bash -c 'ip link add bridge0 type bridge && ip link add veth0 type veth peer name veth1' \
+        >/dev/null 2>&1
+}
+
+# The objects come along with their times, so that little is compiled again.
+copy_the_project() {
+    mkdir "$project" "$elsewhere"
+    tar -C "$source_tree" --exclude=./.git --create . | tar -C "$project" --extract
+}
+
+test_one_node() {
+    if start_cluster 1 4 4; then
+        test_training_in_the_project
+        test_bad_flag
+        test_bad_number_of_ranks
+        test_script_from_standard_input
+        test_outside_of_the_project
+        test_gpus_asked_for_on_a_node_without_drivers
+        test_tests_from_elsewhere
+        test_failing_test
+    fi
+    stop_cluster
+}
+
+test_four_nodes() {
+    if start_cluster 4 1 0; then
+        test_training_across_nodes
+        test_bad_flag_across_nodes
+        test_killed_rank
+        test_cancelled_job
+    fi
+    stop_cluster
+}
+
+forget_the_caller
+if [[ $(id -u) != 0 ]]; then
+    skip "hw6.sh on one node and on four: starting a Slurm takes root"
+elif ! (cd "$source_tree" && ./setup.sh slurm); then
+    fail "the packages of Slurm are here; see above"
+else
+    copy_the_project
+    test_by_hand
+    if networks_are_allowed; then
+        test_four_nodes
+    else
+        skip "hw6.sh on four nodes: this machine does not allow network namespaces"
+    fi
+    test_one_node
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+exit $((failed > 0))
