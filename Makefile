@@ -131,8 +131,9 @@ GPU_cuda     := $(CUDA_FILES:%=$(B)/cuda/%.o)
 GPU_absent   := $(B)/gpu_absent.o
 RUNNER       := $(RUNNER_FILES:%=$(B)/gpuhost/tests/gpuhost/%.o)
 GPU_gpuhost  := $(addprefix $(B)/gpuhost/,gpu_func.o gpu_replica.o tests/gpuhost/no_cublas.o) $(RUNNER)
-TESTS_HERE   := $(addprefix $(B)/tests/,unit_tests cli_tests kernel_tests_gpuhost \
-                train_tests_gpuhost $(if $(NVCC),kernel_tests_cuda train_tests_cuda))
+TESTS_QUICK  := main $(B)/main_gpuhost \
+                $(addprefix $(B)/tests/,unit_tests cli_tests kernel_tests_gpuhost train_tests_gpuhost)
+TESTS_CUDA   := $(if $(NVCC),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
 
 # ---- targets -------------------------------------------------------------------------------------
 .PHONY: run test test-quick test-binaries test-slurm sanitized gpu-objects gpu-check lint format \
@@ -150,10 +151,10 @@ run: main  ## trains on MNIST (NP=2 ranks, ARGS="flags of ./main")
 test: test-binaries sanitized-asan sanitized-tsan  ## every test, under 12 minutes (NP=3: on 3 ranks alone)
 	$(Q)tests/run.sh full $(B)
 
-test-quick: test-binaries  ## the short tests, under 2 minutes
+test-quick: $(TESTS_QUICK)  ## the short tests, under 2 minutes
 	$(Q)tests/run.sh quick $(B)
 
-test-binaries: main $(B)/main_gpuhost $(TESTS_HERE)
+test-binaries: $(TESTS_QUICK) $(TESTS_CUDA)
 
 sanitized-asan sanitized-tsan: sanitized-%:
 	$(Q)+$(MAKE) --no-print-directory SANITIZE=$* sanitized
@@ -168,8 +169,17 @@ gpu-check:  ## compiles the kernels for every architecture, float and double, al
 gpu-objects: $(GPU_cuda)
 
 SOURCES := $(wildcard *.cpp *.h *.cu tests/*.cpp tests/*.h tests/gpuhost/*.cpp tests/gpuhost/*.h)
-lint:  ## clang-format, cppcheck and clang-tidy
+SCRIPTS := $(wildcard *.sh tests/*.sh tests/*/*.sh .ci/run)
+TIDY := -std=c++20 -I. $(patsubst -I%,-isystem %,$(filter -I%,$(shell $(MPICXX) -show))) \
+    $(addprefix -isystem ,$(EIGEN)) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX -DCPU_ISA=baseline
+# Neither reads CUDA. cppcheck takes a loop over all elements for one that may not run: hence two
+# suppressions.
+lint:  ## clang-format, shellcheck, cppcheck and clang-tidy
 	clang-format --dry-run -Werror $(SOURCES)
+	shellcheck -x $(SCRIPTS)
+	cppcheck --quiet --std=c++20 --enable=warning,performance,portability --suppress=uninitMemberVar \
+	    --suppress=invalidFunctionArg --inline-suppr --error-exitcode=1 -I. $(wildcard *.cpp)
+	printf '%s\n' $(wildcard *.cpp) | xargs -P $$(nproc) -I FILE clang-tidy --quiet FILE -- $(TIDY)
 
 format:  ## formats every source
 	clang-format -i $(SOURCES)

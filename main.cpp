@@ -42,13 +42,7 @@ Data read_data(const Comm& comm, const Options& options) {
     comm.together([&] {
         if (!comm.is_root()) return;
         data.train = read_mnist(options.data, Split::train);
-        data.test = read_mnist(options.data, Split::test, data.train.classes);
-        if (data.test.features() != data.train.features())
-            throw InputError(options.data +
-                             ": expected test images as large as the training "
-                             "images, found " +
-                             std::to_string(data.test.features()) + " and " +
-                             std::to_string(data.train.features()) + " pixels; get the set again");
+        data.test = read_test_set(options.data, data.train);
         if (options.train_size > data.train.count())
             throw InputError(options.data + ": expected at least " +
                              std::to_string(options.train_size) + " training images, found " +

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "comm.h"
+
 namespace {
 
 int rank_in(MPI_Comm comm) {
@@ -93,7 +95,7 @@ int run_tests(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    MPI_Init(&argc, &argv);
+    const Session mpi(argc, argv);
     int result = 1;
     try {
         result = run_tests(argc, argv);
@@ -102,6 +104,5 @@ int main(int argc, char** argv) {
                      error.what());
         MPI_Abort(MPI_COMM_WORLD, 1);
     }
-    MPI_Finalize();
     return result;
 }

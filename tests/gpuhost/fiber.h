@@ -25,6 +25,7 @@ namespace context = boost::context::detail;
 /// other sanitizer, or none, all of it does nothing.
 namespace tsan {
 #ifdef GPUHOST_TSAN
+inline constexpr bool on = true;
 inline void* create() { return __tsan_create_fiber(0); }
 inline void* current() { return __tsan_get_current_fiber(); }
 /// Without the flag, each switch would itself order what comes before and after: no race would
@@ -33,6 +34,7 @@ inline void become(void* who) { __tsan_switch_to_fiber(who, __tsan_switch_to_fib
 inline void release(void* tag) { __tsan_release(tag); }
 inline void acquire(void* tag) { __tsan_acquire(tag); }
 #else
+inline constexpr bool on = false;
 inline void* create() { return nullptr; }
 inline void* current() { return nullptr; }
 inline void become(void*) {}
@@ -56,30 +58,28 @@ class Fiber {
   public:
     using Body = void (*)();
 
-    Fiber() : stack_(map_stack()), tsan_{tsan::create(), tsan::create()} {}
+    Fiber() : stack_(map_stack()), tsan_(tsan::create()) {}
     ~Fiber() { munmap(stack_, guard_bytes + stack_bytes); }
     Fiber(const Fiber&) = delete;
     Fiber& operator=(const Fiber&) = delete;
 
     /// The next resume() starts `body` on an empty stack. `number` staggers the stacks' tops, which
-    /// would otherwise all fall into the same cache sets. ThreadSanitizer takes all that has one
-    /// identity for one thread, so a fiber used for one block after the other has two and takes
-    /// them in turn: a race between two neighbouring blocks shows.
-    void prepare(Body body, std::size_t number, std::size_t block) {
+    /// would otherwise all fall into the same cache sets.
+    void prepare(Body body, std::size_t number) {
         body_ = body;
-        identity_ = tsan_[block % 2];
         const std::size_t room = stack_bytes - number % 64 * 832;
         state_ = context::make_fcontext(stack_ + guard_bytes + room, room, &Fiber::enter);
     }
 
-    void* identity() const { return identity_; }
+    /// Who it is to ThreadSanitizer.
+    void* identity() const { return tsan_; }
 
     /// Called on the host's stack: runs the fiber until it pauses or ends.
     void resume() {
 #ifdef GPUHOST_ASAN
         __sanitizer_start_switch_fiber(&host_stack.frames, stack_ + guard_bytes, stack_bytes);
 #endif
-        tsan::become(identity_);
+        tsan::become(tsan_);
         state_ = context::jump_fcontext(state_, this).fctx;
 #ifdef GPUHOST_ASAN
         __sanitizer_finish_switch_fiber(host_stack.frames, nullptr, nullptr);
@@ -126,7 +126,6 @@ class Fiber {
     context::fcontext_t state_ = nullptr;
     Body body_ = nullptr;
     void* frames_ = nullptr;
-    void* tsan_[2];
-    void* identity_ = nullptr;
+    void* tsan_;
 };
 }  // namespace gpuhost

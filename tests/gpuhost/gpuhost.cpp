@@ -38,8 +38,13 @@ constexpr std::size_t most_shared_bytes = 48 * 1024;  // of static arrays, on ev
 
 enum class State { ready, at_barrier, at_warp_meeting, ended };
 
+/// Blocks use fibers again. ThreadSanitizer takes all that a fiber does for the work of one thread,
+/// so for it neighbouring blocks get different fibers, or a race between them would not show.
+constexpr std::size_t fibers_each = tsan::on ? 2 : 1;
+
 struct Thread {
-    Fiber fiber;
+    Fiber fibers[fibers_each];
+    Fiber* fiber = nullptr;  ///< the one in use
     uint3 index{};
     int number = 0;  ///< in the block, x fastest
     State state = State::ended;
@@ -95,14 +100,14 @@ bool same(Place a, Place b) { return a.line() == b.line() && a.column() == b.col
 /// hide.
 void order_members(std::span<Thread* const> members, char* tag) {
     for (Thread* member : members) {
-        tsan::become(member->fiber.identity());
+        tsan::become(member->fiber->identity());
         tsan::release(tag);
     }
     for (Thread* member : members) {
-        tsan::become(member->fiber.identity());
+        tsan::become(member->fiber->identity());
         tsan::acquire(tag);
     }
-    tsan::become(block.current->fiber.identity());
+    tsan::become(block.current->fiber->identity());
 }
 
 void finish_barrier() {
@@ -163,7 +168,8 @@ void start_threads() {
         thread.number = static_cast<int>(i);
         thread.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / (blockDim.x * blockDim.y)};
         thread.state = State::ready;
-        thread.fiber.prepare(thread_main, i, block.number);
+        thread.fiber = &thread.fibers[block.number % fibers_each];
+        thread.fiber->prepare(thread_main, i);
     }
     ++block.number;
 }
@@ -193,7 +199,7 @@ void run_block(std::mt19937& random) {
             if (thread.state != State::ready) continue;
             block.current = &thread;
             threadIdx = thread.index;
-            thread.fiber.resume();
+            thread.fiber->resume();
             moved = true;
         }
         if (!moved) die_of_deadlock();
@@ -242,7 +248,7 @@ void block_barrier(Place where) {
     self.where = where;
     self.state = State::at_barrier;
     if (++block.at_barrier == block.threads.size()) finish_barrier();
-    self.fiber.pause();
+    self.fiber->pause();
 }
 
 std::uint64_t warp_exchange(unsigned mask, std::uint64_t bits, int source, Place where) {
@@ -269,7 +275,7 @@ std::uint64_t warp_exchange(unsigned mask, std::uint64_t bits, int source, Place
             members[arrived++] = other;
     }
     if (arrived == named) finish_warp_meeting({members.data(), arrived}, mask);
-    self.fiber.pause();
+    self.fiber->pause();
     return self.bits;
 }
 

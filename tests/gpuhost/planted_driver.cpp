@@ -1,4 +1,5 @@
-// planted_driver.cpp: runs every launcher of gpu_func.h once in each thread order, on small inputs.
+// planted_driver.cpp: runs every launcher of gpu_func.h on small inputs, in forward order, or with
+// the argument all-orders in every order of threads and blocks.
 //
 // planted.sh links it with gpu_func.cu as it is and with defects planted in it. It says what no
 // sanitizer says: a result that is not a finite number, and a result that depends on the order in
@@ -84,7 +85,7 @@ void run_softmax(const Gpu& gpu, Results& results) {
     const Array<nn_real> z(random_values(classes * n)), delta(std::size_t{classes * n});
     const Array<std::uint8_t> labels(random_bytes(n, classes));
     const Array<double> loss(std::vector<double>(gpu_loss_slots, 0.0));
-    gpu_softmax_cross_entropy(gpu, classes, n, labels, nn_real{0.1}, z, delta, loss);
+    gpu_softmax_cross_entropy(gpu, classes, n, labels, nn_real{0.125}, z, delta, loss);
     results["softmax"] = z.values();
     results["softmax's delta"] = delta.values();
     results["softmax's loss"] = loss.values();
@@ -98,7 +99,7 @@ void run_the_others(const Gpu& gpu, Results& results) {
     results["row sums"] = sums.values();
     gpu_sigmoid_backward(gpu, count, y, x);
     results["sigmoid backward"] = x.values();
-    gpu_step(gpu, count, nn_real{0.1}, nn_real{0.01}, y, x);
+    gpu_step(gpu, count, nn_real{0.125}, nn_real{0.25}, y, x);
     results["step"] = x.values();
     const Array<double> squares(std::size_t{gpu_square_slots});
     gpu_sum_of_squares(gpu, count, x, squares);
@@ -119,11 +120,12 @@ Results run_all(gpuhost::Order order, unsigned seed) {
     gpuhost::config().seed = seed;
     const Gpu gpu{nullptr, gpuhost::config().multiprocessors};
     Results results;
+    run_softmax(gpu, results);
+    run_the_others(gpu, results);
+    run_gemms(gpu, results, 9, 7, 5, 0);
     run_gemms(gpu, results, 37, 35, 41, 0);
     run_gemms(gpu, results, 132, 36, 20, 0);
     run_gemms(gpu, results, 36, 68, 40, 1);
-    run_softmax(gpu, results);
-    run_the_others(gpu, results);
     return results;
 }
 
@@ -144,12 +146,13 @@ bool sound(const Results& results, const Results& expected) {
 }
 }  // namespace
 
-int main() try {
+int main(int argc, char** argv) try {
     const Results forward = run_all(gpuhost::Order::forward, 1);
-    const bool ok = sound(forward, forward) &&
-                    sound(run_all(gpuhost::Order::reverse, 1), forward) &&
-                    sound(run_all(gpuhost::Order::random, 1), forward) &&
-                    sound(run_all(gpuhost::Order::random, 1001), forward);
+    bool ok = sound(forward, forward);
+    if (argc == 2 && std::string(argv[1]) == "all-orders")
+        ok = ok && sound(run_all(gpuhost::Order::reverse, 1), forward) &&
+             sound(run_all(gpuhost::Order::random, 1), forward) &&
+             sound(run_all(gpuhost::Order::random, 1001), forward);
     return ok ? 0 : 1;
 } catch (const Failure& failure) {
     std::puts(failure.what());

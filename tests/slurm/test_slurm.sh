@@ -1,7 +1,7 @@
 #!/bin/bash
 # test_slurm.sh: does hw6.sh do on a Slurm cluster what its head says, for right and for wrong?
 #
-# It starts a real Slurm of four nodes, each in a network of its own, then one of one node, and hands
+# It starts a real Slurm of four nodes, each in its own network, and then one of one node, and hands
 # jobs to both as a user would. Everything happens in a temporary directory, on a copy of the
 # project, and is taken down again however this script ends. It needs root, and for the four nodes
 # network namespaces; what cannot run is counted as skipped, or as failed with REQUIRE_SLURM=1.
