@@ -12,7 +12,8 @@
 # changes; all that is built from those flags depends on that file.
 
 # ---- what is built from what ---------------------------------------------------------------------
-LIBRARY      := options report comm neural_network mnist_reader cpu_replica judge grade
+LIBRARY      := comm neural_network mnist_reader cpu_replica judge
+PROGRAM      := options report grade
 CUDA_FILES   := gpu_func gpu_replica gpu_cublas
 RUNNER_FILES := gpuhost gpuhost_runtime
 KERNEL_TESTS := test_kernels
@@ -126,6 +127,7 @@ LIBS_cuda    := $(filter-out %/stubs,$(NVCC_LIBS)) -lcudart_static -lrt \
 LIBS_gpuhost := -lboost_context
 
 # ---- objects -------------------------------------------------------------------------------------
+COMMAND_LINE := $(PROGRAM:%=$(B)/%.o)
 OBJECTS      := $(LIBRARY:%=$(B)/%.o) $(ISAS:%=$(B)/cpu_func.%.o)
 GPU_cuda     := $(CUDA_FILES:%=$(B)/cuda/%.o)
 GPU_absent   := $(B)/gpu_absent.o
@@ -142,7 +144,7 @@ TESTS_CUDA   := $(if $(NVCC),$(addprefix $(B)/tests/,kernel_tests_cuda train_tes
 .SECONDARY:
 .DEFAULT_GOAL := main
 
-main: $(B)/main.o $(OBJECTS) $(GPU_$(BACKEND)) build/main.flags  ## builds ./main (DOUBLE_FLAG=-DUSE_DOUBLE: in double)
+main: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_$(BACKEND)) build/main.flags  ## builds ./main (DOUBLE_FLAG=-DUSE_DOUBLE: in double)
 	$(call link,$(LIBS_$(BACKEND)))
 
 run: main  ## trains on MNIST (NP=2 ranks, ARGS="flags of ./main")
@@ -225,9 +227,9 @@ $(B)/gpuhost/%.o: %.cpp $(B)/host.flags
 $(RUNNER): $(B)/gpuhost/%.o: %.cpp $(B)/host.flags
 	$(call compile,GPUHOST,$(CXX) $(filter-out $(SAN),$(GPUHOST)) $(TOLD_$(SANITIZE)))
 
-$(B)/main_gpuhost: $(B)/main.o $(OBJECTS) $(GPU_gpuhost) $(B)/host.flags
+$(B)/main_gpuhost: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_gpuhost) $(B)/host.flags
 	$(call link,$(LIBS_gpuhost))
-$(B)/tests/unit_tests: $(UNIT_TESTS:%=$(B)/tests/%.o) $(OBJECTS) $(GPU_absent)
+$(B)/tests/unit_tests: $(UNIT_TESTS:%=$(B)/tests/%.o) $(COMMAND_LINE) $(OBJECTS) $(GPU_absent)
 	$(call link,-lgtest -lgtest_main)
 $(B)/tests/cli_tests: $(CLI_TESTS:%=$(B)/tests/%.o)
 	$(call link,-lgtest -lgtest_main)

@@ -77,10 +77,12 @@ TEST(CpuFunctionsChosen, AreTheWidestThatThisProcessorRuns) {
     EXPECT_STREQ(cpu_functions().name, runnable_tables().back()->name);
 }
 
-// ---- GEMM
-// ----------------------------------------------------------------------------------------
+// ---- GEMM --------------------------------------------------------------------------------------
 
-TEST_P(CpuTable, GemmIsRightAroundEveryEdge) { check_gemm(gemm_cases(edge_sizes())); }
+TEST_P(CpuTable, GemmIsRightAroundEveryEdge) {
+    check_gemm(gemm_cases(edge_sizes()));
+    check_gemm(gemm_cases(cube_sizes()));
+}
 
 TEST_P(CpuTable, GemmIsRightOnWholePacks) { check_gemm(gemm_cases(pack_sizes())); }
 
@@ -113,8 +115,7 @@ TEST_P(CpuTable, GemmKeepsEveryNaNAndInfinityInItsPlace) {
 
 TEST_P(CpuTable, GemmOfNothingIsZeroOrNothing) { check_gemm_of_nothing<HostMemory>(gemm()); }
 
-// ---- Pixels and sigmoid
-// --------------------------------------------------------------------------
+// ---- Pixels and sigmoid ------------------------------------------------------------------------
 
 TEST_P(CpuTable, PixelsAreScaledWithOneRounding) {
     for (const std::size_t count : {0, 1, 7, 256, 785}) {
@@ -170,8 +171,7 @@ TEST_P(CpuTable, BiasSigmoidSaturatesToZeroAndOne) {
     }
 }
 
-// ---- Softmax and cross-entropy
-// -------------------------------------------------------------------
+// ---- Softmax and cross-entropy -----------------------------------------------------------------
 
 TEST_P(CpuTable, SoftmaxIsRightForEveryNumberOfClassesAndAnyLogits) {
     std::vector<std::pair<int, int>> sizes = softmax_sizes();
@@ -186,8 +186,7 @@ TEST_P(CpuTable, SoftmaxIsRightForEveryNumberOfClassesAndAnyLogits) {
                                   });
 }
 
-// ---- Element by element, and sums
-// ----------------------------------------------------------------
+// ---- Element by element, and sums --------------------------------------------------------------
 
 TEST_P(CpuTable, SigmoidBackwardMultipliesByTheSlope) {
     check_sigmoid_backward<HostMemory>(f().sigmoid_backward);

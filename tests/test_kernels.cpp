@@ -93,8 +93,7 @@ auto gemm_with(GemmTile tile) {
     };
 }
 
-// ---- GEMM
-// ----------------------------------------------------------------------------------------
+// ---- GEMM --------------------------------------------------------------------------------------
 
 /// Judges one tile's result and requires the others to give the same bits.
 void check_every_tile(const GemmCase& g, const GemmInputs& in, std::size_t most_shift) {
@@ -114,6 +113,11 @@ TEST_F(Kernels, GemmIsRightAroundEveryEdgeAndAlikeWithEveryTile) {
     for (const GemmCase& g : gemm_cases(edge_sizes())) check_every_tile(g, random_gemm(g, rng), 0);
 }
 
+TEST_F(Kernels, GemmIsRightOnCubesAndAlikeWithEveryTileLarge) {
+    Rng rng(8);
+    for (const GemmCase& g : gemm_cases(cube_sizes())) check_every_tile(g, random_gemm(g, rng), 0);
+}
+
 TEST_F(Kernels, GemmGivesTheSameBitsByVectorAndByScalarLoads) {
     Rng rng(2);
     for (const GemmCase& g : gemm_cases(pack_sizes())) check_every_tile(g, random_gemm(g, rng), 1);
@@ -125,7 +129,7 @@ TEST_F(Kernels, GemmTakesEveryPairOfScalars) {
         for (const nn_real beta : {nn_real{0}, nn_real{1}, static_cast<nn_real>(0.7)})
             for (const bool ta : {false, true})
                 for (const bool tb : {false, true})
-                    for (const auto& [m, n, k] : {std::array{33, 17, 37}, std::array{36, 68, 20}}) {
+                    for (const auto& [m, n, k] : {std::array{33, 17, 5}, std::array{36, 68, 8}}) {
                         const GemmCase g{ta, tb, m, n, k, alpha, beta};
                         check_every_tile(g, random_gemm(g, rng), 0);
                     }
@@ -196,8 +200,7 @@ TEST_F(Kernels, GemmAndCublasBothSatisfyTheJudgeLarge) {
     }
 }
 
-// ---- A layer
-// -------------------------------------------------------------------------------------
+// ---- A layer -----------------------------------------------------------------------------------
 
 struct LayerInputs {
     Reals w, a_in, bias;
@@ -259,8 +262,7 @@ TEST_F(Kernels, LayerSaturatesToExactlyZeroAndOne) {
     EXPECT_EQ(out, (Reals{1, 0, half, 1, 0, 1, 0, half, 1, 0}));
 }
 
-// ---- Softmax and cross-entropy
-// -------------------------------------------------------------------
+// ---- Softmax and cross-entropy -----------------------------------------------------------------
 
 constexpr std::size_t loss_slots = gpu_loss_slots;
 
@@ -282,11 +284,16 @@ TEST_F(Kernels, SoftmaxIsRightForEveryNumberOfClassesAndAnyLogits) {
 
 TEST_F(Kernels, SoftmaxIsRightForMoreColumnsThanLossSlots) {
     static_assert(1100 > 2 * gpu_loss_slots);
-    check_softmax<DeviceMemory>(softmax_cases({{10, 800}, {10, 1100}}, false), softmax);
+    check_softmax<DeviceMemory>({softmax_cases({{10, 1100}}, false).front()}, softmax);
+}
+
+TEST_F(Kernels, SoftmaxIsRightForManyColumnsOfAnyLogitsLarge) {
+    check_softmax<DeviceMemory>(softmax_cases({{10, 800}, {33, 1100}}, false), softmax);
 }
 
 TEST_F(Kernels, SoftmaxAddsItsLossToWhatIsThere) {
-    for (const SoftmaxCase& c : softmax_cases({{10, 5}, {33, 600}}, false)) {
+    for (const int n : {5, 600}) {
+        const SoftmaxCase c = softmax_cases({{33, n}}, false).front();
         SCOPED_TRACE(c.text());
         std::vector<double> before(loss_slots);
         for (std::size_t i = 0; i < before.size(); ++i) before[i] = static_cast<double>(i);
@@ -311,36 +318,33 @@ TEST_F(Kernels, SoftmaxAddsItsLossToWhatIsThere) {
 }
 
 TEST_F(Kernels, SoftmaxGivesTheSameBitsInEveryOrder) {
-    for (const SoftmaxCase& c : softmax_cases({{33, 600}}, false)) {
-        SCOPED_TRACE(c.text());
-        std::vector<double> first_slots;
-        SoftmaxResult first{};
-        in_every_order([&](const std::string& order) {
-            SCOPED_TRACE(order);
-            std::vector<double> slots;
-            const SoftmaxResult result = run_softmax<DeviceMemory>(
-                c, 1,
-                [&](const SoftmaxCase& same, const std::uint8_t* labels, nn_real scale, nn_real* z,
-                    nn_real* delta) {
-                    OnDevice<double> loss("loss", std::vector<double>(loss_slots));
-                    gpu_softmax_cross_entropy(gpu, same.classes, same.n, labels, scale, z, delta,
-                                              loss.output());
-                    slots = loss.values();
-                    return sum_of(slots);
-                });
-            if (first_slots.empty()) {
-                first_slots = slots;
-                first = result;
-            }
-            EXPECT_TRUE(same_bits("loss", slots, first_slots));
-            EXPECT_TRUE(same_bits("yhat", result.yhat, first.yhat));
-            EXPECT_TRUE(same_bits("delta", result.delta, first.delta));
-        });
-    }
+    const SoftmaxCase c = softmax_cases({{33, 600}}, false).front();
+    std::vector<double> first_slots;
+    SoftmaxResult first{};
+    in_every_order([&](const std::string& order) {
+        SCOPED_TRACE(order);
+        std::vector<double> slots;
+        const SoftmaxResult result = run_softmax<DeviceMemory>(
+            c, 1,
+            [&](const SoftmaxCase& same, const std::uint8_t* labels, nn_real scale, nn_real* z,
+                nn_real* delta) {
+                OnDevice<double> loss("loss", std::vector<double>(loss_slots));
+                gpu_softmax_cross_entropy(gpu, same.classes, same.n, labels, scale, z, delta,
+                                          loss.output());
+                slots = loss.values();
+                return sum_of(slots);
+            });
+        if (first_slots.empty()) {
+            first_slots = slots;
+            first = result;
+        }
+        EXPECT_TRUE(same_bits("loss", slots, first_slots));
+        EXPECT_TRUE(same_bits("yhat", result.yhat, first.yhat));
+        EXPECT_TRUE(same_bits("delta", result.delta, first.delta));
+    });
 }
 
-// ---- Element by element, and sums
-// ----------------------------------------------------------------
+// ---- Element by element, and sums --------------------------------------------------------------
 
 TEST_F(Kernels, SigmoidBackwardMultipliesByTheSlope) {
     check_sigmoid_backward<DeviceMemory>([](std::size_t count, const nn_real* a, nn_real* delta) {

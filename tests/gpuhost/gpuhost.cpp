@@ -63,8 +63,7 @@ struct Block {
     std::size_t number = 0;  ///< counts blocks over the life of the process
     std::size_t ended = 0, at_barrier = 0;
     Thread* current = nullptr;
-    ThreadBody body = nullptr;
-    void* context = nullptr;
+    const ThreadBody* body = nullptr;
     std::vector<SharedArray*> shared_arrays;  ///< those that have memory
     std::size_t shared_bytes = 0;
     /// Addresses that stand for the barrier (first) and for each lane's meetings. They are new in
@@ -137,7 +136,7 @@ void finish_warp_meeting(std::span<Thread* const> members, unsigned mask) {
 /// Run by each fiber.
 void thread_main() {
     tsan::acquire(&launch_begins);
-    block.body(block.context);
+    (*block.body)();
     tsan::release(&launch_ends);
     block.current->state = State::ended;
     ++block.ended;
@@ -216,7 +215,7 @@ Thread& current_thread() {
 }
 }  // namespace
 
-void run_grid(dim3 grid, dim3 size, ThreadBody thread_body, void* context) {
+void run_grid(dim3 grid, dim3 size, const ThreadBody& thread_body) {
     if (block.current) die("a kernel launches a kernel, which gpuhost does not do");
     static unsigned launches = 0;
     std::mt19937 random(config().seed + launches++);  // each launch in an order of its own
@@ -225,8 +224,7 @@ void run_grid(dim3 grid, dim3 size, ThreadBody thread_body, void* context) {
     while (pool.size() < threads) pool.emplace_back();
     block.threads.clear();
     for (std::size_t i = 0; i < threads; ++i) block.threads.push_back(&pool[i]);
-    block.body = thread_body;
-    block.context = context;
+    block.body = &thread_body;
     gridDim = grid;
     blockDim = size;
     host_stack.tsan = tsan::current();

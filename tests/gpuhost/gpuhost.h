@@ -12,11 +12,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <source_location>
 #include <type_traits>
 
-// ---- The language
-// --------------------------------------------------------------------------------
+// ---- The language -----------------------------------------------------------------------------
 
 #define __global__
 #define __device__
@@ -119,8 +119,7 @@ T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = warpSize,
     return gpuhost::shuffle(mask, value, source <= (lane | (width - 1)) ? source : lane, where);
 }
 
-// ---- The runtime
-// ---------------------------------------------------------------------------------
+// ---- The runtime ------------------------------------------------------------------------------
 
 enum cudaError_t {
     cudaSuccess = 0,
@@ -171,11 +170,12 @@ cudaError_t cudaMallocHost(T** pointer, std::size_t bytes) {
     return cudaMallocHost(reinterpret_cast<void**>(pointer), bytes);
 }
 
-// Streams do their work at once.
+// Work given to a stream is done as late as CUDA allows: when somebody waits for it. So a result
+// that is read too early is not there yet, and a pinned source that is overwritten too early has
+// lost its old values. What is given to no stream (nullptr) is done at once.
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
-// Streams finish everything at once here, so an event is always past.
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
@@ -184,8 +184,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
                             cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream);
 
-// ---- What tests can ask for and see
-// --------------------------------------------------------------
+// ---- What tests can ask for and see -----------------------------------------------------------
 
 namespace gpuhost {
 /// The order in which blocks run, and in which the threads of a block get their turn between two
@@ -207,7 +206,7 @@ Config config_from_environment();
 /// What counts now: it starts as config_from_environment(), and tests change it.
 Config& config();
 
-/// Device blocks, pinned blocks and streams that were made and not given back.
+/// Device blocks, pinned blocks, streams and events that were made and not given back.
 std::size_t live_allocations();
 
 /// Whether a kernel can use an argument: a pointer has to be null or lead into cudaMalloc's memory
@@ -219,18 +218,18 @@ bool usable_argument(T value) {
     return true;
 }
 
-using ThreadBody = void (*)(void* context);
-/// Checks a launch and runs it: thread_body(context) once for every thread of the grid.
+/// What each thread of a grid runs: a kernel with its arguments.
+using ThreadBody = std::function<void()>;
+/// Checks a launch and gives it to the stream.
 cudaError_t launch(dim3 grid, dim3 block, std::size_t shared, cudaStream_t stream,
-                   bool arguments_usable, ThreadBody thread_body, void* context);
-void run_grid(dim3 grid, dim3 block, ThreadBody thread_body, void* context);
+                   bool arguments_usable, ThreadBody thread_body);
+void run_grid(dim3 grid, dim3 block, const ThreadBody& thread_body);
 }  // namespace gpuhost
 
 template <class... Params, class... Args>
 cudaError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared,
                        cudaStream_t stream, Args... args) {
-    auto call = [&] { kernel(static_cast<Params>(args)...); };
-    return gpuhost::launch(
-        grid, block, shared, stream, (gpuhost::usable_argument(static_cast<Params>(args)) && ...),
-        [](void* context) { (*static_cast<decltype(call)*>(context))(); }, &call);
+    return gpuhost::launch(grid, block, shared, stream,
+                           (gpuhost::usable_argument(static_cast<Params>(args)) && ...),
+                           [=] { kernel(static_cast<Params>(args)...); });
 }

@@ -3,21 +3,41 @@
 // Device memory is host memory from malloc (so that AddressSanitizer knows its ends), filled with
 // NaN bytes (so that a read of what was never written shows), and entered in an account: a pointer
 // of the wrong side, a range that does not fit its block or a kernel argument that leads to host
-// memory is an error here, as it is, sooner or later, on a GPU.
+// memory is an error here, as it is, sooner or later, on a GPU. Streams keep their work until
+// somebody waits for it, so that a forgotten wait shows.
 #include <charconv>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <functional>
 #include <map>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "gpuhost.h"
 
-struct CUstream_st {};
-struct CUevent_st {};
+struct CUstream_st {
+    std::deque<std::function<void()>> waiting;
+    std::size_t given = 0;  ///< over the stream's life
+
+    void finish_first(std::size_t count) {
+        while (given - waiting.size() < count) {
+            const auto work = std::move(waiting.front());
+            waiting.pop_front();
+            work();
+        }
+    }
+    void finish() { finish_first(given); }
+};
+
+/// Past when the first `after` pieces of the stream's work are done.
+struct CUevent_st {
+    cudaStream_t stream = nullptr;
+    std::size_t after = 0;
+};
 
 namespace gpuhost {
 namespace {
@@ -79,6 +99,32 @@ cudaError_t result(cudaError_t error) {
     return error;
 }
 
+void give(cudaStream_t stream, std::function<void()> work) {
+    if (!stream) return work();
+    stream->waiting.push_back(std::move(work));
+    ++stream->given;
+}
+
+/// As CUDA does before it takes memory back.
+void finish_all_streams() {
+    for (cudaStream_t stream : streams) stream->finish();
+}
+
+/// Only a copy between device and pinned memory leaves the host free to go on at once.
+void give_copy(void* to, const void* from, std::size_t bytes, cudaStream_t stream) {
+    const auto pageable = [bytes](const void* pointer) {
+        return !device_memory.contains(pointer, bytes) && !pinned_memory.contains(pointer, bytes);
+    };
+    if (pageable(from)) {  // CUDA takes a copy of it before it returns
+        const auto* start = static_cast<const char*>(from);
+        std::vector<char> taken(start, start + bytes);
+        give(stream, [=] { std::memcpy(to, taken.data(), bytes); });
+    } else {
+        give(stream, [=] { std::memcpy(to, from, bytes); });
+    }
+    if (stream && pageable(to)) stream->finish();
+}
+
 bool is_stream(cudaStream_t stream) { return !stream || streams.contains(stream); }
 
 [[noreturn]] void refuse(const char* variable, const char* value, const char* expected) {
@@ -134,7 +180,7 @@ Config& config() {
 }
 
 std::size_t live_allocations() {
-    return device_memory.count() + pinned_memory.count() + streams.size();
+    return device_memory.count() + pinned_memory.count() + streams.size() + events.size();
 }
 
 bool device_can_reach(const void* pointer) {
@@ -142,13 +188,13 @@ bool device_can_reach(const void* pointer) {
 }
 
 cudaError_t launch(dim3 grid, dim3 block, std::size_t shared, cudaStream_t stream,
-                   bool arguments_usable, ThreadBody thread_body, void* context) {
+                   bool arguments_usable, ThreadBody thread_body) {
     // Shared arrays are static in this project: no launch asks for more.
     if (!legal_grid(grid) || !legal_block(block) || shared != 0)
         return result(cudaErrorInvalidConfiguration);
     if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
     if (!arguments_usable) return result(cudaErrorIllegalAddress);
-    run_grid(grid, block, thread_body, context);
+    give(stream, [=, body = std::move(thread_body)] { run_grid(grid, block, body); });
     return cudaSuccess;
 }
 }  // namespace gpuhost
@@ -224,6 +270,7 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
 }
 
 cudaError_t cudaFree(void* pointer) {
+    finish_all_streams();
     return result(!pointer || device_memory.release(pointer) ? cudaSuccess : cudaErrorInvalidValue);
 }
 
@@ -235,6 +282,7 @@ cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
 }
 
 cudaError_t cudaFreeHost(void* pointer) {
+    finish_all_streams();
     return result(!pointer || pinned_memory.release(pointer) ? cudaSuccess : cudaErrorInvalidValue);
 }
 
@@ -245,13 +293,19 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-    if (streams.erase(stream) == 0) return result(cudaErrorInvalidResourceHandle);
+    if (!streams.contains(stream)) return result(cudaErrorInvalidResourceHandle);
+    stream->finish();
+    for (cudaEvent_t event : events)
+        if (event->stream == stream) event->stream = nullptr;
+    streams.erase(stream);
     delete stream;
     return cudaSuccess;
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-    return result(is_stream(stream) ? cudaSuccess : cudaErrorInvalidResourceHandle);
+    if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
+    if (stream) stream->finish();
+    return cudaSuccess;
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
@@ -267,12 +321,16 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-    return result(events.contains(event) && is_stream(stream) ? cudaSuccess
-                                                              : cudaErrorInvalidResourceHandle);
+    if (!events.contains(event) || !is_stream(stream))
+        return result(cudaErrorInvalidResourceHandle);
+    *event = {stream, stream ? stream->given : 0};
+    return cudaSuccess;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-    return result(events.contains(event) ? cudaSuccess : cudaErrorInvalidResourceHandle);
+    if (!events.contains(event)) return result(cudaErrorInvalidResourceHandle);
+    if (event->stream) event->stream->finish_first(event->after);
+    return cudaSuccess;
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
@@ -287,7 +345,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
     const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
     if (!right_side(to, to_device) || !right_side(from, from_device))
         return result(cudaErrorInvalidValue);
-    std::memcpy(to, from, bytes);
+    give_copy(to, from, bytes, stream);
     return cudaSuccess;
 }
 
@@ -295,6 +353,6 @@ cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t
     if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
     if (bytes == 0) return cudaSuccess;
     if (!device_memory.contains(to, bytes)) return result(cudaErrorInvalidValue);
-    std::memset(to, value, bytes);
+    give(stream, [=] { std::memset(to, value, bytes); });
     return cudaSuccess;
 }

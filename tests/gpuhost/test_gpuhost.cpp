@@ -383,6 +383,103 @@ TEST_F(GpuHost, KnowsItsStreams) {
     EXPECT_EQ(gpu_launch(do_nothing, 1, 1, 0, stream, nullptr), cudaErrorInvalidResourceHandle);
 }
 
+// ---- Streams are late ----
+
+/// A stream, an event, four pinned and four device floats.
+class GpuHostStream : public GpuHost {
+  protected:
+    GpuHostStream() {
+        GPU_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+        GPU_CHECK(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
+        GPU_CHECK(cudaMallocHost(&pinned_, bytes));
+        GPU_CHECK(cudaMalloc(&device_, bytes));
+    }
+    void TearDown() override {
+        EXPECT_EQ(cudaFree(device_), cudaSuccess);
+        EXPECT_EQ(cudaFreeHost(pinned_), cudaSuccess);
+        EXPECT_EQ(cudaEventDestroy(event_), cudaSuccess);
+        EXPECT_EQ(cudaStreamDestroy(stream_), cudaSuccess);
+        GpuHost::TearDown();
+    }
+    void upload(const float* from) {
+        GPU_CHECK(cudaMemcpyAsync(device_, from, bytes, cudaMemcpyHostToDevice, stream_));
+    }
+    void download(float* to) {
+        GPU_CHECK(cudaMemcpyAsync(to, device_, bytes, cudaMemcpyDeviceToHost, stream_));
+    }
+    void double_on_device() { GPU_CHECK(gpu_launch(times_two, 1, 4, 0, stream_, device_)); }
+
+    static void times_two(float* values) { values[threadIdx.x] *= 2.0f; }
+    static constexpr std::size_t bytes = 4 * sizeof(float);
+    cudaStream_t stream_ = nullptr;
+    cudaEvent_t event_ = nullptr;
+    float *pinned_ = nullptr, *device_ = nullptr;
+};
+
+TEST_F(GpuHostStream, PinnedResultsAreThereAfterTheWaitAndNotBefore) {
+    std::fill_n(pinned_, 4, 3.0f);
+    upload(pinned_);
+    double_on_device();
+    download(pinned_);
+    EXPECT_EQ(pinned_[0], 3.0f);
+    EXPECT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
+    EXPECT_EQ(pinned_[0], 6.0f);
+}
+
+TEST_F(GpuHostStream, APinnedSourceThatIsOverwrittenTooEarlyShows) {
+    std::fill_n(pinned_, 4, 3.0f);
+    upload(pinned_);
+    std::fill_n(pinned_, 4, 4.0f);
+    std::vector<float> result(4);
+    download(result.data());
+    EXPECT_EQ(result[0], 4.0f);
+}
+
+TEST_F(GpuHostStream, PageableMemoryIsCopiedBeforeTheCallReturns) {
+    std::vector<float> host(4, 3.0f);
+    upload(host.data());
+    std::fill(host.begin(), host.end(), 4.0f);
+    double_on_device();
+    download(host.data());
+    EXPECT_EQ(host, std::vector<float>(4, 6.0f));
+}
+
+TEST_F(GpuHostStream, AnEventWaitsForTheWorkBeforeItAndForNoMore) {
+    std::fill_n(pinned_, 4, 3.0f);
+    upload(pinned_);
+    EXPECT_EQ(cudaEventSynchronize(event_), cudaSuccess) << "an event never recorded is past";
+    double_on_device();
+    download(pinned_);
+    EXPECT_EQ(cudaEventRecord(event_, stream_), cudaSuccess);
+    double_on_device();
+    download(pinned_);
+    EXPECT_EQ(pinned_[0], 3.0f);
+    EXPECT_EQ(cudaEventSynchronize(event_), cudaSuccess);
+    EXPECT_EQ(pinned_[0], 6.0f);
+    EXPECT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
+    EXPECT_EQ(pinned_[0], 12.0f);
+}
+
+TEST_F(GpuHostStream, FreeingMemoryFinishesAllWorkFirst) {
+    std::fill_n(pinned_, 4, 3.0f);
+    upload(pinned_);
+    double_on_device();
+    download(pinned_);
+    EXPECT_EQ(cudaFree(nullptr), cudaSuccess);
+    EXPECT_EQ(pinned_[0], 6.0f);
+}
+
+TEST_F(GpuHost, KnowsItsEvents) {
+    cudaEvent_t event = nullptr;
+    GPU_CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+    EXPECT_EQ(gpuhost::live_allocations(), 1u);
+    EXPECT_EQ(cudaEventRecord(event, nullptr), cudaSuccess);
+    EXPECT_EQ(cudaEventSynchronize(event), cudaSuccess);
+    EXPECT_EQ(cudaEventDestroy(event), cudaSuccess);
+    EXPECT_EQ(cudaEventSynchronize(event), cudaErrorInvalidResourceHandle);
+    EXPECT_EQ(cudaEventDestroy(event), cudaErrorInvalidResourceHandle);
+}
+
 // ---- Memory and devices ----
 
 TEST_F(GpuHost, DeviceMemoryStartsAsNaN) {
