@@ -78,12 +78,13 @@ __device__ __forceinline__ void load_slice(Slice<Real, Depth, Edge>& slice,
 enum class Epilogue { scaled, bias, bias_sigmoid };
 
 /// C = alpha op(A) op(B) + beta C, or op(A) op(B) + bias, or the sigmoid of that.
-/// Mapping: block (x, y) computes tile (x, y) of C. Thread t computes the rows tx + r threads_m and
-/// the columns ty + s threads_n of the tile: neighbouring threads own neighbouring rows, so that
-/// they read different banks of the A slice, the same word of the B slice, and write neighbouring
-/// addresses of C. Each element is summed over k in ascending order, whatever the tile.
-/// Memory: one slice of op(A) and one of op(B), (m + n) k reals and the padding: 8.5 KiB at most in
-/// float, 17 KiB in double.
+/// Mapping: block (x, y) computes the tile of C in tile column x and tile row y: a grid may be 2^31
+/// wide and 65535 high, and pixels or a batch, which are C's columns, may be many. Thread t
+/// computes the rows tx + r threads_m and the columns ty + s threads_n of the tile: neighbouring
+/// threads own neighbouring rows, so that they read different banks of the A slice, the same word
+/// of the B slice, and write neighbouring addresses of C. Each element is summed over k in
+/// ascending order, whatever the tile. Memory: one slice of op(A) and one of op(B), (m + n) k reals
+/// and the padding: 8.5 KiB at most in float, 17 KiB in double.
 template <class Real, class T, Transposed OpA, Transposed OpB, Epilogue E, bool Vector>
 __global__ void __launch_bounds__(T::threads)
     gemm_kernel(int m, int n, int k, Real alpha, const Real* __restrict__ a,
@@ -93,8 +94,8 @@ __global__ void __launch_bounds__(T::threads)
     using SliceB = Slice<Real, T::k, T::n>;
     GPU_SHARED(SliceA, slice_a, );
     GPU_SHARED(SliceB, slice_b, );
-    const int first_row = static_cast<int>(blockIdx.x) * T::m;
-    const int first_col = static_cast<int>(blockIdx.y) * T::n;
+    const int first_row = static_cast<int>(blockIdx.y) * T::m;
+    const int first_col = static_cast<int>(blockIdx.x) * T::n;
     const int tx = static_cast<int>(threadIdx.x) % T::threads_m;
     const int ty = static_cast<int>(threadIdx.x) / T::threads_m;
 
@@ -151,8 +152,8 @@ struct GemmArguments {
 
 template <class Real, class T, Transposed OpA, Transposed OpB, Epilogue E>
 void launch_tile(const Gpu& gpu, const GemmArguments<Real>& g) {
-    const dim3 grid(static_cast<unsigned>(ceil_div(g.m, T::m)),
-                    static_cast<unsigned>(ceil_div(g.n, T::n)));
+    const dim3 grid(static_cast<unsigned>(ceil_div(g.n, T::n)),
+                    static_cast<unsigned>(ceil_div(g.m, T::m)));
     // Packs may be used where every contiguous line of A and B starts at a multiple of 16 bytes and
     // holds a whole number of packs.
     const auto packs = [](const Real* x, int line) {

@@ -182,6 +182,7 @@ TEST_F(Kernels, GemmIsRightAtTheCoursesHiddenLayerLarge) {
     EXPECT_TRUE(judged(g, in, run_gemm<DeviceMemory>(g, in, gemm_with(GemmTile::automatic))));
 }
 
+#ifdef __CUDACC__  // the kernel runner has no cuBLAS
 /// cuBLAS is a second opinion: what passes for ours has to pass for it too.
 TEST_F(Kernels, GemmAndCublasBothSatisfyTheJudgeLarge) {
     Rng rng(7);
@@ -199,6 +200,7 @@ TEST_F(Kernels, GemmAndCublasBothSatisfyTheJudgeLarge) {
         EXPECT_TRUE(judged(g, in, ours)) << "by our kernel";
     }
 }
+#endif
 
 // ---- A layer -----------------------------------------------------------------------------------
 

@@ -53,7 +53,8 @@ run() {
         "$cxx" ${sanitizer[$build]} "$work/$build/$name.o" \
             "$work/$build"/{driver,gpuhost,gpuhost_runtime}.o -lboost_context \
             -o "$work/$name"; } >"$log" 2>&1 || return 2
-    { timeout 60 "$work/$name" "${orders[$build]}" >>"$log" 2>&1; } 2>/dev/null || return 1 # bash reports an abort
+    # The outer redirection silences the shell, which reports an abort on its own.
+    { timeout 60 "$work/$name" "${orders[$build]}" >>"$log" 2>&1; } 2>/dev/null || return 1
 }
 
 # verdict NAME PASS|FAIL TEXT
@@ -124,8 +125,8 @@ start defect plain order 'the same' \
 start defect tsan TSan 'a sum that every block adds to, unordered' \
     'out[blockIdx.x] = partial[0]' 'out[0] = partial[0] + out[0]'
 start defect tsan TSan 'tiles of neighbouring blocks that overlap' \
-    'first_col = static_cast<int>(blockIdx.y) * T::n' \
-    'first_col = static_cast<int>(blockIdx.y) * (T::n - 1)'
+    'first_col = static_cast<int>(blockIdx.x) * T::n' \
+    'first_col = static_cast<int>(blockIdx.x) * (T::n - 1)'
 start defect plain runner 'a barrier in a divergent branch' \
     '__syncthreads();  // the first group' 'if (row < rows) __syncthreads();  //'
 start defect plain runner 'a shuffle mask that leaves out a lane' \
