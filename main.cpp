@@ -2,9 +2,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <limits>
 #include <new>
 #include <optional>
@@ -157,6 +159,8 @@ int train_and_report(const Comm& comm, const Options& options) {
     const int capacity = slice_capacity(comm, options, data);
     comm.together([&] { check_sizes(layout, options, data); });
 
+    std::optional<CsvFile> csv;
+    comm.together([&] { csv.emplace(comm.is_root() ? options.csv : ""); });
     ChosenDevice device =
         choose_device(comm, options, {layout, capacity, options.training.pixel_scale});
     RunFacts facts{.mpi_version = Comm::library_version(),
@@ -174,26 +178,29 @@ int train_and_report(const Comm& comm, const Options& options) {
         initial_parameters<nn_real>(layout, options.training.seed, options.init_scale);
     DataParallelNeuralNetwork network(comm, std::move(device.replica), initial, capacity);
     const bool holds_out = data.held_out_images > 0;
-    std::optional<Progress> progress;
-    comm.together([&] {
-        progress.emplace(comm, network, holds_out ? data.held_out : data.test,
-                         holds_out ? "held-out" : "test", data.train_images, options.training,
-                         options.csv);
-    });
-    network.train(data.train, options.training, &*progress);
+    Progress progress(comm, network, holds_out ? data.held_out : data.test,
+                      holds_out ? "held-out" : "test", data.train_images, options.training, *csv);
+    network.train(data.train, options.training, &progress);
 
     const Evaluation test = network.evaluate(data.test);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     const bool agree = network.ranks_agree();
     const Parameters<nn_real> trained = network.parameters();
     if (comm.is_root()) {
-        print_footer(test, data.test_images, network.times(), seconds.count());
+        print_footer(test, data.test_images, network.times(), seconds.count(),
+                     options.training.scatter_once, network.scattered_once());
         std::printf("# ranks agree: %s\n", agree ? "all hold the same bits" : "no");
         if (!agree) std::printf("CHECK FAILED: the ranks' parameters differ\n");
     }
     const bool right =
         !options.compare || compare_with_reference(comm, options, data, initial, trained);
     return agree && right ? exit_ok : exit_check_failed;
+}
+
+/// A message in one line, whatever the user's words in it hold.
+std::string one_line(std::string text) {
+    std::ranges::replace(text, '\n', ' ');
+    return text;
 }
 
 int run(const Comm& comm, int argc, char** argv) {
@@ -212,11 +219,15 @@ int run(const Comm& comm, int argc, char** argv) {
 int main(int argc, char** argv) {
     Session mpi(argc, argv);
     try {
-        return run(mpi.comm(), argc, argv);
+        const int code = run(mpi.comm(), argc, argv);
+        if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+            throw Failure(__FILE__, __LINE__, "writing to standard output", std::strerror(errno),
+                          "send the output where there is room");
+        return code;
     } catch (const InputErrorElsewhere&) {
         return exit_bad_input;
     } catch (const InputError& error) {
-        std::fprintf(stderr, "main: %s\n", error.what());
+        std::fprintf(stderr, "main: %s\n", one_line(error.what()).c_str());
         return exit_bad_input;
     } catch (const Diverged& error) {
         if (mpi.comm().is_root()) std::fprintf(stderr, "main: %s\n", error.what());

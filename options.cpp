@@ -16,9 +16,12 @@
 
 namespace {
 
-/// Text that is a number of type T in [least, most] and nothing else.
+/// Text that is a number of type T in [least, most] and nothing else. No flag takes a number below
+/// 0, so a sign is refused; and a 0 before other digits, which could be meant as octal.
 template <class T>
 bool is_number(const std::string& text, T least, T most, T& value) {
+    if (text.starts_with('-')) return false;
+    if (std::is_integral_v<T> && text.size() > 1 && text.starts_with('0')) return false;
     const char* const end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, value);
     if (error != std::errc{} || stop != end) return false;
@@ -83,10 +86,11 @@ std::optional<Options> parse_options(int argc, char** argv, bool speaks) {
     std::string hidden = "300";
 
     CLI::App app{"Trains a neural network on MNIST, data-parallel: mpirun -np 4 ./main"};
+    app.option_defaults()->always_capture_default()->disable_flag_override();
+    app.set_help_flag("-h,--help", "print this and exit");
     app.set_version_flag("--version",
                          std::string("main ") + program_version + " (" + nn_real_name + ")");
     app.get_formatter()->column_width(36);
-    app.option_defaults()->always_capture_default();
     bool in_order = false, in_new_order = false;
     const std::vector<CLI::Option*> fixed_by_grade = {
         app.add_option("-n,--hidden", hidden, "sizes of the hidden layers: 100 or 512,256")
@@ -154,6 +158,10 @@ std::optional<Options> parse_options(int argc, char** argv, bool speaks) {
     if (in_order && in_new_order)
         throw InputError("--shuffle and --no-shuffle: give one of them; see ./main --help");
     t.shuffled = !in_order;
+    if (app.count("--csv") > 0 && o.csv.empty())
+        throw InputError("--csv: expected the name of a file, found ''; see ./main --help");
+    if (o.data.empty())
+        throw InputError("--data: expected the name of a folder, found ''; see ./main --help");
     o.hidden = parse_sizes(hidden);
     t.scatter_once = scatter == "once";
     if (o.grade >= 1 && o.grade <= 3) apply_grade(o);

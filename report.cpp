@@ -8,14 +8,69 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace {
+
+/// The name and the parent of a process of this machine; parent 0 if it cannot be read.
+struct Process {
+    std::string name;
+    int parent = 0;
+
+    explicit Process(int id) {
+        std::ifstream status("/proc/" + std::to_string(id) + "/status");
+        for (std::string line; std::getline(status, line);) {
+            std::istringstream words(line);
+            std::string key;
+            words >> key;
+            if (key == "Name:") words >> name;
+            if (key == "PPid:") words >> parent;
+        }
+    }
+};
+
+bool starts_ranks(const std::string& name) {
+    for (const char* launcher : {"mpirun", "mpiexec", "orterun", "prterun", "orted", "prted"})
+        if (name == launcher) return true;
+    return false;
+}
+
+/// "1 rank", "2 ranks"
+std::string counted(std::size_t count, const std::string& noun) {
+    return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+}  // namespace
 
 bool on_terminal() {
     if (isatty(STDOUT_FILENO) == 0) return false;
     if (std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr) return true;
+    int id = getppid();
+    while (id > 1 && !starts_ranks(Process(id).name)) id = Process(id).parent;
     std::error_code unreadable;
     const auto target =
-        std::filesystem::read_symlink("/proc/" + std::to_string(getppid()) + "/fd/1", unreadable);
+        std::filesystem::read_symlink("/proc/" + std::to_string(id) + "/fd/1", unreadable);
     return !unreadable && target.string().starts_with("/dev/") && target != "/dev/null";
+}
+
+CsvFile::CsvFile(std::string name) : name_(std::move(name)) {
+    if (name_.empty()) return;
+    file_.reset(std::fopen(name_.c_str(), "w"));
+    if (!file_)
+        throw InputError("--csv " + name_ + ": cannot be written (" + std::strerror(errno) +
+                         "); name a file in a folder that exists and is yours");
+    std::fprintf(file_.get(), "epoch,loss,accuracy,images_per_second,seconds\n");
+}
+
+void CsvFile::write_epoch(int epoch, double loss, double accuracy, double images_per_second,
+                          double seconds) {
+    if (!file_) return;
+    std::fprintf(file_.get(), "%d,%.9g,%.6f,%.0f,%.3f\n", epoch, loss, accuracy, images_per_second,
+                 seconds);
+    if (std::fflush(file_.get()) != 0)
+        throw Failure(__FILE__, __LINE__, "writing --csv " + name_, std::strerror(errno),
+                      "free some space, or name another file");
 }
 
 namespace {
@@ -31,14 +86,15 @@ std::string joined_sizes(const Layout& layout) {
 void print_banner(const Options& options, const RunFacts& facts) {
     const Training& t = options.training;
     std::printf("# main %s, %s\n", program_version, nn_real_name);
-    std::printf("# MPI        %s, %zu ranks\n", facts.mpi_version.c_str(),
-                facts.rank_devices.size());
+    std::printf("# MPI        %s, %s\n", facts.mpi_version.c_str(),
+                counted(facts.rank_devices.size(), "rank").c_str());
     std::printf("# CUDA       %s%s\n",
                 facts.cuda.runtime_version.empty()
                     ? ""
                     : ("runtime " + facts.cuda.runtime_version + "; ").c_str(),
-                facts.cuda.count > 0 ? (std::to_string(facts.cuda.count) + " devices").c_str()
-                                     : ("no device: " + facts.cuda.why_none).c_str());
+                facts.cuda.count > 0
+                    ? counted(static_cast<std::size_t>(facts.cuda.count), "device").c_str()
+                    : ("no device: " + facts.cuda.why_none).c_str());
     for (std::size_t r = 0; r < facts.rank_devices.size(); ++r)
         std::printf("# rank %-5zu %s\n", r, facts.rank_devices[r].c_str());
     std::printf("# data       %s: %zu training, %zu held out, %zu test images of %d x %d\n",
@@ -46,41 +102,31 @@ void print_banner(const Options& options, const RunFacts& facts) {
                 facts.rows, facts.cols);
     std::printf("# network    %s, %zu parameters\n", joined_sizes(facts.layout).c_str(),
                 facts.layout.total());
-    std::printf("# training   %d epochs, batch %d, rate %g x %g each epoch, reg %g, seed %llu\n",
-                t.epochs, t.batch, t.rate, t.decay, t.reg, static_cast<unsigned long long>(t.seed));
-    std::printf("# images     %s, pixels %s, scattered %s\n",
+    std::printf("# training   %s, batch %d, rate %g x %g each epoch, reg %g, seed %llu\n",
+                counted(static_cast<std::size_t>(t.epochs), "epoch").c_str(), t.batch, t.rate,
+                t.decay, t.reg, static_cast<unsigned long long>(t.seed));
+    std::printf("# images     %s, pixels %s\n",
                 t.shuffled ? "shuffled each epoch" : "in the file's order",
-                options.raw_pixels ? "0..255" : "0..1", t.scatter_once ? "once" : "every step");
+                options.raw_pixels ? "0..255" : "0..1");
     std::fflush(stdout);
 }
 
 Progress::Progress(const Comm& comm, DataParallelNeuralNetwork& network, const Dataset& held_out,
                    std::string name, std::size_t train_images, const Training& training,
-                   const std::string& csv)
+                   CsvFile& csv)
     : comm_(comm),
       network_(network),
       held_out_(held_out),
       name_(std::move(name)),
       train_images_(train_images),
       training_(training),
-      terminal_(on_terminal()) {
-    if (csv.empty() || !comm_.is_root()) return;
-    csv_ = std::fopen(csv.c_str(), "w");
-    if (csv_ == nullptr)
-        throw InputError("--csv " + csv + ": cannot be written (" + std::strerror(errno) +
-                         "); name a file in a folder that exists and is yours");
-    std::fprintf(csv_, "epoch,loss,accuracy,images_per_second,seconds\n");
-}
-
-Progress::~Progress() {
-    if (csv_ != nullptr) std::fclose(csv_);
-}
+      csv_(csv),
+      terminal_(on_terminal()) {}
 
 void Progress::on_step(int epoch, int step, int steps, double loss) {
     if (!comm_.is_root()) return;
-    std::printf("step  %d.%0*d  loss %.5f%s", epoch + 1,
-                static_cast<int>(std::to_string(steps).size()), step, loss,
-                terminal_ ? "\r" : "\n");
+    std::printf("%sstep  %d.%0*d  loss %.5f%s", terminal_ ? "\r\033[K" : "", epoch + 1,
+                static_cast<int>(std::to_string(steps).size()), step, loss, terminal_ ? "" : "\n");
     std::fflush(stdout);
 }
 
@@ -99,19 +145,13 @@ void Progress::on_epoch(int epoch, double loss) {
             epoch + 1, training_.epochs, loss, name_.c_str(), 100 * seen.accuracy, rate, left,
             terminal_ && epoch + 1 < training_.epochs ? "" : "\n");
         std::fflush(stdout);
-        if (csv_ != nullptr) {
-            std::fprintf(csv_, "%d,%.9g,%.6f,%.0f,%.3f\n", epoch + 1, loss, seen.accuracy, rate,
-                         elapsed);
-            if (std::fflush(csv_) != 0)
-                throw Failure(__FILE__, __LINE__, "write of the --csv file", std::strerror(errno),
-                              "free some space, or name another file");
-        }
+        csv_.write_epoch(epoch + 1, loss, seen.accuracy, rate, elapsed);
     }
     epoch_start_ = Clock::now();
 }
 
 void print_footer(const Evaluation& test, std::size_t test_images, const TimeSplit& times,
-                  double total_seconds) {
+                  double total_seconds, bool asked_once, bool scattered_once) {
     const auto correct =
         static_cast<std::size_t>(test.accuracy * static_cast<double>(test_images) + 0.5);
     std::printf("# test accuracy %.2f %% (%zu of %zu), loss %.5f\n", 100 * test.accuracy, correct,
@@ -120,6 +160,8 @@ void print_footer(const Evaluation& test, std::size_t test_images, const TimeSpl
         "# time %.2f s: data %.2f, compute %.2f, communication %.2f, evaluation %.2f "
         "(rank 0)\n",
         total_seconds, times.data, times.compute, times.communication, times.evaluation);
+    std::printf("# images scattered %s%s\n", scattered_once ? "once" : "every step",
+                asked_once && !scattered_once ? ": the set does not fit every rank's device" : "");
     std::fflush(stdout);
 }
 

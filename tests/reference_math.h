@@ -137,14 +137,14 @@ std::vector<T> poison(std::size_t count) {
 
 /// An array in Memory (host or device) between guard words. It fails the test when a guard changed,
 /// or when the array changed though nobody asked for output(). `shift` moves its start by so many
-/// elements off 16 bytes. The guards of reals are NaNs, which nothing may read.
+/// elements off 16 bytes. The guards of reals are signalling NaNs: what reads one becomes NaN, and
+/// what computes on one in place makes it a quiet NaN, which has other bits.
 template <class T, class Memory>
 class Guarded {
   public:
     Guarded(std::string name, std::vector<T> values, std::size_t shift = 0)
         : name_(std::move(name)), start_(guard_elements + shift), given_(std::move(values)) {
-        std::vector<T> all(start_ + given_.size() + guard_elements);
-        if (!all.empty()) std::memset(all.data(), guard_byte, all.size() * sizeof(T));
+        std::vector<T> all(start_ + given_.size() + guard_elements, guard());
         std::copy(given_.begin(), given_.end(), all.begin() + static_cast<std::ptrdiff_t>(start_));
         size_ = all.size();
         memory_ = static_cast<T*>(Memory::allocate(size_ * sizeof(T)));
@@ -178,7 +178,12 @@ class Guarded {
     }
 
   private:
-    static constexpr int guard_byte = sizeof(T) == 1 ? 0xa5 : 0xff;
+    static constexpr T guard() {
+        if constexpr (std::is_floating_point_v<T>)
+            return std::numeric_limits<T>::signaling_NaN();
+        else
+            return static_cast<T>(0xa5a5a5a5u);
+    }
 #ifdef __SANITIZE_ADDRESS__
     static constexpr std::size_t guard_elements = 0;  // the sanitizer guards every single byte
 #else
@@ -186,8 +191,7 @@ class Guarded {
 #endif
 
     void expect_guards(const std::vector<T>& guards, const char* side) const {
-        std::vector<T> whole(guards.size());
-        if (!whole.empty()) std::memset(whole.data(), guard_byte, whole.size() * sizeof(T));
+        const std::vector<T> whole(guards.size(), guard());
         EXPECT_TRUE(same_bits("the guard " + std::string(side) + " " + name_, guards, whole));
     }
 

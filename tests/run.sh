@@ -16,7 +16,8 @@ selection=$1 build=$2
 # ---- what each run is given ----------------------------------------------------------------------
 # GoogleTest filters. Sanitizers make a program 10 to 50 times slower: they get the smaller cases.
 quick_train='-*CourseTrain.small3*:*CourseTrain.medium*:*CourseTrain.large*'
-sanitized_train=$quick_train
+asan_train=$quick_train
+tsan_train='On/Step.of_9_*:On/Step.of_100_*:*small_set_of_one_*:*small_last_*'
 small_kernels='-*Large'
 cuda_train='*/cuda' # the CPU's tests have been run by then
 
@@ -46,9 +47,9 @@ plan() {
         run "train_tests on gpuhost" "$np" 300 "$build/tests/train_tests_gpuhost"
     done
     run "train_tests on gpuhost, ASan+UBSan" "${NP:-2}" 300 \
-        "$build-asan/tests/train_tests_gpuhost" --gtest_filter="$sanitized_train"
+        "$build-asan/tests/train_tests_gpuhost" --gtest_filter="$asan_train"
     run "train_tests on gpuhost, TSan" "${NP:-2}" 300 "${fixed_addresses[@]}" \
-        "$build-tsan/tests/train_tests_gpuhost" --gtest_filter="$sanitized_train"
+        "$build-tsan/tests/train_tests_gpuhost" --gtest_filter="$tsan_train"
     if [[ -x $build/tests/kernel_tests_cuda ]]; then
         run "kernel_tests on CUDA" 0 240 "$build/tests/kernel_tests_cuda"
         for np in ${NP:-1 2 3 4 5}; do

@@ -24,7 +24,6 @@
 #include <vector>
 
 namespace fs = std::filesystem;
-using namespace std::chrono_literals;
 
 namespace {
 
@@ -94,13 +93,17 @@ struct Result {
     std::string out, err;
 };
 
+void pause(int milliseconds) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+}
+
 /// A shell command in a process group of its own, its output in files.
 class Process {
   public:
-    explicit Process(const std::string& command) : command_(command) {
-        static int count = 0;
-        out_ = scratch("stdout." + std::to_string(count));
-        err_ = scratch("stderr." + std::to_string(count++));
+    explicit Process(const std::string& command)
+        : command_(command),
+          out_(scratch("stdout." + std::to_string(++count_))),
+          err_(scratch("stderr." + std::to_string(count_))) {
         const std::string script = ". tests/mpi_env.sh && " + command;
         pid_ = fork();
         if (pid_ != 0) return;
@@ -119,22 +122,22 @@ class Process {
 
     /// Whether standard output holds `text` before the command ends, or the time is up.
     bool prints(const std::string& text) {
-        const auto end = Clock::now() + 60s;
+        const auto end = Clock::now() + std::chrono::seconds(60);
         while (Clock::now() < end) {
             const bool over = ended();
             if (read_text(out_).find(text) != std::string::npos) return true;
             if (over) return false;
-            std::this_thread::sleep_for(10ms);
+            pause(10);
         }
         return false;
     }
 
-    /// Waits for the end. A command that takes longer than `limit` hangs: it is stopped.
-    Result finish(std::chrono::seconds limit) {
-        const auto end = Clock::now() + limit;
-        while (!ended() && Clock::now() < end) std::this_thread::sleep_for(2ms);
+    /// Waits for the end. A command that takes longer than `limit` seconds hangs: it is stopped.
+    Result finish(int limit) {
+        const auto end = Clock::now() + std::chrono::seconds(limit);
+        while (!ended() && Clock::now() < end) pause(2);
         if (!ended_) {
-            ADD_FAILURE() << command_ << ": not over after " << limit.count() << " s";
+            ADD_FAILURE() << command_ << ": not over after " << limit << " s";
             stop();
         }
         const int code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
@@ -144,7 +147,7 @@ class Process {
     /// Ends the command and all that it started; mpirun is given the time to end its ranks.
     void stop() {
         kill(-pid_, SIGTERM);
-        for (int i = 0; i < 300 && !ended(); ++i) std::this_thread::sleep_for(10ms);
+        for (int i = 0; i < 300 && !ended(); ++i) pause(10);
         kill(-pid_, SIGKILL);
         if (!ended_) waitpid(pid_, &status_, 0);
         ended_ = true;
@@ -157,6 +160,7 @@ class Process {
         return ended_;
     }
 
+    inline static int count_ = 0;
     std::string command_;
     fs::path out_, err_;
     pid_t pid_ = -1;
@@ -164,7 +168,7 @@ class Process {
     bool ended_ = false;
 };
 
-Result run(const std::string& command) { return Process(command).finish(60s); }
+Result run(const std::string& command) { return Process(command).finish(60); }
 
 /// The command that runs the program on `ranks` ranks; 0: without mpirun.
 std::string on_ranks(int ranks, const std::string& flags, const std::string& program = "./main") {
@@ -274,27 +278,17 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
     ASSERT_TRUE(succeeded(help));
     const struct {
         const char *names, *preset;
-    } flags[] = {{"-h,--help", ""},
-                 {"--version", ""},
-                 {"-n,--hidden", "=300"},
-                 {"-b,--batch", "=16"},
-                 {"-e,--epochs", "=20"},
-                 {"-l,--learning-rate", "=0.7"},
-                 {"--lr-decay", "=0.92"},
-                 {"-r,--reg", "=3e-05"},
-                 {"--init-scale", "=0"},
-                 {"--train-size", "=0"},
-                 {"--shuffle,--no-shuffle{false}", ""},
-                 {"--raw-pixels", ""},
-                 {"-p,--print-every", "=0"},
-                 {"-s,--compare", ""},
-                 {"-g,--grade", ""},
-                 {"--seed", "=1"},
-                 {"--device", "=auto"},
-                 {"--data", "=data"},
-                 {"--scatter", "=once"},
-                 {"--cuda-aware", ""},
-                 {"--csv", ""}};
+    } flags[] = {{"-h,--help", ""},       {"--version", ""},
+                 {"-n,--hidden", "=300"}, {"-b,--batch", "=16"},
+                 {"-e,--epochs", "=20"},  {"-l,--learning-rate", "=0.7"},
+                 {"--lr-decay", "=0.92"}, {"-r,--reg", "=3e-05"},
+                 {"--init-scale", "=0"},  {"--train-size", "=0"},
+                 {"--shuffle", ""},       {"--no-shuffle", ""},
+                 {"--raw-pixels", ""},    {"-p,--print-every", "=0"},
+                 {"-s,--compare", ""},    {"-g,--grade", ""},
+                 {"--seed", "=1"},        {"--device", "=auto"},
+                 {"--data", "=data"},     {"--scatter", "=once"},
+                 {"--cuda-aware", ""},    {"--csv", ""}};
     for (const auto& flag : flags) {
         const std::vector<std::string> found =
             lines_with("  " + std::string(flag.names) + " ", help.out);
@@ -520,7 +514,7 @@ TEST(Grade, OneAndTwoTrainAsTheCourseDoes) {
         Process process(on_ranks(0, mode.flag));
         EXPECT_TRUE(process.prints("in the file's order, pixels 0..255")) << mode.flag;
         process.stop();
-        const std::string banner = process.finish(1s).out;
+        const std::string banner = process.finish(1).out;
         EXPECT_TRUE(says(banner, mode.training));
         EXPECT_TRUE(says(banner, "54000 training, 6000 held out, 10000 test"));
         EXPECT_TRUE(says(banner, "network    784-100-10, "));
@@ -633,6 +627,7 @@ TEST(Refusals, FlagsThatAreUnknownOrGivenWrongly) {
                  {"--device gpu", "--device"},
                  {"--device CPU", "--device"},
                  {"--scatter never", "--scatter"},
+                 {"--shuffle --no-shuffle", "--shuffle"},
                  {"--csv ''", "--csv"},
                  {"--compare=3", "--compare"},
                  {"--raw-pixels=2", "--raw-pixels"},
@@ -732,9 +727,9 @@ TEST(Failures, AKilledRankEndsTheOthers) {
     for (const std::string& line : lines_of(read_text(pids))) ranks.push_back(std::stoi(line));
     ASSERT_EQ(ranks.size(), 3u);
     ASSERT_EQ(kill(ranks[1], SIGKILL), 0);
-    EXPECT_NE(process.finish(10s).code, 0);
+    EXPECT_NE(process.finish(10).code, 0);
     for (pid_t rank : ranks) {
-        for (int i = 0; i < 300 && kill(rank, 0) == 0; ++i) std::this_thread::sleep_for(10ms);
+        for (int i = 0; i < 300 && kill(rank, 0) == 0; ++i) pause(10);
         EXPECT_NE(kill(rank, 0), 0) << "process " << rank << " goes on without mpirun";
     }
 }

@@ -87,6 +87,9 @@ trap 'exit 143' TERM HUP
 submit() {
     cd "$1" || exit 3
     shift
+    # Every Slurm counts its jobs from 1: what an earlier job of that number said is not this one's.
+    rm -f hw6-*.out
+    shown=
     job=$("$cluster/enter" sbatch --parsable "$@" 2>"$scratch/sbatch.log") || job=refused
     output=$PWD/hw6-$job.out
     [[ $job != refused ]] || cp "$scratch/sbatch.log" "$output"
@@ -103,6 +106,9 @@ ends_as() {
         pass "$1: $state ($((SECONDS - begin)) s)"
     else
         fail "$1: expected $2 within $3 s, found $state" "$output"
+        # A job that goes on would keep the next one waiting.
+        "$cluster/enter" scancel --quiet "$job" 2>/dev/null
+        "$here/wait_job.sh" "$cluster" "$job" 10 >/dev/null
     fi
 }
 
