@@ -148,6 +148,10 @@ std::optional<Options> parse_options(int argc, char** argv, bool speaks) {
     } catch (const CLI::CallForVersion&) {
         if (speaks) std::printf("%s\n", app.version().c_str());
         return std::nullopt;
+    } catch (const CLI::ArgumentMismatch& error) {
+        // CLI11 names the flag without its dashes here.
+        const std::string what = error.what();
+        throw InputError((what.starts_with('-') ? "" : "--") + what + "; see ./main --help");
     } catch (const CLI::ParseError& error) {
         throw InputError(std::string(error.what()) + "; see ./main --help");
     }

@@ -306,7 +306,7 @@ TEST(Help, DefaultsAreWhatARunWithoutFlagsTakes) {
     EXPECT_TRUE(says(plain.out, "network    784-300-10, "));
     EXPECT_TRUE(
         says(plain.out, "20 epochs, batch 16, rate 0.7 x 0.92 each epoch, reg 3e-05, seed 1\n"));
-    EXPECT_TRUE(says(plain.out, "shuffled each epoch, pixels 0..1, scattered once\n"));
+    EXPECT_TRUE(says(plain.out, "shuffled each epoch, pixels 0..1\n"));
     EXPECT_TRUE(says(plain.out, "600 training, 0 held out, 200 test images of 28 x 28\n"));
     EXPECT_EQ(epochs_of(plain).size(), 20u);
     EXPECT_EQ(lines_with("step ", plain.out).size(), 0u);
@@ -523,7 +523,7 @@ TEST(Grade, OneAndTwoTrainAsTheCourseDoes) {
 
 TEST(Grade, ThreeTrainsAsTheCourseDoesAndPasses) {
     const Result result = run_main("-g 3", 2);
-    EXPECT_TRUE(says(result.out, "1 epochs, batch 800, rate 0.002 x 1 each epoch, reg 0.0001"));
+    EXPECT_TRUE(says(result.out, "1 epoch, batch 800, rate 0.002 x 1 each epoch, reg 0.0001"));
     EXPECT_TRUE(says(result.out, "54000 training, 6000 held out, 10000 test"));
     EXPECT_TRUE(says(result.out, "in the file's order, pixels 0..255"));
     EXPECT_TRUE(check_passed(result));
@@ -758,10 +758,10 @@ TEST(Output, InAFileIsPlainLines) {
 TEST(Output, OnATerminalIsRedrawnInOneLine) {
     for (int ranks : {0, 2}) {
         const std::string seen = on_terminal(on_ranks(ranks, small_set() + " -n 8 -e 3 -p 20"));
-        const std::size_t first = seen.find("scattered once\r\n"), last = seen.find("# test accur");
+        const std::size_t first = seen.find("pixels 0..1\r\n"), last = seen.find("# test accur");
         ASSERT_NE(first, std::string::npos) << seen;
         ASSERT_NE(last, std::string::npos) << seen;
-        const std::string progress = seen.substr(first + 16, last - first - 16);
+        const std::string progress = seen.substr(first + 13, last - first - 13);
         EXPECT_EQ(progress.find('\n'), progress.size() - 1) << "only the last epoch's line stays";
         for (const char* word : {"epoch ", "step "}) {
             int drawn = 0;
