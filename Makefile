@@ -50,7 +50,7 @@ show = @printf '  %-12s %s\n'
 GOALS    := $(or $(MAKECMDGOALS),main)
 BUILDING := $(filter-out help clean format,$(GOALS))
 ifeq ($(MAKELEVEL),0)
-NEEDS := $(if $(BUILDING),build) $(if $(filter test test-quick test-binaries,$(GOALS)),test) \
+NEEDS := $(if $(BUILDING),build) $(if $(filter test%,$(GOALS)),test) \
          $(if $(filter lint,$(GOALS)),lint)
 ifneq ($(strip $(NEEDS)),)
 ifneq ($(shell ./setup.sh $(NEEDS) >&2 && echo ready),ready)
@@ -138,7 +138,7 @@ TESTS_QUICK  := main $(B)/main_gpuhost \
 TESTS_CUDA   := $(if $(NVCC),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
 
 # ---- targets -------------------------------------------------------------------------------------
-.PHONY: run test test-quick test-binaries test-slurm sanitized gpu-objects gpu-check lint format \
+.PHONY: run test test-quick test-custom test-binaries test-slurm sanitized gpu-objects gpu-check lint format \
         clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -156,13 +156,16 @@ test: test-binaries sanitized-asan sanitized-tsan  ## every test, under 12 minut
 test-quick: $(TESTS_QUICK)  ## the short tests, under 2 minutes
 	$(Q)tests/run.sh quick $(B)
 
+test-custom: $(B)/tests/train_tests_gpuhost  ## the course's largest training, which takes minutes
+	$(Q). tests/mpi_env.sh && mpirun -np $(or $(NP),2) $< --gtest_also_run_disabled_tests --gtest_filter='*custom*'
+
 test-binaries: $(TESTS_QUICK) $(TESTS_CUDA)
 
 sanitized-asan sanitized-tsan: sanitized-%:
 	$(Q)+$(MAKE) --no-print-directory SANITIZE=$* sanitized
 sanitized: $(B)/tests/kernel_tests_gpuhost $(B)/tests/train_tests_gpuhost
 
-test-slurm: main  ## hw6.sh on a real Slurm, started on this machine
+test-slurm: $(TESTS_QUICK)  ## hw6.sh on a real Slurm, started on this machine
 	$(Q)tests/slurm/test_slurm.sh
 
 gpu-check:  ## compiles the kernels for every architecture, float and double, all warnings as errors

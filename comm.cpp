@@ -18,9 +18,7 @@
 
 namespace {
 
-constexpr MPI_Datatype mpi_real() {
-    return std::is_same_v<nn_real, double> ? MPI_DOUBLE : MPI_FLOAT;
-}
+MPI_Datatype mpi_real() { return std::is_same_v<nn_real, double> ? MPI_DOUBLE : MPI_FLOAT; }
 
 void mpi_check(int status, const char* call, int line) {
     if (status == MPI_SUCCESS) return;

@@ -82,8 +82,8 @@ std::optional<Options> parse_options(int argc, char** argv, bool speaks) {
     constexpr double largest = std::numeric_limits<float>::max();
     Options o;
     Training& t = o.training;
-    t = {.batch = 16, .epochs = 20, .rate = 0.7, .decay = 0.92, .reg = 3e-5};
-    std::string hidden = "300";
+    t = {.batch = 24, .epochs = 16, .rate = 1.2, .decay = 0.88, .reg = 3e-5};
+    std::string hidden = "200";
 
     CLI::App app{"Trains a neural network on MNIST, data-parallel: mpirun -np 4 ./main"};
     app.option_defaults()->always_capture_default()->disable_flag_override();

@@ -9,7 +9,7 @@
 inline constexpr const char* program_version = "0.1.0";
 
 struct Options {
-    std::vector<int> hidden = {300};  ///< sizes of the hidden layers
+    std::vector<int> hidden = {200};  ///< sizes of the hidden layers
     Training training;
     double init_scale = 0;       ///< deviation of the first weights; 0: 1 / sqrt(a layer's inputs)
     bool raw_pixels = false;     ///< inputs 0..255 instead of 0..1

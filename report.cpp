@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -152,9 +153,8 @@ void Progress::on_epoch(int epoch, double loss) {
 
 void print_footer(const Evaluation& test, std::size_t test_images, const TimeSplit& times,
                   double total_seconds, bool asked_once, bool scattered_once) {
-    const auto correct =
-        static_cast<std::size_t>(test.accuracy * static_cast<double>(test_images) + 0.5);
-    std::printf("# test accuracy %.2f %% (%zu of %zu), loss %.5f\n", 100 * test.accuracy, correct,
+    const long correct = std::lround(test.accuracy * static_cast<double>(test_images));
+    std::printf("# test accuracy %.2f %% (%ld of %zu), loss %.5f\n", 100 * test.accuracy, correct,
                 test_images, test.loss);
     std::printf(
         "# time %.2f s: data %.2f, compute %.2f, communication %.2f, evaluation %.2f "

@@ -1,9 +1,10 @@
 #!/bin/bash
 # run.sh quick|full BUILD: runs the tests that were built in BUILD and says what came of them.
 #
-# One line a program: its ranks, how many tests passed, failed and were skipped, its time; the whole
-# output of a program that failed. A crash, a hang and a program that ran no test are failures. The
-# last line is the total, and the exit code 1 if anything failed. NP=3: on 3 ranks alone.
+# One line a program: its ranks, how many tests passed, failed and were skipped, its time; before
+# that what it prints behind '# ', and if it failed all its output. A crash, a hang and a program
+# that ran no test are failures. The last line is the total, and the exit code 1 if anything failed.
+# NP=3: on 3 ranks alone.
 # REQUIRE_GPU=1: what is skipped of the tests on CUDA has failed.
 set -euo pipefail
 [[ ${1:-} =~ ^(quick|full)$ && -d ${2:-} ]] || {
@@ -22,7 +23,7 @@ small_kernels='-*Large'
 cuda_train='*/cuda' # the CPU's tests have been run by then
 
 plan() {
-    local np order
+    local np order orders=(forward reverse random)
     run "unit_tests" 0 120 "$build/tests/unit_tests"
     run "cli_tests" 0 300 "$build/tests/cli_tests"
     if [[ $selection == quick ]]; then
@@ -34,7 +35,7 @@ plan() {
         done
         return
     fi
-    for order in forward reverse random; do
+    for order in "${orders[@]}"; do
         GPUHOST_ORDER=$order run "kernel_tests on gpuhost, $order" 0 240 \
             "$build/tests/kernel_tests_gpuhost"
     done
@@ -43,8 +44,14 @@ plan() {
     run "kernel_tests on gpuhost, TSan" 0 240 "${fixed_addresses[@]}" \
         "$build-tsan/tests/kernel_tests_gpuhost" --gtest_filter="$small_kernels"
     run "planted defects are caught" 0 240 tests/gpuhost/planted.sh
-    for np in ${NP:-1 2 3 4 5}; do
-        run "train_tests on gpuhost" "$np" 300 "$build/tests/train_tests_gpuhost"
+    for np in ${NP:-1 2 3 4 5}; do # each number of ranks with another order of the CUDA threads
+        order=${orders[np % 3]}
+        GPUHOST_ORDER=$order run "train_tests on gpuhost, $order" "$np" 300 \
+            "$build/tests/train_tests_gpuhost"
+    done
+    for np in ${NP:-7 16}; do
+        run "train_tests of small sizes" "$np" 300 \
+            "$build/tests/train_tests_gpuhost" --gtest_filter='*small_*'
     done
     run "train_tests on gpuhost, ASan+UBSan" "${NP:-2}" 300 \
         "$build-asan/tests/train_tests_gpuhost" --gtest_filter="$asan_train"
@@ -125,6 +132,7 @@ run() { # NAME RANKS SECONDS COMMAND...: RANKS 0 means without mpirun
         why="ran no test"
     fi
     [[ -z $why ]] || ((f > 0)) || f=1
+    grep '^# ' "$log" | sed 's/^/      /' || true # what a test tells of itself
     count "$name" "$ranks" "$p" "$f" "$s" "$seconds" && return
     sed 's/^/    | /' "$log"
     echo "    $* ${why:-skipped tests, and REQUIRE_GPU=1 forbids that}"

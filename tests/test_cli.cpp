@@ -278,17 +278,17 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
     ASSERT_TRUE(succeeded(help));
     const struct {
         const char *names, *preset;
-    } flags[] = {{"-h,--help", ""},       {"--version", ""},
-                 {"-n,--hidden", "=300"}, {"-b,--batch", "=16"},
-                 {"-e,--epochs", "=20"},  {"-l,--learning-rate", "=0.7"},
-                 {"--lr-decay", "=0.92"}, {"-r,--reg", "=3e-05"},
-                 {"--init-scale", "=0"},  {"--train-size", "=0"},
-                 {"--shuffle", ""},       {"--no-shuffle", ""},
-                 {"--raw-pixels", ""},    {"-p,--print-every", "=0"},
-                 {"-s,--compare", ""},    {"-g,--grade", ""},
-                 {"--seed", "=1"},        {"--device", "=auto"},
-                 {"--data", "=data"},     {"--scatter", "=once"},
-                 {"--cuda-aware", ""},    {"--csv", ""}};
+    } flags[] = {{"-h,--help", ""},        {"--version", ""},
+                 {"-n,--hidden", "=200"},  {"-b,--batch", "=24"},
+                 {"-e,--epochs", "=16"},   {"-l,--learning-rate", "=1.2"},
+                 {"--lr-decay", "=0.88"},  {"-r,--reg", "=3e-05"},
+                 {"--init-scale", "=0.1"}, {"--train-size", "=0"},
+                 {"--shuffle", ""},        {"--no-shuffle", ""},
+                 {"--raw-pixels", ""},     {"-p,--print-every", "=0"},
+                 {"-s,--compare", ""},     {"-g,--grade", ""},
+                 {"--seed", "=1"},         {"--device", "=auto"},
+                 {"--data", "=data"},      {"--scatter", "=once"},
+                 {"--cuda-aware", ""},     {"--csv", ""}};
     for (const auto& flag : flags) {
         const std::vector<std::string> found =
             lines_with("  " + std::string(flag.names) + " ", help.out);
@@ -303,12 +303,12 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
 TEST(Help, DefaultsAreWhatARunWithoutFlagsTakes) {
     const Result plain = run_main(small_set());
     ASSERT_TRUE(succeeded(plain));
-    EXPECT_TRUE(says(plain.out, "network    784-300-10, "));
+    EXPECT_TRUE(says(plain.out, "network    784-200-10, "));
     EXPECT_TRUE(
-        says(plain.out, "20 epochs, batch 16, rate 0.7 x 0.92 each epoch, reg 3e-05, seed 1\n"));
+        says(plain.out, "16 epochs, batch 24, rate 1.2 x 0.88 each epoch, reg 3e-05, seed 1\n"));
     EXPECT_TRUE(says(plain.out, "shuffled each epoch, pixels 0..1\n"));
     EXPECT_TRUE(says(plain.out, "600 training, 0 held out, 200 test images of 28 x 28\n"));
-    EXPECT_EQ(epochs_of(plain).size(), 20u);
+    EXPECT_EQ(epochs_of(plain).size(), 16u);
     EXPECT_EQ(lines_with("step ", plain.out).size(), 0u);
 }
 

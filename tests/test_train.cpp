@@ -350,10 +350,10 @@ class CourseTrain : public Train {
         if (!comm().is_root()) return;
         const auto& [expected, reference_seconds] = course_reference(course.name, c, set);
         expect_same(values, expected, course_tolerance);
-        std::printf("%-7s %d ranks %.3f s, reference %.3f s; Frobenius norm of the difference:",
-                    course.name, comm().size(), seconds, reference_seconds);
+        std::printf("# %-6s on %-4s %d ranks %7.3f s, reference %7.3f s; ||difference||_F:",
+                    course.name, GetParam(), comm().size(), seconds, reference_seconds);
         for (const TensorDifference& d : compare(values, expected))
-            std::printf(" %s %.2e", d.name.c_str(), d.norm);
+            std::printf(" %s %.1e", d.name.c_str(), d.norm);
         std::printf("\n");
     }
 

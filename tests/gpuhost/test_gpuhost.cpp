@@ -45,6 +45,8 @@ class OnDevice {
 
 class GpuHost : public testing::Test {
   protected:
+    /// What the tests say of an order holds whatever GPUHOST_ORDER is.
+    void SetUp() override { config().order = Order::forward; }
     void TearDown() override {
         config() = before_;
         cudaGetLastError();
