@@ -25,13 +25,13 @@ UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS),\
 # ---- what the user chooses -----------------------------------------------------------------------
 CUDA        ?= auto
 DOUBLE_FLAG ?=
-DEBUG       ?=
-VERBOSE     ?=
+DEBUG       ?= 0
+VERBOSE     ?= 0
 SANITIZE    ?=
 MPICXX      ?= mpicxx
 
 REAL := $(if $(findstring -DUSE_DOUBLE,$(DOUBLE_FLAG)),double,float)
-B    := build/$(REAL)$(if $(DEBUG),-debug)$(if $(SANITIZE),-$(SANITIZE))
+B    := build/$(REAL)$(if $(filter 1,$(DEBUG)),-debug)$(if $(SANITIZE),-$(SANITIZE))
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread
 TOLD_asan := -DGPUHOST_ASAN
@@ -43,7 +43,7 @@ MAKEFLAGS += --no-builtin-rules
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
-Q := $(if $(VERBOSE),,@)
+Q := $(if $(filter 1,$(VERBOSE)),,@)
 show = @printf '  %-12s %s\n'
 
 # ---- what is missing is installed, or named ------------------------------------------------------
@@ -79,7 +79,7 @@ NVCC_KNOWS := $(patsubst sm_%,%,$(shell $(NVCC) --list-gpu-code))
 EVERY_ARCH := $(filter 75 80 86 89 90,$(NVCC_KNOWS))
 # The GPUs' own architectures are asked for once, not again by each make inside this one.
 ifeq ($(MAKELEVEL),0)
-GPU_FOUND := $(sort $(subst .,,$(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null)))
+GPU_FOUND := $(sort $(subst .,,$(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | grep -xE '[0-9]+\.[0-9]+')))
 export GPU_FOUND
 endif
 GPU_ARCHS := $(or $(filter $(GPU_FOUND),$(NVCC_KNOWS)),$(EVERY_ARCH))
@@ -88,7 +88,7 @@ GENCODE := $(foreach a,$(GPU_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
 endif
 
 ifeq ($(MAKELEVEL)$(if $(BUILDING),,none),0)
-$(info # type     $(REAL)$(if $(DEBUG), debug))
+$(info # type     $(REAL)$(if $(filter 1,$(DEBUG)), debug))
 $(info # MPI      $(or $(MPI),mpirun not found; $(MPICXX) builds, but nothing can run))
 $(info # CPU      $(if $(EIGEN),Eigen in $(EIGEN),Eigen where the compiler looks by itself))
 $(info # CUDA     $(if $(NVCC),$(NVCC_VERSION) ($(NVCC)) for sm $(GPU_ARCHS) and PTX,$(if \
@@ -101,24 +101,24 @@ endif
 # ---- flags ---------------------------------------------------------------------------------------
 # No fast-math and no contraction: host results depend on the program alone, not on the compiler.
 # Open MPI's and MPICH's old C++ bindings are not used; without them their headers do not warn.
-OPTIMISE := $(if $(DEBUG),-O0 -D_GLIBCXX_ASSERTIONS,-O2)
+OPTIMISE := $(if $(filter 1,$(DEBUG)),-O0 -D_GLIBCXX_ASSERTIONS,-O2)
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 HOST     := -std=c++20 -g $(OPTIMISE) $(WARN) -ffp-contract=off $(DOUBLE_FLAG) $(SAN) -I. -MMD -MP
 MPI_HOST := $(HOST) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX
 NVCC_HOST_WARN := -Wall,-Wextra,-Wshadow,-ffp-contract=off
 NVCC_FLAGS := -std=c++20 -ccbin $(CXX) $(GENCODE) -t 2 -Werror all-warnings \
-    $(if $(DEBUG),-O0 -g -G -D_GLIBCXX_ASSERTIONS,-O2 -lineinfo) -Xcompiler=$(NVCC_HOST_WARN) \
+    $(if $(filter 1,$(DEBUG)),-O0 -g -G -D_GLIBCXX_ASSERTIONS,-O2 -lineinfo) -Xcompiler=$(NVCC_HOST_WARN) \
     $(DOUBLE_FLAG) -I. -MMD -MP
 # The .cu files are C++ to g++, which knows none of nvcc's pragmas.
 GPUHOST  := $(HOST) -Itests/gpuhost -Wno-unknown-pragmas
 
 # The CPU's arithmetic is compiled once for each instruction set; the program takes the best one
 # that the processor has. Sanitizers and debuggers need one alone.
-ISAS := baseline $(if $(DEBUG)$(SANITIZE),,$(if $(filter x86_64-%,$(shell $(CXX) -dumpmachine)),avx2 avx512))
+ISAS := baseline $(if $(filter 1,$(DEBUG))$(SANITIZE),,$(if $(filter x86_64-%,$(shell $(CXX) -dumpmachine)),avx2 avx512))
 ISA_avx2   := -mavx2 -mfma
 # GCC 12's own AVX-512 header reads a variable before it is set, as it means to, and warns of it.
 ISA_avx512 := -march=x86-64-v4 -Wno-maybe-uninitialized
-CPU_FLAGS  := $(filter-out -O2,$(HOST)) $(if $(DEBUG),,-O3) $(addprefix -isystem ,$(EIGEN))
+CPU_FLAGS  := $(filter-out -O2,$(HOST)) $(if $(filter 1,$(DEBUG)),,-O3) $(addprefix -isystem ,$(EIGEN))
 MPI_HOST   += $(if $(filter avx512,$(ISAS)),-DCPU_HAS_X86_ISAS)
 
 LIBS         := -lz -ldl -lpthread
@@ -246,7 +246,7 @@ $(B)/tests/train_tests_%: $(TRAIN_TESTS:%=$(B)/tests/%.o) $(B)/tests/mpi_main.o 
 $(B)/tests/train_tests_cuda: $(GPU_cuda)
 $(B)/tests/train_tests_gpuhost: $(GPU_gpuhost)
 
-host.text := $(shell $(MPICXX) --version | head -n 1) $(MPI) $(MPI_HOST) $(CPU_FLAGS) $(ISAS)
+host.text := $(MPICXX) $(shell $(MPICXX) --version | head -n 1) $(CXX) $(MPI) $(MPI_HOST) $(CPU_FLAGS) $(ISAS)
 cuda.text := $(NVCC) $(NVCC_VERSION) $(NVCC_FLAGS)
 main.text := $(B) $(BACKEND) $(LIBS_$(BACKEND)) $(LDFLAGS)
 $(B)/host.flags $(B)/cuda.flags build/main.flags: FORCE

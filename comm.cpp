@@ -1,8 +1,6 @@
 // comm.cpp: the MPI calls, each behind MPI_CHECK.
 #include "comm.h"
 
-#define OMPI_SKIP_MPICXX 1
-#define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
 #if defined(OPEN_MPI)
 #include <mpi-ext.h>
@@ -25,7 +23,7 @@ void mpi_check(int status, const char* call, int line) {
     char text[MPI_MAX_ERROR_STRING];
     int length = 0;
     MPI_Error_string(status, text, &length);
-    throw Failure("comm.cpp", line, call, std::string(text, static_cast<std::size_t>(length)),
+    throw Failure(__FILE__, line, call, std::string(text, static_cast<std::size_t>(length)),
                   "check that all ranks run the same binary, with the same flags, on live nodes");
 }
 #define MPI_CHECK(call) mpi_check((call), #call, __LINE__)
@@ -75,7 +73,6 @@ Comm::Comm() {
     MPI_CHECK(
         MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node));
     MPI_CHECK(MPI_Comm_rank(node, &node_rank_));
-    MPI_CHECK(MPI_Comm_size(node, &node_size_));
     MPI_CHECK(MPI_Comm_free(&node));
 }
 

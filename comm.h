@@ -28,7 +28,6 @@ class Comm {
     int node_rank() const {
         return node_rank_;
     }  ///< among the ranks that share memory with this one
-    int node_size() const { return node_size_; }
 
     void broadcast(std::span<std::uint8_t> bytes) const;  ///< from rank 0, any length
     void broadcast(std::span<std::uint32_t> words) const;
@@ -41,9 +40,9 @@ class Comm {
     void scatter(std::span<const std::uint8_t> all, std::span<const int> counts,
                  std::span<std::uint8_t> mine) const;
 
-    /// values[i] becomes the sum of values[i] over the ranks. Same bits on every rank, and in every
-    /// run of the same program with the same number of ranks. May be device memory if
-    /// is_cuda_aware().
+    /// values[i] becomes the sum of values[i] over the ranks. With Open MPI the same bits on every
+    /// rank and in every run with the same number of ranks (ranks_agree() checks it). May be device
+    /// memory if is_cuda_aware().
     void sum(nn_real* values, std::size_t count) const;
     double sum(double value) const;
     bool all(bool value) const;  ///< true if it is on every rank
@@ -61,7 +60,7 @@ class Comm {
     static std::string library_version();
 
   private:
-    int rank_ = 0, size_ = 1, node_rank_ = 0, node_size_ = 1;
+    int rank_ = 0, size_ = 1, node_rank_ = 0;
 };
 
 /// Samples of a mini-batch of `batch` that rank `rank` of `size` works on: contiguous, and the

@@ -1,7 +1,8 @@
 // cpu_replica.cpp: the trainer's steps on one CPU core.
 //
-// Every buffer is allocated once, for the largest slice. Slices lie at the front of the buffers:
-// matrices are column-major, so n columns of a buffer for more are simply its first n columns.
+// What a step needs is allocated once, for the largest slice. Slices lie at the front of the
+// buffers: matrices are column-major, so n columns of a buffer for more are simply its first n
+// columns.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -36,6 +37,7 @@ class CpuReplica : public Replica {
           gradient_(layout_),
           labels_(static_cast<std::size_t>(shape.capacity)) {
         const auto capacity = static_cast<std::size_t>(shape.capacity);
+        staged_pixels_.reserve(static_cast<std::size_t>(layout_.inputs()) * capacity);
         for (int l = 0; l <= layout_.layers(); ++l) {
             activations_.emplace_back(static_cast<std::size_t>(layout_.size(l)) * capacity);
             deltas_.emplace_back(l == 0 ? 0 : static_cast<std::size_t>(layout_.size(l)) * capacity);

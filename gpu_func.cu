@@ -84,7 +84,7 @@ enum class Epilogue { scaled, bias, bias_sigmoid };
 /// threads own neighbouring rows, so that they read different banks of the A slice, the same word
 /// of the B slice, and write neighbouring addresses of C. Each element is summed over k in
 /// ascending order, whatever the tile. Memory: one slice of op(A) and one of op(B), (m + n) k reals
-/// and the padding: 8.5 KiB at most in float, 17 KiB in double.
+/// and the padding: 9 KiB at most in float, 17 KiB in double.
 template <class Real, class T, Transposed OpA, Transposed OpB, Epilogue E, bool Vector>
 __global__ void __launch_bounds__(T::threads)
     gemm_kernel(int m, int n, int k, Real alpha, const Real* __restrict__ a,
@@ -191,6 +191,7 @@ void launch_gemm(const Gpu& gpu, GemmTile tile, const GemmArguments<Real>& g) {
 constexpr int softmax_threads = 128;
 constexpr unsigned all_lanes = 0xffffffffu;
 
+/// Grid: a warp for each column, at most gpu_loss_slots; blocks of 4 warps; no shared memory.
 /// Mapping: warp w of W takes columns w, w + W, ...; lane l the classes l, l + 32, ... of a column.
 /// The maximum and the sum pass between lanes by shuffles (butterfly: every lane ends with the same
 /// bits), so there is no shared memory and no barrier. Lane 0 adds the column's loss,
@@ -242,7 +243,7 @@ __device__ __forceinline__ std::size_t element_index() {
     return static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x;
 }
 
-/// Mapping: one thread an element.
+/// Mapping: one thread an element, in blocks of 256; no shared memory.
 template <class Real>
 __global__ void sigmoid_backward_kernel(std::size_t count, const Real* __restrict__ a,
                                         Real* __restrict__ delta) {
@@ -250,7 +251,8 @@ __global__ void sigmoid_backward_kernel(std::size_t count, const Real* __restric
     if (i < count) delta[i] *= a[i] * (1 - a[i]);
 }
 
-/// Mapping: one thread an element; reg p and the step in one pass over the parameters.
+/// Mapping: one thread an element, in blocks of 256; no shared memory; reg p and the step in one
+/// pass over the parameters.
 template <class Real>
 __global__ void step_kernel(std::size_t count, Real rate, Real reg,
                             const Real* __restrict__ gradient, Real* __restrict__ p) {
@@ -258,8 +260,8 @@ __global__ void step_kernel(std::size_t count, Real rate, Real reg,
     if (i < count) p[i] -= rate * (gradient[i] + reg * p[i]);
 }
 
-/// Mapping: block j converts sample j; its threads stride over the pixels, neighbours on
-/// neighbours.
+/// Mapping: block j of n converts sample j, no shared memory; its 256 threads stride over the
+/// pixels, neighbours on neighbours.
 template <class Real>
 __global__ void gather_kernel(int d, const std::uint32_t* __restrict__ samples, Real scale,
                               const std::uint8_t* __restrict__ pixels,
@@ -276,7 +278,7 @@ constexpr int row_lanes = 32, row_groups = 8;
 
 /// Mapping: a block sums 32 rows. Thread (row, group) adds the columns group, group + 8, ... of its
 /// row, so that a warp reads 32 neighbouring rows of one column at a time.
-/// Memory: partial[group][row], the eight sums of each row.
+/// Memory: partial[group][row], the eight sums of each row: 1 KiB in float, 2 KiB in double.
 template <class Real>
 __global__ void __launch_bounds__(row_lanes* row_groups)
     row_sums_kernel(int rows, int n, const Real* __restrict__ delta, Real* __restrict__ sums) {
@@ -296,8 +298,9 @@ __global__ void __launch_bounds__(row_lanes* row_groups)
     sums[row] = sum;
 }
 
-/// Mapping: thread t of all T adds the squares of elements t, t + T, ...; a block's threads then
-/// add up as a tree, half of them at a time. Memory: partial[thread].
+/// Grid: gpu_square_slots blocks of 256 threads. Mapping: thread t of all T adds the squares of
+/// elements t, t + T, ...; a block's threads then add up as a tree, half of them at a time. Memory:
+/// partial[thread], 2 KiB.
 template <class Real>
 __global__ void __launch_bounds__(plain_threads)
     sum_of_squares_kernel(std::size_t count, const Real* __restrict__ values,

@@ -1,8 +1,9 @@
 // gpu_replica.cu: the trainer's steps on one CUDA device.
 //
-// All memory is allocated once, for the largest slice; all work goes to one stream, so that a step
-// is a row of launches with no waiting between them. The host waits only where it needs a value: in
-// gradient() before MPI reads it, in the losses, and in stage() for a buffer still being read.
+// What a step needs is allocated once, for the largest slice; all work goes to one stream, so that
+// a step is a row of launches with no waiting between them. In a step the host waits only where it
+// needs a value: in gradient() before MPI reads it, in the losses, and in stage() for a buffer that
+// is still being read. Setting up (parameters, the kept set, each epoch's order) waits as well.
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -19,6 +20,17 @@ class DeviceArray {
   public:
     explicit DeviceArray(std::size_t size) : size_(size) {
         GPU_CHECK(cudaMalloc(&data_, std::max<std::size_t>(size, 1) * sizeof(T)));
+    }
+    /// Nothing where the device has no room for it.
+    static std::optional<DeviceArray> if_it_fits(std::size_t size) {
+        T* data = nullptr;
+        const cudaError_t status = cudaMalloc(&data, std::max<std::size_t>(size, 1) * sizeof(T));
+        if (status == cudaErrorMemoryAllocation) {
+            cudaGetLastError();  // it is dealt with: the next check must not meet it
+            return std::nullopt;
+        }
+        GPU_CHECK(status);
+        return DeviceArray(data, size);
     }
     ~DeviceArray() { cudaFree(data_); }
     DeviceArray(DeviceArray&& other) noexcept
@@ -41,6 +53,7 @@ class DeviceArray {
     }
 
   private:
+    DeviceArray(T* data, std::size_t size) : data_(data), size_(size) {}
     T* data_ = nullptr;
     std::size_t size_;
 };
@@ -49,7 +62,7 @@ class DeviceArray {
 template <class T>
 class PinnedArray {
   public:
-    explicit PinnedArray(std::size_t size) : size_(size) {
+    explicit PinnedArray(std::size_t size) {
         GPU_CHECK(cudaMallocHost(&data_, std::max<std::size_t>(size, 1) * sizeof(T)));
     }
     ~PinnedArray() { cudaFreeHost(data_); }
@@ -61,7 +74,6 @@ class PinnedArray {
 
   private:
     T* data_ = nullptr;
-    std::size_t size_;
 };
 
 class Stream {
@@ -137,15 +149,14 @@ class CudaReplica : public Replica {
     }
 
     bool keep(std::span<const std::uint8_t> pixels, std::span<const std::uint8_t> labels) override {
-        // A tenth stays free for the other ranks that may share this device and for the driver.
-        std::size_t free_bytes = 0, total_bytes = 0;
-        GPU_CHECK(cudaMemGetInfo(&free_bytes, &total_bytes));
-        const std::size_t needed = pixels.size() + labels.size() * (1 + sizeof(std::uint32_t));
         kept_.reset();
-        if (needed > free_bytes - free_bytes / 10) return false;
-        kept_.emplace(KeptSet{DeviceArray<std::uint8_t>(pixels.size()),
-                              DeviceArray<std::uint8_t>(labels.size()),
-                              DeviceArray<std::uint32_t>(labels.size())});
+        // Ranks may share this device, so only the allocation itself tells who gets its memory.
+        auto device_pixels = DeviceArray<std::uint8_t>::if_it_fits(pixels.size());
+        auto device_labels = DeviceArray<std::uint8_t>::if_it_fits(labels.size());
+        auto device_order = DeviceArray<std::uint32_t>::if_it_fits(labels.size());
+        if (!device_pixels || !device_labels || !device_order) return false;
+        kept_.emplace(KeptSet{std::move(*device_pixels), std::move(*device_labels),
+                              std::move(*device_order)});
         kept_->pixels.upload(pixels.data(), pixels.size(), gpu_.stream);
         kept_->labels.upload(labels.data(), labels.size(), gpu_.stream);
         stream_.wait();
@@ -198,11 +209,11 @@ class CudaReplica : public Replica {
                      weights(parameters_, l), delta(l), 0, delta(l - 1));
             gpu_sigmoid_backward(gpu_, elements(below, n_), activation(l - 1), delta(l - 1));
         }
-        reduced_ = false;
+        lent_ = false;
     }
 
     nn_real* gradient() override {
-        reduced_ = true;
+        lent_ = true;
         if (!mpi_takes_device_memory_)
             gradient_.download(gradient_for_mpi_.data(), gradient_.size(), gpu_.stream);
         stream_.wait();
@@ -210,7 +221,7 @@ class CudaReplica : public Replica {
     }
 
     void step(nn_real rate, nn_real reg) override {
-        if (reduced_ && !mpi_takes_device_memory_)
+        if (lent_ && !mpi_takes_device_memory_)
             gradient_.upload(gradient_for_mpi_.data(), gradient_.size(), gpu_.stream);
         for (int l = 1; l <= layout_.layers(); ++l) {
             gpu_step(gpu_, layout_.weights(l), rate, reg, weights(gradient_, l),
@@ -274,7 +285,7 @@ class CudaReplica : public Replica {
     Layout layout_;
     nn_real pixel_scale_;
     bool mpi_takes_device_memory_;
-    bool reduced_ = false;  ///< MPI has summed what gradient() lent; step() must use it
+    bool lent_ = false;  ///< gradient() has lent the gradient to MPI; step() takes it back
     DeviceArray<nn_real> parameters_, gradient_;
     PinnedArray<nn_real> gradient_for_mpi_;
     PinnedArray<std::uint8_t> staged_pixels_, staged_labels_;

@@ -8,8 +8,11 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <new>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "comm.h"
 #include "error.h"
@@ -46,12 +49,14 @@ Data read_data(const Comm& comm, const Options& options) {
         if (!comm.is_root()) return;
         data.train = read_mnist(options.data, Split::train);
         data.test = read_test_set(options.data, data.train);
-        if (options.train_size > data.train.count())
+        const std::size_t whole = data.train.count();
+        if (options.train_size > whole || options.hold_out >= whole)
             throw InputError(options.data + ": expected at least " +
-                             std::to_string(options.train_size) + " training images, found " +
-                             std::to_string(data.train.count()) + "; use a smaller --train-size");
-        data.held_out =
-            cut_off(data.train, options.train_size > 0 ? options.train_size : data.train.count());
+                             std::to_string(std::max(options.train_size, options.hold_out)) +
+                             " training images, found " + std::to_string(whole) +
+                             "; use a smaller --train-size, or another set");
+        data.held_out = cut_off(
+            data.train, options.train_size > 0 ? options.train_size : whole - options.hold_out);
     });
     for (Dataset* set : {&data.train, &data.held_out, &data.test})
         for (int* field : {&set->rows, &set->cols, &set->classes})
@@ -97,7 +102,7 @@ struct ChosenDevice {
     CudaDevices cuda;
 };
 
-/// Each rank takes a GPU of its node by turns, or the CPU.
+/// Where every rank has a GPU, each takes one of its node by turns; otherwise all take the CPU.
 ChosenDevice choose_device(const Comm& comm, const Options& options, const ReplicaShape& shape) {
     ChosenDevice chosen{nullptr, find_cuda_devices()};
     comm.together([&] {
@@ -109,11 +114,13 @@ ChosenDevice choose_device(const Comm& comm, const Options& options, const Repli
             throw InputError("--cuda-aware: this MPI (" + Comm::library_version() +
                              ") does not take device memory; leave the flag out");
     });
-    if (options.device == "cpu" || chosen.cuda.count == 0)
-        chosen.replica = make_cpu_replica(shape);
-    else
+    // A GPU rounds differently from a CPU, and the ranks have to stay alike to the bit: all or
+    // none.
+    if (comm.all(chosen.cuda.count > 0) && options.device != "cpu")
         chosen.replica =
             make_cuda_replica(shape, comm.node_rank() % chosen.cuda.count, options.cuda_aware);
+    else
+        chosen.replica = make_cpu_replica(shape);
     return chosen;
 }
 
@@ -159,10 +166,10 @@ int train_and_report(const Comm& comm, const Options& options) {
     const int capacity = slice_capacity(comm, options, data);
     comm.together([&] { check_sizes(layout, options, data); });
 
-    std::optional<CsvFile> csv;
-    comm.together([&] { csv.emplace(comm.is_root() ? options.csv : ""); });
     ChosenDevice device =
         choose_device(comm, options, {layout, capacity, options.training.pixel_scale});
+    std::optional<CsvFile> csv;
+    comm.together([&] { csv.emplace(comm.is_root() ? options.csv : ""); });
     RunFacts facts{.mpi_version = Comm::library_version(),
                    .cuda = device.cuda,
                    .rank_devices = comm.gather(host_name() + ": " + device.replica->device_name()),
@@ -183,6 +190,10 @@ int train_and_report(const Comm& comm, const Options& options) {
     network.train(data.train, options.training, &progress);
 
     const Evaluation test = network.evaluate(data.test);
+    if (!std::isfinite(test.loss))
+        throw Diverged(
+            "training diverged in its last step: the test loss is not finite; use a "
+            "smaller learning rate (-l)");
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     const bool agree = network.ranks_agree();
     const Parameters<nn_real> trained = network.parameters();
@@ -214,10 +225,8 @@ int run(const Comm& comm, int argc, char** argv) {
     return train_and_report(comm, *options);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-    Session mpi(argc, argv);
+/// What main() does once MPI runs; returns the exit code.
+int run_with_mpi(const Session& mpi, int argc, char** argv) {
     try {
         const int code = run(mpi.comm(), argc, argv);
         if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
@@ -236,5 +245,17 @@ int main(int argc, char** argv) {
         mpi.abort_all("out of memory; use a smaller network (-n) or batch (-b)", exit_failure);
     } catch (const std::exception& error) {
         mpi.abort_all(error.what(), exit_failure);
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        const Session mpi(argc, argv);
+        return run_with_mpi(mpi, argc, argv);
+    } catch (const std::exception& error) {  // MPI itself did not start
+        std::fprintf(stderr, "main: %s\n", error.what());
+        return exit_failure;
     }
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 // ------------------------------------------------------------------ what both agree on
@@ -168,11 +169,16 @@ std::vector<std::uint8_t> NeuralNetwork::predict(const Matrix& x) {
 }
 
 double NeuralNetwork::accuracy(const Dataset& set, nn_real pixel_scale) {
+    constexpr std::size_t at_once = 1000;  // so that the activations of a large set fit memory
     std::vector<std::uint32_t> samples(set.count());
     std::iota(samples.begin(), samples.end(), 0u);
-    const std::vector<std::uint8_t> seen = predict(input_columns(set, samples, pixel_scale));
-    const auto correct =
-        std::ranges::count_if(samples, [&](auto s) { return seen[s] == set.labels[s]; });
+    std::size_t correct = 0;
+    for (std::size_t first = 0; first < samples.size(); first += at_once) {
+        const auto some =
+            std::span(samples).subspan(first, std::min(at_once, samples.size() - first));
+        const std::vector<std::uint8_t> seen = predict(input_columns(set, some, pixel_scale));
+        for (std::size_t j = 0; j < some.size(); ++j) correct += seen[j] == set.labels[some[j]];
+    }
     return static_cast<double>(correct) / static_cast<double>(set.count());
 }
 
@@ -210,7 +216,12 @@ DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
 
 void DataParallelNeuralNetwork::load(const Dataset& set_on_root,
                                      std::span<const std::uint32_t> samples) {
-    Stopwatch watch(times_.data);
+    scatter_batch(set_on_root, samples);
+    replica_->take_loss();  // loss() is of this mini-batch alone
+}
+
+void DataParallelNeuralNetwork::scatter_batch(const Dataset& set_on_root,
+                                              std::span<const std::uint32_t> samples) {
     batch_ = static_cast<int>(samples.size());
     const auto d = static_cast<std::size_t>(layout_.inputs());
     std::vector<int> label_counts(static_cast<std::size_t>(comm_.size())), pixel_counts;
@@ -219,6 +230,7 @@ void DataParallelNeuralNetwork::load(const Dataset& set_on_root,
     for (int count : label_counts) pixel_counts.push_back(count * layout_.inputs());
 
     if (comm_.is_root()) {
+        Stopwatch watch(times_.data);
         batch_pixels_.resize(samples.size() * d);
         batch_labels_.resize(samples.size());
         for (std::size_t j = 0; j < samples.size(); ++j) {
@@ -227,8 +239,12 @@ void DataParallelNeuralNetwork::load(const Dataset& set_on_root,
         }
     }
     const Staging mine = replica_->stage(slice_of(batch_, comm_.rank(), comm_.size()).count);
-    comm_.scatter(batch_pixels_, pixel_counts, mine.pixels);
-    comm_.scatter(batch_labels_, label_counts, mine.labels);
+    {
+        Stopwatch watch(times_.communication);
+        comm_.scatter(batch_pixels_, pixel_counts, mine.pixels);
+        comm_.scatter(batch_labels_, label_counts, mine.labels);
+    }
+    Stopwatch watch(times_.data);
     slice_labels_.assign(mine.labels.begin(), mine.labels.end());
     replica_->load();
 }
@@ -236,7 +252,7 @@ void DataParallelNeuralNetwork::load(const Dataset& set_on_root,
 void DataParallelNeuralNetwork::take_batch(const Dataset& set_on_root,
                                            std::span<const std::uint32_t> samples,
                                            std::size_t first) {
-    if (!resident_) return load(set_on_root, samples);
+    if (!resident_) return scatter_batch(set_on_root, samples);
     Stopwatch watch(times_.data);
     batch_ = static_cast<int>(samples.size());
     const Slice mine = slice_of(batch_, comm_.rank(), comm_.size());
@@ -249,12 +265,21 @@ void DataParallelNeuralNetwork::forward() {
 }
 
 double DataParallelNeuralNetwork::penalty(double reg) {
+    Stopwatch watch(times_.compute);
     return reg == 0 ? 0 : reg / 2 * replica_->weights_squared();
 }
 
-double DataParallelNeuralNetwork::loss(double reg) {
-    return comm_.sum(replica_->take_loss()) / batch_ + penalty(reg);
+double DataParallelNeuralNetwork::take_loss() {
+    double mine = 0;
+    {
+        Stopwatch watch(times_.compute);
+        mine = replica_->take_loss();
+    }
+    Stopwatch watch(times_.communication);
+    return comm_.sum(mine);
 }
+
+double DataParallelNeuralNetwork::loss(double reg) { return take_loss() / batch_ + penalty(reg); }
 
 void DataParallelNeuralNetwork::backward() {
     nn_real* gradient = nullptr;
@@ -274,8 +299,8 @@ void DataParallelNeuralNetwork::step(nn_real rate, double reg) {
 }
 
 void DataParallelNeuralNetwork::keep_everywhere(const Dataset& set_on_root, std::size_t count) {
-    Stopwatch watch(times_.data);
     if (comm_.size() == 1) {
+        Stopwatch watch(times_.data);
         resident_ = replica_->keep(set_on_root.pixels, set_on_root.labels);
         return;
     }
@@ -285,9 +310,14 @@ void DataParallelNeuralNetwork::keep_everywhere(const Dataset& set_on_root, std:
         pixels = set_on_root.pixels;
         labels = set_on_root.labels;
     }
-    comm_.broadcast(pixels);
-    comm_.broadcast(labels);
+    {
+        Stopwatch watch(times_.communication);
+        comm_.broadcast(pixels);
+        comm_.broadcast(labels);
+    }
+    Stopwatch watch(times_.data);
     resident_ = comm_.all(replica_->keep(pixels, labels));
+    if (!resident_) replica_->keep({}, {});  // where one has no room, none keeps a copy
 }
 
 void DataParallelNeuralNetwork::train(const Dataset& set_on_root, const Training& training,
@@ -298,7 +328,7 @@ void DataParallelNeuralNetwork::train(const Dataset& set_on_root, const Training
     replica_->take_loss();  // nothing from before counts
     for (int epoch = 0; epoch < training.epochs; ++epoch) {
         const double loss = train_epoch(set_on_root, count, epoch, training, observer);
-        if (!std::isfinite(loss))
+        if (!comm_.all(std::isfinite(loss)))
             throw Diverged("training diverged: the loss of epoch " + std::to_string(epoch + 1) +
                            " is not finite; use a smaller learning rate (-l)");
         if (observer != nullptr) observer->on_epoch(epoch, loss);
@@ -322,7 +352,7 @@ double DataParallelNeuralNetwork::train_epoch(const Dataset& set_on_root, std::s
         unreported += samples.size();
         if (observer != nullptr && training.print_every > 0 &&
             (s + 1) % training.print_every == 0) {
-            const double sum = comm_.sum(replica_->take_loss());
+            const double sum = take_loss();
             observer->on_step(epoch, s + 1, steps,
                               sum / static_cast<double>(unreported) + penalty(training.reg));
             epoch_loss += sum;
@@ -331,7 +361,7 @@ double DataParallelNeuralNetwork::train_epoch(const Dataset& set_on_root, std::s
         backward();
         step(training.rate_of(epoch), training.reg);
     }
-    epoch_loss += comm_.sum(replica_->take_loss());
+    epoch_loss += take_loss();
     return epoch_loss / static_cast<double>(count) + penalty(training.reg);
 }
 
@@ -342,15 +372,18 @@ Evaluation DataParallelNeuralNetwork::evaluate(const Dataset& set_on_root) {
     {
         Stopwatch watch(seconds);
         const std::size_t count = comm_.from_root(set_on_root.count());
-        const std::size_t most =
-            static_cast<std::size_t>(slice_capacity_) * static_cast<std::size_t>(comm_.size());
+        // As many images at once as the replicas take and one MPI message of bytes holds.
+        const std::size_t most = std::clamp<std::size_t>(
+            std::numeric_limits<int>::max() / static_cast<std::size_t>(layout_.inputs()), 1,
+            static_cast<std::size_t>(slice_capacity_) * static_cast<std::size_t>(comm_.size()));
         std::vector<std::uint32_t> samples(count);
         std::iota(samples.begin(), samples.end(), 0u);
         std::vector<std::uint8_t> seen;
         double correct = 0;
         replica_->take_loss();
         for (std::size_t first = 0; first < count; first += most) {
-            load(set_on_root, std::span(samples).subspan(first, std::min(most, count - first)));
+            scatter_batch(set_on_root,
+                          std::span(samples).subspan(first, std::min(most, count - first)));
             forward();
             seen.resize(slice_labels_.size());
             replica_->get_predictions(seen);

@@ -24,9 +24,10 @@
 #include "parameters.h"
 #include "replica.h"
 
-/// How to train: everything that both networks have to agree on.
+/// How to train: everything that both networks have to agree on. The values here are plain ones;
+/// the program's defaults are in options.cpp.
 struct Training {
-    int batch = 16;            ///< samples of a mini-batch, all ranks together
+    int batch = 1;             ///< samples of a mini-batch, all ranks together
     int epochs = 1;            ///< passes over the set; each takes ceil(N / batch) steps
     double rate = 0.1;         ///< learning rate of the first epoch
     double decay = 1.0;        ///< the rate's factor after each epoch
@@ -136,7 +137,7 @@ class DataParallelNeuralNetwork {
 
     /// Mini-batch gradient descent over rank 0's set. Throws Diverged when the loss is not finite.
     void train(const Dataset& set_on_root, const Training& training, TrainingObserver* observer);
-    /// Over rank 0's set.
+    /// Over rank 0's set. Not between forward() and step(): it takes the mini-batch's place.
     Evaluation evaluate(const Dataset& set_on_root);
 
     /// The parameters after the last step, on every rank.
@@ -151,10 +152,12 @@ class DataParallelNeuralNetwork {
 
   private:
     void keep_everywhere(const Dataset& set_on_root, std::size_t count);
+    void scatter_batch(const Dataset& set_on_root, std::span<const std::uint32_t> samples);
     void take_batch(const Dataset& set_on_root, std::span<const std::uint32_t> samples,
                     std::size_t first);
     double train_epoch(const Dataset& set_on_root, std::size_t count, int epoch,
                        const Training& training, TrainingObserver* observer);
+    double take_loss();  ///< summed over the ranks
     double penalty(double reg);
 
     const Comm& comm_;

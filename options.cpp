@@ -72,7 +72,7 @@ void apply_grade(Options& options) {
     t.shuffled = false;
     options.init_scale = 0.01;
     options.raw_pixels = true;
-    options.train_size = 54000;
+    options.hold_out = 6000;
     options.compare = true;
 }
 
@@ -159,6 +159,11 @@ std::optional<Options> parse_options(int argc, char** argv, bool speaks) {
         if (grade->count() > 0 && option->count() > 0)
             throw InputError("--grade fixes " + option->get_name() +
                              "; leave one of the two out; see ./main --help");
+    if (o.grade == 4)
+        for (const CLI::Option* option : app.get_options())
+            if (option->count() > 0 && option != grade)
+                throw InputError("--grade 4 takes no other flag, found " + option->get_name() +
+                                 "; see ./main --help");
     if (in_order && in_new_order)
         throw InputError("--shuffle and --no-shuffle: give one of them; see ./main --help");
     t.shuffled = !in_order;

@@ -9,11 +9,12 @@
 inline constexpr const char* program_version = "0.1.0";
 
 struct Options {
-    std::vector<int> hidden = {200};  ///< sizes of the hidden layers
+    std::vector<int> hidden;  ///< sizes of the hidden layers
     Training training;
     double init_scale = 0.1;     ///< deviation of the first weights; 0: 1 / sqrt(a layer's inputs)
     bool raw_pixels = false;     ///< inputs 0..255 instead of 0..1
     std::size_t train_size = 0;  ///< images to train on, the rest is held out; 0: all
+    std::size_t hold_out = 0;    ///< hold so many of the last training images out instead
     bool compare = false;        ///< train the reference too and compare
     int grade = 0;               ///< grading mode, 0: none
     std::string device = "auto";

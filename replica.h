@@ -4,7 +4,7 @@
 // trainer (DataParallelNeuralNetwork) is written once above this interface; the CPU
 // (cpu_replica.cpp) and CUDA (gpu_replica.cu) implement it. Calls come in this order:
 //
-//     set_parameters
+//     set_parameters;  to pick from a set on the device: keep, and each epoch set_order
 //     each mini-batch:  pick, or stage and load;  forward;  backward;  [gradient, summed by MPI];
 //     step
 //
@@ -37,7 +37,7 @@ class Replica {
     virtual void get_parameters(std::span<nn_real> values) = 0;
 
     /// Keeps a whole set on the device: pixels is d x N bytes, labels N. Returns false, and keeps
-    /// nothing, where there is no room for it.
+    /// nothing, where the device has no room for it. An empty set frees what was kept.
     virtual bool keep(std::span<const std::uint8_t> pixels,
                       std::span<const std::uint8_t> labels) = 0;
     /// The order in which pick() walks through the kept set: indices of samples, each below N.

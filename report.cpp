@@ -49,6 +49,7 @@ bool on_terminal() {
     if (std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr) return true;
     int id = getppid();
     while (id > 1 && !starts_ranks(Process(id).name)) id = Process(id).parent;
+    if (!starts_ranks(Process(id).name)) return false;
     std::error_code unreadable;
     const auto target =
         std::filesystem::read_symlink("/proc/" + std::to_string(id) + "/fd/1", unreadable);
@@ -122,7 +123,7 @@ Progress::Progress(const Comm& comm, DataParallelNeuralNetwork& network, const D
       train_images_(train_images),
       training_(training),
       csv_(csv),
-      terminal_(on_terminal()) {}
+      terminal_(comm.is_root() && on_terminal()) {}
 
 void Progress::on_step(int epoch, int step, int steps, double loss) {
     if (!comm_.is_root()) return;

@@ -1,7 +1,7 @@
 // report.h: what a run tells a person: a banner, a line for each epoch, a footer.
 //
-// Lines of the banner and the footer start with '#', so that awk finds the epochs' lines by leaving
-// those out. Only rank 0 prints; the functions may be called on every rank.
+// For awk: lines of the banner and the footer begin with '#', an epoch's with "epoch", a step's
+// with "step", the verdict with "CHECK". Only rank 0 prints.
 #pragma once
 #include <chrono>
 #include <cstdio>

@@ -18,7 +18,7 @@ selection=$1 build=$2
 # GoogleTest filters. Sanitizers make a program 10 to 50 times slower: they get the smaller cases.
 quick_train='-*CourseTrain.small3*:*CourseTrain.medium*:*CourseTrain.large*'
 asan_train=$quick_train
-tsan_train='On/Step.of_9_*:On/Step.of_100_*:*small_set_of_one_*:*small_last_*'
+tsan_train='On/Step.of_9_*:On/Step.of_100_*:On/Step.of_three_*:*small_set_of_one_*:*small_last_*:*small_network_of_*:*small_scatter_*'
 small_kernels='-*Large'
 cuda_train='*/cuda' # the CPU's tests have been run by then
 
@@ -49,10 +49,12 @@ plan() {
         GPUHOST_ORDER=$order run "train_tests on gpuhost, $order" "$np" 300 \
             "$build/tests/train_tests_gpuhost"
     done
-    for np in ${NP:-7 16}; do
-        run "train_tests of small sizes" "$np" 300 \
-            "$build/tests/train_tests_gpuhost" --gtest_filter='*small_*'
-    done
+    if [[ -z ${NP:-} ]]; then # small sizes at every further number of ranks
+        for np in 6 7 8 9 10 11 12 13 14 15 16; do
+            run "train_tests of small sizes" "$np" 300 \
+                "$build/tests/train_tests_gpuhost" --gtest_filter='*small_*'
+        done
+    fi
     run "train_tests on gpuhost, ASan+UBSan" "${NP:-2}" 300 \
         "$build-asan/tests/train_tests_gpuhost" --gtest_filter="$asan_train"
     run "train_tests on gpuhost, TSan" "${NP:-2}" 300 "${fixed_addresses[@]}" \

@@ -541,6 +541,11 @@ TEST(Grade, FourJudgesTheGemmOnce) {
     }
 }
 
+TEST(Grade, FourTakesNoOtherFlagAndOneNeedsMoreImagesThanItHoldsOut) {
+    EXPECT_TRUE(refused(run_main("-g 4 --device cpu"), 2, "", "--device"));
+    EXPECT_TRUE(refused(run_main(small_set() + " -g 1"), 2, "", "at least 6000 training images"));
+}
+
 // ---- refusals
 // ------------------------------------------------------------------------------------
 
@@ -835,6 +840,17 @@ TEST(Gpuhost, WithoutAGpuAutoTakesTheCpuAndCudaIsRefused) {
     EXPECT_TRUE(says(cuda.err, "--device cuda"));
 }
 
+TEST(Gpuhost, RanksOfWhichOneHasNoGpuAllTakeTheCpu) {
+    const fs::path program =
+        fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "main_gpuhost";
+    const Result mixed =
+        run(on_ranks(2, "",
+                     "sh -c 'GPUHOST_DEVICES=$OMPI_COMM_WORLD_RANK exec " + program.string() + " " +
+                         tiny_set() + " -s -n 9 -b 32 -e 1'"));
+    EXPECT_TRUE(check_passed(mixed));
+    for (const char* rank : {"# rank 0 ", "# rank 1 "})
+        EXPECT_TRUE(says(lines_with(rank, mixed.out).at(0), "CPU ("));
+}
 TEST(Gpuhost, BothWaysToScatterLearnTheSame) {
     const std::string flags = tiny_set() + " -n 9 -b 30 -e 2 --scatter ";
     EXPECT_EQ(learned(run_gpuhost(3, flags + "every-step")),

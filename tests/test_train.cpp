@@ -1,7 +1,7 @@
 // test_train.cpp: DataParallelNeuralNetwork against the serial reference, at any number of ranks.
 //
 // Every test runs on the CPU replica and on the CUDA replica of this binary's back end: real GPUs,
-// or the kernel runner. All ranks run every test; rank 0 judges, the others take part.
+// or the kernel runner. All ranks run every test; long trainings are judged on rank 0.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -296,6 +296,34 @@ TEST_P(Train, small_run_reports_the_reference_loss_before_each_step_on_every_ran
         EXPECT_TRUE(std::abs(heard.steps[s] - expected[s]) <= 10 * course_tolerance * expected[s])
             << "J of step " << s << " = " << heard.steps[s] << ", reference " << expected[s];
     EXPECT_EQ(heard.epochs.size(), 1u);
+}
+TEST_P(Train, small_loss_by_hand_is_of_the_last_mini_batch_alone) {
+    const Dataset set = random_set({12, 7, 3}, 20);
+    const auto samples = all_samples(set);
+    const auto initial = initial_parameters<nn_real>(Layout({12, 7, 3}), 1, 0);
+    auto network = make_network(initial, 10, unit_pixels);
+    for (std::size_t first : {0u, 10u}) {
+        network.load(set, std::span(samples).subspan(first, 10));
+        network.forward();
+    }
+    NeuralNetwork judge(initial);
+    judge.forward(input_columns(set, std::span(samples).subspan(10), unit_pixels));
+    const double loss = network.loss(0.1);
+    const double expected = judge.loss(std::span(set.labels).subspan(10), 0.1);
+    EXPECT_TRUE(std::abs(loss - expected) <= 10 * course_tolerance * expected)
+        << "J = " << loss << ", reference " << expected;
+}
+TEST_P(Train, small_network_trains_on_from_where_it_was) {
+    Case c = small_case(20, 6, 1);
+    const Dataset set = random_set(c.sizes, c.images);
+    const auto initial = initial_parameters<nn_real>(Layout(c.sizes), c.seed, 0);
+    auto network = make_network(initial, c.training.batch, c.training.pixel_scale);
+    NeuralNetwork judge(initial);
+    for (int run = 0; run < 2; ++run) {
+        network.train(set, c.training, nullptr);
+        judge.train(set, c.training);
+    }
+    expect_same(network.parameters(), judge.parameters(), course_tolerance);
 }
 TEST_P(Train, small_network_evaluates_to_the_reference_accuracy) {
     const Case c = small_case(101, 8, 3);
