@@ -50,7 +50,7 @@ show = @printf '  %-12s %s\n'
 GOALS    := $(or $(MAKECMDGOALS),main)
 BUILDING := $(filter-out help clean format,$(GOALS))
 ifeq ($(MAKELEVEL),0)
-NEEDS := $(if $(BUILDING),build) $(if $(filter test%,$(GOALS)),test) \
+NEEDS := $(if $(BUILDING),build) $(if $(filter test test-quick test-custom test-binaries test-slurm,$(GOALS)),test) \
          $(if $(filter lint,$(GOALS)),lint)
 ifneq ($(strip $(NEEDS)),)
 ifneq ($(shell ./setup.sh $(NEEDS) >&2 && echo ready),ready)

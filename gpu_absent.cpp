@@ -7,7 +7,7 @@
 #include "replica.h"
 
 namespace {
-constexpr const char* why = "this binary was built without nvcc (install it and run make CUDA=1)";
+constexpr const char* why = "this binary was built without CUDA, for nvcc was not found";
 }
 
 CudaDevices find_cuda_devices() { return {0, why, ""}; }

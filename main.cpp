@@ -162,6 +162,7 @@ bool compare_with_reference(const Comm& comm, const Options& options, const Data
 int train_and_report(const Comm& comm, const Options& options) {
     const auto start = std::chrono::steady_clock::now();
     const Data data = read_data(comm, options);
+    const std::chrono::duration<double> read_seconds = std::chrono::steady_clock::now() - start;
     const Layout layout = network_layout(options, data);
     const int capacity = slice_capacity(comm, options, data);
     comm.together([&] { check_sizes(layout, options, data); });
@@ -198,8 +199,10 @@ int train_and_report(const Comm& comm, const Options& options) {
     const bool agree = network.ranks_agree();
     const Parameters<nn_real> trained = network.parameters();
     if (comm.is_root()) {
-        print_footer(test, data.test_images, network.times(), seconds.count(),
-                     options.training.scatter_once, network.scattered_once());
+        TimeSplit times = network.times();
+        times.data += read_seconds.count();
+        print_footer(test, data.test_images, times, seconds.count(), options.training.scatter_once,
+                     network.scattered_once());
         std::printf("# ranks agree: %s\n", agree ? "all hold the same bits" : "no");
         if (!agree) std::printf("CHECK FAILED: the ranks' parameters differ\n");
     }

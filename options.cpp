@@ -112,10 +112,11 @@ std::optional<Options> parse_options(int argc, char** argv, bool speaks) {
             ->check(number<std::size_t>(0, std::numeric_limits<std::uint32_t>::max())),
         app.add_flag("--shuffle", in_new_order, "a new order of the images each epoch (default)"),
         app.add_flag("--no-shuffle", in_order, "the images in the file's order"),
-        app.add_flag("--raw-pixels", o.raw_pixels, "inputs 0..255, not 0..1"),
+        app.add_flag("--raw-pixels", o.raw_pixels,
+                     "inputs 0..255, not 0..1; needs a much smaller -l"),
     };
     app.add_option("-p,--print-every", t.print_every,
-                   "print the loss every so many steps; 0: never")
+                   "print the loss every so many steps, as epoch:step; 0: never")
         ->check(number(0, std::numeric_limits<int>::max()));
     app.add_flag("-s,--compare", o.compare, "train the CPU reference too and compare");
     const auto* grade = app.add_option("-g,--grade", o.grade,
@@ -148,6 +149,10 @@ std::optional<Options> parse_options(int argc, char** argv, bool speaks) {
     } catch (const CLI::CallForVersion&) {
         if (speaks) std::printf("%s\n", app.version().c_str());
         return std::nullopt;
+    } catch (const CLI::ExtrasError&) {
+        std::string unknown;
+        for (const std::string& argument : app.remaining()) unknown += " " + argument;
+        throw InputError("not expected:" + unknown + "; see ./main --help");
     } catch (const CLI::ArgumentMismatch& error) {
         // CLI11 names the flag without its dashes here.
         const std::string what = error.what();

@@ -127,7 +127,7 @@ Progress::Progress(const Comm& comm, DataParallelNeuralNetwork& network, const D
 
 void Progress::on_step(int epoch, int step, int steps, double loss) {
     if (!comm_.is_root()) return;
-    std::printf("%sstep  %d.%0*d  loss %.5f%s", terminal_ ? "\r\033[K" : "", epoch + 1,
+    std::printf("%sstep  %d:%0*d  loss %.5f%s", terminal_ ? "\r\033[K" : "", epoch + 1,
                 static_cast<int>(std::to_string(steps).size()), step, loss, terminal_ ? "" : "\n");
     std::fflush(stdout);
 }
@@ -158,9 +158,10 @@ void print_footer(const Evaluation& test, std::size_t test_images, const TimeSpl
     std::printf("# test accuracy %.2f %% (%ld of %zu), loss %.5f\n", 100 * test.accuracy, correct,
                 test_images, test.loss);
     std::printf(
-        "# time %.2f s: data %.2f, compute %.2f, communication %.2f, evaluation %.2f "
-        "(rank 0)\n",
-        total_seconds, times.data, times.compute, times.communication, times.evaluation);
+        "# time %.2f s: data %.2f, compute %.2f, communication %.2f, evaluation %.2f, "
+        "other %.2f (rank 0)\n",
+        total_seconds, times.data, times.compute, times.communication, times.evaluation,
+        total_seconds - times.data - times.compute - times.communication - times.evaluation);
     std::printf("# images scattered %s%s\n", scattered_once ? "once" : "every step",
                 asked_once && !scattered_once ? ": the set does not fit every rank's device" : "");
     std::fflush(stdout);

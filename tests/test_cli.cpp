@@ -383,7 +383,7 @@ TEST(Flags, PrintEveryFiveTellsEveryFifthStep) {
     for (const std::string& line : lines_with("step ", steps.out))
         told.push_back(line.substr(0, line.find("  loss")));
     EXPECT_EQ(told,
-              (std::vector<std::string>{"step  1.05", "step  1.10", "step  2.05", "step  2.10"}));
+              (std::vector<std::string>{"step  1:05", "step  1:10", "step  2:05", "step  2:10"}));
     EXPECT_EQ(learned(steps), learned(run_main(small_set() + " -n 8 -e 2 -b 48")));
 }
 
