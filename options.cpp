@@ -151,8 +151,8 @@ std::optional<Options> parse_options(int argc, char** argv, bool speaks) {
         return std::nullopt;
     } catch (const CLI::ExtrasError&) {
         std::string unknown;
-        for (const std::string& argument : app.remaining()) unknown += " " + argument;
-        throw InputError("not expected:" + unknown + "; see ./main --help");
+        for (const std::string& argument : app.remaining()) unknown += " '" + argument + "'";
+        throw InputError("argument not expected:" + unknown + "; see ./main --help");
     } catch (const CLI::ArgumentMismatch& error) {
         // CLI11 names the flag without its dashes here.
         const std::string what = error.what();
