@@ -1,7 +1,7 @@
 # Makefile: builds ./main and the tests, for every machine with mpicxx; with nvcc, for GPUs too.
 #
 #   *.cpp ---------------------- mpicxx -----------------------------+
-#   cpu_func.cpp --------------- g++, once an instruction set -------+--> ./main, tests
+#   cpu_func.cpp, cpu_gemm_eigen.cpp - g++, once an instruction set -+--> ./main, tests
 #   one GPU back end of three:                                       |
 #     cuda     gpu_*.cu -------- nvcc -------------------------------+    for GPUs
 #     absent   gpu_absent.cpp -- mpicxx -----------------------------+    where there is no nvcc
@@ -12,12 +12,17 @@
 # changes; all that is built from those flags depends on that file.
 
 # ---- what is built from what ---------------------------------------------------------------------
-LIBRARY      := comm neural_network mnist_reader cpu_replica judge
+LIBRARY      := comm cores neural_network mnist_reader cpu_replica cpu_isa judge
+# The products on the CPU: oneDNN in float, Eigen in double; bf16 tiles in float on x86-64.
+LIBRARY_float  := cpu_gemm_float
+LIBRARY_double := cpu_gemm_double cpu_bf16x3_absent
+EACH_ISA_float  := cpu_func
+EACH_ISA_double := cpu_func cpu_gemm_eigen
 PROGRAM      := options report grade
 CUDA_FILES   := gpu_func gpu_replica gpu_cublas
 RUNNER_FILES := gpuhost gpuhost_runtime
 KERNEL_TESTS := test_kernels
-TRAIN_TESTS  := test_train
+TRAIN_TESTS  := test_train counted_new
 CLI_TESTS    := test_cli
 UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS),\
                   $(patsubst tests/%.cpp,%,$(wildcard tests/test_*.cpp)))
@@ -50,7 +55,7 @@ show = @printf '  %-12s %s\n'
 GOALS    := $(or $(MAKECMDGOALS),main)
 BUILDING := $(filter-out help clean format,$(GOALS))
 ifeq ($(MAKELEVEL),0)
-NEEDS := $(if $(BUILDING),build) $(if $(filter test test-quick test-custom test-binaries test-slurm,$(GOALS)),test) \
+NEEDS := $(if $(BUILDING),build) $(if $(filter bench bench-peers scaling,$(GOALS)),bench) $(if $(filter test test-quick test-custom test-binaries test-slurm,$(GOALS)),test) \
          $(if $(filter lint,$(GOALS)),lint)
 ifneq ($(strip $(NEEDS)),)
 ifneq ($(shell ./setup.sh $(NEEDS) >&2 && echo ready),ready)
@@ -114,21 +119,26 @@ GPUHOST  := $(HOST) -Itests/gpuhost -Wno-unknown-pragmas
 
 # The CPU's arithmetic is compiled once for each instruction set; the program takes the best one
 # that the processor has. Sanitizers and debuggers need one alone.
-ISAS := baseline $(if $(filter 1,$(DEBUG))$(SANITIZE),,$(if $(filter x86_64-%,$(shell $(CXX) -dumpmachine)),avx2 avx512))
+X86_64 := $(filter x86_64-%,$(shell $(CXX) -dumpmachine))
+ISAS := baseline $(if $(filter 1,$(DEBUG))$(SANITIZE),,$(if $(X86_64),avx2 avx512))
 ISA_avx2   := -mavx2 -mfma
 # GCC 12's own AVX-512 header reads a variable before it is set, as it means to, and warns of it.
-ISA_avx512 := -march=x86-64-v4 -Wno-maybe-uninitialized
-CPU_FLAGS  := $(filter-out -O2,$(HOST)) $(if $(filter 1,$(DEBUG)),,-O3) $(addprefix -isystem ,$(EIGEN))
+ISA_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized
+# Each set's code differs from the others' in rounding anyway, so here a b + c may be rounded once.
+CPU_FLAGS  := $(filter-out -O2 -ffp-contract=off,$(HOST)) $(if $(filter 1,$(DEBUG)),,-O3) -ffp-contract=fast \
+    -Wno-psabi $(addprefix -isystem ,$(EIGEN))
 MPI_HOST   += $(if $(filter avx512,$(ISAS)),-DCPU_HAS_X86_ISAS)
 
-LIBS         := -lz -ldl -lpthread
+LIBS         := -lz -ldl -lpthread $(if $(filter float,$(REAL)),-ldnnl -lgomp)
 LIBS_cuda    := $(filter-out %/stubs,$(NVCC_LIBS)) -lcudart_static -lrt \
     $(patsubst -L%,-Xlinker -rpath=%,$(filter-out %/stubs,$(NVCC_LIBS)))
 LIBS_gpuhost := -lboost_context
 
 # ---- objects -------------------------------------------------------------------------------------
 COMMAND_LINE := $(PROGRAM:%=$(B)/%.o)
-OBJECTS      := $(LIBRARY:%=$(B)/%.o) $(ISAS:%=$(B)/cpu_func.%.o)
+OBJECTS      := $(patsubst %,$(B)/%.o,$(LIBRARY) $(LIBRARY_$(REAL)) \
+                  $(if $(filter float,$(REAL)),$(if $(X86_64),cpu_bf16x3.tiles,cpu_bf16x3_absent))) \
+                $(foreach isa,$(ISAS),$(EACH_ISA_$(REAL):%=$(B)/%.$(isa).o))
 GPU_cuda     := $(CUDA_FILES:%=$(B)/cuda/%.o)
 GPU_absent   := $(B)/gpu_absent.o
 RUNNER       := $(RUNNER_FILES:%=$(B)/gpuhost/tests/gpuhost/%.o)
@@ -138,14 +148,15 @@ TESTS_QUICK  := main $(B)/main_gpuhost \
 TESTS_CUDA   := $(if $(NVCC),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
 
 # ---- targets -------------------------------------------------------------------------------------
-.PHONY: run test test-quick test-custom test-binaries test-slurm sanitized gpu-objects gpu-check lint format \
+.PHONY: bench bench-programs bench-peers scaling run test test-quick test-custom test-binaries test-slurm sanitized gpu-objects gpu-check lint format \
         clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 .DEFAULT_GOAL := main
 
-main: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_$(BACKEND)) build/main.flags  ## builds ./main (DOUBLE_FLAG=-DUSE_DOUBLE: in double)
+main $(B)/main: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_$(BACKEND)) build/main.flags
 	$(call link,$(LIBS_$(BACKEND)))
+main:  ## builds ./main (DOUBLE_FLAG=-DUSE_DOUBLE: in double)
 
 run: main  ## trains on MNIST (NP=2 ranks, ARGS="flags of ./main")
 	$(Q). tests/mpi_env.sh && mpirun -np $(or $(NP),2) ./main $(ARGS)
@@ -168,12 +179,28 @@ sanitized: $(B)/tests/kernel_tests_gpuhost $(B)/tests/train_tests_gpuhost
 test-slurm: $(TESTS_QUICK)  ## hw6.sh on a real Slurm, started on this machine
 	$(Q)tests/slurm/test_slurm.sh
 
+# Both types, and what bench/ measures with.
+bench-programs:
+	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= build/float/main \
+	    $(addprefix build/float/bench/,limits scaling_measure main_no_mpi)
+	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG=-DUSE_DOUBLE build/double/main
+
+bench: bench-programs  ## speed on the CPU, beside every peer that is installed (ARGS="--quick")
+	$(Q)python3 -B bench/bench.py --main-float build/float/main --main-double build/double/main \
+	    --main-no-mpi build/float/bench/main_no_mpi --limits build/float/bench/limits $(ARGS)
+
+bench-peers:  ## installs the peers (PyTorch, NumPy, scikit-learn) in build/peers: several GB
+	$(Q)bench/peers/setup.sh
+
+scaling: bench-programs  ## the cost of a step as ranks grow, and what it says of 10,000 nodes
+	$(Q)python3 -B bench/scaling.py $(ARGS)
+
 gpu-check:  ## compiles the kernels for every architecture, float and double, all warnings as errors
 	$(Q)+$(MAKE) --no-print-directory CUDA=1 GPU_FOUND= DOUBLE_FLAG= B=build/gpu-check/float gpu-objects
 	$(Q)+$(MAKE) --no-print-directory CUDA=1 GPU_FOUND= DOUBLE_FLAG=-DUSE_DOUBLE B=build/gpu-check/double gpu-objects
 gpu-objects: $(GPU_cuda)
 
-SOURCES := $(wildcard *.cpp *.h *.cu tests/*.cpp tests/*.h tests/gpuhost/*.cpp tests/gpuhost/*.h)
+SOURCES := $(wildcard *.cpp *.h *.cu bench/*.cpp tests/*.cpp tests/*.h tests/gpuhost/*.cpp tests/gpuhost/*.h)
 SCRIPTS := $(wildcard *.sh tests/*.sh tests/*/*.sh .ci/run)
 TIDY := -std=c++20 -I. $(patsubst -I%,-isystem %,$(filter -I%,$(shell $(MPICXX) -show))) \
     $(addprefix -isystem ,$(EIGEN)) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX -DCPU_ISA=baseline
@@ -208,13 +235,20 @@ endef
 $(B)/%.o: %.cpp $(B)/host.flags
 	$(call compile,MPICXX,$(MPICXX) $(MPI_HOST))
 
-$(B)/cpu_func.%.o: cpu_func.cpp $(B)/host.flags
-	$(call compile,CXX $*,$(CXX) $(CPU_FLAGS) $(ISA_$*) -DCPU_ISA=$* -DEigen=Eigen_$*)
-	$(if $(ISA_$*),$(Q)$(own_code_alone))
+define each_isa
+$(B)/%.$(1).o: %.cpp $(B)/host.flags
+	$$(call compile,CXX $(1),$$(CXX) $$(CPU_FLAGS) $$(ISA_$(1)) -DCPU_ISA=$(1) -DEigen=Eigen_$(1))
+	$(if $(ISA_$(1)),$$(Q)$$(call own_code_alone,$(1)))
+endef
+$(foreach isa,$(ISAS),$(eval $(call each_isa,$(isa))))
+# The tiles need AVX-512 and, at run time, AMX.
+$(B)/cpu_bf16x3.tiles.o: cpu_bf16x3.cpp $(B)/host.flags
+	$(call compile,CXX amx,$(CXX) $(CPU_FLAGS) $(ISA_avx512))
+	$(Q)$(call own_code_alone,amx)
 # An inline function of std:: compiled here for AVX could be the copy that the linker keeps for the
 # whole program, which would then crash on a processor without AVX. So there may be none.
 define own_code_alone
-nm -C $@ | awk '$$2 == "W" && !/$*/ { print "$@ has code that is not $* alone:", $$0; bad = 1 } END { exit bad }' >&2
+nm -C $@ | awk '$$2 == "W" && !/$(1)/ { print "$@ has code that is not $(1) alone:", $$0; bad = 1 } END { exit bad }' >&2
 endef
 
 $(B)/cuda/%.o: %.cu $(B)/cuda.flags
@@ -245,6 +279,17 @@ $(B)/tests/train_tests_%: $(TRAIN_TESTS:%=$(B)/tests/%.o) $(B)/tests/mpi_main.o 
 	$(call link,-lgtest $(LIBS_$*))
 $(B)/tests/train_tests_cuda: $(GPU_cuda)
 $(B)/tests/train_tests_gpuhost: $(GPU_gpuhost)
+
+# The measuring programs find by themselves what the processor has; main_no_mpi is main with a
+# stand-in for MPI.
+$(B)/bench/limits: $(B)/bench/limits.o
+	$(call link)
+$(B)/bench/scaling_measure: $(B)/bench/scaling_measure.o
+	$(call link)
+$(B)/bench/main_no_mpi: $(B)/main.o $(COMMAND_LINE) $(filter-out $(B)/comm.o,$(OBJECTS)) \
+        $(B)/bench/comm_absent.o $(GPU_absent)
+	$(show) LINK $@
+	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $(filter %.o,$^) $(LDFLAGS) $(LIBS)
 
 host.text := $(MPICXX) $(shell $(MPICXX) --version | head -n 1) $(CXX) $(MPI) $(MPI_HOST) $(CPU_FLAGS) $(ISAS)
 cuda.text := $(NVCC) $(NVCC_VERSION) $(NVCC_FLAGS)

@@ -6,13 +6,20 @@
 #include <mpi-ext.h>
 #endif
 
+#include <sys/statvfs.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <limits>
+#include <new>
 #include <numeric>
 #include <optional>
 #include <type_traits>
+
+#include "spin.h"
 
 namespace {
 
@@ -34,6 +41,13 @@ int to_count(std::size_t n) {
                          " elements is more than MPI can send at once (2147483647): use a smaller "
                          "network (-n) or batch (-b)");
     return static_cast<int>(n);
+}
+
+/// The ranks that share memory with this one. To be freed.
+MPI_Comm node_comm() {
+    MPI_Comm node;
+    MPI_CHECK(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
+    return node;
 }
 
 template <class T>
@@ -69,10 +83,9 @@ Comm::Comm() {
     MPI_CHECK(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
     MPI_CHECK(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
     MPI_CHECK(MPI_Comm_size(MPI_COMM_WORLD, &size_));
-    MPI_Comm node;
-    MPI_CHECK(
-        MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node));
+    MPI_Comm node = node_comm();
     MPI_CHECK(MPI_Comm_rank(node, &node_rank_));
+    MPI_CHECK(MPI_Comm_size(node, &node_size_));
     MPI_CHECK(MPI_Comm_free(&node));
 }
 
@@ -89,14 +102,6 @@ std::uint64_t Comm::from_root(std::uint64_t value) const {
     return value;
 }
 
-void Comm::scatter(std::span<const std::uint8_t> all, std::span<const int> counts,
-                   std::span<std::uint8_t> mine) const {
-    std::vector<int> starts(counts.size());
-    std::exclusive_scan(counts.begin(), counts.end(), starts.begin(), 0);
-    MPI_CHECK(MPI_Scatterv(all.data(), counts.data(), starts.data(), MPI_UINT8_T, mine.data(),
-                           to_count(mine.size()), MPI_UINT8_T, 0, MPI_COMM_WORLD));
-}
-
 void Comm::sum(nn_real* values, std::size_t count) const {
     MPI_CHECK(
         MPI_Allreduce(MPI_IN_PLACE, values, to_count(count), mpi_real(), MPI_SUM, MPI_COMM_WORLD));
@@ -105,6 +110,13 @@ void Comm::sum(nn_real* values, std::size_t count) const {
 double Comm::sum(double value) const {
     MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD));
     return value;
+}
+
+void Comm::sum_on_node(std::span<int> values) const {
+    MPI_Comm node = node_comm();
+    MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, values.data(), to_count(values.size()), MPI_INT, MPI_SUM,
+                            node));
+    MPI_CHECK(MPI_Comm_free(&node));
 }
 
 bool Comm::all(bool value) const {
@@ -155,4 +167,105 @@ std::string Comm::library_version() {
     MPI_CHECK(MPI_Get_library_version(text, &length));
     const std::string whole(text, static_cast<std::size_t>(length));
     return whole.substr(0, whole.find_first_of(",\n"));
+}
+
+struct Scatter::State {
+    std::vector<int> counts, starts;  ///< MPI reads them until the end
+    MPI_Request request = MPI_REQUEST_NULL;
+};
+Scatter::Scatter() : state_(std::make_unique<State>()) {}
+Scatter::~Scatter() {
+    // After an error of one rank the others may never send, and all end anyway.
+    if (std::uncaught_exceptions() == 0 && state_->request != MPI_REQUEST_NULL)
+        MPI_Wait(&state_->request, MPI_STATUS_IGNORE);
+}
+
+void Scatter::start(std::span<const std::uint8_t> all, std::span<const int> counts,
+                    std::span<std::uint8_t> mine) {
+    finish();
+    state_->counts.assign(counts.begin(), counts.end());
+    state_->starts.resize(counts.size());
+    std::exclusive_scan(counts.begin(), counts.end(), state_->starts.begin(), 0);
+    MPI_CHECK(MPI_Iscatterv(all.data(), state_->counts.data(), state_->starts.data(), MPI_UINT8_T,
+                            mine.data(), to_count(mine.size()), MPI_UINT8_T, 0, MPI_COMM_WORLD,
+                            &state_->request));
+}
+void Scatter::finish() { MPI_CHECK(MPI_Wait(&state_->request, MPI_STATUS_IGNORE)); }
+
+namespace {
+
+/// Whether /dev/shm, where MPI's shared memory comes from on Linux, has room and a tenth to spare.
+bool fits_shared_memory(std::size_t bytes) {
+    struct statvfs space;
+    if (statvfs("/dev/shm", &space) != 0) return true;  // then it comes from elsewhere
+    return static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize) >=
+           1.1 * static_cast<double>(bytes);
+}
+
+}  // namespace
+
+struct SharedParameters::State {
+    /// On a cache line of its own, in the shared memory.
+    struct alignas(64) Counter {
+        std::atomic<std::uint32_t> value;
+    };
+    static_assert(std::atomic<std::uint32_t>::is_always_lock_free, "shared between processes");
+
+    MPI_Win window = MPI_WIN_NULL;
+    Counter *arrived = nullptr, *rounds = nullptr;
+    std::uint32_t ranks = 0;
+};
+
+SharedParameters::SharedParameters(const Comm& comm, std::size_t count)
+    : state_(std::make_unique<State>()) {
+    constexpr std::size_t line = sizeof(State::Counter);
+    const std::size_t array = (count * sizeof(nn_real) + line - 1) / line * line;
+    const auto ranks = static_cast<std::size_t>(comm.size());
+    // Rank 0 asks for all of it: two counters, the parameters, the gradients, and what it takes to
+    // begin on a line.
+    const std::size_t bytes = comm.is_root() ? line + 2 * line + (1 + ranks) * array : 0;
+    // Where there is no room, Open MPI's rank 0 fails and the others wait for ever: so it is asked
+    // for only where all know that there is.
+    if (comm.from_root(fits_shared_memory(bytes)) == 0)
+        throw Failure(__FILE__, __LINE__, "MPI_Win_allocate_shared",
+                      "too little room in /dev/shm for parameters and gradients",
+                      "give it more (docker run --shm-size), or use --allreduce mpi");
+    char* start = nullptr;
+    MPI_CHECK(MPI_Win_allocate_shared(static_cast<MPI_Aint>(bytes), 1, MPI_INFO_NULL,
+                                      MPI_COMM_WORLD, &start, &state_->window));
+    MPI_Aint size = 0;
+    int unit = 0;
+    MPI_CHECK(MPI_Win_shared_query(state_->window, 0, &size, &unit, &start));
+    start += (line - reinterpret_cast<std::uintptr_t>(start) % line) % line;
+
+    state_->ranks = static_cast<std::uint32_t>(ranks);
+    state_->arrived = reinterpret_cast<State::Counter*>(start);
+    state_->rounds = state_->arrived + 1;
+    if (comm.is_root()) {
+        new (state_->arrived) State::Counter;
+        new (state_->rounds) State::Counter;
+    }
+    MPI_CHECK(MPI_Win_lock_all(MPI_MODE_NOCHECK, state_->window));
+    MPI_CHECK(MPI_Barrier(MPI_COMM_WORLD));
+    start += 2 * line;
+    parameters_ = reinterpret_cast<nn_real*>(start);
+    for (std::size_t r = 0; r < ranks; ++r)
+        gradients_.push_back(reinterpret_cast<nn_real*>(start + (1 + r) * array));
+}
+
+SharedParameters::~SharedParameters() {
+    // After an error of one rank the others never come to this collective call, and all end anyway.
+    if (std::uncaught_exceptions() > 0) return;
+    MPI_Win_unlock_all(state_->window);
+    MPI_Win_free(&state_->window);
+}
+
+void SharedParameters::barrier() {
+    const std::uint32_t round = state_->rounds->value.load(std::memory_order_relaxed);
+    if (state_->arrived->value.fetch_add(1, std::memory_order_acq_rel) + 1 == state_->ranks) {
+        state_->arrived->value.store(0, std::memory_order_relaxed);
+        state_->rounds->value.store(round + 1, std::memory_order_release);
+    } else {
+        spin_until([&] { return state_->rounds->value.load(std::memory_order_acquire) != round; });
+    }
 }

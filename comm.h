@@ -1,6 +1,7 @@
 // comm.h: the MPI that this program uses, every call checked.
 //
-// Session starts and ends MPI; Comm is MPI_COMM_WORLD with the few collectives that training needs.
+// Session starts and ends MPI; Comm is MPI_COMM_WORLD with the few collectives that training needs;
+// Scatter is one that goes on meanwhile; SharedParameters is MPI's shared memory.
 // A call that fails throws Failure with file, line, the call and MPI's own words. All functions are
 // collective unless they say otherwise: every rank calls them, in the same order.
 #pragma once
@@ -25,9 +26,9 @@ class Comm {
     int rank() const { return rank_; }
     int size() const { return size_; }
     bool is_root() const { return rank_ == 0; }
-    int node_rank() const {
-        return node_rank_;
-    }  ///< among the ranks that share memory with this one
+    /// Among the ranks that share memory with this one.
+    int node_rank() const { return node_rank_; }
+    int node_size() const { return node_size_; }
 
     void broadcast(std::span<std::uint8_t> bytes) const;  ///< from rank 0, any length
     void broadcast(std::span<std::uint32_t> words) const;
@@ -35,17 +36,14 @@ class Comm {
 
     std::uint64_t from_root(std::uint64_t value) const;  ///< rank 0's value
 
-    /// Rank 0 hands counts[r] bytes, one after another in `all`, to rank r, which has room for them
-    /// in `mine`. `all` and `counts` are read on rank 0 only.
-    void scatter(std::span<const std::uint8_t> all, std::span<const int> counts,
-                 std::span<std::uint8_t> mine) const;
-
     /// values[i] becomes the sum of values[i] over the ranks. With Open MPI the same bits on every
     /// rank and in every run with the same number of ranks (ranks_agree() checks it). May be device
     /// memory if is_cuda_aware().
     void sum(nn_real* values, std::size_t count) const;
     double sum(double value) const;
-    bool all(bool value) const;  ///< true if it is on every rank
+    void sum_on_node(
+        std::span<int> values) const;  ///< over the ranks that share memory with this one
+    bool all(bool value) const;        ///< true if it is on every rank
 
     /// One line from each rank, on rank 0 only; empty elsewhere.
     std::vector<std::string> gather(const std::string& line) const;
@@ -60,7 +58,50 @@ class Comm {
     static std::string library_version();
 
   private:
-    int rank_ = 0, size_ = 1, node_rank_ = 0;
+    int rank_ = 0, size_ = 1, node_rank_ = 0, node_size_ = 1;
+};
+
+/// A scatter that goes on while the caller computes: start(), then finish().
+class Scatter {
+  public:
+    Scatter();
+    ~Scatter();
+    Scatter(const Scatter&) = delete;
+    Scatter& operator=(const Scatter&) = delete;
+
+    /// Rank 0 hands counts[r] bytes, one after another in `all`, to rank r, which has room for them
+    /// in `mine`. `all` and `counts` are read on rank 0 only. Until finish(), `all` must not change
+    /// and `mine` not be read.
+    void start(std::span<const std::uint8_t> all, std::span<const int> counts,
+               std::span<std::uint8_t> mine);
+    void finish();  ///< waits; nothing where nothing was started
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+/// Memory that all ranks see, where all are on one node: one array of parameters and each rank's
+/// gradient. After each rank has updated its part of the parameters, all have the new ones, with no
+/// message sent.
+class SharedParameters {
+  public:
+    /// Throws Failure where the ranks are not on one node, or the system has no room.
+    SharedParameters(const Comm& comm, std::size_t count);
+    ~SharedParameters();
+    SharedParameters(const SharedParameters&) = delete;
+    SharedParameters& operator=(const SharedParameters&) = delete;
+
+    nn_real* parameters() { return parameters_; }
+    std::span<nn_real* const> gradients() const { return gradients_; }  ///< of each rank
+    /// Waits until every rank is here; what they wrote before it is seen after it.
+    void barrier();
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+    nn_real* parameters_ = nullptr;
+    std::vector<nn_real*> gradients_;
 };
 
 /// Samples of a mini-batch of `batch` that rank `rank` of `size` works on: contiguous, and the

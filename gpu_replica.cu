@@ -174,12 +174,13 @@ class CudaReplica : public Replica {
                           labels_.data());
     }
     Staging stage(int n) override {
-        n_ = n;
+        staged_ = n;
         stream_.wait_for_mark();
         return {staged_pixels_.first(elements(layout_.inputs(), n)),
                 staged_labels_.first(elements(1, n))};
     }
     void load() override {
+        n_ = staged_;
         raw_pixels_.upload(staged_pixels_.data(), elements(layout_.inputs(), n_), gpu_.stream);
         raw_labels_.upload(staged_labels_.data(), elements(1, n_), gpu_.stream);
         stream_.mark();
@@ -294,7 +295,8 @@ class CudaReplica : public Replica {
     std::vector<DeviceArray<nn_real>> activations_;  ///< a_0 .. a_L, each H_l x capacity
     std::vector<DeviceArray<nn_real>> deltas_;       ///< of layers 1 .. L, the same shapes
     std::optional<KeptSet> kept_;
-    int n_ = 0;  ///< samples of the current slice
+    int staged_ = 0;  ///< samples of the slice that stage() lent buffers for
+    int n_ = 0;       ///< samples of the current slice
 };
 
 }  // namespace

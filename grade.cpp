@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "cpu_func.h"
+#include "cpu_gemm.h"
 #include "gpu_gemm_timing.h"
 #include "judge.h"
 #include "rng.h"
@@ -21,8 +21,8 @@ std::vector<nn_real> random_matrix(int rows, int cols, Rng& rng) {
 
 GemmTiming time_cpu_gemm(const GemmProblem& p, int repeats, nn_real* c) {
     const auto product = [&](nn_real* out) {
-        cpu_functions().gemm(Transpose::no, Transpose::no, p.m, p.n, p.k, p.alpha, p.a, p.b, p.beta,
-                             out);
+        cpu_gemm(Transpose::no, Transpose::no, p.m, p.n, p.k, p.alpha, p.a, p.m, p.b, p.k, p.beta,
+                 out, p.m);
     };
     product(c);
     std::vector<nn_real> scratch(c,

@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "comm.h"
+#include "cores.h"
+#include "cpu_bf16x3.h"
 #include "error.h"
 #include "grade.h"
 #include "judge.h"
@@ -74,12 +76,16 @@ Layout network_layout(const Options& options, const Data& data) {
     return Layout(sizes);
 }
 
-/// Samples that one rank's replica takes at once: its share of a mini-batch, or of an evaluation.
-int slice_capacity(const Comm& comm, const Options& options, const Data& data) {
+/// The largest part of a mini-batch that a rank works on.
+int largest_slice(const Comm& comm, const Options& options, const Data& data) {
     const auto batch =
         std::min<std::size_t>(static_cast<std::size_t>(options.training.batch), data.train_images);
-    const int share = slice_of(static_cast<int>(batch), 0, comm.size()).count;
-    return std::max(share, 256);
+    return slice_of(static_cast<int>(batch), 0, comm.size()).count;
+}
+
+/// Samples that one rank's replica takes at once: its share of a mini-batch, or of an evaluation.
+int slice_capacity(const Comm& comm, const Options& options, const Data& data) {
+    return std::max(largest_slice(comm, options, data), 256);
 }
 
 /// What MPI's counts can hold. Throws InputError.
@@ -98,29 +104,74 @@ void check_sizes(const Layout& layout, const Options& options, const Data& data)
 }
 
 struct ChosenDevice {
+    std::unique_ptr<SharedParameters> shared;  ///< null: MPI_Allreduce
     std::unique_ptr<Replica> replica;
     CudaDevices cuda;
 };
 
+/// Throws InputError where the flags ask for what is not here.
+void check_device(const Comm& comm, const Options& options, const CudaDevices& cuda, bool on_cuda) {
+    if (options.device == "cuda" && cuda.count == 0)
+        throw InputError("--device cuda: rank " + std::to_string(comm.rank()) +
+                         " has no CUDA device: " + cuda.why_none +
+                         "; use --device auto or cpu, or run on a GPU node");
+    if (options.cuda_aware && !Comm::is_cuda_aware())
+        throw InputError("--cuda-aware: this MPI (" + Comm::library_version() +
+                         ") does not take device memory; leave the flag out");
+    if (options.gemm == "bf16x3" && !on_cuda && !bf16x3_available())
+        throw InputError(std::string("--gemm bf16x3: ") +
+                         (sizeof(nn_real) == sizeof(double)
+                              ? "this is the build in double"
+                              : "the processor of rank " + std::to_string(comm.rank()) +
+                                    " has no bf16 tiles (AMX)") +
+                         "; use --gemm auto or fp32");
+    if (options.allreduce == "shared" && on_cuda)
+        throw InputError(
+            "--allreduce shared: the ranks are on GPUs, which share no memory; use "
+            "--allreduce auto, or --device cpu");
+    if (options.allreduce == "shared" && comm.node_size() < comm.size())
+        throw InputError(
+            "--allreduce shared: the ranks are on several nodes; use --allreduce auto");
+}
+
+/// Memory for the parameters that all ranks share, where that is asked for, or where it can be.
+std::unique_ptr<SharedParameters> share_parameters(const Comm& comm, const Options& options,
+                                                   const Layout& layout) {
+    const bool one_node = comm.all(comm.node_size() == comm.size());
+    if (options.allreduce == "mpi" || !one_node || comm.size() == 1) return nullptr;
+    try {
+        return std::make_unique<SharedParameters>(comm, layout.total());
+    } catch (const Failure&) {
+        if (options.allreduce == "shared") throw;
+        return nullptr;  // no room; MPI_Allreduce needs none
+    }
+}
+
 /// Where every rank has a GPU, each takes one of its node by turns; otherwise all take the CPU.
-ChosenDevice choose_device(const Comm& comm, const Options& options, const ReplicaShape& shape) {
-    ChosenDevice chosen{nullptr, find_cuda_devices()};
-    comm.together([&] {
-        if (options.device == "cuda" && chosen.cuda.count == 0)
-            throw InputError("--device cuda: rank " + std::to_string(comm.rank()) +
-                             " has no CUDA device: " + chosen.cuda.why_none +
-                             "; use --device auto or cpu, or run on a GPU node");
-        if (options.cuda_aware && !Comm::is_cuda_aware())
-            throw InputError("--cuda-aware: this MPI (" + Comm::library_version() +
-                             ") does not take device memory; leave the flag out");
-    });
+ChosenDevice choose_device(const Comm& comm, const Options& options, const ReplicaShape& shape,
+                           int slice) {
+    ChosenDevice chosen{nullptr, nullptr, find_cuda_devices()};
     // A GPU rounds differently from a CPU, and the ranks have to stay alike to the bit: all or
-    // none.
-    if (comm.all(chosen.cuda.count > 0) && options.device != "cpu")
+    // none. The same holds for bf16x3.
+    const bool on_cuda = comm.all(chosen.cuda.count > 0) && options.device != "cpu";
+    comm.together([&] { check_device(comm, options, chosen.cuda, on_cuda); });
+    if (on_cuda) {
         chosen.replica =
             make_cuda_replica(shape, comm.node_rank() % chosen.cuda.count, options.cuda_aware);
-    else
-        chosen.replica = make_cpu_replica(shape);
+        return chosen;
+    }
+    CpuSettings settings;
+    const int cores = cores_of_this_rank(comm);
+    settings.threads = options.threads > 0 ? options.threads : cores;
+    settings.bf16x3 =
+        comm.all(bf16x3_available()) &&
+        (options.gemm == "bf16x3" || (options.gemm == "auto" && slice >= bf16x3_pays_from));
+    chosen.shared = share_parameters(comm, options, shape.layout);
+    if (chosen.shared != nullptr) {
+        settings.parameters = chosen.shared->parameters();
+        settings.gradient = chosen.shared->gradients()[static_cast<std::size_t>(comm.rank())];
+    }
+    chosen.replica = make_cpu_replica(shape, settings);
     return chosen;
 }
 
@@ -168,11 +219,13 @@ int train_and_report(const Comm& comm, const Options& options) {
     comm.together([&] { check_sizes(layout, options, data); });
 
     ChosenDevice device =
-        choose_device(comm, options, {layout, capacity, options.training.pixel_scale});
+        choose_device(comm, options, {layout, capacity, options.training.pixel_scale},
+                      largest_slice(comm, options, data));
     std::optional<CsvFile> csv;
     comm.together([&] { csv.emplace(comm.is_root() ? options.csv : ""); });
     RunFacts facts{.mpi_version = Comm::library_version(),
                    .cuda = device.cuda,
+                   .shared_memory = device.shared != nullptr,
                    .rank_devices = comm.gather(host_name() + ": " + device.replica->device_name()),
                    .layout = layout,
                    .train_images = data.train_images,
@@ -184,7 +237,8 @@ int train_and_report(const Comm& comm, const Options& options) {
 
     const auto initial =
         initial_parameters<nn_real>(layout, options.training.seed, options.init_scale);
-    DataParallelNeuralNetwork network(comm, std::move(device.replica), initial, capacity);
+    DataParallelNeuralNetwork network(comm, std::move(device.replica), initial, capacity,
+                                      device.shared.get());
     const bool holds_out = data.held_out_images > 0;
     Progress progress(comm, network, holds_out ? data.held_out : data.test,
                       holds_out ? "held-out" : "test", data.train_images, options.training, *csv);

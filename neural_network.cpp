@@ -205,30 +205,33 @@ class Stopwatch {
 DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
                                                      std::unique_ptr<Replica> replica,
                                                      Parameters<nn_real> initial,
-                                                     int slice_capacity)
+                                                     int slice_capacity, SharedParameters* shared)
     : comm_(comm),
       replica_(std::move(replica)),
       layout_(initial.layout),
-      slice_capacity_(slice_capacity) {
+      slice_capacity_(slice_capacity),
+      shared_(shared) {
     comm_.broadcast(initial.values);
-    replica_->set_parameters(initial.values);
+    if (shared_ == nullptr || comm_.is_root()) replica_->set_parameters(initial.values);
+    if (shared_ != nullptr) shared_->barrier();
 }
 
 void DataParallelNeuralNetwork::load(const Dataset& set_on_root,
                                      std::span<const std::uint32_t> samples) {
-    scatter_batch(set_on_root, samples);
+    start_scatter(set_on_root, samples);
+    finish_scatter();
     replica_->take_loss();  // loss() is of this mini-batch alone
 }
 
-void DataParallelNeuralNetwork::scatter_batch(const Dataset& set_on_root,
+void DataParallelNeuralNetwork::start_scatter(const Dataset& set_on_root,
                                               std::span<const std::uint32_t> samples) {
-    batch_ = static_cast<int>(samples.size());
+    arriving_batch_ = static_cast<int>(samples.size());
     const auto d = static_cast<std::size_t>(layout_.inputs());
-    std::vector<int> label_counts(static_cast<std::size_t>(comm_.size())), pixel_counts;
-    for (int r = 0; r < comm_.size(); ++r)
-        label_counts[static_cast<std::size_t>(r)] = slice_of(batch_, r, comm_.size()).count;
-    for (int count : label_counts) pixel_counts.push_back(count * layout_.inputs());
-
+    std::vector<int> label_counts, pixel_counts;
+    for (int r = 0; r < comm_.size(); ++r) {
+        label_counts.push_back(slice_of(arriving_batch_, r, comm_.size()).count);
+        pixel_counts.push_back(label_counts.back() * layout_.inputs());
+    }
     if (comm_.is_root()) {
         Stopwatch watch(times_.data);
         batch_pixels_.resize(samples.size() * d);
@@ -238,23 +241,26 @@ void DataParallelNeuralNetwork::scatter_batch(const Dataset& set_on_root,
             batch_labels_[j] = set_on_root.labels[samples[j]];
         }
     }
-    const Staging mine = replica_->stage(slice_of(batch_, comm_.rank(), comm_.size()).count);
+    arriving_ = replica_->stage(slice_of(arriving_batch_, comm_.rank(), comm_.size()).count);
+    Stopwatch watch(times_.communication);
+    pixel_scatter_.start(batch_pixels_, pixel_counts, arriving_.pixels);
+    label_scatter_.start(batch_labels_, label_counts, arriving_.labels);
+}
+
+void DataParallelNeuralNetwork::finish_scatter() {
     {
         Stopwatch watch(times_.communication);
-        comm_.scatter(batch_pixels_, pixel_counts, mine.pixels);
-        comm_.scatter(batch_labels_, label_counts, mine.labels);
+        pixel_scatter_.finish();
+        label_scatter_.finish();
     }
     Stopwatch watch(times_.data);
-    slice_labels_.assign(mine.labels.begin(), mine.labels.end());
+    batch_ = arriving_batch_;
     replica_->load();
 }
 
-void DataParallelNeuralNetwork::take_batch(const Dataset& set_on_root,
-                                           std::span<const std::uint32_t> samples,
-                                           std::size_t first) {
-    if (!resident_) return scatter_batch(set_on_root, samples);
+void DataParallelNeuralNetwork::pick_batch(std::size_t first, std::size_t count) {
     Stopwatch watch(times_.data);
-    batch_ = static_cast<int>(samples.size());
+    batch_ = static_cast<int>(count);
     const Slice mine = slice_of(batch_, comm_.rank(), comm_.size());
     replica_->pick(first + static_cast<std::size_t>(mine.first), mine.count);
 }
@@ -286,16 +292,35 @@ void DataParallelNeuralNetwork::backward() {
     {
         Stopwatch watch(times_.compute);
         replica_->backward();
-        if (comm_.size() > 1) gradient = replica_->gradient();
+        if (comm_.size() > 1 && shared_ == nullptr) gradient = replica_->gradient();
     }
-    if (gradient == nullptr) return;  // one rank: the sum is what the replica already has
+    // One rank: the sum is what the replica already has. Shared memory: step() adds them up.
+    if (gradient == nullptr) return;
     Stopwatch watch(times_.communication);
     comm_.sum(gradient, layout_.total());
 }
 
 void DataParallelNeuralNetwork::step(nn_real rate, double reg) {
+    if (shared_ != nullptr) return step_shared(rate, static_cast<nn_real>(reg));
     Stopwatch watch(times_.compute);
     replica_->step(rate, static_cast<nn_real>(reg));
+}
+
+void DataParallelNeuralNetwork::step_shared(nn_real rate, nn_real reg) {
+    const auto wait_for_all = [&] {
+        Stopwatch watch(times_.communication);
+        shared_->barrier();
+    };
+    wait_for_all();  // until every gradient is complete
+    {
+        Stopwatch watch(times_.compute);
+        const auto rank = static_cast<std::size_t>(comm_.rank());
+        const auto ranks = static_cast<std::size_t>(comm_.size());
+        const std::size_t first = layout_.total() * rank / ranks;
+        const std::size_t last = layout_.total() * (rank + 1) / ranks;
+        replica_->step_part(rate, reg, shared_->gradients(), first, last - first);
+    }
+    wait_for_all();  // until every part is updated, and no gradient needed any more
 }
 
 void DataParallelNeuralNetwork::keep_everywhere(const Dataset& set_on_root, std::size_t count) {
@@ -347,7 +372,17 @@ double DataParallelNeuralNetwork::train_epoch(const Dataset& set_on_root, std::s
     for (int s = 0; s < steps; ++s) {
         const std::size_t first = static_cast<std::size_t>(s) * batch;
         const auto samples = std::span(order).subspan(first, std::min(batch, count - first));
-        take_batch(set_on_root, samples, first);
+        if (resident_) {
+            pick_batch(first, samples.size());
+        } else {
+            if (s == 0) start_scatter(set_on_root, samples);
+            finish_scatter();
+            // The next one is on its way while this one is computed.
+            const std::size_t next = first + samples.size();
+            if (next < count)
+                start_scatter(set_on_root,
+                              std::span(order).subspan(next, std::min(batch, count - next)));
+        }
         forward();
         unreported += samples.size();
         if (observer != nullptr && training.print_every > 0 &&
@@ -382,12 +417,13 @@ Evaluation DataParallelNeuralNetwork::evaluate(const Dataset& set_on_root) {
         double correct = 0;
         replica_->take_loss();
         for (std::size_t first = 0; first < count; first += most) {
-            scatter_batch(set_on_root,
+            start_scatter(set_on_root,
                           std::span(samples).subspan(first, std::min(most, count - first)));
+            finish_scatter();
             forward();
-            seen.resize(slice_labels_.size());
+            seen.resize(arriving_.labels.size());
             replica_->get_predictions(seen);
-            for (std::size_t j = 0; j < seen.size(); ++j) correct += seen[j] == slice_labels_[j];
+            for (std::size_t j = 0; j < seen.size(); ++j) correct += seen[j] == arriving_.labels[j];
         }
         result.loss = comm_.sum(replica_->take_loss()) / static_cast<double>(count);
         result.accuracy = comm_.sum(correct) / static_cast<double>(count);

@@ -124,9 +124,11 @@ struct Diverged : std::runtime_error {
 class DataParallelNeuralNetwork {
   public:
     /// `initial` is rank 0's; the other ranks' values are overwritten by it. slice_capacity: most
-    /// samples that a replica takes at once, the same on all ranks.
+    /// samples that a replica takes at once, the same on all ranks. shared: the memory that the
+    /// replicas of all ranks were made with, or null; then MPI_Allreduce sums the gradients.
     DataParallelNeuralNetwork(const Comm& comm, std::unique_ptr<Replica> replica,
-                              Parameters<nn_real> initial, int slice_capacity);
+                              Parameters<nn_real> initial, int slice_capacity,
+                              SharedParameters* shared = nullptr);
 
     /// One step by hand, in this order. samples: indices into rank 0's set, the same on all ranks.
     void load(const Dataset& set_on_root, std::span<const std::uint32_t> samples);
@@ -152,9 +154,10 @@ class DataParallelNeuralNetwork {
 
   private:
     void keep_everywhere(const Dataset& set_on_root, std::size_t count);
-    void scatter_batch(const Dataset& set_on_root, std::span<const std::uint32_t> samples);
-    void take_batch(const Dataset& set_on_root, std::span<const std::uint32_t> samples,
-                    std::size_t first);
+    void start_scatter(const Dataset& set_on_root, std::span<const std::uint32_t> samples);
+    void finish_scatter();
+    void pick_batch(std::size_t first, std::size_t count);
+    void step_shared(nn_real rate, nn_real reg);
     double train_epoch(const Dataset& set_on_root, std::size_t count, int epoch,
                        const Training& training, TrainingObserver* observer);
     double take_loss();  ///< summed over the ranks
@@ -164,9 +167,13 @@ class DataParallelNeuralNetwork {
     std::unique_ptr<Replica> replica_;
     Layout layout_;
     int slice_capacity_;
+    SharedParameters* shared_;
     bool resident_ = false;
     int batch_ = 0;  ///< samples of the current mini-batch, all ranks together
     TimeSplit times_;
-    std::vector<std::uint8_t> batch_pixels_, batch_labels_;  ///< rank 0: the mini-batch, in order
-    std::vector<std::uint8_t> slice_labels_;                 ///< of this rank's part of it
+    // The mini-batch on its way from rank 0.
+    std::vector<std::uint8_t> batch_pixels_, batch_labels_;  ///< rank 0: all of it, in order
+    Staging arriving_;                                       ///< this rank's part of it
+    int arriving_batch_ = 0;
+    Scatter pixel_scatter_, label_scatter_;
 };

@@ -128,6 +128,17 @@ std::optional<Options> parse_options(int argc, char** argv, bool speaks) {
         ->check(number<std::uint64_t>(0, std::numeric_limits<std::uint64_t>::max()));
     app.add_option("--device", o.device, "auto (a GPU where there is one), cuda or cpu")
         ->check(CLI::IsMember({"auto", "cuda", "cpu"}));
+    app.add_option("--threads", o.threads,
+                   "threads of each rank on the CPU; 0: as many as it has cores")
+        ->check(number(0, 1024));
+    app.add_option("--gemm", o.gemm,
+                   "the first layer's products on the CPU: bf16x3 (float by three bf16, exact; "
+                   "needs AMX), fp32, or auto")
+        ->check(CLI::IsMember({"auto", "fp32", "bf16x3"}));
+    app.add_option("--allreduce", o.allreduce,
+                   "gradients by mpi (MPI_Allreduce), shared (memory of one node, on the CPU), or "
+                   "auto")
+        ->check(CLI::IsMember({"auto", "mpi", "shared"}));
     app.add_option("--data", o.data, "folder of the IDX files")->type_name("DIR");
     std::string scatter = "once";
     app.add_option("--scatter", scatter,

@@ -18,6 +18,9 @@ struct Options {
     bool compare = false;        ///< train the reference too and compare
     int grade = 0;               ///< grading mode, 0: none
     std::string device = "auto";
+    int threads = 0;  ///< of each rank on the CPU; 0: as many as it has cores
+    std::string gemm = "auto";
+    std::string allreduce = "auto";
     bool cuda_aware = false;  ///< hand device pointers to MPI, if it says that it takes them
     std::string data = "data";
     std::string csv;  ///< a line for each epoch goes there; empty: none

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <string>
 
 #include "nn_real.h"
@@ -29,7 +30,8 @@ class Replica {
   public:
     virtual ~Replica() = default;
 
-    /// What it computes on, for people: "CPU (AVX-512)", "NVIDIA H100 80GB HBM3".
+    /// What it computes on, for people: "CPU (avx512, gemm bf16x3, 2 threads)", "NVIDIA H100 80GB
+    /// HBM3".
     virtual std::string device_name() const = 0;
 
     /// Parameters in and out, in Layout's order. Both wait.
@@ -46,9 +48,9 @@ class Replica {
     /// The slice of the next forward(): samples order[first .. first + n) of the kept set. n may be
     /// 0.
     virtual void pick(std::size_t first, int n) = 0;
-    /// The same from the host: stage() lends buffers for n samples, pixels d x n and labels n,
-    /// load() takes what was written there. n may be 0. stage() waits until the last load() has
-    /// read them.
+    /// The same from the host: stage() lends buffers for n samples, pixels d x n and labels n;
+    /// load() makes what was written there the current slice. Between the two, the slice before may
+    /// still be worked on. n may be 0. stage() waits until the last load() has read the buffers.
     virtual Staging stage(int n) = 0;
     virtual void load() = 0;
 
@@ -64,6 +66,13 @@ class Replica {
     virtual nn_real* gradient() = 0;
     /// W -= rate (dW + reg W), b -= rate db.
     virtual void step(nn_real rate, nn_real reg) = 0;
+    /// The same for the parameters [first, first + count) alone, with the sum of several ranks'
+    /// gradients, added in their order. For ranks that share their parameters' memory, which only
+    /// the CPU's replica can (CpuSettings).
+    virtual void step_part(nn_real, nn_real, std::span<const nn_real* const>, std::size_t,
+                           std::size_t) {
+        throw std::logic_error(device_name() + " does not share its parameters");
+    }
 
     /// Sum of -log yhat_c over every sample that went forward since the last call. Waits.
     virtual double take_loss() = 0;
@@ -82,8 +91,16 @@ struct ReplicaShape {
     nn_real pixel_scale;  ///< input = pixel x pixel_scale
 };
 
+/// How the CPU's replica works.
+struct CpuSettings {
+    int threads = 1;
+    bool bf16x3 = true;  ///< the first layer's products by cpu_bf16x3.h, where they can be
+    /// Memory of layout.total() elements each that other ranks see too, or null for its own.
+    nn_real *parameters = nullptr, *gradient = nullptr;
+};
+
 /// Always there.
-std::unique_ptr<Replica> make_cpu_replica(const ReplicaShape& shape);
+std::unique_ptr<Replica> make_cpu_replica(const ReplicaShape& shape, const CpuSettings& settings);
 
 /// CUDA devices that this process can use; `why_none` says why when `count` is 0.
 struct CudaDevices {

@@ -88,8 +88,12 @@ std::string joined_sizes(const Layout& layout) {
 void print_banner(const Options& options, const RunFacts& facts) {
     const Training& t = options.training;
     std::printf("# main %s, %s\n", program_version, nn_real_name);
-    std::printf("# MPI        %s, %s\n", facts.mpi_version.c_str(),
-                counted(facts.rank_devices.size(), "rank").c_str());
+    const std::size_t ranks = facts.rank_devices.size();
+    std::printf("# MPI        %s, %s%s\n", facts.mpi_version.c_str(),
+                counted(ranks, "rank").c_str(),
+                ranks == 1            ? ""
+                : facts.shared_memory ? ", gradients added up in shared memory"
+                                      : ", gradients added up by MPI_Allreduce");
     std::printf("# CUDA       %s%s\n",
                 facts.cuda.runtime_version.empty()
                     ? ""

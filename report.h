@@ -40,6 +40,7 @@ class CsvFile {
 struct RunFacts {
     std::string mpi_version;
     CudaDevices cuda;
+    bool shared_memory = false;             ///< instead of MPI_Allreduce
     std::vector<std::string> rank_devices;  ///< "host: device" of each rank
     Layout layout;
     std::size_t train_images = 0, held_out_images = 0, test_images = 0;

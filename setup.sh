@@ -1,5 +1,6 @@
 #!/bin/bash
-# setup.sh WHAT...: sees to it that what is needed is installed. WHAT: build, test, slurm, lint.
+# setup.sh WHAT...: sees to it that what is needed is installed. WHAT: build, test, bench, slurm,
+# lint.
 #
 # It looks for the programs, headers and libraries themselves, not for packages, so that what came
 # by "module load" or from source counts. What is missing is installed with apt-get by root, or by
@@ -51,8 +52,9 @@ for what in "$@"; do
         need_program mpicxx libopenmpi-dev
         need_program mpirun openmpi-bin
         need_headers span g++ mpi.h libopenmpi-dev zlib.h zlib1g-dev CLI/CLI.hpp libcli11-dev \
-            Eigen/Core libeigen3-dev
+            Eigen/Core libeigen3-dev dnnl.h libdnnl-dev
         need_library z zlib1g-dev
+        need_library dnnl libdnnl-dev
         ;;
     test)
         need_headers gtest/gtest.h libgtest-dev \
@@ -67,6 +69,10 @@ for what in "$@"; do
         need_program munged munge
         need_program ip iproute2
         ;;
+    bench)
+        need_program python3 python3
+        python3 -c 'import venv, ensurepip' 2>/dev/null || package[venv]=python3-venv
+        ;;
     lint)
         need_program clang-format clang-format
         need_program clang-tidy clang-tidy
@@ -74,7 +80,7 @@ for what in "$@"; do
         need_program shellcheck shellcheck
         ;;
     *)
-        echo "usage: ./setup.sh build|test|slurm|lint ..." >&2
+        echo "usage: ./setup.sh build|test|bench|slurm|lint ..." >&2
         exit 2
         ;;
     esac

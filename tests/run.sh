@@ -18,7 +18,7 @@ selection=$1 build=$2
 # GoogleTest filters. Sanitizers make a program 10 to 50 times slower: they get the smaller cases.
 quick_train='-*CourseTrain.small3*:*CourseTrain.medium*:*CourseTrain.large*'
 asan_train=$quick_train
-tsan_train='On/Step.of_9_*:On/Step.of_100_*:On/Step.of_three_*:*small_set_of_one_*:*small_last_*:*small_network_of_*:*small_scatter_*'
+tsan_train='On/Step.of_9_*:On/Step.of_100_*:On/Step.of_three_*:*small_set_of_one_*:*small_last_*:*small_network_of_*:*small_scatter_*:On/CpuTrain.gives_*'
 small_kernels='-*Large'
 cuda_train='*/cuda' # the CPU's tests have been run by then
 

@@ -278,17 +278,31 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
     ASSERT_TRUE(succeeded(help));
     const struct {
         const char *names, *preset;
-    } flags[] = {{"-h,--help", ""},        {"--version", ""},
-                 {"-n,--hidden", "=200"},  {"-b,--batch", "=24"},
-                 {"-e,--epochs", "=16"},   {"-l,--learning-rate", "=1.2"},
-                 {"--lr-decay", "=0.88"},  {"-r,--reg", "=3e-05"},
-                 {"--init-scale", "=0.1"}, {"--train-size", "=0"},
-                 {"--shuffle", ""},        {"--no-shuffle", ""},
-                 {"--raw-pixels", ""},     {"-p,--print-every", "=0"},
-                 {"-s,--compare", ""},     {"-g,--grade", ""},
-                 {"--seed", "=1"},         {"--device", "=auto"},
-                 {"--data", "=data"},      {"--scatter", "=once"},
-                 {"--cuda-aware", ""},     {"--csv", ""}};
+    } flags[] = {{"-h,--help", ""},
+                 {"--version", ""},
+                 {"-n,--hidden", "=200"},
+                 {"-b,--batch", "=24"},
+                 {"-e,--epochs", "=16"},
+                 {"-l,--learning-rate", "=1.2"},
+                 {"--lr-decay", "=0.88"},
+                 {"-r,--reg", "=3e-05"},
+                 {"--init-scale", "=0.1"},
+                 {"--train-size", "=0"},
+                 {"--shuffle", ""},
+                 {"--no-shuffle", ""},
+                 {"--raw-pixels", ""},
+                 {"-p,--print-every", "=0"},
+                 {"-s,--compare", ""},
+                 {"-g,--grade", ""},
+                 {"--seed", "=1"},
+                 {"--device", "=auto"},
+                 {"--threads", "=0"},
+                 {"--gemm", "=auto"},
+                 {"--allreduce", "=auto"},
+                 {"--data", "=data"},
+                 {"--scatter", "=once"},
+                 {"--cuda-aware", ""},
+                 {"--csv", ""}};
     for (const auto& flag : flags) {
         const std::vector<std::string> found =
             lines_with("  " + std::string(flag.names) + " ", help.out);
@@ -356,7 +370,12 @@ TEST(Flags, AreToldInTheBanner) {
                  {"--shuffle", "images     shuffled each epoch"},
                  {"--scatter every-step", "scattered every step"},
                  {"--scatter once", "scattered once"},
-                 {"--device cpu", "CPU ("}};
+                 {"--device cpu", "CPU ("},
+                 {"--device cpu --threads 1", ", 1 thread)\n"},
+                 {"--device cpu --threads 3", ", 3 threads)\n"},
+                 {"--device cpu --gemm fp32", is_float() ? ", gemm fp32, " : ", gemm fp64, "},
+                 {"--allreduce mpi", " 1 rank\n"},
+                 {"--device cpu --allreduce shared", " 1 rank\n"}};
     for (const auto& c : cases) {
         const Result told = run_main(small_set() + " -n 8 -e 1 " + c.flags);
         EXPECT_TRUE(succeeded(told)) << c.flags;
@@ -367,12 +386,49 @@ TEST(Flags, AreToldInTheBanner) {
 TEST(Flags, BannerNamesTheDeviceOfEachRank) {
     const Result three = run_main(small_set() + " -n 8 -e 1 --device cpu", 3);
     EXPECT_TRUE(succeeded(three));
-    EXPECT_TRUE(says(three.out, ", 3 ranks\n"));
+    EXPECT_TRUE(says(three.out, ", 3 ranks, "));
     const std::vector<std::string> ranks = lines_with("# rank ", three.out);
     ASSERT_EQ(ranks.size(), 3u) << three.out;
     for (std::size_t r = 0; r < 3; ++r) {
         EXPECT_TRUE(ranks[r].starts_with("# rank " + std::to_string(r) + " ")) << ranks[r];
         EXPECT_TRUE(says(ranks[r], "CPU"));
+    }
+}
+
+TEST(Flags, BannerTellsHowGradientsAreAddedUp) {
+    const struct {
+        const char *flags, *told;
+    } cases[] = {{"", "shared memory"},
+                 {"--allreduce auto", "shared memory"},
+                 {"--allreduce shared", "shared memory"},
+                 {"--allreduce mpi", "MPI_Allreduce"}};
+    for (const auto& c : cases) {
+        const Result told = run_main(small_set() + " -n 8 -e 1 --device cpu " + c.flags, 2);
+        EXPECT_TRUE(succeeded(told)) << c.flags;
+        EXPECT_TRUE(says(told.out, std::string(", 2 ranks, gradients added up ") +
+                                       (c.told[0] == 's' ? "in " : "by ") + c.told + "\n"));
+    }
+}
+
+TEST(Flags, SharedMemoryAndAllreduceLearnTheSameOnTwoRanks) {
+    const std::string flags = small_set() + " -n 12 -e 2 -b 50 --device cpu --threads 2";
+    EXPECT_EQ(learned(run_main(flags + " --allreduce shared", 2)),
+              learned(run_main(flags + " --allreduce mpi", 2)));
+}
+
+TEST(Flags, GemmAutoIsBf16x3WhereItCanBeAndSlicesAreLargeEnough) {
+    const std::string flags = small_set() + " -n 8 -e 1 --device cpu";
+    const char* const plain = is_float() ? ", gemm fp32, " : ", gemm fp64, ";
+    const Result asked = run_main(flags + " -b 32 --gemm bf16x3");
+    const Result large = run_main(flags + " -b 32"), small = run_main(flags + " -b 31");
+    EXPECT_TRUE(says(small.out, plain));
+    if (asked.code == 0) {
+        EXPECT_TRUE(says(asked.out, ", gemm bf16x3, "));
+        EXPECT_TRUE(says(large.out, ", gemm bf16x3, "));
+        EXPECT_EQ(learned(asked), learned(large));
+    } else {
+        EXPECT_EQ(asked.code, 2);
+        EXPECT_TRUE(says(large.out, plain));
     }
 }
 
@@ -505,6 +561,31 @@ TEST(Compare, PassesAtOneTwoAndThreeRanks) {
     }
 }
 
+TEST(Compare, PassesWithEachGemmAndAnyThreads) {
+    for (const char* flags :
+         {"--gemm fp32 --threads 1", "--gemm fp32 --threads 3", "--gemm auto --threads 1",
+          "--gemm auto --threads 3", "--gemm auto --threads 2 --allreduce mpi"})
+        for (int ranks : {1, 2}) {
+            const Result result =
+                run_main(small_set() + " -s --device cpu -n 70,9 -b 67 -e 2 " + flags, ranks);
+            EXPECT_TRUE(check_passed(result)) << flags << ", " << ranks << " ranks";
+        }
+}
+
+TEST(Compare, PassesWithMoreRanksAndThreadsThanImages) {
+    const Result result = run_main(
+        first_images(20, 10) + " -s --device cpu -n 9 -b 2 -e 2 --threads 3 --gemm fp32", 4);
+    EXPECT_TRUE(check_passed(result));
+}
+
+TEST(Compare, PassesWithBf16x3) {
+    const Result result =
+        run_main(small_set() + " -s --device cpu -n 70,9 -b 67 -e 2 --gemm bf16x3", 2);
+    if (result.code == 2) GTEST_SKIP() << result.err;
+    EXPECT_TRUE(check_passed(result));
+    EXPECT_TRUE(says(result.out, ", gemm bf16x3, "));
+}
+
 TEST(Grade, OneAndTwoTrainAsTheCourseDoes) {
     const struct {
         const char *flag, *training;
@@ -588,6 +669,7 @@ TEST(Refusals, TextThatIsNoWholeNumberInRange) {
         {"-g", "--grade", {"0", "5"}},
         {"--train-size", "--train-size", {"4294967296"}},
         {"--seed", "--seed", {"18446744073709551616"}},
+        {"--threads", "--threads", {"1025"}},
     };
     for (const auto& flag : flags) {
         std::vector<std::string> bad = {"x",   "3x",  "0x3", "03", "2.5", "1e1",
@@ -632,6 +714,12 @@ TEST(Refusals, FlagsThatAreUnknownOrGivenWrongly) {
                  {"--device gpu", "--device"},
                  {"--device CPU", "--device"},
                  {"--scatter never", "--scatter"},
+                 {"--threads", "--threads"},
+                 {"--gemm fp64", "--gemm"},
+                 {"--gemm FP32", "--gemm"},
+                 {"--gemm", "--gemm"},
+                 {"--allreduce nccl", "--allreduce"},
+                 {"--allreduce ''", "--allreduce"},
                  {"--shuffle --no-shuffle", "--shuffle"},
                  {"--csv ''", "--csv"},
                  {"--compare=3", "--compare"},
@@ -683,6 +771,14 @@ TEST(Refusals, DeviceCudaWithoutAGpu) {
     expect_refused_by_all(short_run() + "--device cuda", "--device cuda");
 }
 
+TEST(Refusals, Bf16x3WhereItCannotBe) {
+    const std::string flags = short_run() + "-e 1 --device cpu --gemm bf16x3";
+    if (is_float() && run_main(flags).code == 0) GTEST_SKIP() << "there are bf16 tiles here";
+    expect_refused(flags, "--gemm bf16x3");
+    expect_refused(flags, is_float() ? "AMX" : "double");
+    expect_refused_by_all(flags, "--gemm bf16x3");
+}
+
 TEST(Refusals, CudaAwareWithoutAnMpiThatIs) {
     if (run("ompi_info --parsable --all").out.find("cuda_support:value:true") != std::string::npos)
         GTEST_SKIP() << "this MPI is CUDA-aware";
@@ -721,6 +817,34 @@ TEST(Failures, TooLittleMemoryEndsEveryRank) {
     EXPECT_EQ(result.code, 3) << result.err;
     EXPECT_TRUE(says(result.err, "main: rank "));
     EXPECT_TRUE(says(result.err, "out of memory"));
+}
+
+/// As in a container, whose /dev/shm is small: Open MPI itself finds its room there, the parameters
+/// and gradients do not.
+TEST(Failures, TooLittleSharedMemoryIsNoHang) {
+    const auto with_little = [](const std::string& command) {
+        return run("unshare -m sh -c 'mount -t tmpfs -o size=10m tmpfs /dev/shm && " + command +
+                   "'");
+    };
+    if (with_little("true").code != 0) GTEST_SKIP() << "/dev/shm cannot be made small here";
+    const std::string flags = small_set() + " --device cpu -n 3000 -b 300 -e 1 --allreduce ";
+    const Result automatic = with_little(on_ranks(2, flags + "auto"));
+    EXPECT_TRUE(succeeded(automatic));
+    EXPECT_TRUE(says(automatic.out, "added up by MPI_Allreduce"));
+    const Result shared = with_little(on_ranks(2, flags + "shared"));
+    EXPECT_EQ(shared.code, 3);
+    EXPECT_TRUE(says(shared.err, "/dev/shm"));
+}
+
+TEST(Failures, MoreThreadsThanTheSystemGivesEndEveryRank) {
+    const std::string limited = "ulimit -v 3000000; ";  // KiB; the stacks alone take 8 GB
+    for (int ranks : {0, 2}) {
+        const Result result = run(limited + on_ranks(ranks, short_run() + "--device cpu -e 1 "
+                                                                          "--threads 1024"));
+        EXPECT_EQ(result.code, 3) << ranks << " ranks";
+        for (const char* part : {"main: rank ", "1024 threads", "--threads"})
+            EXPECT_TRUE(says(result.err, part));
+    }
 }
 
 TEST(Failures, AKilledRankEndsTheOthers) {
@@ -851,6 +975,19 @@ TEST(Gpuhost, RanksOfWhichOneHasNoGpuAllTakeTheCpu) {
     for (const char* rank : {"# rank 0 ", "# rank 1 "})
         EXPECT_TRUE(says(lines_with(rank, mixed.out).at(0), "CPU ("));
 }
+
+TEST(Gpuhost, GpusShareNoMemory) {
+    const std::string flags = tiny_set() + " -n 9 -b 30 -e 1 --device cuda";
+    const Result automatic = run_gpuhost(2, flags);
+    EXPECT_TRUE(succeeded(automatic));
+    EXPECT_TRUE(says(automatic.out, "added up by MPI_Allreduce\n"));
+    const Result shared = run_gpuhost(0, flags + " --allreduce shared");
+    EXPECT_EQ(shared.code, 2);
+    EXPECT_EQ(shared.out, "");
+    EXPECT_TRUE(is_one_line_of_main(shared.err));
+    EXPECT_TRUE(says(shared.err, "--allreduce shared"));
+}
+
 TEST(Gpuhost, BothWaysToScatterLearnTheSame) {
     const std::string flags = tiny_set() + " -n 9 -b 30 -e 2 --scatter ";
     EXPECT_EQ(learned(run_gpuhost(3, flags + "every-step")),

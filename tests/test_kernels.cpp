@@ -281,21 +281,21 @@ double softmax(const SoftmaxCase& c, const std::uint8_t* labels, nn_real scale, 
 }
 
 TEST_F(Kernels, SoftmaxIsRightForEveryNumberOfClassesAndAnyLogits) {
-    check_softmax<DeviceMemory>(softmax_cases(softmax_sizes(), false), softmax);
+    check_softmax<DeviceMemory>(softmax_cases(softmax_sizes()), softmax);
 }
 
 TEST_F(Kernels, SoftmaxIsRightForMoreColumnsThanLossSlots) {
     static_assert(1100 > 2 * gpu_loss_slots);
-    check_softmax<DeviceMemory>({softmax_cases({{10, 1100}}, false).front()}, softmax);
+    check_softmax<DeviceMemory>({softmax_cases({{10, 1100}}).front()}, softmax);
 }
 
 TEST_F(Kernels, SoftmaxIsRightForManyColumnsOfAnyLogitsLarge) {
-    check_softmax<DeviceMemory>(softmax_cases({{10, 800}, {33, 1100}}, false), softmax);
+    check_softmax<DeviceMemory>(softmax_cases({{10, 800}, {33, 1100}}), softmax);
 }
 
 TEST_F(Kernels, SoftmaxAddsItsLossToWhatIsThere) {
     for (const int n : {5, 600}) {
-        const SoftmaxCase c = softmax_cases({{33, n}}, false).front();
+        const SoftmaxCase c = softmax_cases({{33, n}}).front();
         SCOPED_TRACE(c.text());
         std::vector<double> before(loss_slots);
         for (std::size_t i = 0; i < before.size(); ++i) before[i] = static_cast<double>(i);
@@ -320,7 +320,7 @@ TEST_F(Kernels, SoftmaxAddsItsLossToWhatIsThere) {
 }
 
 TEST_F(Kernels, SoftmaxGivesTheSameBitsInEveryOrder) {
-    const SoftmaxCase c = softmax_cases({{33, 600}}, false).front();
+    const SoftmaxCase c = softmax_cases({{33, 600}}).front();
     std::vector<double> first_slots;
     SoftmaxResult first{};
     in_every_order([&](const std::string& order) {

@@ -1,0 +1,25 @@
+// cpu_isa.cpp: asks the processor, and takes the functions that were compiled for what it has.
+#include "cpu_isa.h"
+
+#include "cpu_func.h"
+
+extern const CpuFunctions cpu_functions_baseline;
+
+#ifdef CPU_HAS_X86_ISAS
+extern const CpuFunctions cpu_functions_avx2, cpu_functions_avx512;
+
+CpuIsa widest_isa() {
+    if (__builtin_cpu_supports("x86-64-v4")) return CpuIsa::avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return CpuIsa::avx2;
+    return CpuIsa::baseline;
+}
+
+const CpuFunctions& cpu_functions() {
+    static const CpuFunctions* const tables[] = {&cpu_functions_baseline, &cpu_functions_avx2,
+                                                 &cpu_functions_avx512};
+    return *tables[static_cast<int>(widest_isa())];
+}
+#else
+CpuIsa widest_isa() { return CpuIsa::baseline; }
+const CpuFunctions& cpu_functions() { return cpu_functions_baseline; }
+#endif

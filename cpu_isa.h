@@ -1,0 +1,7 @@
+// cpu_isa.h: the instruction sets that code is compiled for several times, and the one to take.
+#pragma once
+
+enum class CpuIsa { baseline, avx2, avx512 };
+
+/// The widest set that was compiled and that this processor and operating system run.
+CpuIsa widest_isa();

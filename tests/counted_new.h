@@ -1,0 +1,7 @@
+// counted_new.h: how often this program has called operator new, which counted_new.cpp replaces.
+//
+// Memory that a library takes by malloc is not counted.
+#pragma once
+#include <atomic>
+
+extern std::atomic<long> allocations;
