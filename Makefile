@@ -13,12 +13,13 @@
 
 # ---- what is built from what ---------------------------------------------------------------------
 LIBRARY      := comm cores neural_network mnist_reader cpu_replica cpu_isa judge
-# The products on the CPU: oneDNN in float, Eigen in double; bf16 tiles in float on x86-64.
-LIBRARY_float  := cpu_gemm_float
-LIBRARY_double := cpu_gemm_double cpu_bf16x3_absent
-EACH_ISA_float  := cpu_func
-EACH_ISA_double := cpu_func cpu_gemm_eigen
-PROGRAM      := options report grade
+# The products on the CPU: in float on x86-64 oneDNN and bf16 tiles, otherwise Eigen.
+X86_64       := $(filter x86_64-%,$(shell $(CXX) -dumpmachine))
+GEMM_onednn  := cpu_gemm_onednn cpu_bf16x3.tiles
+GEMM_eigen   := cpu_gemm_by_isa cpu_bf16x3_absent
+EACH_ISA_onednn := cpu_func
+EACH_ISA_eigen  := cpu_func cpu_gemm_eigen
+PROGRAM      := options device report grade
 CUDA_FILES   := gpu_func gpu_replica gpu_cublas
 RUNNER_FILES := gpuhost gpuhost_runtime
 KERNEL_TESTS := test_kernels
@@ -37,6 +38,7 @@ MPICXX      ?= mpicxx
 
 REAL := $(if $(findstring -DUSE_DOUBLE,$(DOUBLE_FLAG)),double,float)
 B    := build/$(REAL)$(if $(filter 1,$(DEBUG)),-debug)$(if $(SANITIZE),-$(SANITIZE))
+GEMM := $(if $(filter float,$(REAL)),$(if $(X86_64),onednn,eigen),eigen)
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread
 TOLD_asan := -DGPUHOST_ASAN
@@ -55,7 +57,8 @@ show = @printf '  %-12s %s\n'
 GOALS    := $(or $(MAKECMDGOALS),main)
 BUILDING := $(filter-out help clean format,$(GOALS))
 ifeq ($(MAKELEVEL),0)
-NEEDS := $(if $(BUILDING),build) $(if $(filter bench bench-peers scaling,$(GOALS)),bench) $(if $(filter test test-quick test-custom test-binaries test-slurm,$(GOALS)),test) \
+NEEDS := $(if $(BUILDING),build) $(if $(filter bench bench-peers scaling,$(GOALS)),bench) \
+         $(if $(filter test test-quick test-custom test-binaries test-slurm,$(GOALS)),test) \
          $(if $(filter lint,$(GOALS)),lint)
 ifneq ($(strip $(NEEDS)),)
 ifneq ($(shell ./setup.sh $(NEEDS) >&2 && echo ready),ready)
@@ -95,7 +98,7 @@ endif
 ifeq ($(MAKELEVEL)$(if $(BUILDING),,none),0)
 $(info # type     $(REAL)$(if $(filter 1,$(DEBUG)), debug))
 $(info # MPI      $(or $(MPI),mpirun not found; $(MPICXX) builds, but nothing can run))
-$(info # CPU      $(if $(EIGEN),Eigen in $(EIGEN),Eigen where the compiler looks by itself))
+$(info # CPU      GEMM by $(if $(filter onednn,$(GEMM)),oneDNN and bf16 tiles,Eigen$(if $(EIGEN), in $(EIGEN))))
 $(info # CUDA     $(if $(NVCC),$(NVCC_VERSION) ($(NVCC)) for sm $(GPU_ARCHS) and PTX,$(if \
     $(filter 0,$(CUDA)),not wanted (CUDA=0),no nvcc on the PATH or under CUDA_HOME or \
     /usr/local/cuda): trains on the CPU alone))
@@ -119,7 +122,6 @@ GPUHOST  := $(HOST) -Itests/gpuhost -Wno-unknown-pragmas
 
 # The CPU's arithmetic is compiled once for each instruction set; the program takes the best one
 # that the processor has. Sanitizers and debuggers need one alone.
-X86_64 := $(filter x86_64-%,$(shell $(CXX) -dumpmachine))
 ISAS := baseline $(if $(filter 1,$(DEBUG))$(SANITIZE),,$(if $(X86_64),avx2 avx512))
 ISA_avx2   := -mavx2 -mfma
 # GCC 12's own AVX-512 header reads a variable before it is set, as it means to, and warns of it.
@@ -129,16 +131,15 @@ CPU_FLAGS  := $(filter-out -O2 -ffp-contract=off,$(HOST)) $(if $(filter 1,$(DEBU
     -Wno-psabi $(addprefix -isystem ,$(EIGEN))
 MPI_HOST   += $(if $(filter avx512,$(ISAS)),-DCPU_HAS_X86_ISAS)
 
-LIBS         := -lz -ldl -lpthread $(if $(filter float,$(REAL)),-ldnnl -lgomp)
+LIBS         := -lz -ldl -lpthread $(if $(filter onednn,$(GEMM)),-ldnnl -lgomp)
 LIBS_cuda    := $(filter-out %/stubs,$(NVCC_LIBS)) -lcudart_static -lrt \
     $(patsubst -L%,-Xlinker -rpath=%,$(filter-out %/stubs,$(NVCC_LIBS)))
 LIBS_gpuhost := -lboost_context
 
 # ---- objects -------------------------------------------------------------------------------------
 COMMAND_LINE := $(PROGRAM:%=$(B)/%.o)
-OBJECTS      := $(patsubst %,$(B)/%.o,$(LIBRARY) $(LIBRARY_$(REAL)) \
-                  $(if $(filter float,$(REAL)),$(if $(X86_64),cpu_bf16x3.tiles,cpu_bf16x3_absent))) \
-                $(foreach isa,$(ISAS),$(EACH_ISA_$(REAL):%=$(B)/%.$(isa).o))
+OBJECTS      := $(patsubst %,$(B)/%.o,$(LIBRARY) $(GEMM_$(GEMM))) \
+                $(foreach isa,$(ISAS),$(EACH_ISA_$(GEMM):%=$(B)/%.$(isa).o))
 GPU_cuda     := $(CUDA_FILES:%=$(B)/cuda/%.o)
 GPU_absent   := $(B)/gpu_absent.o
 RUNNER       := $(RUNNER_FILES:%=$(B)/gpuhost/tests/gpuhost/%.o)
@@ -148,8 +149,8 @@ TESTS_QUICK  := main $(B)/main_gpuhost \
 TESTS_CUDA   := $(if $(NVCC),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
 
 # ---- targets -------------------------------------------------------------------------------------
-.PHONY: bench bench-programs bench-peers scaling run test test-quick test-custom test-binaries test-slurm sanitized gpu-objects gpu-check lint format \
-        clean help FORCE
+.PHONY: run test test-quick test-custom test-binaries test-slurm sanitized bench bench-programs \
+        bench-peers scaling gpu-objects gpu-check lint format clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 .DEFAULT_GOAL := main
@@ -241,9 +242,9 @@ $(B)/%.$(1).o: %.cpp $(B)/host.flags
 	$(if $(ISA_$(1)),$$(Q)$$(call own_code_alone,$(1)))
 endef
 $(foreach isa,$(ISAS),$(eval $(call each_isa,$(isa))))
-# The tiles need AVX-512 and, at run time, AMX.
+# The tiles need AVX-512 and, at run time, AMX. Unoptimised, the header's functions would be shared.
 $(B)/cpu_bf16x3.tiles.o: cpu_bf16x3.cpp $(B)/host.flags
-	$(call compile,CXX amx,$(CXX) $(CPU_FLAGS) $(ISA_avx512))
+	$(call compile,CXX amx,$(CXX) $(CPU_FLAGS) $(if $(filter 1,$(DEBUG)),-O1) $(ISA_avx512))
 	$(Q)$(call own_code_alone,amx)
 # An inline function of std:: compiled here for AVX could be the copy that the linker keeps for the
 # whole program, which would then crash on a processor without AVX. So there may be none.

@@ -25,13 +25,16 @@ namespace {
 
 MPI_Datatype mpi_real() { return std::is_same_v<nn_real, double> ? MPI_DOUBLE : MPI_FLOAT; }
 
-void mpi_check(int status, const char* call, int line) {
+constexpr const char* usual_advice =
+    "check that all ranks run the same binary, with the same flags, on live nodes";
+
+void mpi_check(int status, const char* call, int line, const char* advice = usual_advice) {
     if (status == MPI_SUCCESS) return;
     char text[MPI_MAX_ERROR_STRING];
     int length = 0;
     MPI_Error_string(status, text, &length);
     throw Failure(__FILE__, line, call, std::string(text, static_cast<std::size_t>(length)),
-                  "check that all ranks run the same binary, with the same flags, on live nodes");
+                  advice);
 }
 #define MPI_CHECK(call) mpi_check((call), #call, __LINE__)
 
@@ -65,7 +68,12 @@ Session::Session(int& argc, char**& argv) {
     // takes 100 to 300 times as long. Waiting ranks yield instead, unless the user has set it
     // otherwise.
     setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
-    MPI_CHECK(MPI_Init(&argc, &argv));
+    int provided = MPI_THREAD_SINGLE;
+    MPI_CHECK(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided));
+    if (provided < MPI_THREAD_FUNNELED)
+        throw Failure(__FILE__, __LINE__, "MPI_Init_thread",
+                      "this MPI does not allow for threads beside the one that calls it",
+                      "use an MPI built with MPI_THREAD_FUNNELED, as all common ones are");
     comm_ = std::make_unique<const Comm>();
 }
 
@@ -174,15 +182,10 @@ struct Scatter::State {
     MPI_Request request = MPI_REQUEST_NULL;
 };
 Scatter::Scatter() : state_(std::make_unique<State>()) {}
-Scatter::~Scatter() {
-    // After an error of one rank the others may never send, and all end anyway.
-    if (std::uncaught_exceptions() == 0 && state_->request != MPI_REQUEST_NULL)
-        MPI_Wait(&state_->request, MPI_STATUS_IGNORE);
-}
+Scatter::~Scatter() = default;
 
 void Scatter::start(std::span<const std::uint8_t> all, std::span<const int> counts,
                     std::span<std::uint8_t> mine) {
-    finish();
     state_->counts.assign(counts.begin(), counts.end());
     state_->starts.resize(counts.size());
     std::exclusive_scan(counts.begin(), counts.end(), state_->starts.begin(), 0);
@@ -193,6 +196,15 @@ void Scatter::start(std::span<const std::uint8_t> all, std::span<const int> coun
 void Scatter::finish() { MPI_CHECK(MPI_Wait(&state_->request, MPI_STATUS_IGNORE)); }
 
 namespace {
+
+constexpr std::size_t cache_line = 64;
+std::size_t whole_lines(std::size_t count) {
+    return (count * sizeof(nn_real) + cache_line - 1) / cache_line * cache_line;
+}
+/// Two counters, the parameters, each rank's gradient, and what it takes to begin on a line.
+std::size_t shared_bytes(int ranks, std::size_t count) {
+    return 3 * cache_line + (1 + static_cast<std::size_t>(ranks)) * whole_lines(count);
+}
 
 /// Whether /dev/shm, where MPI's shared memory comes from on Linux, has room and a tenth to spare.
 bool fits_shared_memory(std::size_t bytes) {
@@ -216,29 +228,29 @@ struct SharedParameters::State {
     std::uint32_t ranks = 0;
 };
 
+bool SharedParameters::fit(const Comm& comm, std::size_t count) {
+    // Where there is no room, Open MPI's rank 0 fails and the others wait for ever.
+    return comm.from_root(fits_shared_memory(shared_bytes(comm.size(), count))) != 0;
+}
+
 SharedParameters::SharedParameters(const Comm& comm, std::size_t count)
     : state_(std::make_unique<State>()) {
-    constexpr std::size_t line = sizeof(State::Counter);
-    const std::size_t array = (count * sizeof(nn_real) + line - 1) / line * line;
-    const auto ranks = static_cast<std::size_t>(comm.size());
-    // Rank 0 asks for all of it: two counters, the parameters, the gradients, and what it takes to
-    // begin on a line.
-    const std::size_t bytes = comm.is_root() ? line + 2 * line + (1 + ranks) * array : 0;
-    // Where there is no room, Open MPI's rank 0 fails and the others wait for ever: so it is asked
-    // for only where all know that there is.
-    if (comm.from_root(fits_shared_memory(bytes)) == 0)
-        throw Failure(__FILE__, __LINE__, "MPI_Win_allocate_shared",
-                      "too little room in /dev/shm for parameters and gradients",
-                      "give it more (docker run --shm-size), or use --allreduce mpi");
+    static_assert(sizeof(State::Counter) == cache_line);
+    // Rank 0 asks for all of it.
+    const std::size_t bytes = comm.is_root() ? shared_bytes(comm.size(), count) : 0;
     char* start = nullptr;
-    MPI_CHECK(MPI_Win_allocate_shared(static_cast<MPI_Aint>(bytes), 1, MPI_INFO_NULL,
-                                      MPI_COMM_WORLD, &start, &state_->window));
+    mpi_check(MPI_Win_allocate_shared(static_cast<MPI_Aint>(bytes), 1, MPI_INFO_NULL,
+                                      MPI_COMM_WORLD, &start, &state_->window),
+              "MPI_Win_allocate_shared", __LINE__,
+              "the system may be out of memory to share: use a smaller network (-n), or "
+              "--allreduce mpi");
+    MPI_CHECK(MPI_Win_set_errhandler(state_->window, MPI_ERRORS_RETURN));
     MPI_Aint size = 0;
     int unit = 0;
     MPI_CHECK(MPI_Win_shared_query(state_->window, 0, &size, &unit, &start));
-    start += (line - reinterpret_cast<std::uintptr_t>(start) % line) % line;
+    start += (cache_line - reinterpret_cast<std::uintptr_t>(start) % cache_line) % cache_line;
 
-    state_->ranks = static_cast<std::uint32_t>(ranks);
+    state_->ranks = static_cast<std::uint32_t>(comm.size());
     state_->arrived = reinterpret_cast<State::Counter*>(start);
     state_->rounds = state_->arrived + 1;
     if (comm.is_root()) {
@@ -247,15 +259,15 @@ SharedParameters::SharedParameters(const Comm& comm, std::size_t count)
     }
     MPI_CHECK(MPI_Win_lock_all(MPI_MODE_NOCHECK, state_->window));
     MPI_CHECK(MPI_Barrier(MPI_COMM_WORLD));
-    start += 2 * line;
-    parameters_ = reinterpret_cast<nn_real*>(start);
-    for (std::size_t r = 0; r < ranks; ++r)
-        gradients_.push_back(reinterpret_cast<nn_real*>(start + (1 + r) * array));
+    start += 2 * cache_line;
+    parameters_ = static_cast<nn_real*>(static_cast<void*>(start));
+    for (int r = 0; r < comm.size(); ++r) {
+        start += whole_lines(count);
+        gradients_.push_back(static_cast<nn_real*>(static_cast<void*>(start)));
+    }
 }
 
 SharedParameters::~SharedParameters() {
-    // After an error of one rank the others never come to this collective call, and all end anyway.
-    if (std::uncaught_exceptions() > 0) return;
     MPI_Win_unlock_all(state_->window);
     MPI_Win_free(&state_->window);
 }

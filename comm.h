@@ -61,7 +61,8 @@ class Comm {
     int rank_ = 0, size_ = 1, node_rank_ = 0, node_size_ = 1;
 };
 
-/// A scatter that goes on while the caller computes: start(), then finish().
+/// A scatter that may go on while the caller computes: start(), then finish(). How much of it does
+/// is MPI's affair; without a thread of its own it moves large messages only while it is called.
 class Scatter {
   public:
     Scatter();
@@ -75,6 +76,7 @@ class Scatter {
     void start(std::span<const std::uint8_t> all, std::span<const int> counts,
                std::span<std::uint8_t> mine);
     void finish();  ///< waits; nothing where nothing was started
+    // What is not finished when the object goes is left to MPI: other ranks may have ended.
 
   private:
     struct State;
@@ -86,11 +88,16 @@ class Scatter {
 /// message sent.
 class SharedParameters {
   public:
-    /// Throws Failure where the ranks are not on one node, or the system has no room.
+    /// For `count` parameters; the ranks have to be on one node.
     SharedParameters(const Comm& comm, std::size_t count);
+    /// Collective. So it must not be reached by one rank's error alone: main.cpp keeps the object
+    /// where such an error ends all ranks first.
     ~SharedParameters();
     SharedParameters(const SharedParameters&) = delete;
     SharedParameters& operator=(const SharedParameters&) = delete;
+
+    /// Whether the system has room for it; the same answer on every rank.
+    static bool fit(const Comm& comm, std::size_t count);
 
     nn_real* parameters() { return parameters_; }
     std::span<nn_real* const> gradients() const { return gradients_; }  ///< of each rank

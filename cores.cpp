@@ -1,15 +1,44 @@
-// cores.cpp: the binding by Linux's sched_getaffinity, the quota by control groups of version 2.
+// cores.cpp: the binding by Linux's sched_getaffinity, the cores by its list of hardware threads,
+// the quota by control groups of version 2.
 #include "cores.h"
 
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <sstream>
 #include <vector>
 
 namespace {
+
+/// 1 for each processor that this process may run on, 0 for the others.
+std::vector<int> allowed_processors() {
+    std::array<cpu_set_t, 8> sets;  // for 8192 processors: one set is too short for some machines
+    for (cpu_set_t& set : sets) CPU_ZERO(&set);
+    std::vector<int> allowed(sets.size() * CPU_SETSIZE);
+    if (sched_getaffinity(0, sizeof sets, sets.data()) == 0)
+        for (std::size_t p = 0; p < allowed.size(); ++p)
+            allowed[p] = CPU_ISSET_S(p, sizeof sets, sets.data()) ? 1 : 0;
+    return allowed;
+}
+
+/// How many of the allowed processors are hardware threads of the same core as p, which do its
+/// arithmetic together.
+int threads_of_core(std::size_t p, const std::vector<int>& allowed) {
+    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(p) +
+                       "/topology/thread_siblings_list");
+    int count = 0;
+    char separator = ',';
+    for (std::size_t first = 0; separator == ',' && file >> first;) {  // "0,4" or "0-1"
+        std::size_t last = first;
+        if (file >> separator && separator == '-') file >> last >> separator;
+        for (std::size_t q = first; q <= last && q < allowed.size(); ++q) count += allowed[q];
+        if (!file) break;
+    }
+    return std::max(1, count);
+}
 
 /// The least quota of this process's control group and of those around it; 0: none.
 int quota_cores() {
@@ -39,16 +68,12 @@ int cores_of_quota(const std::string& cpu_max) {
 }
 
 int cores_of_this_rank(const Comm& comm) {
-    cpu_set_t allowed;
-    CPU_ZERO(&allowed);
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
-    std::vector<int> users(CPU_SETSIZE);  // of each core: ranks of this node that may run there
-    for (std::size_t c = 0; c < users.size(); ++c) users[c] = CPU_ISSET(c, &allowed) ? 1 : 0;
-    const std::vector<int> mine = users;
+    const std::vector<int> mine = allowed_processors();  // none if the system does not say
+    std::vector<int> users = mine;  // of each processor: ranks of this node that may run there
     comm.sum_on_node(users);
     double share = 0;
-    for (std::size_t c = 0; c < users.size(); ++c)
-        if (mine[c] > 0) share += 1.0 / users[c];
+    for (std::size_t p = 0; p < users.size(); ++p)
+        if (mine[p] > 0) share += 1.0 / users[p] / threads_of_core(p, mine);
     if (const int quota = quota_cores(); quota > 0)
         share = std::min(share, static_cast<double>(quota) / comm.node_size());
     return std::max(1, static_cast<int>(share + 1e-9));

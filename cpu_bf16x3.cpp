@@ -16,6 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cpu_isa.h"
+
 static_assert(sizeof(nn_real) == sizeof(float), "in double, link cpu_bf16x3_absent.cpp");
 
 namespace {
@@ -23,8 +25,8 @@ namespace {
 constexpr int tile_elements = 256;  ///< of float, or pairs of bf16
 
 // ---- tile registers
-// ------------------------------------------------------------------------------ GCC's own
-// intrinsics take register numbers as text alone, so these are written out.
+//
+// GCC's own intrinsics take register numbers as text alone, so these are written out.
 
 struct alignas(64) TileShapes {
     std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -62,7 +64,6 @@ void load_part(const std::uint32_t* parts, int index) {
 }
 
 // ---- splitting A
-// ---------------------------------------------------------------------------------
 
 __mmask16 first_lanes(int count) {
     return count >= 16 ? __mmask16{0xffff}
@@ -100,7 +101,6 @@ void split(const float* a, int lda, int rows, int depth, int tiles, std::uint32_
 }
 
 // ---- one block of C
-// ------------------------------------------------------------------------------
 
 /// sums = first + second [+ third], `tiles` tiles each.
 void add_up(float* sums, const float* parts, int groups, int tiles) {
@@ -245,8 +245,8 @@ void panel(int rows, int n, int k, float scale, const float* a, int lda, const B
 }
 
 // ---- the last few rows
-// --------------------------------------------------------------------------- Of up to five rows,
-// all three parts fit side by side into one tile: a third of the products.
+//
+// Of up to five rows, all three parts fit side by side into one tile: a third of the products.
 
 constexpr int narrow_rows = 5;
 
@@ -341,7 +341,7 @@ void narrow_panel(int rows, int n, int k, float scale, const float* a, int lda, 
     // CPUID leaf 7: EDX bit 22 says bf16 tiles, bit 24 tiles; Linux hands the tiles' registers,
     // state component 18, to a process that asks for them.
     unsigned a = 7, b = 0, c = 0, d = 0;
-    if (!__builtin_cpu_supports("x86-64-v4")) return false;
+    if (!has_avx512()) return false;
     asm("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
     if ((d >> 22 & 1) == 0 || (d >> 24 & 1) == 0) return false;
     constexpr long request_permission = 0x1023, tile_data = 18;

@@ -4,7 +4,8 @@
 // has 24, so it is exactly the sum of three bf16: w = w1 + w2 + w3, each the next 8 bits. Then
 // w x = w1 x + w2 x + w3 x with exact products, added up in float: no more error than sgemm makes,
 // at the speed of the bf16 units. The factor that turns a pixel into an input is applied at the
-// end. W1 X and dW1 = delta X^T, 98 % of the work of training MNIST, are such products.
+// end. W1 X and dW1 = delta X^T, 98 % of the work with one hidden layer, are such products.
+// "Exactly" holds down to |w| = 2^-110; below, parts become denormal, which the units take for 0.
 //
 // There are two implementations: cpu_bf16x3.cpp for float on x86-64, cpu_bf16x3_absent.cpp for
 // everything else.
@@ -49,8 +50,8 @@ constexpr int bf16x3_depth = 32;  ///< tiles of k at a time, so that the parts o
 constexpr std::size_t bf16x3_parts = std::size_t{bf16x3_depth} * 3 * 2 * 256;
 
 /// C (m x n) = scale A X, A m x k, X k x n of pixels in bf16. All column-major; column j of X
-/// begins at x + j ldx, on 64 bytes, and can be read for whole_tiles(k) elements; so can
-/// whole_tiles(n) columns. What stands there beyond k and n may be any pixels. Only where
-/// bf16x3_available().
+/// begins at x + j ldx, on 64 bytes, and can be read for whole_tiles(k) elements, at least for one
+/// tile; so can n columns, rounded up to 16. What stands there beyond k and n may be any pixels.
+/// Only where bf16x3_available().
 void gemm_bf16x3(int m, int n, int k, nn_real scale, const nn_real* a, int lda, const Bf16* x,
                  std::size_t ldx, nn_real* c, int ldc, Bf16Scratch scratch);

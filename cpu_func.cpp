@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace {
@@ -36,7 +37,6 @@ std::size_t elements(int rows, int columns) {
 }
 
 // ---- exp and sigmoid
-// -----------------------------------------------------------------------------
 
 constexpr nn_real inverse_factorial(int n) {
     double product = 1;
@@ -70,7 +70,7 @@ Vector exp_of(const Vector exponent) {
     const Vector r = (x - n * ln2_first) - n * ln2_rest;
     Vector series = all(inverse_factorial(terms));
     for (int k = terms - 1; k >= 0; --k) series = series * r + inverse_factorial(k);
-    using Bits = decltype(x < x);
+    using Bits = decltype(x < all(0));
     const Bits power =
         (reinterpret_cast<Bits>(n + magic) - reinterpret_cast<Bits>(all(magic)) + bias) << mantissa;
     return exponent < lowest ? Vector{} : series * reinterpret_cast<Vector>(power);
@@ -104,7 +104,6 @@ void sigmoid_backward(std::size_t count, const nn_real* a, nn_real* delta) {
 }
 
 // ---- sums and the step
-// ---------------------------------------------------------------------------
 
 void row_sums(int rows, int n, const nn_real* delta, int ld, nn_real* sums) {
     for (int i = 0; i < rows; ++i) sums[i] = 0;
@@ -141,7 +140,6 @@ double sum_of_squares(std::size_t count, const nn_real* values) {
 }
 
 // ---- the output layer
-// ----------------------------------------------------------------------------
 
 constexpr int vectors = class_padding / lanes;  ///< of class_padding rows: 1 in float, 2 in double
 constexpr int block = 8;  ///< columns that share each load of the narrow matrix
@@ -157,7 +155,8 @@ void pad_output_layer(int classes, int inputs, const nn_real* w, const nn_real* 
         for (int i = 0; i < inputs; ++i)
             w_transposed[elements(inputs, c) + static_cast<std::size_t>(i)] =
                 w[elements(classes, i) + static_cast<std::size_t>(c)];
-    for (int c = 0; c < padded; ++c) bias_padded[c] = c < classes ? bias[c] : nn_real{-1e30f};
+    for (int c = 0; c < padded; ++c)
+        bias_padded[c] = c < classes ? bias[c] : std::numeric_limits<nn_real>::lowest();
 }
 
 /// `columns` <= block columns of class_padding rows, c[j] = start + sum over k of a_k b(k, j),

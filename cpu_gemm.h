@@ -1,8 +1,9 @@
 // cpu_gemm.h: the CPU's matrix products, by a library that finds the machine by itself.
 //
-// float: oneDNN's sgemm (cpu_gemm_float.cpp), which compiles its kernels at run time for the
-// processor that it finds. oneDNN has no double, so that is Eigen (cpu_gemm_eigen.cpp), compiled
-// for several instruction sets of which cpu_gemm_double.cpp takes one. A build has one of the two.
+// float on x86-64: oneDNN's sgemm (cpu_gemm_onednn.cpp), which compiles its kernels at run time for
+// the processor that it finds. oneDNN has no double, and no kernels for other processors: there it
+// is Eigen (cpu_gemm_eigen.cpp), compiled for several instruction sets, of which
+// cpu_gemm_by_isa.cpp takes one. A build has one of the two.
 #pragma once
 #include "nn_real.h"
 

@@ -5,11 +5,23 @@
 
 extern const CpuFunctions cpu_functions_baseline;
 
+#ifdef __x86_64__
+bool has_avx512() {
+    // Not "x86-64-v4", a name that older compilers do not know.
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx2") &&
+           __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+}
+#else
+bool has_avx512() { return false; }
+#endif
+
 #ifdef CPU_HAS_X86_ISAS
 extern const CpuFunctions cpu_functions_avx2, cpu_functions_avx512;
 
 CpuIsa widest_isa() {
-    if (__builtin_cpu_supports("x86-64-v4")) return CpuIsa::avx512;
+    if (has_avx512()) return CpuIsa::avx512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return CpuIsa::avx2;
     return CpuIsa::baseline;
 }

@@ -51,23 +51,29 @@ std::size_t elements(int rows, int columns) {
 }
 
 /// The mini-batch's pixels in bf16: an image to a row, and an image to a column. Both are whole
-/// tiles, and 64 bytes more keep lines of different rows out of each other's place in the cache.
+/// tiles; an odd number of cache lines in each keeps different ones out of each other's place in
+/// the cache.
 struct Bf16Pixels {
     std::size_t image_ld, pixel_ld;
     Buffer<Bf16> by_image, by_pixel;
 
     Bf16Pixels(int pixels, int capacity)
-        : image_ld(static_cast<std::size_t>(whole_tiles(pixels)) + bf16_tile),
-          pixel_ld(static_cast<std::size_t>(whole_tiles(capacity)) + bf16_tile),
+        : image_ld(odd_tiles(pixels)),
+          pixel_ld(odd_tiles(capacity)),
           by_image(image_ld * static_cast<std::size_t>(whole_tiles(capacity))),
           by_pixel(pixel_ld * static_cast<std::size_t>(whole_tiles(pixels))) {}
+
+  private:
+    static std::size_t odd_tiles(int n) {
+        return static_cast<std::size_t>((whole_tiles(n) / bf16_tile) | 1) * bf16_tile;
+    }
 };
 
 /// What one thread has for itself.
 struct Worker {
+    alignas(64) double loss = 0;  ///< a line away from what other threads write
     Buffer<nn_real> sums;
     Buffer<std::uint32_t> parts;
-    alignas(64) double loss = 0;
 
     Worker(bool bf16x3, int most_columns)
         : sums(bf16x3 ? bf16x3_sums(most_columns) : 0), parts(bf16x3 ? bf16x3_parts : 0) {}

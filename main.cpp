@@ -15,8 +15,7 @@
 #include <vector>
 
 #include "comm.h"
-#include "cores.h"
-#include "cpu_bf16x3.h"
+#include "device.h"
 #include "error.h"
 #include "grade.h"
 #include "judge.h"
@@ -103,78 +102,6 @@ void check_sizes(const Layout& layout, const Options& options, const Data& data)
                          "use a smaller batch");
 }
 
-struct ChosenDevice {
-    std::unique_ptr<SharedParameters> shared;  ///< null: MPI_Allreduce
-    std::unique_ptr<Replica> replica;
-    CudaDevices cuda;
-};
-
-/// Throws InputError where the flags ask for what is not here.
-void check_device(const Comm& comm, const Options& options, const CudaDevices& cuda, bool on_cuda) {
-    if (options.device == "cuda" && cuda.count == 0)
-        throw InputError("--device cuda: rank " + std::to_string(comm.rank()) +
-                         " has no CUDA device: " + cuda.why_none +
-                         "; use --device auto or cpu, or run on a GPU node");
-    if (options.cuda_aware && !Comm::is_cuda_aware())
-        throw InputError("--cuda-aware: this MPI (" + Comm::library_version() +
-                         ") does not take device memory; leave the flag out");
-    if (options.gemm == "bf16x3" && !on_cuda && !bf16x3_available())
-        throw InputError(std::string("--gemm bf16x3: ") +
-                         (sizeof(nn_real) == sizeof(double)
-                              ? "this is the build in double"
-                              : "the processor of rank " + std::to_string(comm.rank()) +
-                                    " has no bf16 tiles (AMX)") +
-                         "; use --gemm auto or fp32");
-    if (options.allreduce == "shared" && on_cuda)
-        throw InputError(
-            "--allreduce shared: the ranks are on GPUs, which share no memory; use "
-            "--allreduce auto, or --device cpu");
-    if (options.allreduce == "shared" && comm.node_size() < comm.size())
-        throw InputError(
-            "--allreduce shared: the ranks are on several nodes; use --allreduce auto");
-}
-
-/// Memory for the parameters that all ranks share, where that is asked for, or where it can be.
-std::unique_ptr<SharedParameters> share_parameters(const Comm& comm, const Options& options,
-                                                   const Layout& layout) {
-    const bool one_node = comm.all(comm.node_size() == comm.size());
-    if (options.allreduce == "mpi" || !one_node || comm.size() == 1) return nullptr;
-    try {
-        return std::make_unique<SharedParameters>(comm, layout.total());
-    } catch (const Failure&) {
-        if (options.allreduce == "shared") throw;
-        return nullptr;  // no room; MPI_Allreduce needs none
-    }
-}
-
-/// Where every rank has a GPU, each takes one of its node by turns; otherwise all take the CPU.
-ChosenDevice choose_device(const Comm& comm, const Options& options, const ReplicaShape& shape,
-                           int slice) {
-    ChosenDevice chosen{nullptr, nullptr, find_cuda_devices()};
-    // A GPU rounds differently from a CPU, and the ranks have to stay alike to the bit: all or
-    // none. The same holds for bf16x3.
-    const bool on_cuda = comm.all(chosen.cuda.count > 0) && options.device != "cpu";
-    comm.together([&] { check_device(comm, options, chosen.cuda, on_cuda); });
-    if (on_cuda) {
-        chosen.replica =
-            make_cuda_replica(shape, comm.node_rank() % chosen.cuda.count, options.cuda_aware);
-        return chosen;
-    }
-    CpuSettings settings;
-    const int cores = cores_of_this_rank(comm);
-    settings.threads = options.threads > 0 ? options.threads : cores;
-    settings.bf16x3 =
-        comm.all(bf16x3_available()) &&
-        (options.gemm == "bf16x3" || (options.gemm == "auto" && slice >= bf16x3_pays_from));
-    chosen.shared = share_parameters(comm, options, shape.layout);
-    if (chosen.shared != nullptr) {
-        settings.parameters = chosen.shared->parameters();
-        settings.gradient = chosen.shared->gradients()[static_cast<std::size_t>(comm.rank())];
-    }
-    chosen.replica = make_cpu_replica(shape, settings);
-    return chosen;
-}
-
 std::string host_name() {
     char name[256] = "?";
     gethostname(name, sizeof name - 1);
@@ -210,7 +137,9 @@ bool compare_with_reference(const Comm& comm, const Options& options, const Data
     return comm.from_root(right) != 0;
 }
 
-int train_and_report(const Comm& comm, const Options& options) {
+/// `shared` receives the ranks' common memory, if there is any, and has to outlive the call.
+int train_and_report(const Comm& comm, const Options& options,
+                     std::unique_ptr<SharedParameters>& shared) {
     const auto start = std::chrono::steady_clock::now();
     const Data data = read_data(comm, options);
     const std::chrono::duration<double> read_seconds = std::chrono::steady_clock::now() - start;
@@ -220,12 +149,12 @@ int train_and_report(const Comm& comm, const Options& options) {
 
     ChosenDevice device =
         choose_device(comm, options, {layout, capacity, options.training.pixel_scale},
-                      largest_slice(comm, options, data));
+                      largest_slice(comm, options, data), shared);
     std::optional<CsvFile> csv;
     comm.together([&] { csv.emplace(comm.is_root() ? options.csv : ""); });
     RunFacts facts{.mpi_version = Comm::library_version(),
                    .cuda = device.cuda,
-                   .shared_memory = device.shared != nullptr,
+                   .shared_memory = shared != nullptr,
                    .rank_devices = comm.gather(host_name() + ": " + device.replica->device_name()),
                    .layout = layout,
                    .train_images = data.train_images,
@@ -238,7 +167,7 @@ int train_and_report(const Comm& comm, const Options& options) {
     const auto initial =
         initial_parameters<nn_real>(layout, options.training.seed, options.init_scale);
     DataParallelNeuralNetwork network(comm, std::move(device.replica), initial, capacity,
-                                      device.shared.get());
+                                      shared.get());
     const bool holds_out = data.held_out_images > 0;
     Progress progress(comm, network, holds_out ? data.held_out : data.test,
                       holds_out ? "held-out" : "test", data.train_images, options.training, *csv);
@@ -257,7 +186,9 @@ int train_and_report(const Comm& comm, const Options& options) {
         times.data += read_seconds.count();
         print_footer(test, data.test_images, times, seconds.count(), options.training.scatter_once,
                      network.scattered_once());
-        std::printf("# ranks agree: %s\n", agree ? "all hold the same bits" : "no");
+        std::printf("# ranks agree: %s\n", !agree   ? "no"
+                                           : shared ? "they share one copy"
+                                                    : "all hold the same bits");
         if (!agree) std::printf("CHECK FAILED: the ranks' parameters differ\n");
     }
     const bool right =
@@ -271,7 +202,7 @@ std::string one_line(std::string text) {
     return text;
 }
 
-int run(const Comm& comm, int argc, char** argv) {
+int run(const Comm& comm, int argc, char** argv, std::unique_ptr<SharedParameters>& shared) {
     std::optional<Options> options;
     comm.together([&] { options = parse_options(argc, argv, comm.is_root()); });
     if (!options) return exit_ok;
@@ -279,13 +210,16 @@ int run(const Comm& comm, int argc, char** argv) {
         const bool right = !comm.is_root() || grade_gemm();
         return comm.from_root(right) != 0 ? exit_ok : exit_check_failed;
     }
-    return train_and_report(comm, *options);
+    return train_and_report(comm, *options, shared);
 }
 
 /// What main() does once MPI runs; returns the exit code.
 int run_with_mpi(const Session& mpi, int argc, char** argv) {
+    // To free it takes all ranks. So it lives here: what one rank alone throws ends all of them
+    // before, and what ends run() otherwise, ends it on every rank.
+    std::unique_ptr<SharedParameters> shared;
     try {
-        const int code = run(mpi.comm(), argc, argv);
+        const int code = run(mpi.comm(), argc, argv, shared);
         if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
             throw Failure(__FILE__, __LINE__, "writing to standard output", std::strerror(errno),
                           "send the output where there is room");

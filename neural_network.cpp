@@ -227,10 +227,11 @@ void DataParallelNeuralNetwork::start_scatter(const Dataset& set_on_root,
                                               std::span<const std::uint32_t> samples) {
     arriving_batch_ = static_cast<int>(samples.size());
     const auto d = static_cast<std::size_t>(layout_.inputs());
-    std::vector<int> label_counts, pixel_counts;
+    label_counts_.clear();
+    pixel_counts_.clear();
     for (int r = 0; r < comm_.size(); ++r) {
-        label_counts.push_back(slice_of(arriving_batch_, r, comm_.size()).count);
-        pixel_counts.push_back(label_counts.back() * layout_.inputs());
+        label_counts_.push_back(slice_of(arriving_batch_, r, comm_.size()).count);
+        pixel_counts_.push_back(label_counts_.back() * layout_.inputs());
     }
     if (comm_.is_root()) {
         Stopwatch watch(times_.data);
@@ -243,8 +244,8 @@ void DataParallelNeuralNetwork::start_scatter(const Dataset& set_on_root,
     }
     arriving_ = replica_->stage(slice_of(arriving_batch_, comm_.rank(), comm_.size()).count);
     Stopwatch watch(times_.communication);
-    pixel_scatter_.start(batch_pixels_, pixel_counts, arriving_.pixels);
-    label_scatter_.start(batch_labels_, label_counts, arriving_.labels);
+    pixel_scatter_.start(batch_pixels_, pixel_counts_, arriving_.pixels);
+    label_scatter_.start(batch_labels_, label_counts_, arriving_.labels);
 }
 
 void DataParallelNeuralNetwork::finish_scatter() {
@@ -377,7 +378,8 @@ double DataParallelNeuralNetwork::train_epoch(const Dataset& set_on_root, std::s
         } else {
             if (s == 0) start_scatter(set_on_root, samples);
             finish_scatter();
-            // The next one is on its way while this one is computed.
+            // The next one is on its way while this one is computed: gathered here, sent as far as
+            // MPI does it by itself, the rest when it is waited for.
             const std::size_t next = first + samples.size();
             if (next < count)
                 start_scatter(set_on_root,

@@ -2,8 +2,8 @@
 //
 // NeuralNetwork is the reference: serial, in double whatever the build, written to be read beside
 // the formulas. DataParallelNeuralNetwork is the trainer: each rank's Replica works on its slice of
-// every mini-batch and MPI_Allreduce sums the gradients. They share the data's order and no
-// arithmetic, so that the first can judge the second (judge.h).
+// every mini-batch, and MPI_Allreduce or shared memory sums the gradients. They share the data's
+// order and no arithmetic, so that the first can judge the second (judge.h).
 //
 // Both train fully connected layers with sigmoids, softmax and cross-entropy. For a mini-batch of
 // n:
@@ -173,6 +173,7 @@ class DataParallelNeuralNetwork {
     TimeSplit times_;
     // The mini-batch on its way from rank 0.
     std::vector<std::uint8_t> batch_pixels_, batch_labels_;  ///< rank 0: all of it, in order
+    std::vector<int> pixel_counts_, label_counts_;           ///< bytes for each rank
     Staging arriving_;                                       ///< this rank's part of it
     int arriving_batch_ = 0;
     Scatter pixel_scatter_, label_scatter_;

@@ -5,8 +5,8 @@
 // (cpu_replica.cpp) and CUDA (gpu_replica.cu) implement it. Calls come in this order:
 //
 //     set_parameters;  to pick from a set on the device: keep, and each epoch set_order
-//     each mini-batch:  pick, or stage and load;  forward;  backward;  [gradient, summed by MPI];
-//     step
+//     each mini-batch:  pick, or stage and load;  forward;  backward;
+//                       [gradient, summed by MPI];  step, or step_part
 //
 // A slice of no samples is legal: its loss is 0 and its gradient is all zeros. Work may be
 // asynchronous; only the functions that hand a value to the host wait for it.

@@ -8,12 +8,14 @@
 inline void pause_briefly() {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
 #endif
 }
 
 template <class Ready>
 void spin_until(Ready ready) {
-    constexpr int looks = 1000;  // some 40 us
+    constexpr int looks = 1000;  // 4 to 60 us, by the processor
     for (int i = 0; !ready(); ++i) {
         if (i < looks)
             pause_briefly();

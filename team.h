@@ -47,8 +47,10 @@ class Team {
         const int others = size_ - 1;
         spin_until([&] { return finished_.load(std::memory_order_acquire) == others; });
         finished_.store(0, std::memory_order_relaxed);
+        std::exception_ptr first;
         for (std::exception_ptr& error : errors_)
-            if (error) std::rethrow_exception(std::exchange(error, nullptr));
+            if (const auto thrown = std::exchange(error, nullptr); !first) first = thrown;
+        if (first) std::rethrow_exception(first);
     }
 
   private:

@@ -1,5 +1,5 @@
-// cpu_gemm_float.cpp: cpu_gemm() by oneDNN's sgemm. oneDNN's matrices are row-major, so it is asked
-// for C^T = op(B)^T op(A)^T.
+// cpu_gemm_onednn.cpp: cpu_gemm() by oneDNN's sgemm. oneDNN's matrices are row-major, so it is
+// asked for C^T = op(B)^T op(A)^T.
 #include <dnnl.h>
 #include <omp.h>
 
@@ -9,6 +9,9 @@
 
 #include "cpu_gemm.h"
 #include "error.h"
+
+static_assert(DNNL_CPU_RUNTIME == DNNL_RUNTIME_OMP || DNNL_CPU_RUNTIME == DNNL_RUNTIME_SEQ,
+              "this oneDNN brings threads of its own; use one that was built for OpenMP");
 
 void cpu_gemm(Transpose op_a, Transpose op_b, int m, int n, int k, nn_real alpha, const nn_real* a,
               int lda, const nn_real* b, int ldb, nn_real beta, nn_real* c, int ldc) {

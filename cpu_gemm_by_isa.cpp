@@ -1,4 +1,4 @@
-// cpu_gemm_double.cpp: cpu_gemm() by Eigen, compiled for the widest set that the processor has.
+// cpu_gemm_by_isa.cpp: cpu_gemm() by Eigen, compiled for the widest set that the processor has.
 #include "cpu_gemm.h"
 #include "cpu_isa.h"
 

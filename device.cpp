@@ -1,0 +1,98 @@
+// device.cpp: looks at the flags, the GPUs, the processors and the nodes, and chooses.
+#include "device.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "cores.h"
+#include "cpu_bf16x3.h"
+
+namespace {
+
+/// Throws InputError where the flags ask for what is not here.
+void check_device(const Comm& comm, const Options& options, const CudaDevices& cuda, bool on_cuda) {
+    if (options.device == "cuda" && cuda.count == 0)
+        throw InputError("--device cuda: rank " + std::to_string(comm.rank()) +
+                         " has no CUDA device: " + cuda.why_none +
+                         "; use --device auto or cpu, or run on a GPU node");
+    if (options.cuda_aware && !Comm::is_cuda_aware())
+        throw InputError("--cuda-aware: this MPI (" + Comm::library_version() +
+                         ") does not take device memory; leave the flag out");
+    if (options.gemm == "bf16x3" && !on_cuda && !bf16x3_available())
+        throw InputError(std::string("--gemm bf16x3: ") +
+                         (sizeof(nn_real) == sizeof(double)
+                              ? "this is the build in double"
+                              : "the processor of rank " + std::to_string(comm.rank()) +
+                                    " has no bf16 tiles (AMX), or its system keeps them back") +
+                         "; use --gemm auto or fp32");
+    if (options.allreduce == "shared" && on_cuda)
+        throw InputError(
+            "--allreduce shared: the ranks are on GPUs, which share no memory; use "
+            "--allreduce auto, or --device cpu");
+    if (options.allreduce == "shared" && comm.node_size() < comm.size())
+        throw InputError(
+            "--allreduce shared: the ranks are on several nodes; use --allreduce auto");
+}
+
+/// Memory for the parameters that all ranks share, where that is asked for, or where it can be.
+std::unique_ptr<SharedParameters> share_parameters(const Comm& comm, const Options& options,
+                                                   const Layout& layout) {
+    const bool one_node = comm.all(comm.node_size() == comm.size());
+    if (options.allreduce == "mpi" || !one_node || comm.size() == 1) return nullptr;
+    const bool fits = SharedParameters::fit(comm, layout.total());
+    if (fits) return std::make_unique<SharedParameters>(comm, layout.total());
+    comm.together([&] {
+        if (options.allreduce == "shared")
+            throw InputError(
+                "--allreduce shared: too little room in /dev/shm for parameters and gradients; "
+                "give it more (docker run --shm-size), or use --allreduce mpi");
+    });
+    return nullptr;  // MPI_Allreduce needs no room
+}
+
+/// Threads for a slice: as many as there are cores, but no more than have something to do. A thread
+/// takes 16 samples at a time, and to start it costs as much as some million operations.
+int useful_threads(int cores, const Layout& layout, int slice) {
+    constexpr double operations_of_a_thread = 1e7;
+    const double operations = 6.0 * static_cast<double>(layout.total()) * slice;
+    const double most = std::min(
+        {static_cast<double>(cores), std::ceil(slice / 16.0), operations / operations_of_a_thread});
+    return std::max(1, static_cast<int>(most));
+}
+
+/// How this rank works on its CPU.
+CpuSettings cpu_settings(const Comm& comm, const Options& options, const Layout& layout,
+                         int slice) {
+    CpuSettings settings;
+    const int cores = cores_of_this_rank(comm);
+    settings.threads = options.threads > 0 ? options.threads : useful_threads(cores, layout, slice);
+    settings.bf16x3 =
+        comm.all(bf16x3_available()) &&
+        (options.gemm == "bf16x3" || (options.gemm == "auto" && slice >= bf16x3_pays_from));
+    return settings;
+}
+
+}  // namespace
+
+ChosenDevice choose_device(const Comm& comm, const Options& options, const ReplicaShape& shape,
+                           int slice, std::unique_ptr<SharedParameters>& shared) {
+    ChosenDevice chosen{nullptr, find_cuda_devices()};
+    // A GPU rounds differently from a CPU, and the ranks have to stay alike to the bit: all or
+    // none.
+    const bool on_cuda = comm.all(chosen.cuda.count > 0) && options.device != "cpu";
+    comm.together([&] { check_device(comm, options, chosen.cuda, on_cuda); });
+    if (on_cuda) {
+        chosen.replica =
+            make_cuda_replica(shape, comm.node_rank() % chosen.cuda.count, options.cuda_aware);
+        return chosen;
+    }
+    CpuSettings settings = cpu_settings(comm, options, shape.layout, slice);
+    shared = share_parameters(comm, options, shape.layout);
+    if (shared != nullptr) {
+        settings.parameters = shared->parameters();
+        settings.gradient = shared->gradients()[static_cast<std::size_t>(comm.rank())];
+    }
+    chosen.replica = make_cpu_replica(shape, settings);
+    return chosen;
+}

@@ -1,0 +1,20 @@
+// device.h: what each rank trains on, chosen alike by all ranks.
+#pragma once
+#include <memory>
+
+#include "comm.h"
+#include "options.h"
+#include "replica.h"
+
+struct ChosenDevice {
+    std::unique_ptr<Replica> replica;
+    CudaDevices cuda;
+};
+
+/// Where every rank has a GPU, each takes one of its node by turns; otherwise all take the CPU,
+/// with the GEMM, the threads and the memory that the options ask for or that suit a slice of
+/// `slice` samples. `shared` receives memory that the replicas of all ranks use, or null where
+/// MPI_Allreduce is to sum the gradients. Collective. Throws InputError where the options ask for
+/// what is not here.
+ChosenDevice choose_device(const Comm& comm, const Options& options, const ReplicaShape& shape,
+                           int slice, std::unique_ptr<SharedParameters>& shared);
