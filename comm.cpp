@@ -193,7 +193,10 @@ void Scatter::start(std::span<const std::uint8_t> all, std::span<const int> coun
                             mine.data(), to_count(mine.size()), MPI_UINT8_T, 0, MPI_COMM_WORLD,
                             &state_->request));
 }
-void Scatter::finish() { MPI_CHECK(MPI_Wait(&state_->request, MPI_STATUS_IGNORE)); }
+void Scatter::finish() {
+    // NOLINTNEXTLINE(clang-analyzer-optin.mpi.MPI-Checker): start() began it, in another call
+    MPI_CHECK(MPI_Wait(&state_->request, MPI_STATUS_IGNORE));
+}
 
 namespace {
 
