@@ -77,7 +77,7 @@ export UBSAN_OPTIONS=print_stacktrace=1
 # MPI leaks a little; tests/lsan.supp names it, and only the slow unwinder sees that far.
 export ASAN_OPTIONS=fast_unwind_on_malloc=0
 export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
-export TSAN_OPTIONS=halt_on_error=1:atexit_sleep_ms=0
+export TSAN_OPTIONS=halt_on_error=1:atexit_sleep_ms=0:suppressions=$PWD/tests/tsan.supp
 # GCC 12's TSan cannot live with the wide address randomisation of newer kernels. Some containers
 # forbid to switch it off; there it is tried with it.
 fixed_addresses=(setarch -R)
