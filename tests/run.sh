@@ -18,7 +18,7 @@ selection=$1 build=$2
 # GoogleTest filters. Sanitizers make a program 10 to 50 times slower: they get the smaller cases.
 quick_train='-*CourseTrain.small3*:*CourseTrain.medium*:*CourseTrain.large*'
 asan_train=$quick_train
-tsan_train='On/Step.of_9_*:On/Step.of_100_*:On/Step.of_three_*:*small_set_of_one_*:*small_last_*:*small_network_of_*:*small_scatter_*:On/CpuTrain.gives_*'
+tsan_train='On/Step.of_9_*:On/Step.of_100_*:On/Step.of_three_*:*small_set_of_one_*:*small_last_*:*small_network_of_*:*small_scatter_*:On/CpuTrain.gives_*-*fp32*'
 small_kernels='-*Large'
 cuda_train='*/cuda' # the CPU's tests have been run by then
 
@@ -52,7 +52,7 @@ plan() {
     if [[ -z ${NP:-} ]]; then # small sizes at every further number of ranks
         for np in 6 7 8 9 10 11 12 13 14 15 16; do
             run "train_tests of small sizes" "$np" 300 \
-                "$build/tests/train_tests_gpuhost" --gtest_filter='*small_*'
+                "$build/tests/train_tests_gpuhost" --gtest_filter='*small_*-*fp32*:*3_threads*'
         done
     fi
     run "train_tests on gpuhost, ASan+UBSan" "${NP:-2}" 300 \
