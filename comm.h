@@ -41,9 +41,9 @@ class Comm {
     /// memory if is_cuda_aware().
     void sum(nn_real* values, std::size_t count) const;
     double sum(double value) const;
-    void sum_on_node(
-        std::span<int> values) const;  ///< over the ranks that share memory with this one
-    bool all(bool value) const;        ///< true if it is on every rank
+    /// Over the ranks that share memory with this one.
+    void sum_on_node(std::span<int> values) const;
+    bool all(bool value) const;  ///< true if it is on every rank
 
     /// One line from each rank, on rank 0 only; empty elsewhere.
     std::vector<std::string> gather(const std::string& line) const;

@@ -4,9 +4,8 @@
 // functions (test_cpu_func.cpp, test_cpu_gemm.cpp, test_cpu_bf16x3.cpp). References are computed in
 // Wide. Every bound is derived, not tuned: u is the rounding unit; + - * / give a factor of 1 +- u;
 // exp and log are within 2 units in the last place (CUDA's promise, and cpu_func.cpp's for exp), 4
-// u; `slack` covers the products of such factors; `tiny` is twice the smallest normal number,
-// below which a result may be inexact, flushed to 0, or the last above 0 that cpu_func.cpp's exp
-// gives.
+// u; `slack` covers the products of such factors; `tiny` is the smallest normal number, below which
+// a result may be inexact or flushed to 0.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -33,7 +32,7 @@ using Bytes = std::vector<std::uint8_t>;
 inline constexpr Wide u = std::numeric_limits<nn_real>::epsilon() / 2;
 inline constexpr Wide u_double = std::numeric_limits<double>::epsilon() / 2;
 inline constexpr Wide function_error = 4 * u;
-inline constexpr Wide tiny = 2 * static_cast<Wide>(std::numeric_limits<nn_real>::min());
+inline constexpr Wide tiny = std::numeric_limits<nn_real>::min();
 inline constexpr Wide slack = static_cast<Wide>(1.01);
 inline constexpr nn_real nan_real = std::numeric_limits<nn_real>::quiet_NaN();
 
