@@ -5,6 +5,7 @@
 // differently is named here and nowhere else: a launch and shared memory.
 //   gpu_launch(kernel<...>, grid, block, dynamic_shared_bytes, stream, arguments...)
 //   GPU_SHARED(T, name, [A][B])      a static __shared__ array
+// and, in gpu_ptx.h, instructions that CUDA C++ has no name for.
 // Every runtime call goes through GPU_CHECK, which throws Failure with file, line and call.
 #pragma once
 #include <cstddef>
@@ -14,6 +15,8 @@
 
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
+
+#include "gpu_ptx.h"
 #define GPU_SHARED(T, name, ...) __shared__ T name __VA_ARGS__
 template <class... Params, class... Args>
 inline cudaError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared,

@@ -1,17 +1,18 @@
 // gpuhost.cpp: runs the blocks of a grid, and the threads of a block, on one CPU thread.
 //
 // Blocks run one after another. The threads of a block are fibers: each runs until it waits at a
-// barrier or a shuffle, and whoever completes the meeting lets all that met go on. A program that
-// CUDA leaves undefined (threads at different barriers, a wrong mask) ends with a message that
-// names the lines and the threads.
+// barrier, a shuffle or a product on tensor cores, and whoever completes the meeting lets all that
+// met go on. A program that CUDA leaves undefined (threads at different barriers, a wrong mask)
+// ends with a message that names the lines and the threads.
 //
 // ThreadSanitizer sees fibers as threads and is told here what orders them: the start and the end
-// of the launch, each barrier, each meeting of lanes, and nothing else. As blocks get no order
-// among each other, races between neighbouring blocks show too. Compile without -fsanitize: see
-// fiber.h.
+// of the launch, each __syncthreads and each __syncwarp, and nothing else: shuffles and products
+// pass registers on and promise nothing about memory. As blocks get no order among each other,
+// races between neighbouring blocks show too. Compile without -fsanitize: see fiber.h.
 #include "gpuhost.h"
 
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
@@ -53,6 +54,11 @@ struct Thread {
     unsigned mask = 0;
     int source = 0;
     std::uint64_t bits = 0;
+    const void *a = nullptr, *b = nullptr;  ///< its fragments
+    void* c = nullptr;
+    // Copies it started and has not waited for, from `copied` on, and the groups that it has ended.
+    std::vector<Copy> copies;
+    std::size_t copied = 0, groups = 0;
 
     int lane() const { return number % lanes; }
 };
@@ -121,16 +127,17 @@ void finish_barrier() {
     order_members(block.threads, &block.meeting_tags[0]);
 }
 
-void finish_warp_meeting(std::span<Thread* const> members, unsigned mask) {
+/// Those of a warp that meet: by lane, in ascending order.
+using Members = std::span<Thread* const>;
+
+void exchange(Members members) {
     std::uint64_t brought[lanes];
     for (const Thread* member : members) brought[member->lane()] = member->bits;
     for (Thread* member : members) {
-        const bool from_member =
-            member->source >= 0 && member->source < lanes && (mask >> member->source & 1u) != 0;
+        const bool from_member = member->source >= 0 && member->source < lanes &&
+                                 (member->mask >> member->source & 1u) != 0;
         member->bits = from_member ? brought[member->source] : ~std::uint64_t{0};
-        member->state = State::ready;
     }
-    order_members(members, &block.meeting_tags[1 + members.front()->number]);
 }
 
 /// Run by each fiber.
@@ -138,6 +145,11 @@ void thread_main() {
     tsan::acquire(&launch_begins);
     (*block.body)();
     tsan::release(&launch_ends);
+    const Thread& self = *block.current;
+    if (!self.copies.empty())
+        die("thread " + name_of(self.index) +
+            " ends and has not waited for a copy that it started at " +
+            name_of(self.copies[self.copied].where));
     block.current->state = State::ended;
     ++block.ended;
 }
@@ -167,6 +179,8 @@ void start_threads() {
         thread.number = static_cast<int>(i);
         thread.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / (blockDim.x * blockDim.y)};
         thread.state = State::ready;
+        std::vector<Copy>().swap(thread.copies);  // its memory came from the fiber before
+        thread.copied = thread.groups = 0;
         thread.fiber = &thread.fibers[block.number % fibers_each];
         thread.fiber->prepare(thread_main, i);
     }
@@ -249,13 +263,12 @@ void block_barrier(Place where) {
     self.fiber->pause();
 }
 
-std::uint64_t warp_exchange(unsigned mask, std::uint64_t bits, int source, Place where) {
+/// Waits for the lanes of `mask` at the same place. The last one to arrive does `finish` for all.
+void meet_lanes(unsigned mask, Place where, void (*finish)(Members)) {
     Thread& self = current_thread();
     self.where = where;
     self.state = State::at_warp_meeting;
     self.mask = mask;
-    self.bits = bits;
-    self.source = source;
     if (!(mask >> self.lane() & 1u)) die(name_of(self) + " is not in the mask it gives");
 
     std::array<Thread*, lanes> members;
@@ -265,15 +278,31 @@ std::uint64_t warp_exchange(unsigned mask, std::uint64_t bits, int source, Place
         ++named;
         const auto number = static_cast<std::size_t>(self.number - self.lane() + lane);
         if (number >= block.threads.size())
-            die(name_of(self) + " names lane " + std::to_string(lane) +
-                " in its mask, which the block does not have");
+            die(name_of(self) + " waits for lane " + std::to_string(lane) +
+                ", which the block does not have: fill every warp, or name fewer lanes");
         Thread* other = block.threads[number];
         if (other->state == State::at_warp_meeting && other->mask == mask &&
             same(other->where, where))
             members[arrived++] = other;
     }
-    if (arrived == named) finish_warp_meeting({members.data(), arrived}, mask);
+    if (arrived == named) {
+        finish({members.data(), arrived});
+        for (std::size_t i = 0; i < arrived; ++i) members[i]->state = State::ready;
+    }
     self.fiber->pause();
+}
+
+void warp_barrier(unsigned mask, Place where) {
+    meet_lanes(mask, where, [](Members members) {
+        order_members(members, &block.meeting_tags[1 + members.front()->number]);
+    });
+}
+
+std::uint64_t warp_exchange(unsigned mask, std::uint64_t bits, int source, Place where) {
+    Thread& self = current_thread();
+    self.bits = bits;
+    self.source = source;
+    meet_lanes(mask, where, exchange);
     return self.bits;
 }
 
@@ -299,6 +328,7 @@ void* SharedArray::open(std::size_t bytes, std::size_t alignment, Place where) {
     __asan_poison_memory_region(memory, step);
 #endif
     data = static_cast<char*>(memory) + step;
+    size = bytes;
     block.shared_arrays.push_back(this);
     tsan::release(data);
     return data;
@@ -308,4 +338,174 @@ void SharedArray::close() {
     std::free(memory);
     memory = data = nullptr;
 }
+
+// ---- Copies from global to shared memory ----
+
+namespace {
+/// For messages: 7.5.
+std::string capability() {
+    return std::to_string(config().capability / 10) + "." +
+           std::to_string(config().capability % 10);
+}
+
+bool in_shared_memory(const void* pointer, std::size_t bytes) {
+    return std::ranges::any_of(block.shared_arrays, [=](const SharedArray* array) {
+        const auto start = reinterpret_cast<std::uintptr_t>(array->data);
+        const auto first = reinterpret_cast<std::uintptr_t>(pointer);
+        return first >= start && first - start <= array->size &&
+               bytes <= array->size - (first - start);
+    });
+}
+
+Thread& thread_that_copies(Place where) {
+    Thread& self = current_thread();
+    self.where = where;
+    if (!::gpu_copies_async())
+        die(name_of(self) + " copies asynchronously, which GPUs of compute capability " +
+            capability() + " do not: ask gpu_copies_async() first");
+    return self;
+}
+}  // namespace
+
+std::size_t start_copy(void* shared, const void* global, std::size_t bytes, Place where) {
+    Thread& self = thread_that_copies(where);
+    const auto flaw = [&]() -> const char* {
+        if (reinterpret_cast<std::uintptr_t>(shared) % bytes != 0)
+            return "to shared memory that is not aligned to as many";
+        if (reinterpret_cast<std::uintptr_t>(global) % bytes != 0)
+            return "from global memory that is not aligned to as many";
+        if (!in_shared_memory(shared, bytes))
+            return "to where no shared array of its block has them";
+        if (!device_holds(global, bytes)) return "from where device memory does not have them";
+        return nullptr;
+    }();
+    if (flaw) die(name_of(self) + " copies " + std::to_string(bytes) + " bytes " + flaw);
+    self.copies.push_back({shared, global, bytes, self.groups, where});
+    return bytes;
+}
+
+void commit_copies(Place where) { ++thread_that_copies(where).groups; }
+
+bool take_copy(std::size_t pending, Copy& copy, Place where) {
+    Thread& self = thread_that_copies(where);
+    if (self.copies.empty()) return false;
+    copy = self.copies[self.copied];
+    if (copy.group + pending >= self.groups) return false;
+    if (++self.copied == self.copies.size()) {
+        self.copies.clear();
+        self.copied = 0;
+    }
+    return true;
+}
+
+// ---- Products on tensor cores ----
+
+namespace {
+/// The operands of a whole warp. In what follows, g, t, r, s, h and i are gpu_ptx.h's.
+struct Operands {
+    double a[16][16], b[16][8];
+};
+
+/// The bf16 in the lower (0) or upper (1) half of a register: it is the upper half of a float.
+double bf16(std::uint32_t pair, int half) {
+    return std::bit_cast<float>(half == 0 ? pair << 16 : pair & 0xffff0000u);
+}
+
+Operands bf16_operands(Members warp) {
+    Operands all;
+    for (const Thread* thread : warp) {
+        const int g = thread->lane() / 4, t = thread->lane() % 4;
+        const auto* a = static_cast<const std::uint32_t*>(thread->a);
+        const auto* b = static_cast<const std::uint32_t*>(thread->b);
+        for (int h = 0; h < 2; ++h)
+            for (int half = 0; half < 2; ++half) {
+                const int k = 2 * t + 8 * h + half;
+                for (int r = 0; r < 2; ++r) all.a[g + 8 * r][k] = bf16(a[2 * h + r], half);
+                all.b[k][g] = bf16(b[h], half);
+            }
+    }
+    return all;
+}
+
+Operands f64_operands(Members warp) {
+    Operands all;
+    for (const Thread* thread : warp) {
+        const int g = thread->lane() / 4, t = thread->lane() % 4;
+        const auto *a = static_cast<const double*>(thread->a),
+                   *b = static_cast<const double*>(thread->b);
+        for (int i = 0; i < 4; ++i) {
+            for (int r = 0; r < 2; ++r) all.a[g + 8 * r][4 * i + t] = a[2 * i + r];
+            all.b[4 * i + t][g] = b[i];
+        }
+    }
+    return all;
+}
+
+/// c = sum(c, row of A, column of B) for every element of C.
+template <class Real, class Sum>
+void for_each_element(Members warp, const Operands& operands, Sum sum) {
+    for (const Thread* thread : warp) {
+        const int g = thread->lane() / 4, t = thread->lane() % 4;
+        for (int r = 0; r < 2; ++r)
+            for (int s = 0; s < 2; ++s) {
+                Real& c = static_cast<Real*>(thread->c)[2 * r + s];
+                c = sum(c, operands.a[g + 8 * r], &operands.b[0][2 * t + s]);
+            }
+    }
+}
+
+float truncated(double value) {
+    const auto rounded = static_cast<float>(value);
+    return std::abs(static_cast<double>(rounded)) > std::abs(value) ? std::nextafter(rounded, 0.0f)
+                                                                    : rounded;
+}
+
+/// Products of bf16 are exact in double, and their sum is off by a few 2^-53 of its largest term at
+/// most, far below what is then cut off.
+void multiply_bf16(Members warp) {
+    for_each_element<float>(warp, bf16_operands(warp),
+                            [](double c, const double* a, const double* b) {
+                                for (int k = 0; k < 16; ++k) c += a[k] * b[8 * k];
+                                return truncated(c);
+                            });
+}
+
+void multiply_f64(Members warp) {
+    for_each_element<double>(warp, f64_operands(warp),
+                             [](double c, const double* a, const double* b) {
+                                 for (int k = 0; k < 16; ++k) c = std::fma(a[k], b[8 * k], c);
+                                 return c;
+                             });
+}
+
+/// `finish` computes the product for the whole warp.
+void meet_for_product(void* c, const void* a, const void* b, Place where, bool has,
+                      const char* instruction, void (*finish)(Members)) {
+    Thread& self = current_thread();
+    self.where = where;
+    if (!has)
+        die(name_of(self) + " calls " + instruction + ", which GPUs of compute capability " +
+            capability() + " do not have: choose another kernel for them");
+    self.a = a;
+    self.b = b;
+    self.c = c;
+    meet_lanes(~0u, where, finish);
+}
+}  // namespace
+
+void warp_mma(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
+              Place where) {
+    meet_for_product(c, a, b, where, config().capability >= 80, "mma_bf16", multiply_bf16);
+}
+
+void warp_mma(double (&c)[4], const double (&a)[8], const double (&b)[4], Place where) {
+    meet_for_product(c, a, b, where, ::gpu_has_f64_mma(), "mma_f64", multiply_f64);
+}
 }  // namespace gpuhost
+
+bool gpu_copies_async() { return gpuhost::config().capability >= 80; }
+
+bool gpu_has_f64_mma() {
+    const int capability = gpuhost::config().capability;
+    return capability == 80 || capability == 90 || capability == 100;
+}

@@ -9,6 +9,7 @@
 #include <math.h>  // not <cmath> alone: ::exp(float) has to be float, as it is for nvcc
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -59,13 +60,17 @@ struct SharedArray {
     void* open(std::size_t bytes, std::size_t alignment, Place where = Place::current());
     void close();
     void* data = nullptr;  ///< null while no thread of the running block has come by
+    std::size_t size = 0;
     void* memory = nullptr;
 };
 
 int lane();
 void block_barrier(Place where);
-/// Meets the lanes of `mask`; returns the bits that lane `source` of the warp brought, or ones in
-/// every bit (a NaN) where that lane is not in the mask, which CUDA leaves undefined.
+/// Meets the lanes of `mask` and orders what they do before and after.
+void warp_barrier(unsigned mask, Place where);
+/// Meets the lanes of `mask`, which orders nothing in memory; returns the bits that lane `source`
+/// of the warp brought, or ones in every bit (a NaN) where that lane is not in the mask, which CUDA
+/// leaves undefined.
 std::uint64_t warp_exchange(unsigned mask, std::uint64_t bits, int source, Place where);
 
 template <class T>
@@ -95,7 +100,7 @@ inline void __syncthreads(gpuhost::Place where = gpuhost::Place::current()) {
     gpuhost::block_barrier(where);
 }
 inline void __syncwarp(unsigned mask = ~0u, gpuhost::Place where = gpuhost::Place::current()) {
-    gpuhost::warp_exchange(mask, 0, gpuhost::lane(), where);
+    gpuhost::warp_barrier(mask, where);
 }
 
 // Shuffles work within groups of `width` lanes, a power of two. A lane whose source lies outside
@@ -119,6 +124,8 @@ T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = warpSize,
     return gpuhost::shuffle(mask, value, source <= (lane | (width - 1)) ? source : lane, where);
 }
 
+#include "gpuhost_ptx.h"
+
 // ---- The runtime ------------------------------------------------------------------------------
 
 enum cudaError_t {
@@ -130,7 +137,17 @@ enum cudaError_t {
     cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
     cudaErrorInvalidResourceHandle = 400,
+    cudaErrorIllegalState = 401,
+    cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
+    cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureInvalidated = 901,
+    cudaErrorStreamCaptureMerge = 902,
+    cudaErrorStreamCaptureUnmatched = 903,
+    cudaErrorStreamCaptureUnjoined = 904,
+    cudaErrorStreamCaptureIsolation = 905,
+    cudaErrorStreamCaptureImplicit = 906,
+    cudaErrorCapturedEvent = 907,
 };
 enum cudaMemcpyKind {
     cudaMemcpyHostToHost = 0,
@@ -143,10 +160,23 @@ struct cudaDeviceProp {
     int multiProcessorCount;
     int major, minor;
 };
+enum cudaDeviceAttr {
+    cudaDevAttrMultiProcessorCount = 16,
+    cudaDevAttrComputeCapabilityMajor = 75,
+    cudaDevAttrComputeCapabilityMinor = 76,
+};
+enum cudaStreamCaptureMode {
+    cudaStreamCaptureModeGlobal = 0,
+    cudaStreamCaptureModeThreadLocal = 1,
+    cudaStreamCaptureModeRelaxed = 2,
+};
 using cudaStream_t = struct CUstream_st*;
 inline constexpr unsigned cudaStreamNonBlocking = 1;
 using cudaEvent_t = struct CUevent_st*;
-inline constexpr unsigned cudaEventDisableTiming = 2;
+inline constexpr unsigned cudaEventDefault = 0, cudaEventBlockingSync = 1,
+                          cudaEventDisableTiming = 2;
+using cudaGraph_t = struct CUgraph_st*;
+using cudaGraphExec_t = struct CUgraphExec_st*;
 
 cudaError_t cudaGetLastError();
 const char* cudaGetErrorString(cudaError_t error);
@@ -154,6 +184,7 @@ cudaError_t cudaRuntimeGetVersion(int* version);
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes);
 
 // Memory of the device is memory of the host, with an account of what belongs to whom.
@@ -172,17 +203,35 @@ cudaError_t cudaMallocHost(T** pointer, std::size_t bytes) {
 
 // Work given to a stream is done as late as CUDA allows: when somebody waits for it. So a result
 // that is read too early is not there yet, and a pinned source that is overwritten too early has
-// lost its old values. What is given to no stream (nullptr) is done at once.
+// lost its old values. A stream that waits for an event finishes the event's stream up to it, and
+// no further. What is given to no stream (nullptr) is done at once.
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags = 0);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
+cudaError_t cudaEventCreate(cudaEvent_t* event);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
+/// By the host's clock, from when the events' streams came to them.
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream);
+
+// While a stream captures, what it is given goes into a graph. A stream that waits for an event of
+// a capturing one captures too, until the capture ends, and has to be joined by then. What may not
+// be done meanwhile is refused, and spoils the capture. A graph runs its streams as late as they
+// would run: when its launch is reached, the first stream's work, and others' where that waits for
+// it.
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph,
+                                 unsigned long long flags = 0);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
 
 // ---- What tests can ask for and see -----------------------------------------------------------
 
@@ -197,21 +246,33 @@ struct Config {
     int devices = 1;    ///< with 0, cudaGetDeviceCount answers cudaErrorNoDevice
     std::size_t memory = std::size_t{16} << 30;  ///< bytes of a device
     int multiprocessors = 4;
+    int capability = 75;  ///< compute capability x 10 of the GPU that is followed
 };
 
-/// As the environment says: GPUHOST_ORDER=forward|reverse|random, GPUHOST_SEED, GPUHOST_DEVICES and
-/// GPUHOST_MEMORY (bytes). A value that makes no sense ends the process with one line and exit
-/// code 2.
+/// As the environment says: GPUHOST_ORDER=forward|reverse|random, GPUHOST_SEED, GPUHOST_DEVICES,
+/// GPUHOST_MEMORY (bytes) and GPUHOST_CAPABILITY=75|80|86|89|90|100|120. A value that makes no
+/// sense ends the process with one line and exit code 2.
 Config config_from_environment();
 /// What counts now: it starts as config_from_environment(), and tests change it.
 Config& config();
 
-/// Device blocks, pinned blocks, streams and events that were made and not given back.
+/// Device blocks, pinned blocks, streams, events, graphs and graphs made ready to launch that were
+/// made and not given back.
 std::size_t live_allocations();
+
+/// What the device has done since the program began. Streams are late: wait, then ask.
+struct Traffic {
+    std::size_t uploaded = 0, downloaded = 0;  ///< bytes, host to device and back
+    std::size_t launches = 0;                  ///< of kernels, those in graphs too
+    std::size_t graph_launches = 0;
+};
+Traffic traffic();
 
 /// Whether a kernel can use an argument: a pointer has to be null or lead into cudaMalloc's memory
 /// (or just past its end, where nothing may be read).
 bool device_can_reach(const void* pointer);
+/// Whether device memory has all of these bytes, in one block.
+bool device_holds(const void* pointer, std::size_t bytes);
 template <class T>
 bool usable_argument(T value) {
     if constexpr (std::is_pointer_v<T>) return device_can_reach(value);
@@ -220,16 +281,18 @@ bool usable_argument(T value) {
 
 /// What each thread of a grid runs: a kernel with its arguments.
 using ThreadBody = std::function<void()>;
-/// Checks a launch and gives it to the stream.
+/// Checks a launch and gives it to the stream. Arguments are checked again when the kernel runs: a
+/// graph can outlive the memory that it uses.
 cudaError_t launch(dim3 grid, dim3 block, std::size_t shared, cudaStream_t stream,
-                   bool arguments_usable, ThreadBody thread_body);
+                   std::function<bool()> arguments_usable, ThreadBody thread_body);
 void run_grid(dim3 grid, dim3 block, const ThreadBody& thread_body);
 }  // namespace gpuhost
 
 template <class... Params, class... Args>
 cudaError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared,
                        cudaStream_t stream, Args... args) {
-    return gpuhost::launch(grid, block, shared, stream,
-                           (gpuhost::usable_argument(static_cast<Params>(args)) && ...),
-                           [=] { kernel(static_cast<Params>(args)...); });
+    return gpuhost::launch(
+        grid, block, shared, stream,
+        [=] { return (gpuhost::usable_argument(static_cast<Params>(args)) && ...); },
+        [=] { kernel(static_cast<Params>(args)...); });
 }

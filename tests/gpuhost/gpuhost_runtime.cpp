@@ -4,14 +4,18 @@
 // NaN bytes (so that a read of what was never written shows), and entered in an account: a pointer
 // of the wrong side, a range that does not fit its block or a kernel argument that leads to host
 // memory is an error here, as it is, sooner or later, on a GPU. Streams keep their work until
-// somebody waits for it, so that a forgotten wait shows.
+// somebody waits for it, so that a forgotten wait shows; graphs are what streams were given.
+#include <array>
 #include <charconv>
+#include <chrono>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -19,8 +23,13 @@
 
 #include "gpuhost.h"
 
-struct CUstream_st {
-    std::deque<std::function<void()>> waiting;
+namespace {
+using Work = std::function<void()>;
+using Clock = std::chrono::steady_clock;
+
+/// What a stream still has to do.
+struct Queue {
+    std::deque<Work> waiting;
     std::size_t given = 0;  ///< over the stream's life
 
     void finish_first(std::size_t count) {
@@ -33,10 +42,59 @@ struct CUstream_st {
     void finish() { finish_first(given); }
 };
 
-/// Past when the first `after` pieces of the stream's work are done.
+/// What a graph does in place of one of its streams: work, or, where there is none, a wait until
+/// another of the streams has done its first `count` pieces.
+struct Node {
+    Work work;
+    std::size_t branch = 0, count = 0;
+};
+/// Per stream, the one that the capture began with first.
+using Branches = std::vector<std::vector<Node>>;
+
+/// A graph that is run once: each branch only as far as it has to be.
+class GraphRun {
+  public:
+    explicit GraphRun(const Branches& branches) : branches_(branches), done_(branches.size()) {}
+    void finish_first(std::size_t branch, std::size_t count) {
+        while (done_[branch] < count) {
+            const Node& node = branches_[branch][done_[branch]++];
+            node.work ? node.work() : finish_first(node.branch, node.count);
+        }
+    }
+
+  private:
+    const Branches& branches_;
+    std::vector<std::size_t> done_;
+};
+
+/// The graph that streams are being captured into.
+struct Capture {
+    Branches branches;
+    bool valid = true;
+};
+}  // namespace
+
+struct CUstream_st {
+    std::shared_ptr<Queue> queue = std::make_shared<Queue>();
+    std::shared_ptr<Capture> capture;  ///< null while it does not capture
+    std::size_t branch = 0;            ///< of the capture
+};
+
+/// Past when the first `after` pieces of what it was recorded in are done.
 struct CUevent_st {
-    cudaStream_t stream = nullptr;
-    std::size_t after = 0;
+    bool timed = false;
+    std::shared_ptr<Queue> queue;      ///< null: past
+    std::weak_ptr<Capture> capture{};  ///< of the stream it was last recorded in
+    bool captured = false;
+    std::size_t branch = 0, after = 0;
+    std::shared_ptr<std::optional<Clock::time_point>> reached{};  ///< null: never recorded
+};
+
+struct CUgraph_st {
+    std::shared_ptr<const Branches> branches;
+};
+struct CUgraphExec_st {
+    std::shared_ptr<const Branches> branches;
 };
 
 namespace gpuhost {
@@ -92,37 +150,129 @@ class Account {
 Account device_memory, pinned_memory;
 std::set<cudaStream_t> streams;
 std::set<cudaEvent_t> events;
+std::set<cudaGraph_t> graphs;
+std::set<cudaGraphExec_t> graph_execs;
 cudaError_t last_error = cudaSuccess;
+Traffic all_traffic;
 
 cudaError_t result(cudaError_t error) {
     if (error != cudaSuccess) last_error = error;
     return error;
 }
 
-void give(cudaStream_t stream, std::function<void()> work) {
+void give(cudaStream_t stream, Work work) {
     if (!stream) return work();
-    stream->waiting.push_back(std::move(work));
-    ++stream->given;
+    if (stream->capture)
+        return stream->capture->branches[stream->branch].push_back({std::move(work)});
+    stream->queue->waiting.push_back(std::move(work));
+    ++stream->queue->given;
 }
 
 /// As CUDA does before it takes memory back.
 void finish_all_streams() {
-    for (cudaStream_t stream : streams) stream->finish();
+    for (cudaStream_t stream : streams) stream->queue->finish();
+}
+
+/// What must not be done while a stream captures spoils the capture.
+cudaError_t spoil(cudaStream_t stream, cudaError_t error) {
+    stream->capture->valid = false;
+    return result(error);
+}
+
+/// Allocating and freeing memory may wait for the device, so that no stream may be capturing.
+bool spoils_captures() {
+    bool any = false;
+    for (cudaStream_t stream : streams)
+        if (stream->capture) {
+            any = true;
+            spoil(stream, cudaErrorStreamCaptureUnsupported);
+        }
+    return any;
+}
+
+/// Its streams are streams as any others again.
+void end_capture(std::shared_ptr<const Capture> capture) {
+    for (cudaStream_t stream : streams)
+        if (stream->capture == capture) stream->capture.reset();
+}
+
+/// A wait for what `event` stands for in its capture: an edge of the graph.
+cudaError_t wait_for_captured(cudaStream_t stream, const CUevent_st& event) {
+    const std::shared_ptr<Capture> capture = event.capture.lock();
+    if (!capture) return result(cudaErrorCapturedEvent);  // it is a place in a finished graph
+    if (!stream) {
+        capture->valid = false;
+        return result(cudaErrorStreamCaptureImplicit);
+    }
+    if (stream->capture && stream->capture != capture) {
+        capture->valid = false;
+        return spoil(stream, cudaErrorStreamCaptureMerge);
+    }
+    if (!stream->capture) {
+        stream->capture = capture;
+        stream->branch = capture->branches.size();
+        capture->branches.emplace_back();
+    }
+    capture->branches[stream->branch].push_back({nullptr, event.branch, event.after});
+    return cudaSuccess;
+}
+
+/// Whether all that the graph's streams do is waited for, through whatever others, by the first.
+bool joined(const Branches& branches) {
+    std::vector<std::size_t> waited_for(branches.size());
+    const std::function<void(std::size_t, std::size_t)> reach = [&](std::size_t branch,
+                                                                    std::size_t count) {
+        while (waited_for[branch] < count) {
+            const Node& node = branches[branch][waited_for[branch]++];
+            if (!node.work) reach(node.branch, node.count);
+        }
+    };
+    reach(0, branches[0].size());
+    for (std::size_t b = 0; b < branches.size(); ++b)
+        if (waited_for[b] < branches[b].size()) return false;
+    return true;
+}
+
+bool in_an_account(const void* pointer, std::size_t bytes) {
+    return device_memory.contains(pointer, bytes) || pinned_memory.contains(pointer, bytes);
+}
+
+[[noreturn]] void die_of_freed_memory(const char* what) {
+    std::fprintf(stderr,
+                 "gpuhost: %s uses memory that was freed after it was put on its stream or "
+                 "into its graph: keep the memory as long as the graph\n",
+                 what);
+    std::abort();
+}
+
+void count_bytes(std::size_t bytes, cudaMemcpyKind kind) {
+    if (kind == cudaMemcpyHostToDevice) all_traffic.uploaded += bytes;
+    if (kind == cudaMemcpyDeviceToHost) all_traffic.downloaded += bytes;
 }
 
 /// Only a copy between device and pinned memory leaves the host free to go on at once.
-void give_copy(void* to, const void* from, std::size_t bytes, cudaStream_t stream) {
-    const auto pageable = [bytes](const void* pointer) {
-        return !device_memory.contains(pointer, bytes) && !pinned_memory.contains(pointer, bytes);
-    };
-    if (pageable(from)) {  // CUDA takes a copy of it before it returns
+cudaError_t give_copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                      cudaStream_t stream) {
+    const bool from_pageable = !in_an_account(from, bytes), to_pageable = !in_an_account(to, bytes);
+    if ((from_pageable || to_pageable) && stream && stream->capture)
+        return spoil(stream, cudaErrorStreamCaptureUnsupported);
+    if (from_pageable) {  // CUDA takes a copy of it before it returns
         const auto* start = static_cast<const char*>(from);
         std::vector<char> taken(start, start + bytes);
-        give(stream, [=] { std::memcpy(to, taken.data(), bytes); });
+        give(stream, [=] {
+            count_bytes(bytes, kind);
+            std::memcpy(to, taken.data(), bytes);
+        });
     } else {
-        give(stream, [=] { std::memcpy(to, from, bytes); });
+        give(stream, [=] {
+            if (!in_an_account(from, bytes) || (!to_pageable && !in_an_account(to, bytes)))
+                die_of_freed_memory("a copy");
+            count_bytes(bytes, kind);
+            std::memcpy(to, from, bytes);
+        });
     }
-    if (stream && pageable(to)) stream->finish();
+    if (stream && to_pageable) stream->queue->finish();
+    return cudaSuccess;
 }
 
 bool is_stream(cudaStream_t stream) { return !stream || streams.contains(stream); }
@@ -153,6 +303,16 @@ Order order_from_environment() {
     refuse("GPUHOST_ORDER", text, "forward, reverse or random");
 }
 
+constexpr std::array capabilities = {75, 80, 86, 89, 90, 100, 120};
+
+int capability_from_environment(int otherwise) {
+    const char* text = std::getenv("GPUHOST_CAPABILITY");
+    if (!text) return otherwise;
+    for (const int capability : capabilities)
+        if (text == std::to_string(capability)) return capability;
+    refuse("GPUHOST_CAPABILITY", text, "75, 80, 86, 89, 90, 100 or 120");
+}
+
 bool legal_grid(dim3 grid) {
     return grid.x >= 1 && grid.x <= INT_MAX && grid.y >= 1 && grid.y <= 65535 && grid.z >= 1 &&
            grid.z <= 65535;
@@ -171,6 +331,7 @@ Config config_from_environment() {
     c.devices =
         static_cast<int>(number_from("GPUHOST_DEVICES", static_cast<std::size_t>(c.devices), 64));
     c.memory = number_from("GPUHOST_MEMORY", c.memory, SIZE_MAX);
+    c.capability = capability_from_environment(c.capability);
     return c;
 }
 
@@ -180,21 +341,29 @@ Config& config() {
 }
 
 std::size_t live_allocations() {
-    return device_memory.count() + pinned_memory.count() + streams.size() + events.size();
+    return device_memory.count() + pinned_memory.count() + streams.size() + events.size() +
+           graphs.size() + graph_execs.size();
 }
 
-bool device_can_reach(const void* pointer) {
-    return !pointer || device_memory.contains(pointer, 0);
+Traffic traffic() { return all_traffic; }
+
+bool device_holds(const void* pointer, std::size_t bytes) {
+    return device_memory.contains(pointer, bytes);
 }
+bool device_can_reach(const void* pointer) { return !pointer || device_holds(pointer, 0); }
 
 cudaError_t launch(dim3 grid, dim3 block, std::size_t shared, cudaStream_t stream,
-                   bool arguments_usable, ThreadBody thread_body) {
+                   std::function<bool()> arguments_usable, ThreadBody thread_body) {
     // Shared arrays are static in this project: no launch asks for more.
     if (!legal_grid(grid) || !legal_block(block) || shared != 0)
         return result(cudaErrorInvalidConfiguration);
     if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
-    if (!arguments_usable) return result(cudaErrorIllegalAddress);
-    give(stream, [=, body = std::move(thread_body)] { run_grid(grid, block, body); });
+    if (!arguments_usable()) return result(cudaErrorIllegalAddress);
+    give(stream, [=, usable = std::move(arguments_usable), body = std::move(thread_body)] {
+        if (!usable()) die_of_freed_memory("a kernel");
+        ++all_traffic.launches;
+        run_grid(grid, block, body);
+    });
     return cudaSuccess;
 }
 }  // namespace gpuhost
@@ -221,8 +390,28 @@ const char* cudaGetErrorString(cudaError_t error) {
             return "invalid device ordinal";
         case cudaErrorInvalidResourceHandle:
             return "invalid resource handle";
+        case cudaErrorIllegalState:
+            return "the operation cannot be performed in the present state";
+        case cudaErrorNotReady:
+            return "device not ready";
         case cudaErrorIllegalAddress:
             return "a kernel was given a pointer to host memory";
+        case cudaErrorStreamCaptureUnsupported:
+            return "operation not permitted when stream is capturing";
+        case cudaErrorStreamCaptureInvalidated:
+            return "operation failed due to a previous error during capture";
+        case cudaErrorStreamCaptureMerge:
+            return "operation would result in a merge of separate capture sequences";
+        case cudaErrorStreamCaptureUnmatched:
+            return "capture was not ended in the same stream as it began";
+        case cudaErrorStreamCaptureUnjoined:
+            return "capturing stream has unjoined work";
+        case cudaErrorStreamCaptureIsolation:
+            return "dependency created on uncaptured work in another stream";
+        case cudaErrorStreamCaptureImplicit:
+            return "operation would make the legacy stream depend on a capturing blocking stream";
+        case cudaErrorCapturedEvent:
+            return "operation not permitted on an event last recorded in a capturing stream";
     }
     return "unrecognized error code";
 }
@@ -248,9 +437,28 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
     *properties = {};
     std::snprintf(properties->name, sizeof properties->name, "gpuhost (kernels on the CPU)");
     properties->multiProcessorCount = config().multiprocessors;
-    properties->major = 7;  // the oldest GPUs the project is built for
-    properties->minor = 5;
+    properties->major = config().capability / 10;
+    properties->minor = config().capability % 10;
     return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
+    cudaDeviceProp properties;
+    if (const cudaError_t error = cudaGetDeviceProperties(&properties, device);
+        error != cudaSuccess)
+        return error;
+    switch (attribute) {
+        case cudaDevAttrMultiProcessorCount:
+            *value = properties.multiProcessorCount;
+            return cudaSuccess;
+        case cudaDevAttrComputeCapabilityMajor:
+            *value = properties.major;
+            return cudaSuccess;
+        case cudaDevAttrComputeCapabilityMinor:
+            *value = properties.minor;
+            return cudaSuccess;
+    }
+    return result(cudaErrorInvalidValue);
 }
 
 cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes) {
@@ -261,6 +469,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes) {
 
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
     *pointer = nullptr;
+    if (spoils_captures()) return cudaErrorStreamCaptureUnsupported;
     if (bytes == 0) return cudaSuccess;
     std::size_t free_bytes = 0, total_bytes = 0;
     cudaMemGetInfo(&free_bytes, &total_bytes);
@@ -270,18 +479,21 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
 }
 
 cudaError_t cudaFree(void* pointer) {
+    if (spoils_captures()) return cudaErrorStreamCaptureUnsupported;
     finish_all_streams();
     return result(!pointer || device_memory.release(pointer) ? cudaSuccess : cudaErrorInvalidValue);
 }
 
 cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
     *pointer = nullptr;
+    if (spoils_captures()) return cudaErrorStreamCaptureUnsupported;
     if (bytes == 0) return cudaSuccess;
     *pointer = pinned_memory.allocate(bytes);
     return result(*pointer ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 
 cudaError_t cudaFreeHost(void* pointer) {
+    if (spoils_captures()) return cudaErrorStreamCaptureUnsupported;
     finish_all_streams();
     return result(!pointer || pinned_memory.release(pointer) ? cudaSuccess : cudaErrorInvalidValue);
 }
@@ -294,9 +506,9 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
     if (!streams.contains(stream)) return result(cudaErrorInvalidResourceHandle);
-    stream->finish();
-    for (cudaEvent_t event : events)
-        if (event->stream == stream) event->stream = nullptr;
+    if (stream->capture) stream->capture->valid = false;
+    if (stream->capture && stream->branch == 0) end_capture(stream->capture);
+    stream->queue->finish();
     streams.erase(stream);
     delete stream;
     return cudaSuccess;
@@ -304,14 +516,34 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
-    if (stream) stream->finish();
+    if (!stream) return cudaSuccess;
+    if (stream->capture) return spoil(stream, cudaErrorStreamCaptureUnsupported);
+    stream->queue->finish();
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
+    if (!is_stream(stream) || !events.contains(event))
+        return result(cudaErrorInvalidResourceHandle);
+    if (flags != 0) return result(cudaErrorInvalidValue);
+    if (event->captured) return wait_for_captured(stream, *event);
+    if (stream && stream->capture && event->reached)
+        return spoil(stream, cudaErrorStreamCaptureIsolation);
+    if (event->queue)
+        give(stream, [queue = event->queue, after = event->after] { queue->finish_first(after); });
     return cudaSuccess;
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
-    if (flags != cudaEventDisableTiming) return result(cudaErrorInvalidValue);
+    if ((flags & ~(cudaEventBlockingSync | cudaEventDisableTiming)) != 0)
+        return result(cudaErrorInvalidValue);
     *event = *events.insert(new CUevent_st).first;
+    (*event)->timed = (flags & cudaEventDisableTiming) == 0;
     return cudaSuccess;
+}
+
+cudaError_t cudaEventCreate(cudaEvent_t* event) {
+    return cudaEventCreateWithFlags(event, cudaEventDefault);
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
@@ -323,13 +555,95 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     if (!events.contains(event) || !is_stream(stream))
         return result(cudaErrorInvalidResourceHandle);
-    *event = {stream, stream ? stream->given : 0};
+    CUevent_st now;
+    now.timed = event->timed;
+    now.reached = std::make_shared<std::optional<Clock::time_point>>();
+    if (stream && stream->capture) {
+        now.captured = true;
+        now.capture = stream->capture;
+        now.branch = stream->branch;
+        now.after = stream->capture->branches[stream->branch].size();
+    } else {
+        give(stream, [reached = now.reached] { *reached = Clock::now(); });
+        if (stream) now.queue = stream->queue;
+        if (stream) now.after = stream->queue->given;
+    }
+    *event = now;
     return cudaSuccess;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     if (!events.contains(event)) return result(cudaErrorInvalidResourceHandle);
-    if (event->stream) event->stream->finish_first(event->after);
+    if (event->captured) {
+        if (const auto capture = event->capture.lock()) capture->valid = false;
+        return result(cudaErrorCapturedEvent);
+    }
+    if (event->queue) event->queue->finish_first(event->after);
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
+    for (cudaEvent_t event : {start, end}) {
+        if (!events.contains(event) || !event->timed || !event->reached)
+            return result(cudaErrorInvalidResourceHandle);
+        if (event->captured) return result(cudaErrorCapturedEvent);
+    }
+    if (!*start->reached || !*end->reached) return result(cudaErrorNotReady);
+    *milliseconds =
+        std::chrono::duration<float, std::milli>(**end->reached - **start->reached).count();
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
+    if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
+    if (mode != cudaStreamCaptureModeThreadLocal) return result(cudaErrorInvalidValue);
+    if (!stream) return result(cudaErrorStreamCaptureUnsupported);
+    if (stream->capture) return spoil(stream, cudaErrorIllegalState);
+    stream->capture = std::make_shared<Capture>(Capture{Branches(1)});
+    stream->branch = 0;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+    *graph = nullptr;
+    if (!streams.contains(stream)) return result(cudaErrorInvalidResourceHandle);
+    const std::shared_ptr<Capture> capture = stream->capture;
+    if (!capture) return result(cudaErrorIllegalState);
+    if (stream->branch != 0) return spoil(stream, cudaErrorStreamCaptureUnmatched);
+    end_capture(capture);
+    if (!capture->valid) return result(cudaErrorStreamCaptureInvalidated);
+    if (!joined(capture->branches)) return result(cudaErrorStreamCaptureUnjoined);
+    *graph = *graphs.insert(new CUgraph_st).first;
+    (*graph)->branches = std::make_shared<const Branches>(std::move(capture->branches));
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+    if (graphs.erase(graph) == 0) return result(cudaErrorInvalidValue);
+    delete graph;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph,
+                                 unsigned long long flags) {
+    if (!graphs.contains(graph) || flags != 0) return result(cudaErrorInvalidValue);
+    *exec = *graph_execs.insert(new CUgraphExec_st{graph->branches}).first;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
+    if (graph_execs.erase(exec) == 0) return result(cudaErrorInvalidValue);
+    delete exec;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+    if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
+    if (!graph_execs.contains(exec)) return result(cudaErrorInvalidValue);
+    give(stream, [branches = exec->branches] {
+        ++all_traffic.graph_launches;
+        GraphRun(*branches).finish_first(0, branches->front().size());
+    });
     return cudaSuccess;
 }
 
@@ -345,14 +659,16 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
     const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
     if (!right_side(to, to_device) || !right_side(from, from_device))
         return result(cudaErrorInvalidValue);
-    give_copy(to, from, bytes, stream);
-    return cudaSuccess;
+    return give_copy(to, from, bytes, kind, stream);
 }
 
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
     if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
     if (bytes == 0) return cudaSuccess;
     if (!device_memory.contains(to, bytes)) return result(cudaErrorInvalidValue);
-    give(stream, [=] { std::memset(to, value, bytes); });
+    give(stream, [=] {
+        if (!device_memory.contains(to, bytes)) die_of_freed_memory("a memset");
+        std::memset(to, value, bytes);
+    });
     return cudaSuccess;
 }
