@@ -12,7 +12,7 @@
 # changes; all that is built from those flags depends on that file.
 
 # ---- what is built from what ---------------------------------------------------------------------
-LIBRARY      := comm cores neural_network mnist_reader cpu_replica cpu_isa judge
+LIBRARY      := comm cores neural_network mnist_reader cpu_replica cpu_isa gpu_plan judge
 # The products on the CPU: in float on x86-64 oneDNN and bf16 tiles, otherwise Eigen.
 X86_64       := $(filter x86_64-%,$(shell $(CXX) -dumpmachine))
 GEMM_onednn  := cpu_gemm_onednn cpu_bf16x3.tiles
@@ -20,9 +20,12 @@ GEMM_eigen   := cpu_gemm_by_isa cpu_bf16x3_absent
 EACH_ISA_onednn := cpu_func
 EACH_ISA_eigen  := cpu_func cpu_gemm_eigen
 PROGRAM      := options device report grade
-CUDA_FILES   := gpu_func gpu_replica gpu_cublas
+# The kernels and what uses them; bf16x3 is a way to multiply floats.
+GPU_FILES     = gpu_func gpu_head gpu_gemm $(if $(filter float,$(REAL)),gpu_bf16x3) gpu_replica \
+                gpu_gemm_timing
+CUDA_FILES    = $(GPU_FILES) gpu_cublas
 RUNNER_FILES := gpuhost gpuhost_runtime
-KERNEL_TESTS := test_kernels
+KERNEL_TESTS := test_kernels test_kernels_gemm test_kernels_head test_gpu_ladder
 TRAIN_TESTS  := test_train counted_new
 CLI_TESTS    := test_cli
 UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS),\
@@ -84,7 +87,9 @@ ifdef NVCC
 NVCC_VERSION := $(lastword $(shell $(NVCC) --version | grep -o 'V[0-9.]*'))
 NVCC_LIBS := $(shell $(NVCC) --dryrun -x cu /dev/null 2>&1 | sed -n 's/.*LIBRARIES=//p' | tr -d '"')
 NVCC_KNOWS := $(patsubst sm_%,%,$(shell $(NVCC) --list-gpu-code))
-EVERY_ARCH := $(filter 75 80 86 89 90,$(NVCC_KNOWS))
+# Machine code for 8.0 runs on 8.6 and 8.9 too, and newer GPUs take the PTX.
+EVERY_ARCH ?= $(filter 75 80 90,$(NVCC_KNOWS))
+CHECKED_ARCHS := $(filter 75 80 86 90 100 120,$(NVCC_KNOWS))
 # The GPUs' own architectures are asked for once, not again by each make inside this one.
 ifeq ($(MAKELEVEL),0)
 GPU_FOUND := $(sort $(subst .,,$(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | grep -xE '[0-9]+\.[0-9]+')))
@@ -114,7 +119,8 @@ WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 HOST     := -std=c++20 -g $(OPTIMISE) $(WARN) -ffp-contract=off $(DOUBLE_FLAG) $(SAN) -I. -MMD -MP
 MPI_HOST := $(HOST) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX
 NVCC_HOST_WARN := -Wall,-Wextra,-Wshadow,-ffp-contract=off
-NVCC_FLAGS := -std=c++20 -ccbin $(CXX) $(GENCODE) -t 2 -Werror all-warnings \
+# With REPORT=1, an object's registers and shared memory go to a .log beside it.
+NVCC_FLAGS := -std=c++20 -ccbin $(CXX) $(GENCODE) $(if $(REPORT),-Xptxas -v,-t 2) -Werror all-warnings \
     $(if $(filter 1,$(DEBUG)),-O0 -g -G -D_GLIBCXX_ASSERTIONS,-O2 -lineinfo) -Xcompiler=$(NVCC_HOST_WARN) \
     $(DOUBLE_FLAG) -I. -MMD -MP
 # The .cu files are C++ to g++, which knows none of nvcc's pragmas.
@@ -143,14 +149,17 @@ OBJECTS      := $(patsubst %,$(B)/%.o,$(LIBRARY) $(GEMM_$(GEMM))) \
 GPU_cuda     := $(CUDA_FILES:%=$(B)/cuda/%.o)
 GPU_absent   := $(B)/gpu_absent.o
 RUNNER       := $(RUNNER_FILES:%=$(B)/gpuhost/tests/gpuhost/%.o)
-GPU_gpuhost  := $(addprefix $(B)/gpuhost/,gpu_func.o gpu_replica.o tests/gpuhost/no_cublas.o) $(RUNNER)
+GPU_gpuhost  := $(GPU_FILES:%=$(B)/gpuhost/%.o) $(B)/gpuhost/tests/gpuhost/no_cublas.o $(RUNNER)
+# The GPU's benchmark, which needs neither MPI nor a network.
+GPU_BENCH    := gpu_bench gpu_contest gpu_problem gpu_steps gpu_ladder
 TESTS_QUICK  := main $(B)/main_gpuhost \
                 $(addprefix $(B)/tests/,unit_tests cli_tests kernel_tests_gpuhost train_tests_gpuhost)
 TESTS_CUDA   := $(if $(NVCC),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
 
 # ---- targets -------------------------------------------------------------------------------------
 .PHONY: run test test-quick test-custom test-binaries test-slurm sanitized bench bench-programs \
-        bench-peers scaling gpu-objects gpu-check lint format clean help FORCE
+        bench-peers bench-gpu bench-gpu-trial scaling gpu-objects gpu-check lint \
+        format clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 .DEFAULT_GOAL := main
@@ -190,18 +199,37 @@ bench: bench-programs  ## speed on the CPU, beside every peer that is installed 
 	$(Q)python3 -B bench/bench.py --main-float build/float/main --main-double build/double/main \
 	    --main-no-mpi build/float/bench/main_no_mpi --limits build/float/bench/limits $(ARGS)
 
+bench-gpu: BENCH := gpu_bench
+bench-gpu-trial: BENCH := gpu_bench_gpuhost
+bench-gpu bench-gpu-trial:
+	$(Q)+for t in float double; do $(MAKE) --no-print-directory \
+	    DOUBLE_FLAG=$$([ $$t = float ] || echo -DUSE_DOUBLE) \
+	    $(if $(filter gpu_bench,$(BENCH)),CUDA=1) build/$$t/bench/$(BENCH) build/$$t/bench/gpu_model || exit; done
+	$(Q)$(if $(filter gpu_bench,$(BENCH)),,GPUHOST_CAPABILITY=90) python3 -B bench/gpu_report.py \
+	    --bench $(foreach t,float double,build/$(t)/bench/$(BENCH)) \
+	    --model $(foreach t,float double,build/$(t)/bench/gpu_model) \
+	    $(if $(filter gpu_bench,$(BENCH)),,--trial --out build/bench-gpu-trial) $(ARGS)
+bench-gpu:  ## speed of the kernels on a GPU, beside cuBLAS and PyTorch, to bench/results/
+bench-gpu-trial:  ## tries that benchmark on the kernel runner, at tiny sizes: its times mean nothing
+
 bench-peers:  ## installs the peers (PyTorch, NumPy, scikit-learn) in build/peers: several GB
 	$(Q)bench/peers/setup.sh
 
 scaling: bench-programs  ## the cost of a step as ranks grow, and what it says of 10,000 nodes
 	$(Q)python3 -B bench/scaling.py $(ARGS)
 
-gpu-check:  ## compiles the kernels for every architecture, float and double, all warnings as errors
-	$(Q)+$(MAKE) --no-print-directory CUDA=1 GPU_FOUND= DOUBLE_FLAG= B=build/gpu-check/float gpu-objects
-	$(Q)+$(MAKE) --no-print-directory CUDA=1 GPU_FOUND= DOUBLE_FLAG=-DUSE_DOUBLE B=build/gpu-check/double gpu-objects
-gpu-objects: $(GPU_cuda)
+# A GEMM kernel that does not fit its registers would be right, only several times slower.
+gpu-check:  ## the kernels for every architecture, all warnings as errors; build/gpu-check/kernels.txt
+	$(Q)tests/ptxas_table.py --self-test
+	$(Q)+for double in "" -DUSE_DOUBLE; do $(MAKE) --no-print-directory CUDA=1 GPU_FOUND= \
+	    EVERY_ARCH="$(CHECKED_ARCHS)" REPORT=1 DOUBLE_FLAG=$$double \
+	    B=build/gpu-check/$$([ -z "$$double" ] && echo float || echo double) gpu-objects || exit; done
+	$(Q)tests/ptxas_table.py --out build/gpu-check/kernels.txt \
+	    $$(for log in build/gpu-check/float/cuda/*.log; do echo float=$$log; done) \
+	    $$(for log in build/gpu-check/double/cuda/*.log; do echo double=$$log; done)
+gpu-objects: $(patsubst %,$(B)/cuda/%.o,$(filter-out gpu_replica gpu_gemm_timing gpu_cublas,$(CUDA_FILES)))
 
-SOURCES := $(wildcard *.cpp *.h *.cu bench/*.cpp tests/*.cpp tests/*.h tests/gpuhost/*.cpp tests/gpuhost/*.h)
+SOURCES := $(wildcard *.cpp *.h *.cu bench/*.cpp bench/*.cu bench/*.h tests/*.cpp tests/*.h tests/gpuhost/*.cpp tests/gpuhost/*.h)
 SCRIPTS := $(wildcard *.sh tests/*.sh tests/*/*.sh .ci/run)
 TIDY := -std=c++20 -I. $(patsubst -I%,-isystem %,$(filter -I%,$(shell $(MPICXX) -show))) \
     $(addprefix -isystem ,$(EIGEN)) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX -DCPU_ISA=baseline
@@ -253,7 +281,7 @@ nm -C $@ | awk '$$2 == "W" && !/$(1)/ { print "$@ has code that is not $(1) alon
 endef
 
 $(B)/cuda/%.o: %.cu $(B)/cuda.flags
-	$(call compile,NVCC,$(NVCC) $(NVCC_FLAGS))
+	$(call compile,NVCC,$(NVCC) $(NVCC_FLAGS)) $(if $(REPORT),2>$@.log || { cat $@.log >&2; exit 1; })
 $(B)/cuda/%.o: %.cpp $(B)/cuda.flags
 	$(call compile,NVCC,$(NVCC) $(NVCC_FLAGS) -x cu)
 
@@ -272,9 +300,10 @@ $(B)/tests/unit_tests: $(UNIT_TESTS:%=$(B)/tests/%.o) $(COMMAND_LINE) $(OBJECTS)
 $(B)/tests/cli_tests: $(CLI_TESTS:%=$(B)/tests/%.o)
 	$(call link,-lgtest -lgtest_main)
 $(B)/tests/kernel_tests_gpuhost: $(KERNEL_TESTS:%=$(B)/gpuhost/tests/%.o) \
-        $(B)/gpuhost/tests/gpuhost/test_gpuhost.o $(OBJECTS) $(GPU_gpuhost)
+        $(addprefix $(B)/gpuhost/,tests/gpuhost/test_gpuhost.o tests/gpuhost/test_replica.o bench/gpu_ladder.o) $(OBJECTS) $(GPU_gpuhost)
 	$(call link,-lgtest -lgtest_main $(LIBS_gpuhost))
-$(B)/tests/kernel_tests_cuda: $(KERNEL_TESTS:%=$(B)/cuda/tests/%.o) $(OBJECTS) $(GPU_cuda)
+$(B)/tests/kernel_tests_cuda: $(KERNEL_TESTS:%=$(B)/cuda/tests/%.o) $(B)/cuda/bench/gpu_ladder.o \
+        $(OBJECTS) $(GPU_cuda)
 	$(call link,-lgtest -lgtest_main $(LIBS_cuda))
 $(B)/tests/train_tests_%: $(TRAIN_TESTS:%=$(B)/tests/%.o) $(B)/tests/mpi_main.o $(OBJECTS)
 	$(call link,-lgtest $(LIBS_$*))
@@ -291,6 +320,18 @@ $(B)/bench/main_no_mpi: $(B)/main.o $(COMMAND_LINE) $(filter-out $(B)/comm.o,$(O
         $(B)/bench/comm_absent.o $(GPU_absent)
 	$(show) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $(filter %.o,$^) $(LDFLAGS) $(LIBS)
+
+# cudaMemcpyAsync is wrapped to count what goes to the GPU; the kernel runner counts by itself.
+$(B)/bench/gpu_bench: $(GPU_BENCH:%=$(B)/cuda/bench/%.o) $(B)/cuda/bench/gpu_traffic.o $(GPU_cuda) $(B)/gpu_plan.o
+	$(show) LINK $@
+	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS) -Wl,--wrap=cudaMemcpyAsync $(LIBS_cuda) -ldl
+$(B)/bench/gpu_bench_gpuhost: $(GPU_BENCH:%=$(B)/gpuhost/bench/%.o) \
+        $(B)/gpuhost/tests/gpuhost/gpu_traffic.o $(GPU_gpuhost) $(B)/gpu_plan.o
+	$(show) LINK $@
+	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS) $(LIBS_gpuhost)
+$(B)/bench/gpu_model: $(B)/bench/gpu_model.o $(B)/gpu_plan.o
+	$(show) LINK $@
+	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS)
 
 host.text := $(MPICXX) $(shell $(MPICXX) --version | head -n 1) $(CXX) $(MPI) $(MPI_HOST) $(CPU_FLAGS) $(ISAS)
 cuda.text := $(NVCC) $(NVCC_VERSION) $(NVCC_FLAGS)

@@ -168,7 +168,7 @@ class CpuReplica : public Replica {
         });
     }
 
-    nn_real* gradient() override { return gradient_; }
+    GradientPart gradient(int) override { return {0, {gradient_, layout_.total()}}; }
 
     void step(nn_real rate, nn_real reg) override {
         const nn_real* const mine = gradient_;

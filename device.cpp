@@ -19,13 +19,17 @@ void check_device(const Comm& comm, const Options& options, const CudaDevices& c
     if (options.cuda_aware && !Comm::is_cuda_aware())
         throw InputError("--cuda-aware: this MPI (" + Comm::library_version() +
                          ") does not take device memory; leave the flag out");
-    if (options.gemm == "bf16x3" && !on_cuda && !bf16x3_available())
-        throw InputError(std::string("--gemm bf16x3: ") +
-                         (sizeof(nn_real) == sizeof(double)
-                              ? "this is the build in double"
-                              : "the processor of rank " + std::to_string(comm.rank()) +
-                                    " has no bf16 tiles (AMX), or its system keeps them back") +
-                         "; use --gemm auto or fp32");
+    if (options.gemm == "bf16x3" && !(on_cuda ? cuda.bf16x3 : bf16x3_available())) {
+        const std::string rank = "rank " + std::to_string(comm.rank());
+        throw InputError(
+            std::string("--gemm bf16x3: ") +
+            (sizeof(nn_real) == sizeof(double) ? "this is the build in double"
+             : on_cuda ? "a GPU of " + rank + " has no bf16 tensor cores (compute capability 8.0)"
+                       : "the processor of " + rank +
+                             " has no bf16 tiles (AMX), or its system keeps them "
+                             "back") +
+            "; use --gemm auto or fp32");
+    }
     if (options.allreduce == "shared" && on_cuda)
         throw InputError(
             "--allreduce shared: the ranks are on GPUs, which share no memory; use "
@@ -61,15 +65,33 @@ int useful_threads(int cores, const Layout& layout, int slice) {
     return std::max(1, static_cast<int>(most));
 }
 
+/// Whether the first layer's products go by bf16x3, where every rank can if this one `can`.
+bool by_bf16x3(const Comm& comm, const Options& options, bool can, int slice) {
+    return comm.all(can) &&
+           (options.gemm == "bf16x3" || (options.gemm == "auto" && slice >= bf16x3_pays_from));
+}
+
+/// How this rank works on its GPU.
+CudaSettings cuda_settings(const Comm& comm, const Options& options, const CudaDevices& cuda,
+                           int slice) {
+    CudaSettings settings;
+    settings.device = comm.node_rank() % cuda.count;
+    settings.bf16x3 = by_bf16x3(comm, options, cuda.bf16x3, slice);
+    settings.several_ranks = comm.size() > 1;
+    // Ranks that each see a GPU of their own alone are taken for ranks that share one: that costs
+    // a rank some microseconds a step, where the opposite would cost it its core.
+    settings.shares_device = comm.node_size() > cuda.count;
+    settings.mpi_takes_device_memory = options.cuda_aware;
+    return settings;
+}
+
 /// How this rank works on its CPU.
 CpuSettings cpu_settings(const Comm& comm, const Options& options, const Layout& layout,
                          int slice) {
     CpuSettings settings;
     const int cores = cores_of_this_rank(comm);
     settings.threads = options.threads > 0 ? options.threads : useful_threads(cores, layout, slice);
-    settings.bf16x3 =
-        comm.all(bf16x3_available()) &&
-        (options.gemm == "bf16x3" || (options.gemm == "auto" && slice >= bf16x3_pays_from));
+    settings.bf16x3 = by_bf16x3(comm, options, bf16x3_available(), slice);
     return settings;
 }
 
@@ -83,8 +105,7 @@ ChosenDevice choose_device(const Comm& comm, const Options& options, const Repli
     const bool on_cuda = comm.all(chosen.cuda.count > 0) && options.device != "cpu";
     comm.together([&] { check_device(comm, options, chosen.cuda, on_cuda); });
     if (on_cuda) {
-        chosen.replica =
-            make_cuda_replica(shape, comm.node_rank() % chosen.cuda.count, options.cuda_aware);
+        chosen.replica = make_cuda_replica(shape, cuda_settings(comm, options, chosen.cuda, slice));
         return chosen;
     }
     CpuSettings settings = cpu_settings(comm, options, shape.layout, slice);

@@ -11,10 +11,10 @@ struct ChosenDevice {
     CudaDevices cuda;
 };
 
-/// Where every rank has a GPU, each takes one of its node by turns; otherwise all take the CPU,
-/// with the GEMM, the threads and the memory that the options ask for or that suit a slice of
-/// `slice` samples. `shared` receives memory that the replicas of all ranks use, or null where
-/// MPI_Allreduce is to sum the gradients. Collective. Throws InputError where the options ask for
-/// what is not here.
+/// Where every rank has a GPU, each takes one of its node by turns; otherwise all take the CPU. The
+/// GEMM, and on the CPU the threads and the memory, are what the options ask for, or what suits a
+/// slice of `slice` samples. `shared` receives memory that the replicas of all ranks use, or null
+/// where MPI_Allreduce is to sum the gradients. Collective. Throws InputError where the options ask
+/// for what is not here.
 ChosenDevice choose_device(const Comm& comm, const Options& options, const ReplicaShape& shape,
                            int slice, std::unique_ptr<SharedParameters>& shared);

@@ -10,9 +10,13 @@ namespace {
 constexpr const char* why = "this binary was built without CUDA, for nvcc was not found";
 }
 
-CudaDevices find_cuda_devices() { return {0, why, ""}; }
+CudaDevices find_cuda_devices() {
+    CudaDevices none;
+    none.why_none = why;
+    return none;
+}
 
-std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape&, int, bool) {
+std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape&, const CudaSettings&) {
     throw std::logic_error("make_cuda_replica: find_cuda_devices() has found none");
 }
 

@@ -6,62 +6,114 @@
 // uses atomics, so that equal runs give equal bits.
 #pragma once
 #include <cstdint>
+#include <span>
 
+#include "gpu_plan.h"
 #include "gpu_runtime.h"
 #include "nn_real.h"
 
 /// Where launchers put their work.
 struct Gpu {
     cudaStream_t stream;
-    int multiprocessors;  ///< the GEMM's tile is chosen to keep them all busy
+    GpuChip chip;
 };
+
+/// Device `device`, selected for this thread, with what the model needs to know of it.
+GpuChip gpu_chip(int device);
+
+// ------------------------------------------------------------------ GEMM (gpu_gemm.cu)
 
 enum class Transposed : bool { no, yes };
 
-/// Block tile of the GEMM; automatic: the largest that gives every multiprocessor a block.
-enum class GemmTile { automatic, small, medium, large };
-
 /// C = alpha op(A) op(B) + beta C
 /// op(A): m x k, op(B): k x n, C: m x n; A is stored k x m where it is transposed, B n x k. With
-/// beta 0, C is only written. C must not overlap A or B.
+/// beta 0, C is only written. C must not overlap A or B. plan.splits has to be 1.
 void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, int k, nn_real alpha,
-              const nn_real* a, const nn_real* b, nn_real beta, nn_real* c,
-              GemmTile tile = GemmTile::automatic);
+              const nn_real* a, const nn_real* b, nn_real beta, nn_real* c, GemmPlan plan);
+/// The same, with the tile that the model prefers.
+void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, int k, nn_real alpha,
+              const nn_real* a, const nn_real* b, nn_real beta, nn_real* c);
 
-/// A_out = W A_in + b, or sigmoid of it: a whole layer forward in one kernel.
+/// What goes into a layer, d x n: the activations of the layer below, or an image's bytes, each
+/// worth pixel x scale.
+struct Input {
+    const nn_real* activations;  ///< null: pixels
+    const std::uint8_t* pixels;
+    nn_real scale;  ///< of pixels
+};
+inline Input input_of(const nn_real* activations) { return {activations, nullptr, 1}; }
+inline Input input_of(const std::uint8_t* pixels, nn_real scale) {
+    return {nullptr, pixels, scale};
+}
+
+/// A_out = sigmoid(W A_in + b): a whole hidden layer forward in one kernel.
 /// W: m x k, A_in: k x n, b: m (added to each column), A_out: m x n, overlapping nothing.
-enum class Activation { none, sigmoid };
-void gpu_layer(const Gpu& gpu, Activation activation, int m, int n, int k, const nn_real* w,
-               const nn_real* a_in, const nn_real* bias, nn_real* a_out,
-               GemmTile tile = GemmTile::automatic);
+/// by: bf16x3 for pixels alone, in float, from compute capability 8.0 (gpu_has_bf16x3).
+void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w, Input a_in,
+               const nn_real* bias, nn_real* a_out, GemmPlan plan);
 
-/// Number of doubles in the loss of gpu_softmax_cross_entropy.
-inline constexpr int gpu_loss_slots = 512;
+/// [dW|db] = delta [A_in; 1]^T over n samples: the data gradient of a layer's weights and biases,
+/// which lie next to each other in Layout's order, as one product whose last input is 1.
+/// delta: m x n, A_in: k x n, out: m x (k + 1), of the columns [first, first + count) of [dW|db]
+/// alone; part s of plan.splits is written to out + s * stride. by: as for gpu_layer.
+void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta, Input a_in,
+                  int first, int count, nn_real* out, std::size_t stride, GemmPlan plan);
 
-/// yhat = softmax(z), column by column; delta = (yhat - y) scale; loss += -log yhat_c
-/// z: classes x n, becomes yhat in place. labels: n, each below classes; y is 1 at the label, 0
-/// elsewhere. delta: classes x n. loss: gpu_loss_slots doubles, whose sum grows by the columns'
-/// losses; each slot is always written by the same columns, in the same order.
-void gpu_softmax_cross_entropy(const Gpu& gpu, int classes, int n, const std::uint8_t* labels,
-                               nn_real scale, nn_real* z, nn_real* delta, double* loss);
+/// delta_below = (W^T delta) * a (1 - a): W: m x k, delta: m x n, a and delta_below: k x n.
+void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, const nn_real* delta,
+                     const nn_real* a, nn_real* delta_below, GemmPlan plan);
 
-/// delta_i *= a_i (1 - a_i), i < count
-void gpu_sigmoid_backward(const Gpu& gpu, std::size_t count, const nn_real* a, nn_real* delta);
+/// Whether gpu_layer and gpu_gradient can go by bf16x3: a build in float, bf16 tensor cores.
+bool gpu_has_bf16x3(const GpuChip& chip);
 
-/// sums_i = sum_j delta_ij
-/// delta: rows x n; sums: rows. The order of summation depends on n alone.
-void gpu_row_sums(const Gpu& gpu, int rows, int n, const nn_real* delta, nn_real* sums);
+// ------------------------------------------------------------------ the head (gpu_head.cu)
 
-/// p_i -= rate (gradient_i + reg p_i), i < count
-void gpu_step(const Gpu& gpu, std::size_t count, nn_real rate, nn_real reg, const nn_real* gradient,
+/// The output layer, the loss and all that the backward pass has to do there, in one kernel:
+///     z = W A + b,  yhat = softmax(z),  loss = sum -log yhat_c,  delta = (yhat - y) scale,
+///     delta_below = (W^T delta) * a (1 - a),  [dW|db] = delta [A; 1]^T
+/// W: classes x k, A: k x n, b: classes, labels: n, each below classes; y is 1 at the label.
+struct Head {
+    int classes, n, k;
+    const nn_real* w;
+    const nn_real* bias;
+    Input a;
+    const std::uint8_t* labels;
+    nn_real scale;
+    nn_real* yhat;         ///< classes x n
+    nn_real* delta_below;  ///< k x n; null where A is the network's input
+    nn_real* gradient;     ///< gpu_head_parts() parts of classes x (k + 1), one behind the other
+    double* loss;          ///< gpu_head_parts() doubles, each of which grows by its samples' losses
+};
+void gpu_head(const Gpu& gpu, const Head& head);
+/// Into how many parts gpu_head sums its gradient for n samples of so many classes: it grows with
+/// n, up to most_head_parts.
+int gpu_head_parts(const GpuChip& chip, int classes, int n);
+inline constexpr int most_head_parts = 512;
+
+// ------------------------------------------------------------------ the rest (gpu_func.cu)
+
+/// A run of the flat parameters whose gradient was summed in parts, each `stride` behind the one
+/// before.
+struct Parts {
+    std::size_t first, count;  ///< elements of the flat array
+    std::size_t penalised;     ///< the first so many of them are weights: reg counts
+    const nn_real* gradient;
+    std::size_t stride;
+    int parts;
+};
+
+/// p_i -= *rate (g_i + reg p_i), over all runs; g_i is the sum of its parts, first to last.
+/// p: the flat parameters; rate: on the device, so that a recorded graph can be used with another.
+void gpu_step(const Gpu& gpu, std::span<const Parts> runs, const nn_real* rate, nn_real reg,
               nn_real* p);
+/// gradient_i = the sum of its parts, for a gradient that MPI is to sum.
+void gpu_add_parts(const Gpu& gpu, std::span<const Parts> runs, nn_real* gradient);
 
-/// x_ij = scale pixels_(i, s_j); labels_out_j = labels_(s_j)
-/// s_j is samples_j, or j where samples is null. pixels: d x N bytes, x: d x n, labels: N,
-/// labels_out: n.
-void gpu_gather_pixels(const Gpu& gpu, int d, int n, const std::uint32_t* samples, nn_real scale,
-                       const std::uint8_t* pixels, const std::uint8_t* labels, nn_real* x,
-                       std::uint8_t* labels_out);
+/// Samples samples_0 .. samples_(n-1) of a set, in this order.
+/// pixels: d x N bytes, labels: N; pixels_out: d x n, labels_out: n.
+void gpu_gather(const Gpu& gpu, int d, int n, const std::uint32_t* samples,
+                const std::uint8_t* pixels, const std::uint8_t* labels, std::uint8_t* pixels_out,
+                std::uint8_t* labels_out);
 
 /// Number of doubles in the partial sums of gpu_sum_of_squares.
 inline constexpr int gpu_square_slots = 64;

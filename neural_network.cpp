@@ -289,16 +289,24 @@ double DataParallelNeuralNetwork::take_loss() {
 double DataParallelNeuralNetwork::loss(double reg) { return take_loss() / batch_ + penalty(reg); }
 
 void DataParallelNeuralNetwork::backward() {
-    nn_real* gradient = nullptr;
     {
         Stopwatch watch(times_.compute);
         replica_->backward();
-        if (comm_.size() > 1 && shared_ == nullptr) gradient = replica_->gradient();
     }
     // One rank: the sum is what the replica already has. Shared memory: step() adds them up.
-    if (gradient == nullptr) return;
-    Stopwatch watch(times_.communication);
-    comm_.sum(gradient, layout_.total());
+    if (comm_.size() == 1 || shared_ != nullptr) return;
+    for (int part = 0; part < replica_->gradient_parts(); ++part) {
+        const std::span<nn_real> values = complete_gradient(part);
+        // A device computes the next part meanwhile. MPI_Iallreduce would hide no more: without a
+        // thread of its own MPI gets on with a sum only while it is called.
+        Stopwatch watch(times_.communication);
+        comm_.sum(values.data(), values.size());
+    }
+}
+
+std::span<nn_real> DataParallelNeuralNetwork::complete_gradient(int part) {
+    Stopwatch watch(times_.compute);
+    return replica_->gradient(part).values;
 }
 
 void DataParallelNeuralNetwork::step(nn_real rate, double reg) {
@@ -361,6 +369,14 @@ void DataParallelNeuralNetwork::train(const Dataset& set_on_root, const Training
     }
 }
 
+bool DataParallelNeuralNetwork::epoch_at_once(std::size_t count, int epoch,
+                                              const Training& training) {
+    Stopwatch watch(times_.compute);
+    const auto batch = std::min(static_cast<std::size_t>(training.batch), count);
+    return replica_->epoch(count, static_cast<int>(batch), training.rate_of(epoch),
+                           static_cast<nn_real>(training.reg));
+}
+
 double DataParallelNeuralNetwork::train_epoch(const Dataset& set_on_root, std::size_t count,
                                               int epoch, const Training& training,
                                               TrainingObserver* observer) {
@@ -368,6 +384,9 @@ double DataParallelNeuralNetwork::train_epoch(const Dataset& set_on_root, std::s
     const int steps = static_cast<int>((count + batch - 1) / batch);
     const std::vector<std::uint32_t> order = sample_order(count, epoch, training);
     if (resident_) replica_->set_order(order);
+    const bool reports = observer != nullptr && training.print_every > 0;
+    if (resident_ && comm_.size() == 1 && !reports && epoch_at_once(count, epoch, training))
+        return take_loss() / static_cast<double>(count) + penalty(training.reg);
     double epoch_loss = 0;
     std::size_t unreported = 0;  // samples whose loss no on_step() has told yet
     for (int s = 0; s < steps; ++s) {
@@ -387,8 +406,7 @@ double DataParallelNeuralNetwork::train_epoch(const Dataset& set_on_root, std::s
         }
         forward();
         unreported += samples.size();
-        if (observer != nullptr && training.print_every > 0 &&
-            (s + 1) % training.print_every == 0) {
+        if (reports && (s + 1) % training.print_every == 0) {
             const double sum = take_loss();
             observer->on_step(epoch, s + 1, steps,
                               sum / static_cast<double>(unreported) + penalty(training.reg));

@@ -157,7 +157,9 @@ class DataParallelNeuralNetwork {
     void start_scatter(const Dataset& set_on_root, std::span<const std::uint32_t> samples);
     void finish_scatter();
     void pick_batch(std::size_t first, std::size_t count);
+    std::span<nn_real> complete_gradient(int part);
     void step_shared(nn_real rate, nn_real reg);
+    bool epoch_at_once(std::size_t count, int epoch, const Training& training);
     double train_epoch(const Dataset& set_on_root, std::size_t count, int epoch,
                        const Training& training, TrainingObserver* observer);
     double take_loss();  ///< summed over the ranks

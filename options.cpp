@@ -132,8 +132,8 @@ std::optional<Options> parse_options(int argc, char** argv, bool speaks) {
                    "threads of each rank on the CPU; 0: as many as it has cores")
         ->check(number(0, 1024));
     app.add_option("--gemm", o.gemm,
-                   "the first layer's products on the CPU: bf16x3 (float by three bf16, exact; "
-                   "needs AMX), fp32, or auto")
+                   "the first layer's products: bf16x3 (float by three bf16, exact; needs AMX, or "
+                   "a GPU of compute capability 8.0), fp32, or auto")
         ->check(CLI::IsMember({"auto", "fp32", "bf16x3"}));
     app.add_option("--allreduce", o.allreduce,
                    "gradients by mpi (MPI_Allreduce), shared (memory of one node, on the CPU), or "

@@ -6,7 +6,8 @@
 //
 //     set_parameters;  to pick from a set on the device: keep, and each epoch set_order
 //     each mini-batch:  pick, or stage and load;  forward;  backward;
-//                       [gradient, summed by MPI];  step, or step_part
+//                       [gradient, each part summed by MPI];  step, or step_part
+//     or, instead of an epoch's mini-batches:  epoch
 //
 // A slice of no samples is legal: its loss is 0 and its gradient is all zeros. Work may be
 // asynchronous; only the functions that hand a value to the host wait for it.
@@ -26,12 +27,18 @@ struct Staging {
     std::span<std::uint8_t> pixels, labels;
 };
 
+/// A run of the gradient, in Layout's order, that begins at its element `first`.
+struct GradientPart {
+    std::size_t first;
+    std::span<nn_real> values;
+};
+
 class Replica {
   public:
     virtual ~Replica() = default;
 
     /// What it computes on, for people: "CPU (avx512, gemm bf16x3, 2 threads)", "NVIDIA H100 80GB
-    /// HBM3".
+    /// HBM3 (gemm bf16x3)".
     virtual std::string device_name() const = 0;
 
     /// Parameters in and out, in Layout's order. Both wait.
@@ -60,10 +67,13 @@ class Replica {
     virtual void forward(int batch) = 0;
     /// The slice's part of the data gradient: sum over its samples, divided by forward's batch.
     virtual void backward() = 0;
-    /// The gradient in Layout's order, complete, for MPI to sum in place. Waits. The pointer is to
-    /// host memory, or to the device's where the replica was made for a CUDA-aware MPI. The next
-    /// step() uses what stands there then.
-    virtual nn_real* gradient() = 0;
+    /// In how many parts the gradient comes; together they cover it once. While MPI sums one, a
+    /// device may still be computing the next.
+    virtual int gradient_parts() const { return 1; }
+    /// Part `part`, complete, for MPI to sum in place. Waits for this part alone. To be called for
+    /// every part, the first one first. The memory is the host's, or the device's where the replica
+    /// was made for a CUDA-aware MPI. The next step() uses what stands there then.
+    virtual GradientPart gradient(int part) = 0;
     /// W -= rate (dW + reg W), b -= rate db.
     virtual void step(nn_real rate, nn_real reg) = 0;
     /// The same for the parameters [first, first + count) alone, with the sum of several ranks'
@@ -72,6 +82,14 @@ class Replica {
     virtual void step_part(nn_real, nn_real, std::span<const nn_real* const>, std::size_t,
                            std::size_t) {
         throw std::logic_error(device_name() + " does not share its parameters");
+    }
+
+    /// Every mini-batch of an epoch at once: pick, forward, backward and step for each `batch`
+    /// samples of the first `count` in the order, the last ones maybe fewer. No slice is current
+    /// after it. False where the device cannot: then nothing was done, and the caller goes step by
+    /// step, which gives the same bits.
+    virtual bool epoch(std::size_t /*count*/, int /*batch*/, nn_real /*rate*/, nn_real /*reg*/) {
+        return false;
     }
 
     /// Sum of -log yhat_c over every sample that went forward since the last call. Waits.
@@ -107,10 +125,19 @@ struct CudaDevices {
     int count = 0;
     std::string why_none;
     std::string runtime_version;  ///< "13.0"; empty in a build without CUDA
+    bool bf16x3 = false;          ///< all of them can: from compute capability 8.0, in float
 };
 CudaDevices find_cuda_devices();
 
-/// On device `device` of find_cuda_devices(). With `mpi_takes_device_memory`, gradient() is a
-/// device pointer.
-std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape& shape, int device,
-                                           bool mpi_takes_device_memory);
+/// How the CUDA replica works.
+struct CudaSettings {
+    int device = 0;                        ///< of find_cuda_devices()
+    bool bf16x3 = false;                   ///< the first layer's products by bf16 tensor cores
+    bool several_ranks = false;            ///< every step's gradient will be asked for
+    bool shares_device = false;            ///< with other ranks: waiting must leave them the CPU
+    bool mpi_takes_device_memory = false;  ///< gradient() is the device's memory
+    /// With several ranks, dW1 comes in parts if it has so many bytes.
+    std::size_t parts_from = std::size_t{1} << 20;
+};
+
+std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape& shape, const CudaSettings& settings);

@@ -33,7 +33,11 @@ def scale(ratios: list[float]) -> tuple[list[float], float, float]:
     return [t for t in ticks if least <= t <= most], least, most
 
 
-def bar_chart(title: str, groups: list[str], bars: dict[str, list[float]]) -> str:
+FOOTER = "(hidden layers, batch size); above the line at 1x ./main is faster; logarithmic scale"
+
+
+def bar_chart(title: str, groups: list[str], bars: dict[str, list[float]],
+              footer: str = FOOTER) -> str:
     """A group of bars for each shape, a bar for each series; no bar where a ratio is not known."""
     ticks, least, most = scale([r for ratios in bars.values() for r in ratios if r == r])
     plot_height = HEIGHT - TOP - BOTTOM
@@ -56,8 +60,7 @@ def bar_chart(title: str, groups: list[str], bars: dict[str, list[float]]) -> st
         parts.append(f'<text x="{middle:.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">'
                      f'{escape(group)}</text>')
         parts += group_of_bars(middle, slot, [ratios[g] for ratios in bars.values()], y)
-    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 8}">(hidden layers, batch size); above the line '
-                 'at 1x ./main is faster; logarithmic scale</text></svg>\n')
+    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 8}">{escape(footer)}</text></svg>\n')
     return "\n".join(parts)
 
 

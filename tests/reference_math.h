@@ -455,42 +455,58 @@ struct SoftmaxExpected {
     Wide loss = 0, loss_bound = 0;
 };
 
-/// One column. Let d_i = z_i - max z. Its error is u |d_i| from the subtraction. exp(d_i) has that
-/// absolute error as a relative one, and its own; the sum S has its terms' weighted mean and
-/// `classes` roundings. The quotient rounds once; delta twice more. log S has the relative error of
-/// S as an absolute one, and its own.
-inline void add_softmax_column(SoftmaxExpected& expected, const SoftmaxCase& c, int j,
-                               nn_real scale) {
-    const auto rows = static_cast<std::size_t>(c.classes),
-               start = static_cast<std::size_t>(j) * rows;
-    const std::size_t label = c.labels[static_cast<std::size_t>(j)];
-    std::vector<Wide> d(rows), d_error(rows);
-    Wide largest = -std::numeric_limits<Wide>::infinity(), sum = 0, sum_error = 0;
-    for (std::size_t i = 0; i < rows; ++i) largest = std::max<Wide>(largest, c.z[start + i]);
+/// One column, whose logits z are known up to z_error. Softmax does not change when all logits grow
+/// alike, so errors e_i of the logits change yhat_i by the factor exp(e_i) / sum_j yhat_j exp(e_j),
+/// and the loss by the logarithm of its inverse. The rest is rounding. Let d_i = z_i - max z, which
+/// the logits' errors move by 2 max e_j at most. Its own error is u |d_i| from the subtraction.
+/// exp(d_i) has that absolute error as a relative one, and its own; the sum S has its terms'
+/// weighted mean and `classes` roundings. The quotient rounds once; delta twice more. log S has the
+/// relative error of S as an absolute one, and its own.
+inline void add_softmax_column(SoftmaxExpected& expected, const std::vector<Wide>& z,
+                               const std::vector<Wide>& z_error, std::size_t label, nn_real scale) {
+    const std::size_t rows = z.size();
+    const Wide largest = *std::max_element(z.begin(), z.end());
+    const Wide moved = 2 * *std::max_element(z_error.begin(), z_error.end());
+    std::vector<Wide> d_error(rows);
+    Wide sum = 0, sum_error = 0, least = 0, most = 0;
     for (std::size_t i = 0; i < rows; ++i) {
-        d[i] = c.z[start + i] - largest;
-        d_error[i] = u * std::abs(d[i]);
-        sum += std::exp(d[i]);
-        sum_error += std::exp(d[i]) * (d_error[i] + function_error) + tiny;
+        const Wide e = std::exp(z[i] - largest);
+        d_error[i] = u * (largest - z[i] + moved);
+        sum += e;
+        sum_error += e * (d_error[i] + function_error) * std::exp(moved) + tiny;
+        least += e * std::exp(-z_error[i]);
+        most += e * std::exp(z_error[i]);
     }
-    const Wide sum_relative = sum_error / sum + static_cast<Wide>(c.classes) * u;
+    least /= sum;
+    most /= sum;
+    const Wide sum_relative = sum_error / sum + static_cast<Wide>(rows) * u;
     for (std::size_t i = 0; i < rows; ++i) {
-        const Wide yhat = std::exp(d[i]) / sum, difference = yhat - (i == label ? 1 : 0);
-        const Wide error = slack * yhat * (d_error[i] + function_error + sum_relative + u) + tiny;
+        const Wide yhat = std::exp(z[i] - largest) / sum, difference = yhat - (i == label ? 1 : 0);
+        const Wide highest = yhat * std::exp(z_error[i]) / least;
+        const Wide lowest = yhat * std::exp(-z_error[i]) / most;
+        const Wide rounding = d_error[i] + function_error + sum_relative + u;
+        const Wide error =
+            slack * (std::max(highest - yhat, yhat - lowest) + highest * rounding) + tiny;
         expected.yhat.add(yhat, error);
         expected.delta.add(difference * scale,
                            slack * (error + 2 * u * std::abs(difference)) * scale + tiny);
     }
-    const Wide loss = std::log(sum) - d[label];
+    const Wide loss = std::log(sum) + largest - z[label];
+    const Wide loss_moved = z_error[label] + std::max(std::log(most), -std::log(least));
     expected.loss += loss;
-    expected.loss_bound += slack * (sum_relative + function_error * std::log(sum) + d_error[label] +
-                                    u * std::abs(loss));
+    expected.loss_bound += slack * (loss_moved + sum_relative + function_error * std::log(sum) +
+                                    d_error[label] + u * (std::abs(loss) + loss_moved));
 }
 
 inline SoftmaxExpected softmax_expected(const SoftmaxCase& c, nn_real scale) {
     SoftmaxExpected expected;
     expected.yhat.rows = expected.delta.rows = c.classes;
-    for (int j = 0; j < c.n; ++j) add_softmax_column(expected, c, j, scale);
+    const auto rows = static_cast<std::ptrdiff_t>(c.classes);
+    for (std::ptrdiff_t j = 0; j < c.n; ++j)
+        add_softmax_column(expected,
+                           std::vector<Wide>(c.z.begin() + j * rows, c.z.begin() + (j + 1) * rows),
+                           std::vector<Wide>(elements(c.classes, 1)),
+                           c.labels[static_cast<std::size_t>(j)], scale);
     expected.loss_bound += slack * static_cast<Wide>(c.n) * u_double * expected.loss;
     return expected;
 }

@@ -8,10 +8,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <limits>
 #include <map>
 #include <memory>
 #include <numeric>
 #include <ostream>
+#include <span>
 #include <thread>
 
 #include "cores.h"
@@ -22,6 +25,7 @@
 
 namespace {
 
+constexpr nn_real unit_pixels = nn_real{1} / nn_real{255};
 constexpr double course_tolerance = sizeof(nn_real) == sizeof(float) ? 1e-6 : 1e-14;
 
 const Comm& comm() {
@@ -83,12 +87,16 @@ void expect_same(const Parameters<nn_real>& values, const Parameters<double>& re
             << comm().size() << " ranks";
 }
 
-/// A way to train. bf16x3 is so where the processor can.
+// Where the kernels run on the CPU, what a new GPU can is seen unless the user asks for another.
+const int capability_of_runner = setenv("GPUHOST_CAPABILITY", "90", 0);
+
+/// A way to train. On a CPU bf16x3 is so where the processor can.
 struct Way {
     const char* name;
     bool cuda = false, bf16x3 = true;
     int threads = 1;
     bool shared = false;  ///< parameters and gradients in memory that all ranks see, as in main.cpp
+    std::size_t parts_from = CudaSettings{}.parts_from;
 };
 void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
 
@@ -96,8 +104,14 @@ constexpr Way cpu_ways[] = {{.name = "cpu"},
                             {.name = "cpu_fp32", .bf16x3 = false},
                             {.name = "cpu_3_threads", .threads = 3},
                             {.name = "cpu_shared", .threads = 2, .shared = true}};
-constexpr Way ways[] = {
-    cpu_ways[0], cpu_ways[1], cpu_ways[2], cpu_ways[3], {.name = "cuda", .cuda = true}};
+constexpr Way cuda_ways[] = {
+    {.name = "cuda", .cuda = true, .bf16x3 = false},
+    {.name = "cuda_bf16x3", .cuda = true},
+    {.name = "cuda_parts", .cuda = true, .bf16x3 = false, .parts_from = 0}};
+constexpr Way every_way[] = {cpu_ways[0],  cpu_ways[1],  cpu_ways[2], cpu_ways[3],
+                             cuda_ways[0], cuda_ways[1], cuda_ways[2]};
+/// What CUDA's ways have of their own is in CudaTrain.
+constexpr auto ways = std::span(every_way).first<5>();
 
 class Train : public testing::TestWithParam<Way> {
   protected:
@@ -105,6 +119,8 @@ class Train : public testing::TestWithParam<Way> {
         devices_ = find_cuda_devices();
         if (GetParam().cuda && devices_.count == 0)
             GTEST_SKIP() << "no CUDA: " << devices_.why_none;
+        if (GetParam().cuda && GetParam().bf16x3 && !devices_.bf16x3)
+            GTEST_SKIP() << "a GPU before compute capability 8.0, or the build in double";
         if (GetParam().shared && comm().node_size() < comm().size())
             GTEST_SKIP() << "the ranks are on several nodes";
     }
@@ -114,8 +130,7 @@ class Train : public testing::TestWithParam<Way> {
         const int capacity = std::max(1, slice_of(batch, 0, comm().size()).count);
         const ReplicaShape shape{initial.layout, capacity, pixel_scale};
         if (way.cuda)
-            return {comm(), make_cuda_replica(shape, comm().node_rank() % devices_.count, false),
-                    initial, capacity};
+            return {comm(), make_cuda_replica(shape, cuda_settings(way)), initial, capacity};
         CpuSettings settings{.threads = way.threads, .bf16x3 = way.bf16x3};
         if (way.shared) {
             const std::size_t count = initial.layout.total();
@@ -126,6 +141,42 @@ class Train : public testing::TestWithParam<Way> {
         }
         return {comm(), make_cpu_replica(shape, settings), initial, capacity,
                 way.shared ? shared_.back().get() : nullptr};
+    }
+
+    CudaSettings cuda_settings(const Way& way, bool several_ranks = comm().size() > 1) const {
+        return {.device = comm().node_rank() % devices_.count,
+                .bf16x3 = way.bf16x3,
+                .several_ranks = several_ranks,
+                .shares_device = comm().node_size() > devices_.count,
+                .parts_from = way.parts_from};
+    }
+
+    /// A replica for slices of up to `capacity` images, with parameters and the set on it. For
+    /// CUDA: one of several ranks, or not, whatever there are.
+    std::unique_ptr<Replica> make_replica(const std::vector<int>& sizes, int capacity,
+                                          const Dataset& set, bool several_ranks) const {
+        const ReplicaShape shape{Layout(sizes), capacity, unit_pixels};
+        const Way& way = GetParam();
+        auto replica =
+            way.cuda ? make_cuda_replica(shape, cuda_settings(way, several_ranks))
+                     : make_cpu_replica(shape, {.threads = way.threads, .bf16x3 = way.bf16x3});
+        replica->set_parameters(initial_parameters<nn_real>(shape.layout, 1, 0).values);
+        EXPECT_TRUE(replica->keep(set.pixels, set.labels));
+        replica->set_order(all_samples(set));
+        return replica;
+    }
+    /// All parts, each in its place; NaN where none is, and a failure where two are.
+    static std::vector<nn_real> gradient_of(Replica& replica, const Layout& layout) {
+        std::vector<nn_real> gradient(layout.total(), std::numeric_limits<nn_real>::quiet_NaN());
+        std::size_t covered = 0;
+        for (int p = 0; p < replica.gradient_parts(); ++p) {
+            const GradientPart part = replica.gradient(p);
+            covered += part.values.size();
+            std::ranges::copy(part.values,
+                              gradient.begin() + static_cast<std::ptrdiff_t>(part.first));
+        }
+        EXPECT_EQ(covered, layout.total());
+        return gradient;
     }
 
     /// Trains and returns the parameters, after a look whether all ranks hold the same bits.
@@ -185,8 +236,7 @@ class Step : public Train {
 
         Parameters<nn_real> gradient(initial.layout);
         network.replica().backward();
-        const nn_real* part = network.replica().gradient();
-        std::copy_n(part, gradient.values.size(), gradient.values.begin());
+        gradient.values = gradient_of(network.replica(), initial.layout);
         comm().sum(gradient.values.data(), gradient.values.size());
         expect_same(gradient, judge.backward(set.labels, 0), course_tolerance);
 
@@ -211,7 +261,7 @@ class Step : public Train {
             }
     }
 };
-INSTANTIATE_TEST_SUITE_P(On, Step, testing::ValuesIn(ways), name_of);
+INSTANTIATE_TEST_SUITE_P(On, Step, testing::ValuesIn(every_way), name_of);
 
 TEST_P(Step, of_9_4_10_with_8_images_is_the_references) {
     expect_step({{9, 4, 10}, 8}, random_set({9, 4, 10}, 8));
@@ -222,13 +272,14 @@ TEST_P(Step, of_100_16_10_with_80_images_is_the_references) {
 TEST_P(Step, of_784_64_10_with_800_images_of_mnist_is_the_references) {
     expect_step({{784, 64, 10}, 800}, mnist_set(800));
 }
+TEST_P(Step, without_a_hidden_layer_is_the_references) {
+    expect_step({{100, 7}, 23}, random_set({100, 7}, 23));
+}
 TEST_P(Step, of_three_hidden_layers_is_the_references) {
     expect_step({{30, 17, 33, 5, 7}, 41}, random_set({30, 17, 33, 5, 7}, 41));
 }
 
 // ------------------------------------------------------------------ awkward sizes
-
-constexpr nn_real unit_pixels = nn_real{1} / nn_real{255};
 
 Case small_case(int images, int batch, int epochs = 2) {
     return {{12, 7, 3},
@@ -371,6 +422,100 @@ TEST_P(Train, small_network_evaluates_to_the_reference_accuracy) {
     EXPECT_TRUE(std::abs(seen.loss - expected) <= 10 * course_tolerance * expected)
         << "mean loss " << seen.loss << ", reference " << expected;
 }
+/// Evaluates at each report.
+struct Evaluator : Listener {
+    DataParallelNeuralNetwork* network = nullptr;
+    const Dataset* set = nullptr;
+    void on_epoch(int epoch, double loss) override {
+        Listener::on_epoch(epoch, loss);
+        network->evaluate(*set);
+    }
+};
+
+TEST_P(Train, small_reports_and_evaluations_change_no_bit) {
+    Case c = small_case(33, 8, 3);
+    c.training.shuffled = true;
+    const Dataset set = random_set(c.sizes, c.images);
+    const auto quiet = trained(c, set);
+    for (int print_every : {0, 1, 2}) {
+        auto network = make_network(initial_parameters<nn_real>(Layout(c.sizes), c.seed, 0),
+                                    c.training.batch, unit_pixels);
+        Evaluator heard;
+        heard.network = &network;
+        heard.set = &set;
+        c.training.print_every = print_every;
+        network.train(set, c.training, &heard);
+        EXPECT_EQ(network.parameters().values, quiet.values) << "every " << print_every << " steps";
+        EXPECT_EQ(heard.epochs.size(), 3u);
+    }
+}
+TEST_P(Train, small_trainings_of_one_network_leave_nothing_behind_but_its_parameters) {
+    const Case first = small_case(33, 8), second = small_case(20, 5);
+    auto at_random = first;
+    at_random.training.shuffled = true;
+    auto every_step = second;
+    every_step.training.scatter_once = false;
+    const auto initial = initial_parameters<nn_real>(Layout(first.sizes), 1, 0);
+    auto network = make_network(initial, 8, unit_pixels);
+    Parameters<nn_real> expected = initial;
+    for (const Case& c : {first, second, every_step, at_random, first}) {
+        const Dataset set = random_set(c.sizes, c.images);
+        auto fresh = make_network(expected, 8, unit_pixels);
+        fresh.train(set, c.training, nullptr);
+        expected = fresh.parameters();
+        network.train(set, c.training, nullptr);
+        ASSERT_EQ(network.parameters().values, expected.values);
+        network.evaluate(set);
+    }
+}
+TEST_P(Train, small_slice_of_no_images_has_no_loss_and_no_gradient) {
+    const std::vector<int> sizes = {12, 7, 5, 3};
+    const Dataset set = random_set(sizes, 9);
+    const auto replica = make_replica(sizes, 4, set, true);
+    for (const bool picked : {true, false}) {
+        replica->pick(0, 4);
+        replica->forward(4);
+        replica->backward();
+        EXPECT_GT(replica->take_loss(), 0);
+        if (picked) {
+            replica->pick(9, 0);
+        } else {
+            replica->stage(0);
+            replica->load();
+        }
+        replica->forward(4);
+        replica->backward();
+        for (const nn_real g : gradient_of(*replica, Layout(sizes))) ASSERT_EQ(g, 0);
+        EXPECT_EQ(replica->take_loss(), 0);
+    }
+}
+TEST_P(Train, small_slices_from_the_host_are_worked_on_as_those_on_the_device) {
+    const std::vector<int> sizes = {12, 7, 3};
+    const Dataset set = random_set(sizes, 30);
+    const auto replica = make_replica(sizes, 5, set, false);
+    std::vector<double> losses[2];
+    for (const bool picked : {true, false}) {
+        // No value is asked for on the way, so a device may have done nothing yet when the next
+        // slice is written.
+        for (std::size_t first = 0; first < 30; first += 5) {
+            const int n = first == 10 ? 3 : first == 15 ? 0 : 5;
+            if (picked) {
+                replica->pick(first, n);
+            } else {
+                const Staging slice = replica->stage(n);
+                std::copy_n(set.pixels.begin() + static_cast<std::ptrdiff_t>(12 * first),
+                            slice.pixels.size(), slice.pixels.begin());
+                std::copy_n(set.labels.begin() + static_cast<std::ptrdiff_t>(first),
+                            slice.labels.size(), slice.labels.begin());
+                replica->load();
+            }
+            replica->forward(5);
+        }
+        losses[picked].push_back(replica->take_loss());
+    }
+    EXPECT_EQ(losses[0], losses[1]);
+    EXPECT_TRUE(std::isfinite(losses[0][0]));
+}
 TEST_P(Train, small_run_that_diverges_says_so_on_every_rank) {
     Case c = small_case(20, 4);
     c.training.rate = 1e30;
@@ -379,6 +524,101 @@ TEST_P(Train, small_run_that_diverges_says_so_on_every_rank) {
     auto network = make_network(initial_parameters<nn_real>(Layout(c.sizes), 1, 0), 4, unit_pixels);
     c.training.epochs = 30;
     EXPECT_THROW(network.train(set, c.training, nullptr), Diverged);
+}
+
+// ------------------------------------------------------------------ CUDA's graphs
+
+class CudaTrain : public Train {
+  protected:
+    static constexpr int images = 33, batch = 8;  // the last mini-batch is of one image
+    const std::vector<int> sizes_ = {40, 9, 6, 3};
+    const Dataset set_ = random_set(sizes_, images);
+
+    struct Learned {
+        std::vector<nn_real> parameters;
+        std::vector<double> losses;
+        bool operator==(const Learned&) const = default;
+    };
+    /// Three epochs, in the file's order and in others, at several rates, each followed by a look
+    /// at some images.
+    Learned learn(bool at_once) const {
+        const auto replica = make_replica(sizes_, batch, set_, false);
+        Learned learned;
+        for (int epoch = 0; epoch < 4; ++epoch) {
+            Training order;
+            order.shuffled = epoch > 1;
+            const nn_real rate = nn_real{1} / static_cast<nn_real>(2 + epoch / 2),
+                          reg = nn_real{1} / 256;
+            replica->set_order(sample_order(images, epoch, order));
+            const bool done = at_once && replica->epoch(images, batch, rate, reg);
+            EXPECT_EQ(done, at_once);
+            for (int first = 0; !done && first < images; first += batch) {
+                const int n = std::min(batch, images - first);
+                replica->pick(static_cast<std::size_t>(first), n);
+                replica->forward(n);
+                replica->backward();
+                replica->step(rate, reg);
+            }
+            learned.losses.push_back(replica->take_loss());
+            learned.losses.push_back(loss_of_staged(*replica));
+        }
+        learned.parameters.resize(Layout(sizes_).total());
+        replica->get_parameters(learned.parameters);
+        return learned;
+    }
+    double loss_of_staged(Replica& replica) const {
+        const Staging slice = replica.stage(5);
+        std::copy_n(set_.pixels.begin(), slice.pixels.size(), slice.pixels.begin());
+        std::copy_n(set_.labels.begin(), slice.labels.size(), slice.labels.begin());
+        replica.load();
+        replica.forward(5);
+        return replica.take_loss();
+    }
+};
+INSTANTIATE_TEST_SUITE_P(On, CudaTrain, testing::ValuesIn(cuda_ways), name_of);
+
+TEST_P(CudaTrain, small_runs_match_the_reference_by_the_same_bits_twice_and_both_ways_to_scatter) {
+    Case c = small_case(images, batch);
+    c.sizes = sizes_;
+    c.training.shuffled = true;
+    const auto first = trained(c, set_);
+    EXPECT_EQ(trained(c, set_).values, first.values);
+    c.training.scatter_once = false;
+    EXPECT_EQ(trained(c, set_).values, first.values) << "scattered every step";
+    expect_same(first, reference(c, set_), course_tolerance);
+}
+TEST_P(CudaTrain, small_epoch_at_once_gives_the_bits_of_its_steps) {
+    const Learned at_once = learn(true), by_steps = learn(false);
+    EXPECT_EQ(at_once.losses, by_steps.losses);
+    EXPECT_EQ(at_once.parameters, by_steps.parameters);
+    EXPECT_TRUE(std::isfinite(at_once.losses.back()));
+}
+
+/// The graph of a step is recorded where nothing is asked for on the way, and each slice comes
+/// twice, so that it is launched again.
+TEST_P(CudaTrain, small_values_asked_for_on_the_way_change_no_gradient) {
+    const auto replica = make_replica(sizes_, batch, set_, true);
+    std::vector<nn_real> expected[2], yhat(batch * 3), same_yhat(batch * 3);
+    for (const char* asked : {"nothing", "again", "forward", "backward", "twice"}) {
+        SCOPED_TRACE(asked);
+        for (int slice : {0, 1, 0, 1}) {
+            replica->pick(static_cast<std::size_t>(slice * batch), batch);
+            replica->forward(batch);
+            if (asked[0] == 'f') {
+                EXPECT_GT(replica->take_loss(), 0);
+                replica->get_probabilities(yhat);
+            }
+            replica->backward();
+            if (asked[0] == 'b') replica->get_probabilities(same_yhat);
+            if (asked[0] == 't') gradient_of(*replica, Layout(sizes_));
+            const auto gradient = gradient_of(*replica, Layout(sizes_));
+            auto& first = expected[slice];
+            if (first.empty()) first = gradient;
+            ASSERT_EQ(gradient, first) << "slice " << slice;
+        }
+    }
+    EXPECT_EQ(yhat, same_yhat);
+    EXPECT_NE(expected[0], expected[1]);
 }
 
 // ------------------------------------------------------------------ the CPU's ways
@@ -450,7 +690,7 @@ TEST_P(CpuTrain, allocates_nothing_in_a_step_of_the_replica) {
         }
         replica->forward(n);
         replica->backward();
-        replica->gradient();
+        replica->gradient(0);
         replica->step(nn_real{0.1f}, nn_real{1e-3f});
         return replica->take_loss() + replica->weights_squared();
     };
@@ -597,14 +837,19 @@ class CourseTrain : public Train {
         return known.at(name);
     }
 };
-INSTANTIATE_TEST_SUITE_P(On, CourseTrain, testing::ValuesIn(ways), name_of);
+INSTANTIATE_TEST_SUITE_P(On, CourseTrain, testing::ValuesIn(every_way), name_of);
 
 TEST_P(CourseTrain, small1) { expect_course({"small1", 32, 0.01, 32, 1, 32}); }
 TEST_P(CourseTrain, small2) { expect_course({"small2", 32, 0.005, 512, 2, 32}); }
-TEST_P(CourseTrain, small3) { expect_course({"small3", 32, 0.002, 512, 16, 32}); }
-TEST_P(CourseTrain, medium) { expect_course({"medium", 128, 0.004, 1087, 4, 64}); }
-TEST_P(CourseTrain, large) { expect_course({"large", 1013, 0.002, 1087, 4, 67}); }
+
+/// Those that take long where the kernels run on the CPU, by one of CUDA's ways.
+class LongCourseTrain : public CourseTrain {};
+INSTANTIATE_TEST_SUITE_P(On, LongCourseTrain, testing::ValuesIn(ways), name_of);
+
+TEST_P(LongCourseTrain, small3) { expect_course({"small3", 32, 0.002, 512, 16, 32}); }
+TEST_P(LongCourseTrain, medium) { expect_course({"medium", 128, 0.004, 1087, 4, 64}); }
+TEST_P(LongCourseTrain, large) { expect_course({"large", 1013, 0.002, 1087, 4, 67}); }
 // Takes minutes: make test-custom.
-TEST_P(CourseTrain, DISABLED_custom) { expect_course({"custom", 512, 1e-4, 38400, 1, 3200}); }
+TEST_P(LongCourseTrain, DISABLED_custom) { expect_course({"custom", 512, 1e-4, 38400, 1, 3200}); }
 
 }  // namespace

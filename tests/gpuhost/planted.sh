@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# planted.sh: proves that the kernel tests' net is sound, by planting defects in copies of
-# gpu_func.cu, one at a time, and requiring that the check that is there for it catches each.
+# planted.sh: proves that the kernel tests' net is sound, by planting defects in copies of the
+# kernels, one at a time, and requiring that the check that is there for it catches each.
 #
-# The unchanged copy has to pass every check. A defect is a piece of text that has to stand in
-# gpu_func.cu exactly once, and what replaces it: where the kernels changed, change it here too.
+# The unchanged kernels have to pass every check. A defect is a piece of text that has to stand in
+# its file exactly once, and what replaces it: where the kernels changed, change it here too.
 # Builds are small (-O0); CXX, DOUBLE_FLAG and JOBS are taken from the environment.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 cxx=${CXX:-g++}
 jobs=${JOBS:-$(nproc)}
+kernels=(gpu_gemm gpu_head gpu_func)
+[[ ${DOUBLE_FLAG:-} == *USE_DOUBLE* ]] || kernels+=(gpu_bf16x3)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -33,63 +35,76 @@ compile() {
         -I. -Itests/gpuhost "$@" -x c++ -c "$source" -o "$work/$build/$object.o"
 }
 
-# All that is the same for every defect.
+# All that is the same for every defect, and the kernels as they are.
 prepare() {
     local build=$1 part
     mkdir "$work/$build"
     for part in gpuhost gpuhost_runtime; do # unsanitized: see fiber.h
         compile "$build" "tests/gpuhost/$part.cpp" "$part" -O2 ${told[$build]:+"${told[$build]}"}
     done
+    for part in "${kernels[@]}"; do
+        # shellcheck disable=SC2086 # several flags in one word
+        compile "$build" "$part.cu" "$part" ${sanitizer[$build]}
+    done
     # shellcheck disable=SC2086 # several flags in one word
     compile "$build" tests/gpuhost/planted_driver.cpp driver ${sanitizer[$build]}
+    compile "$build" gpu_plan.cpp plan
 }
 
-# run BUILD SOURCE NAME: builds the driver on SOURCE and runs it, all output to $work/NAME.log.
-# Returns 0 where the checks found nothing, 1 where one did, 2 where it did not build.
+# run BUILD KERNELS NAME: links the driver with the file KERNELS.cu of the folder NAME, if it is
+# there, and the other kernels as they are; runs it, all output to NAME/log. Returns 0 where the
+# checks found nothing, 1 where one did, 2 where it did not build.
 run() {
-    local build=$1 source=$2 name=$3 log=$work/$3.log
+    local build=$1 changed=$2 name=$3 part objects=()
+    for part in "${kernels[@]}"; do
+        if [[ $part == "$changed" ]]; then objects+=("$work/$build/$name.o"); else
+            objects+=("$work/$build/$part.o"); fi
+    done
     # shellcheck disable=SC2086 # several flags in one word
-    { compile "$build" "$source" "$name" ${sanitizer[$build]} &&
-        "$cxx" ${sanitizer[$build]} "$work/$build/$name.o" \
-            "$work/$build"/{driver,gpuhost,gpuhost_runtime}.o -lboost_context \
-            -o "$work/$name"; } >"$log" 2>&1 || return 2
+    { { [[ -z $changed ]] || compile "$build" "$work/$name/$changed.cu" "$name" ${sanitizer[$build]}; } &&
+        "$cxx" ${sanitizer[$build]} "${objects[@]}" \
+            "$work/$build"/{driver,plan,gpuhost,gpuhost_runtime}.o -lboost_context \
+            -o "$work/$name/driver"; } >"$work/$name/log" 2>&1 || return 2
     # The outer redirection silences the shell, which reports an abort on its own.
-    { timeout 60 "$work/$name" "${orders[$build]}" >>"$log" 2>&1; } 2>/dev/null || return 1
+    { timeout 60 "$work/$name/driver" "${orders[$build]}" >>"$work/$name/log" 2>&1; } 2>/dev/null || return 1
 }
 
 # verdict NAME PASS|FAIL TEXT
 verdict() {
-    echo "$2 $3" >"$work/$1.verdict"
-    [[ $2 == PASS ]] || tail -n 15 "$work/$1.log" | sed 's/^/     | /' >>"$work/$1.verdict"
+    echo "$2 $3" >"$work/$1/verdict"
+    [[ $2 == PASS ]] || tail -n 15 "$work/$1/log" | sed 's/^/     | /' >>"$work/$1/verdict"
 }
 
 unchanged() {
     local build=$1 name=$2
-    if run "$build" gpu_func.cu "$name"; then
+    if run "$build" '' "$name"; then
         verdict "$name" PASS "unchanged kernels pass the $build build"
     else
         verdict "$name" FAIL "unchanged kernels do not pass the $build build; mend them first:"
     fi
 }
 
-# defect BUILD CHECK WHAT FROM TO NAME: WHAT, planted by replacing FROM with TO, is caught by CHECK.
+# defect BUILD CHECK FILE WHAT FROM TO NAME: WHAT, planted in FILE by replacing FROM with TO, is
+# caught by CHECK. A defect in gpu_gemm.h is tried with gpu_gemm.cu.
 defect() {
-    local build=$1 check=$2 what=$3 from=$4 to=$5 name=$6 text after status=0
-    text=$(<gpu_func.cu)
+    local build=$1 check=$2 file=$3 what=$4 from=$5 to=$6 name=$7 text after status=0
+    local changed=${file%.*}
+    text=$(<"$file")
     after=${text#*"$from"}
     if [[ $after == "$text" || $after == *"$from"* ]]; then
-        echo "'$from' has to stand in gpu_func.cu exactly once" >"$work/$name.log"
+        echo "'$from' has to stand in $file exactly once" >"$work/$name/log"
         verdict "$name" FAIL "$what cannot be planted; adapt tests/gpuhost/planted.sh:"
         return
     fi
-    printf '%s\n' "${text%%"$from"*}$to$after" >"$work/$name.cu"
-    run "$build" "$work/$name.cu" "$name" || status=$?
-    if ((status == 1)) && grep -qF "${words[$check]}" "$work/$name.log"; then
-        verdict "$name" PASS "$what: caught by $check"
+    cp "$changed.cu" "$work/$name"
+    printf '%s\n' "${text%%"$from"*}$to$after" >"$work/$name/$file"
+    run "$build" "$changed" "$name" || status=$?
+    if ((status == 1)) && grep -qF "${words[$check]}" "$work/$name/log"; then
+        verdict "$name" PASS "$what ($file): caught by $check"
     elif ((status == 0)); then
-        verdict "$name" FAIL "$what: not caught by $check, nor by anything else"
+        verdict "$name" FAIL "$what ($file): not caught by $check, nor by anything else"
     else
-        verdict "$name" FAIL "$what: not caught by $check, but this happened:"
+        verdict "$name" FAIL "$what ($file): not caught by $check, but this happened:"
     fi
 }
 
@@ -98,6 +113,7 @@ count=0
 start() {
     while (($(jobs -rp | wc -l) >= jobs)); do wait -n || true; done
     count=$((count + 1))
+    mkdir "$work/case$count"
     "$@" "case$count" &
 }
 
@@ -108,51 +124,69 @@ start unchanged plain
 start unchanged asan
 start unchanged tsan
 
-start defect tsan TSan 'a missing barrier after the GEMM slices are written' \
-    '__syncthreads();  // both slices are complete' '//'
-start defect plain NaN 'the same' \
-    '__syncthreads();  // both slices are complete' '//'
-start defect tsan TSan 'a missing barrier before the GEMM slices are written anew' \
-    '__syncthreads();  // every thread has read the slices' '//'
-start defect plain order 'the same' \
-    '__syncthreads();  // every thread has read the slices' '//'
-start defect tsan TSan 'a missing barrier in the tree of the sum of squares' \
-    '__syncthreads();  // the last round' '//'
-start defect tsan TSan 'a missing __syncwarp in the softmax' \
-    '__syncwarp();  // lane 0 has read' '//'
-start defect plain order 'the same' \
-    '__syncwarp();  // lane 0 has read' '//'
-start defect tsan TSan 'a sum that every block adds to, unordered' \
-    'out[blockIdx.x] = partial[0]' 'out[0] = partial[0] + out[0]'
-start defect tsan TSan 'tiles of neighbouring blocks that overlap' \
-    'first_col = static_cast<int>(blockIdx.x) * T::n' \
-    'first_col = static_cast<int>(blockIdx.x) * (T::n - 1)'
-start defect plain runner 'a barrier in a divergent branch' \
-    '__syncthreads();  // the first group' 'if (row < rows) __syncthreads();  //'
-start defect plain runner 'a shuffle mask that leaves out a lane' \
+file=gpu_gemm.cu
+start defect tsan TSan $file 'a missing barrier between slices' \
+    '__syncthreads();  // slice t is complete' '//'
+start defect plain order $file 'the same' \
+    '__syncthreads();  // slice t is complete' '//'
+start defect plain NaN $file 'a copy that nobody waits for' \
+    'copy_async_wait<stages - 2>()' 'copy_async_wait<stages>()'
+start defect tsan TSan $file 'a copy to a slice that is still read' \
+    'stages - 1 : 1' 'stages : 1'
+start defect tsan TSan $file 'tiles of neighbouring blocks that overlap' \
+    'static_cast<int>(blockIdx.x) * T.n' 'static_cast<int>(blockIdx.x) * (T.n - 1)'
+start defect plain NaN $file 'a read of shared memory that was not written' \
+    'place = in.is_one(e) ? T{1} : T{0};' ';'
+start defect asan ASan $file 'an off-by-one global read' \
+    'return AlongEdge ? i + e < x.edge && k' 'return AlongEdge ? i + e <= x.edge && k'
+file=gpu_gemm.h
+start defect tsan TSan $file 'sums that take the place of slices in use' \
+    '__syncthreads();  // every thread is done' '//'
+start defect tsan TSan $file 'sums of groups that are not waited for' \
+    '__syncthreads();  // the other groups' '//'
+start defect asan ASan $file 'an off-by-one global write' \
+    'if (i >= x.m || j >= x.last) return;' 'if (i >= x.m || j > x.last) return;'
+start defect plain runner $file 'a copy from a misaligned address' \
+    '% alignof(Four<T>) == 0' '% sizeof(T) == 0'
+start defect plain NaN $file 'a read of global memory that was not written' \
+    'out.beta == 0 ? s :' ''
+if [[ ${kernels[*]} == *bf16x3* ]]; then
+    file=gpu_bf16x3.cu
+    start defect tsan TSan $file 'a missing barrier between slices' \
+        '__syncthreads();  // slice t is complete' '//'
+    start defect plain NaN $file 'a copy that nobody waits for' \
+        'copy_async_wait<ahead - 1>()' 'copy_async_wait<ahead + 1>()'
+    start defect plain runner $file 'a warp that leaves before it multiplies' \
+        'float c[across][4] = {};' 'float c[across][4] = {}; if (at.lane == 31) return;'
+fi
+file=gpu_head.cu
+start defect tsan TSan $file 'a window of weights that is read too early' \
+    '__syncthreads();  // the window is complete' '//'
+start defect tsan TSan $file 'a missing __syncwarp in the softmax' \
+    '__syncwarp();  // every lane has read' '//'
+start defect plain order $file 'the same' \
+    '__syncwarp();  // every lane has read' '//'
+start defect tsan TSan $file 'deltas that are read too early' \
+    '__syncthreads();  // all deltas are there' '//'
+start defect plain runner $file 'a shuffle mask that leaves out a lane' \
     'all_lanes = 0xffffffffu' 'all_lanes = 0x7fffffffu'
-start defect asan ASan 'an off-by-one global read' \
-    'first + i < edge' 'first + i <= edge'
-start defect asan ASan 'an off-by-one global write' \
-    'if (i >= m || j >= n) continue;' 'if (i > m || j >= n) continue;'
-start defect asan ASan 'an off-by-one shared write, through a pointer' \
+file=gpu_func.cu
+start defect tsan TSan $file 'a missing barrier in the tree of the sum of squares' \
+    '__syncthreads();  // the last round' '//'
+start defect tsan TSan $file 'a sum that every block adds to, unordered' \
+    'out[blockIdx.x] = partial[0]' 'out[0] = partial[0] + out[0]'
+start defect plain runner $file 'a barrier in a divergent branch' \
+    '__syncthreads();  // the first group' 'if (inside) __syncthreads();  //'
+start defect asan ASan $file 'an off-by-one shared write, through a pointer' \
     'partial[group][lane] = sum;' '(&partial[0][0])[threadIdx.x + 1] = sum;'
-start defect asan UBSan 'an off-by-one shared read, by subscript' \
+start defect asan UBSan $file 'an off-by-one shared read, by subscript' \
     'sum += partial[g][lane]' 'sum += partial[g + 1][lane]'
-start defect asan UBSan 'a misaligned vector load from global memory' \
-    '% sizeof(Pack<Real>) == 0' '% sizeof(Real) == 0'
-start defect asan UBSan 'a misaligned vector store to shared memory' \
-    'alignas(16) Real at[Depth]' 'Real at[Depth]'
-start defect plain NaN 'a read of shared memory that was not written' \
-    'slice.at[k][i] = inside ? x[address] : Real{0};' 'if (inside) slice.at[k][i] = x[address];'
-start defect plain NaN 'a read of global memory that was not written' \
-    'out = beta == 0 ? alpha * sum[r][s] :' 'out ='
 wait
 
 passed=0 failed=0
 for ((i = 1; i <= count; ++i)); do
-    cat "$work/case$i.verdict"
-    if [[ $(<"$work/case$i.verdict") == PASS* ]]; then ((++passed)); else ((++failed)); fi
+    cat "$work/case$i/verdict"
+    if [[ $(<"$work/case$i/verdict") == PASS* ]]; then ((++passed)); else ((++failed)); fi
 done
 echo "$passed passed, $failed failed, 0 skipped"
 ((failed == 0))

@@ -1,9 +1,9 @@
 // planted_driver.cpp: runs every launcher of gpu_func.h on small inputs, in forward order, or with
 // the argument all-orders in every order of threads and blocks.
 //
-// planted.sh links it with gpu_func.cu as it is and with defects planted in it. It says what no
-// sanitizer says: a result that is not a finite number, and a result that depends on the order in
-// which threads run. Sizes are chosen so that every kernel has edges, several blocks and several
+// planted.sh links it with the kernels as they are and with defects planted in them. It says what
+// no sanitizer says: a result that is not a finite number, and a result that depends on the order
+// in which threads run. Sizes are chosen so that every kernel has edges, several blocks and several
 // rounds of its loops. Exit code 0 when nothing was found, else 1.
 #include <cmath>
 #include <cstdio>
@@ -59,73 +59,98 @@ std::vector<std::uint8_t> random_bytes(int count, std::uint64_t below) {
     return bytes;
 }
 
-/// m and k decide whether the kernel may use vector loads; `shift` puts A off their alignment.
+std::size_t elements(int rows, int cols) {
+    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
+}
+
+constexpr GemmTile tiles[] = {GemmTile::small, GemmTile::medium, GemmTile::large};
+constexpr bool in_float = sizeof(nn_real) == sizeof(float);
+
+/// m and k decide whether the kernel may move packs; `shift` puts A off their alignment.
 void run_gemms(const Gpu& gpu, Results& results, int m, int n, int k, int shift) {
     const Array<nn_real> a(random_values(m * k + shift)), b(random_values(k * n));
-    const auto size = static_cast<std::size_t>(m) * static_cast<std::size_t>(n);
     for (const auto op_a : {Transposed::no, Transposed::yes})
         for (const auto op_b : {Transposed::no, Transposed::yes})
-            for (const auto tile : {GemmTile::small, GemmTile::medium, GemmTile::large}) {
-                const Array<nn_real> c(size);
-                gpu_gemm(gpu, op_a, op_b, m, n, k, 2, a + shift, b, 0, c, tile);
-                gpu_gemm(gpu, op_a, op_b, m, n, k, 1, a + shift, b, nn_real{0.5}, c, tile);
+            for (const GemmTile tile : tiles) {
+                const Array<nn_real> c(elements(m, n));
+                gpu_gemm(gpu, op_a, op_b, m, n, k, 2, a + shift, b, 0, c, {tile, 1});
+                gpu_gemm(gpu, op_a, op_b, m, n, k, 1, a + shift, b, nn_real{0.5}, c, {tile, 1});
                 results["gemm " + std::to_string(m) + ' ' + std::to_string(shift) + ' ' +
                         std::to_string(results.size())] = c.values();
             }
-    const Array<nn_real> bias(random_values(m));
-    for (const auto activation : {Activation::none, Activation::sigmoid}) {
-        const Array<nn_real> out(size);
-        gpu_layer(gpu, activation, m, n, k, a + shift, b, bias, out);
+}
+
+/// A hidden layer of m units on n images of k pixels, and its gradient in two parts.
+void run_layers(const Gpu& gpu, GemmBy by, Results& results, int m, int n, int k) {
+    const Array<nn_real> w(random_values(m * k)), bias(random_values(m)),
+        delta(random_values(m * n));
+    const Array<std::uint8_t> pixels(random_bytes(n * k, 256));
+    const Input input = input_of(pixels, nn_real{1} / 256);
+    for (const GemmTile tile : tiles) {
+        const Array<nn_real> out(elements(m, n)), parts(2 * elements(m, k + 1));
+        gpu_layer(gpu, by, m, n, k, w, input, bias, out, {tile, 1});
+        gpu_gradient(gpu, by, m, n, k, delta, input, 0, k + 1, parts, elements(m, k + 1),
+                     {tile, 2});
         results["layer " + std::to_string(results.size())] = out.values();
+        results["gradient " + std::to_string(results.size())] = parts.values();
     }
 }
 
-void run_softmax(const Gpu& gpu, Results& results) {
-    constexpr int classes = 37, n = 9;
-    const Array<nn_real> z(random_values(classes * n)), delta(std::size_t{classes * n});
+void run_head(const Gpu& gpu, Results& results) {
+    constexpr int classes = 37, n = 21, k = 300;
+    const Array<nn_real> w(random_values(classes * k)), bias(random_values(classes));
+    const Array<nn_real> a(random_values(k * n)), yhat(elements(classes, n)), below(elements(k, n));
     const Array<std::uint8_t> labels(random_bytes(n, classes));
-    const Array<double> loss(std::vector<double>(gpu_loss_slots, 0.0));
-    gpu_softmax_cross_entropy(gpu, classes, n, labels, nn_real{0.125}, z, delta, loss);
-    results["softmax"] = z.values();
-    results["softmax's delta"] = delta.values();
-    results["softmax's loss"] = loss.values();
+    const int parts = gpu_head_parts(gpu.chip, classes, n);
+    const Array<nn_real> gradient(elements(classes * (k + 1), parts));
+    const Array<double> loss(std::vector<double>(static_cast<std::size_t>(parts), 0.0));
+    gpu_head(gpu, {classes, n, k, w, bias, input_of(a), labels, nn_real{0.125}, yhat, below,
+                   gradient, loss});
+    results["head's yhat"] = yhat.values();
+    results["head's delta below"] = below.values();
+    results["head's gradient"] = gradient.values();
+    results["head's loss"] = loss.values();
 }
 
 void run_the_others(const Gpu& gpu, Results& results) {
-    constexpr int rows = 70, n = 21, count = rows * n;
-    const Array<nn_real> x(random_values(count)), y(random_values(count + 1));
-    const Array<nn_real> sums(std::size_t{rows});
-    gpu_row_sums(gpu, rows, n, x, sums);
-    results["row sums"] = sums.values();
-    gpu_sigmoid_backward(gpu, count, y, x);
-    results["sigmoid backward"] = x.values();
-    gpu_step(gpu, count, nn_real{0.125}, nn_real{0.25}, y, x);
-    results["step"] = x.values();
+    constexpr int count = 1470, parts = 20;
+    const Array<nn_real> p(random_values(2 * count)), gradient(random_values(count * (parts + 2)));
+    const Array<nn_real> rate(std::vector<nn_real>{nn_real{0.125}});
+    const Parts runs[] = {{0, count, 1000, gradient, count, 2},
+                          {count, count, 100, gradient + 2 * count, count, parts}};
+    gpu_step(gpu, runs, rate, nn_real{0.25}, p);
+    results["step"] = p.values();
     const Array<double> squares(std::size_t{gpu_square_slots});
-    gpu_sum_of_squares(gpu, count, x, squares);
+    gpu_sum_of_squares(gpu, 2 * count, p, squares);
     results["sum of squares"] = squares.values();
 
-    constexpr int d = 300, samples = 5;
-    const Array<std::uint8_t> pixels(random_bytes(d * samples, 256)), labels(random_bytes(5, 10));
+    constexpr int d = 300, samples = 4;
+    const Array<std::uint8_t> pixels(random_bytes(d * 5, 256)), labels(random_bytes(5, 10));
     const Array<std::uint32_t> order(std::vector<std::uint32_t>{4, 0, 3, 1});
-    const Array<nn_real> inputs(std::size_t{d * 4});
-    const Array<std::uint8_t> labels_out(std::size_t{4});
-    gpu_gather_pixels(gpu, d, 4, order, nn_real{0.5}, pixels, labels, inputs, labels_out);
-    results["gathered pixels"] = inputs.values();
+    const Array<std::uint8_t> pixels_out(elements(d, samples)), labels_out(std::size_t{samples});
+    gpu_gather(gpu, d, samples, order, pixels, labels, pixels_out, labels_out);
+    results["gathered pixels"] = pixels_out.values();
     results["gathered labels"] = labels_out.values();
 }
 
 Results run_all(gpuhost::Order order, unsigned seed) {
     gpuhost::config().order = order;
     gpuhost::config().seed = seed;
-    const Gpu gpu{nullptr, gpuhost::config().multiprocessors};
     Results results;
-    run_softmax(gpu, results);
-    run_the_others(gpu, results);
-    run_gemms(gpu, results, 9, 7, 5, 0);
-    run_gemms(gpu, results, 37, 35, 41, 0);
-    run_gemms(gpu, results, 132, 36, 20, 0);
-    run_gemms(gpu, results, 36, 68, 40, 1);
+    for (const int capability : {75, 86}) {
+        gpuhost::config().capability = capability;
+        const Gpu gpu{nullptr, {gpuhost::config().multiprocessors, capability}};
+        run_head(gpu, results);
+        run_the_others(gpu, results);
+        run_gemms(gpu, results, 9, 7, 5, 0);
+        run_gemms(gpu, results, 132, 36, 84, 0);
+        run_gemms(gpu, results, 36, 68, 40, 1);
+        run_layers(gpu, GemmBy::fma, results, 37, 70, 41);
+        if (in_float && capability >= 80) {
+            run_layers(gpu, GemmBy::bf16x3, results, 37, 70, 41);
+            run_layers(gpu, GemmBy::bf16x3, results, 36, 72, 136);
+        }
+    }
     return results;
 }
 

@@ -1,0 +1,269 @@
+// gpu_ladder.cu: the rungs of gpu_ladder.h, to be read from top to bottom.
+//
+// Each kernel differs from the one before in one thing, which its comment names. From the
+// register-blocked one on, all use the same tile and the same registers, so that what is gained
+// comes from that thing alone. Pipelining, sharing k among warps and tensor cores follow in
+// gpu_gemm.cu and gpu_bf16x3.cu.
+#include "gpu_ladder.h"
+
+namespace {
+
+constexpr int block_threads = 256;
+
+__host__ __device__ constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+/// The index of element (i, j) of a column-major matrix.
+__device__ __forceinline__ std::size_t at(int i, int j, int rows) {
+    return static_cast<std::size_t>(j) * static_cast<std::size_t>(rows) +
+           static_cast<std::size_t>(i);
+}
+
+template <class Kernel>
+void launch(const Gpu& gpu, Kernel kernel, int tile_m, int tile_n, int threads, int m, int n, int k,
+            const nn_real* a, const nn_real* b, nn_real* c) {
+    if (m == 0 || n == 0) return;
+    const dim3 grid(static_cast<unsigned>(ceil_div(m, tile_m)),
+                    static_cast<unsigned>(ceil_div(n, tile_n)));
+    GPU_CHECK(gpu_launch(kernel, grid, dim3(static_cast<unsigned>(threads)), 0, gpu.stream, m, n, k,
+                         a, b, c));
+}
+
+// ------------------------------------------------------------------ 1. naive
+
+constexpr int naive_m = 32, naive_n = block_threads / naive_m;
+
+/// Mapping: a thread computes one element of C; a warp 32 neighbouring rows of one column, so that
+/// its reads of A and its writes are neighbours, and its read of B is one word. Memory: none.
+/// Every product costs two reads through the caches: they, not the arithmetic, set the time.
+__global__ void __launch_bounds__(block_threads)
+    naive_kernel(int m, int n, int k, const nn_real* __restrict__ a, const nn_real* __restrict__ b,
+                 nn_real* __restrict__ c) {
+    const int t = static_cast<int>(threadIdx.x);
+    const int i = static_cast<int>(blockIdx.x) * naive_m + t % naive_m;
+    const int j = static_cast<int>(blockIdx.y) * naive_n + t / naive_m;
+    if (i >= m || j >= n) return;
+    nn_real sum = 0;
+    for (int p = 0; p < k; ++p) sum += a[at(i, p, m)] * b[at(p, j, k)];
+    c[at(i, j, m)] = sum;
+}
+
+void naive(const Gpu& gpu, int m, int n, int k, const nn_real* a, const nn_real* b, nn_real* c) {
+    launch(gpu, naive_kernel, naive_m, naive_n, block_threads, m, n, k, a, b, c);
+}
+
+// ------------------------------------------------------------------ 2. tiled
+
+constexpr int edge = 32;
+
+/// Gain: a block reads each element of A and B once for 32 products, not once for each.
+/// Mapping: a block of 32 x 32 threads computes a 32 x 32 tile of C, a thread one element of it; a
+/// warp has 32 rows of one column. Along k, the block goes in slices of 32. Memory: a slice of A as
+/// [p][i] and one of B as [j][p], 4 KiB each in float: a warp then writes both without bank
+/// conflicts, reads neighbours of A and one word of B.
+__global__ void __launch_bounds__(edge* edge)
+    tiled_kernel(int m, int n, int k, const nn_real* __restrict__ a, const nn_real* __restrict__ b,
+                 nn_real* __restrict__ c) {
+    GPU_SHARED(nn_real, slice_a, [edge][edge]);
+    GPU_SHARED(nn_real, slice_b, [edge][edge]);
+    const int x = static_cast<int>(threadIdx.x) % edge, y = static_cast<int>(threadIdx.x) / edge;
+    const int i = static_cast<int>(blockIdx.x) * edge + x;
+    const int j = static_cast<int>(blockIdx.y) * edge + y;
+    nn_real sum = 0;
+    for (int k0 = 0; k0 < k; k0 += edge) {
+        slice_a[y][x] = i < m && k0 + y < k ? a[at(i, k0 + y, m)] : nn_real{0};
+        slice_b[y][x] = j < n && k0 + x < k ? b[at(k0 + x, j, k)] : nn_real{0};
+        __syncthreads();  // both slices are complete before any thread reads them
+        for (int p = 0; p < edge; ++p) sum += slice_a[p][x] * slice_b[y][p];
+        __syncthreads();  // every thread has read the slices before they are filled anew
+    }
+    if (i < m && j < n) c[at(i, j, m)] = sum;
+}
+
+void tiled(const Gpu& gpu, int m, int n, int k, const nn_real* a, const nn_real* b, nn_real* c) {
+    launch(gpu, tiled_kernel, edge, edge, edge * edge, m, n, k, a, b, c);
+}
+
+// ------------------------------------------------------------------ 3. register-blocked
+
+/// The tile of this rung and of those above: 128 x 128 in slices of 8, a thread has 8 x 8 elements.
+constexpr int tile = 128, depth = 8, own = 8, lanes = tile / own;
+
+/// Slices of A and B, both [p][i or j]. Rows are padded by 16 bytes, so that the threads of a warp
+/// which write eight rows of B's slice meet different banks.
+constexpr int pack_size = 16 / static_cast<int>(sizeof(nn_real));
+struct alignas(16) Slice {
+    nn_real at[depth][tile + pack_size];
+};
+
+/// Gain: a value from shared memory is used for 8 products, not for one: 16 reads feed 64
+/// multiply-adds, where the tiled kernel needs 128.
+/// Mapping: 256 threads as 16 x 16; thread (x, y) computes the rows x + 16 r and the columns
+/// y + 16 s of the tile, so that neighbours read neighbouring words of A's slice, two different
+/// words of B's, and write neighbours. Memory: two Slices, 8 KiB in float.
+__global__ void __launch_bounds__(block_threads)
+    register_blocked_kernel(int m, int n, int k, const nn_real* __restrict__ a,
+                            const nn_real* __restrict__ b, nn_real* __restrict__ c) {
+    GPU_SHARED(Slice, slice_a, );
+    GPU_SHARED(Slice, slice_b, );
+    const int t = static_cast<int>(threadIdx.x), x = t % lanes, y = t / lanes;
+    const int row = static_cast<int>(blockIdx.x) * tile, col = static_cast<int>(blockIdx.y) * tile;
+    nn_real sum[own][own] = {};
+    for (int k0 = 0; k0 < k; k0 += depth) {
+        for (int e = t; e < tile * depth; e += block_threads) {
+            const int i = e % tile, pa = e / tile, j = e / depth, pb = e % depth;
+            slice_a.at[pa][i] =
+                row + i < m && k0 + pa < k ? a[at(row + i, k0 + pa, m)] : nn_real{0};
+            slice_b.at[pb][j] =
+                col + j < n && k0 + pb < k ? b[at(k0 + pb, col + j, k)] : nn_real{0};
+        }
+        __syncthreads();  // both slices are complete before any thread reads them
+#pragma unroll
+        for (int p = 0; p < depth; ++p) {
+            nn_real of_a[own], of_b[own];
+#pragma unroll
+            for (int r = 0; r < own; ++r) of_a[r] = slice_a.at[p][x + r * lanes];
+#pragma unroll
+            for (int s = 0; s < own; ++s) of_b[s] = slice_b.at[p][y + s * lanes];
+#pragma unroll
+            for (int r = 0; r < own; ++r)
+#pragma unroll
+                for (int s = 0; s < own; ++s) sum[r][s] += of_a[r] * of_b[s];
+        }
+        __syncthreads();  // every thread has read the slices before they are filled anew
+    }
+#pragma unroll
+    for (int s = 0; s < own; ++s)
+#pragma unroll
+        for (int r = 0; r < own; ++r) {
+            const int i = row + x + r * lanes, j = col + y + s * lanes;
+            if (i < m && j < n) c[at(i, j, m)] = sum[r][s];
+        }
+}
+
+void register_blocked(const Gpu& gpu, int m, int n, int k, const nn_real* a, const nn_real* b,
+                      nn_real* c) {
+    launch(gpu, register_blocked_kernel, tile, tile, block_threads, m, n, k, a, b, c);
+}
+
+// ------------------------------------------------------------------ 4. vectorised, 5. warp-tiled
+
+/// Sixteen bytes, moved by one instruction. Addresses must be multiples of 16.
+struct alignas(16) Pack {
+    nn_real at[pack_size];
+};
+
+/// Elements first .. first + pack_size of a line of `length` elements, 0 beyond its end. Whole: the
+/// line starts at a multiple of 16 bytes and is a whole number of packs long.
+template <bool Whole>
+__device__ __forceinline__ Pack load_pack(const nn_real* __restrict__ line, int first, int length) {
+    Pack pack = {};
+    if constexpr (Whole) {
+        if (first < length) pack = *reinterpret_cast<const Pack*>(line + first);
+    } else {
+#pragma unroll
+        for (int e = 0; e < pack_size; ++e)
+            if (first + e < length) pack.at[e] = line[first + e];
+    }
+    return pack;
+}
+
+/// Both slices from packs: those of A lie along i, as the slice does; those of B along k, so that
+/// their elements go to rows of the slice.
+template <bool Whole>
+__device__ __forceinline__ void load_slices(Slice& slice_a, Slice& slice_b,
+                                            const nn_real* __restrict__ a,
+                                            const nn_real* __restrict__ b, int row, int col, int k0,
+                                            int m, int n, int k) {
+    constexpr int of_line = tile / pack_size, of_depth = depth / pack_size;
+    const int t = static_cast<int>(threadIdx.x);
+#pragma unroll
+    for (int e = t; e < tile * depth / pack_size; e += block_threads) {
+        const int i = e % of_line * pack_size, pa = e / of_line;
+        const Pack of_a =
+            k0 + pa < k ? load_pack<Whole>(a + at(0, k0 + pa, m), row + i, m) : Pack{};
+        *reinterpret_cast<Pack*>(&slice_a.at[pa][i]) = of_a;
+        const int j = e / of_depth, pb = e % of_depth * pack_size;
+        const Pack of_b =
+            col + j < n ? load_pack<Whole>(b + at(0, col + j, k), k0 + pb, k) : Pack{};
+#pragma unroll
+        for (int q = 0; q < pack_size; ++q) slice_b.at[pb + q][j] = of_b.at[q];
+    }
+}
+
+/// Gain of the vectorised kernel (Piece 128 x 128): global and shared memory are read sixteen bytes
+/// at a time: a quarter of the load instructions in float, a half in double.
+/// Gain of the warp-tiled kernel (Piece 32 x 64): a warp's 32 threads lie within 32 x 64 elements
+/// of the tile, not across 128 x 16: in each step along k they read 96 different words of shared
+/// memory, not 144.
+/// Mapping: PieceM x PieceN elements of the tile belong to PieceM / 8 x PieceN / 8 threads; thread
+/// (x, y) of them computes the packs x, x + PieceM / 8, ... of rows and y, ... of columns. Memory:
+/// two Slices, 8 KiB in float.
+template <int PieceM, int PieceN, bool Whole>
+__global__ void __launch_bounds__(block_threads)
+    packed_kernel(int m, int n, int k, const nn_real* __restrict__ a, const nn_real* __restrict__ b,
+                  nn_real* __restrict__ c) {
+    constexpr int lanes_m = PieceM / own, piece_threads = lanes_m * (PieceN / own);
+    constexpr int lanes_n = PieceN / own, packs = own / pack_size;
+    GPU_SHARED(Slice, slice_a, );
+    GPU_SHARED(Slice, slice_b, );
+    const int t = static_cast<int>(threadIdx.x);
+    const int piece = t / piece_threads, x = t % piece_threads % lanes_m,
+              y = t % piece_threads / lanes_m;
+    const int row = static_cast<int>(blockIdx.x) * tile, col = static_cast<int>(blockIdx.y) * tile;
+    const int own_row = piece % (tile / PieceM) * PieceM + x * pack_size;
+    const int own_col = piece / (tile / PieceM) * PieceN + y * pack_size;
+    nn_real sum[own][own] = {};
+    for (int k0 = 0; k0 < k; k0 += depth) {
+        load_slices<Whole>(slice_a, slice_b, a, b, row, col, k0, m, n, k);
+        __syncthreads();  // both slices are complete before any thread reads them
+#pragma unroll
+        for (int p = 0; p < depth; ++p) {
+            Pack of_a[packs], of_b[packs];
+#pragma unroll
+            for (int q = 0; q < packs; ++q) {
+                of_a[q] = *reinterpret_cast<const Pack*>(
+                    &slice_a.at[p][own_row + q * lanes_m * pack_size]);
+                of_b[q] = *reinterpret_cast<const Pack*>(
+                    &slice_b.at[p][own_col + q * lanes_n * pack_size]);
+            }
+#pragma unroll
+            for (int r = 0; r < own; ++r)
+#pragma unroll
+                for (int s = 0; s < own; ++s)
+                    sum[r][s] += of_a[r / pack_size].at[r % pack_size] *
+                                 of_b[s / pack_size].at[s % pack_size];
+        }
+        __syncthreads();  // every thread has read the slices before they are filled anew
+    }
+#pragma unroll
+    for (int s = 0; s < own; ++s)
+#pragma unroll
+        for (int r = 0; r < own; ++r) {
+            const int i = row + own_row + r / pack_size * lanes_m * pack_size + r % pack_size;
+            const int j = col + own_col + s / pack_size * lanes_n * pack_size + s % pack_size;
+            if (i < m && j < n) c[at(i, j, m)] = sum[r][s];
+        }
+}
+
+template <int PieceM, int PieceN>
+void packed(const Gpu& gpu, int m, int n, int k, const nn_real* a, const nn_real* b, nn_real* c) {
+    const auto lines_of_packs = [](const nn_real* x, int line) {
+        return reinterpret_cast<std::uintptr_t>(x) % sizeof(Pack) == 0 && line % pack_size == 0;
+    };
+    launch(gpu,
+           lines_of_packs(a, m) && lines_of_packs(b, k) ? packed_kernel<PieceM, PieceN, true>
+                                                        : packed_kernel<PieceM, PieceN, false>,
+           tile, tile, block_threads, m, n, k, a, b, c);
+}
+
+constexpr LadderRung rungs[] = {
+    {"naive", "a thread for each element", naive},
+    {"tiled", "shared memory: 32 products from each read of the caches", tiled},
+    {"register-blocked", "8 products from each read of shared memory", register_blocked},
+    {"vectorised", "sixteen bytes with each load", packed<tile, tile>},
+    {"warp-tiled", "a warp reads 96 words of shared memory a step, not 144", packed<32, 64>},
+};
+
+}  // namespace
+
+std::span<const LadderRung> ladder() { return rungs; }

@@ -1,0 +1,303 @@
+// gpu_head.cu: the output layer, the loss and the way back through that layer, in one kernel.
+//
+// The head is little work on data that is already there: one by one, its product, softmax, loss and
+// three backward products would take six launches, each longer than what it computes. So a block
+// takes a run of samples through all of it and keeps their deltas in shared memory. Blocks share
+// nothing: each writes its own part of [dW|db], which gpu_step adds up in their order.
+#include <algorithm>
+#include <type_traits>
+
+#include "gpu_func.h"
+
+namespace {
+
+constexpr int threads = 256, warps = threads / 32;
+constexpr unsigned all_lanes = 0xffffffffu;
+
+/// Classes are worked on ten at a time, in registers: MNIST's are one group. In the last group,
+/// classes that do not exist are zeros. The 48 bytes of a group in float, and the 80 in double,
+/// bring 8 neighbours in an array to 8 different quarters of the shared memory's banks, so that
+/// lanes read them by 16 bytes without conflict.
+constexpr int group_classes = 10;
+struct alignas(16) Group {
+    nn_real at[group_classes];
+};
+
+/// W is worked on in windows of so many columns (inputs): in the backward pass one a thread.
+constexpr int window_inputs = threads;
+/// Deltas of so many groups are held at once.
+constexpr int held_groups = 16384 / static_cast<int>(sizeof(Group));
+
+/// A block's shared memory: 28 KiB in float, 36 KiB in double.
+struct HeadMemory {
+    Group window[window_inputs];  ///< W's columns; on the way out, dW's
+    Group delta[held_groups];     ///< [sample][group]: logits, then deltas
+    double loss[warps];
+};
+
+/// Samples first .. first + count - 1, at which a block works at a time.
+struct Samples {
+    int first, count;
+};
+
+__host__ __device__ constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+__host__ __device__ constexpr int groups_of(int classes) {
+    return ceil_div(classes, group_classes);
+}
+__device__ __forceinline__ std::size_t at(int row, int column, int rows) {
+    return static_cast<std::size_t>(column) * static_cast<std::size_t>(rows) +
+           static_cast<std::size_t>(row);
+}
+__device__ __forceinline__ int this_thread() { return static_cast<int>(threadIdx.x); }
+
+/// A's columns, as activations or as pixels, and the number that one of its elements stands for.
+template <class In>
+__device__ __forceinline__ const In* column_of(const Head& head, int sample) {
+    if constexpr (std::is_same_v<In, nn_real>)
+        return head.a.activations + at(0, sample, head.k);
+    else
+        return head.a.pixels + at(0, sample, head.k);
+}
+template <class In>
+__device__ __forceinline__ nn_real number(const Head& head, In value) {
+    if constexpr (std::is_same_v<In, nn_real>)
+        return value;
+    else
+        return head.a.scale * static_cast<nn_real>(value);
+}
+
+/// Brings W's columns from `first` on, of one group's classes, into the window, unless `in_window`
+/// says that they are there. Mapping: threads take neighbouring elements, which for ten classes are
+/// neighbouring addresses.
+__device__ __forceinline__ void load_window(const Head& head, int group, int first,
+                                            HeadMemory& memory, int& in_window) {
+    const int wanted = group * ceil_div(head.k, window_inputs) + first / window_inputs;
+    if (in_window == wanted) return;
+    in_window = wanted;
+    __syncthreads();  // nobody reads the window as it was
+    const int inputs = min(window_inputs, head.k - first);
+    for (int e = this_thread(); e < inputs * group_classes; e += threads) {
+        const int i = e / group_classes, c = e % group_classes, row = group * group_classes + c;
+        memory.window[i].at[c] =
+            row < head.classes ? head.w[at(row, first + i, head.classes)] : nn_real{0};
+    }
+    __syncthreads();  // the window is complete before anybody reads it
+}
+
+/// memory.delta = W A + b.
+/// Mapping: sample j belongs to warp j % 8, which takes Columns of its samples at a time, so that
+/// what it reads of W serves them all. Lane l sums over the inputs l, l + 32, ...; a butterfly adds
+/// the lanes' sums, in the same order whatever Columns is, and leaves them in every lane; lane c
+/// keeps class c.
+template <class In, int Columns>
+__device__ __forceinline__ void compute_logits(const Head& head, Samples samples, int group,
+                                               int first_column, HeadMemory& memory,
+                                               int& in_window) {
+    const int lane = this_thread() % 32, warp = this_thread() / 32;
+    const In* columns[Columns];  // beyond the last sample, the last again, which goes nowhere
+#pragma unroll
+    for (int s = 0; s < Columns; ++s)
+        columns[s] = column_of<In>(
+            head, samples.first + min(first_column + s * warps + warp, samples.count - 1));
+    nn_real sum[Columns][group_classes] = {};
+    for (int first = 0; first < head.k; first += window_inputs) {
+        load_window(head, group, first, memory, in_window);
+        const int inputs = min(window_inputs, head.k - first);
+#pragma unroll 4
+        for (int i = lane; i < inputs; i += 32) {
+            const Group w = memory.window[i];
+#pragma unroll
+            for (int s = 0; s < Columns; ++s) {
+                const nn_real a = number(head, columns[s][first + i]);
+#pragma unroll
+                for (int c = 0; c < group_classes; ++c) sum[s][c] += w.at[c] * a;
+            }
+        }
+    }
+#pragma unroll
+    for (int s = 0; s < Columns; ++s) {
+        nn_real z = 0;
+#pragma unroll
+        for (int c = 0; c < group_classes; ++c) {
+#pragma unroll
+            for (int step = 16; step > 0; step /= 2)
+                sum[s][c] += __shfl_xor_sync(all_lanes, sum[s][c], step);
+            if (lane == c) z = sum[s][c];
+        }
+        const int j = first_column + s * warps + warp, row = group * group_classes + lane;
+        if (j < samples.count && lane < group_classes)
+            memory.delta[j * groups_of(head.classes) + group].at[lane] =
+                row < head.classes ? z + head.bias[row] : nn_real{0};
+    }
+}
+
+/// yhat = softmax of a sample's logits, which it replaces by deltas. Returns the sample's loss,
+/// log sum exp(z - max) - (z_c - max), which is finite where yhat_c rounds to 0.
+/// Mapping: one warp; lane l takes the classes l, l + 32, ...; maximum and sum pass between lanes
+/// by butterflies, which end with the same bits in every lane.
+__device__ __forceinline__ nn_real softmax(const Head& head, int sample, Group* logits) {
+    const auto logit = [&](int c) -> nn_real& {
+        return logits[c / group_classes].at[c % group_classes];
+    };
+    const int lane = this_thread() % 32;
+    nn_real largest = logit(0);
+    for (int c = lane; c < head.classes; c += 32)
+        if (logit(c) > largest) largest = logit(c);
+    for (int step = 16; step > 0; step /= 2) {
+        const nn_real other = __shfl_xor_sync(all_lanes, largest, step);
+        if (other > largest) largest = other;
+    }
+    nn_real sum = 0;
+    for (int c = lane; c < head.classes; c += 32) sum += exp(logit(c) - largest);
+    for (int step = 16; step > 0; step /= 2) sum += __shfl_xor_sync(all_lanes, sum, step);
+
+    const int label = head.labels[sample];
+    const nn_real loss = log(sum) - (logit(label) - largest);
+    __syncwarp();  // every lane has read the logit at the label before its lane replaces it
+    for (int c = lane; c < head.classes; c += 32) {
+        const nn_real yhat = exp(logit(c) - largest) / sum;
+        head.yhat[at(c, sample, head.classes)] = yhat;
+        logit(c) = (c == label ? yhat - 1 : yhat) * head.scale;
+    }
+    return loss;
+}
+
+/// For one input i and one group of classes: delta_below of the samples, and dW, the group's sums
+/// of delta_cj a_ij, which are returned. w: W's column. Mapping: a thread; its neighbours have
+/// neighbouring inputs, so that they read and write neighbouring addresses, and all read the same
+/// delta. A's elements are asked for eight samples ahead, so that a thread waits for memory once
+/// for all eight. delta_below grows by a group at a time, in global memory, where no other thread
+/// touches it, and takes the slope with the last.
+template <class In>
+__device__ __forceinline__ Group differentiate(const Head& head, Samples samples, int group, int i,
+                                               const Group& w, const HeadMemory& memory) {
+    constexpr int ahead = 8;
+    const int groups = groups_of(head.classes);
+    Group dw = {};
+    for (int first = 0; first < samples.count; first += ahead) {
+        nn_real a[ahead];
+#pragma unroll
+        for (int s = 0; s < ahead; ++s)
+            a[s] = number(
+                head, column_of<In>(head, samples.first + min(first + s, samples.count - 1))[i]);
+#pragma unroll
+        for (int s = 0; s < ahead; ++s) {
+            const int j = first + s;
+            if (j >= samples.count) break;
+            const Group delta = memory.delta[j * groups + group];
+            nn_real below = 0;
+#pragma unroll
+            for (int c = 0; c < group_classes; ++c) {
+                below += w.at[c] * delta.at[c];
+                dw.at[c] += delta.at[c] * a[s];
+            }
+            if (head.delta_below == nullptr) continue;
+            nn_real& out = head.delta_below[at(i, samples.first + j, head.k)];
+            if (group > 0) below += out;
+            out = group + 1 < groups ? below : below * (a[s] * (1 - a[s]));
+        }
+    }
+    return dw;
+}
+
+/// delta_below and the samples' share of [dW|db], which is added to `gradient`, or, with the
+/// block's first samples, begins it.
+/// Mapping: thread t of a window has its input t: it replaces W's column there by dW's. The window
+/// then goes to memory as it came. db_c is summed by thread 255 - c: with few inputs, a thread that
+/// has none.
+template <class In>
+__device__ __forceinline__ void go_back(const Head& head, Samples samples, bool begins,
+                                        nn_real* gradient, HeadMemory& memory, int& in_window) {
+    const int groups = groups_of(head.classes), t = this_thread();
+    const auto put = [&](int row, int column, nn_real value) {
+        nn_real& out = gradient[at(row, column, head.classes)];
+        out = begins ? value : out + value;
+    };
+    if (const int c = threads - 1 - t; c < head.classes) {
+        nn_real sum = 0;
+        for (int j = 0; j < samples.count; ++j)
+            sum += memory.delta[j * groups + c / group_classes].at[c % group_classes];
+        put(c, head.k, sum);
+    }
+    for (int group = 0; group < groups; ++group)
+        for (int first = 0; first < head.k; first += window_inputs) {
+            load_window(head, group, first, memory, in_window);
+            const int inputs = min(window_inputs, head.k - first);
+            if (t < inputs)
+                memory.window[t] = differentiate<In>(head, samples, group, first + t,
+                                                     Group{memory.window[t]}, memory);
+            in_window = -1;
+            __syncthreads();  // the window is dW's before other threads write it out
+            for (int e = t; e < inputs * group_classes; e += threads) {
+                const int i = e / group_classes, c = e % group_classes;
+                const int row = group * group_classes + c;
+                if (row < head.classes) put(row, first + i, memory.window[i].at[c]);
+            }
+        }
+}
+
+/// Grid: gpu_head_parts blocks of 256 threads. They share the samples evenly, the first n mod
+/// blocks of them with one more: each takes its own through the head, as many at a time as shared
+/// memory holds (`held`), and writes its part of the gradient. A block without samples writes
+/// zeros.
+template <class In, int Columns>
+__global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
+    GPU_SHARED(HeadMemory, memory, );
+    const int part = static_cast<int>(blockIdx.x), groups = groups_of(head.classes);
+    const int lane = this_thread() % 32, warp = this_thread() / 32;
+    const int blocks = static_cast<int>(gridDim.x), fair = head.n / blocks, more = head.n % blocks;
+    const int begin = part * fair + min(part, more), end = begin + fair + (part < more ? 1 : 0);
+    nn_real* gradient =
+        head.gradient + static_cast<std::size_t>(part) * at(0, head.k + 1, head.classes);
+    double loss = 0;
+    int in_window = -1, first = begin;
+    do {
+        const Samples samples{first, min(held, end - first)};
+        for (int group = 0; group < groups; ++group)
+            for (int j = 0; j < samples.count; j += warps * Columns)
+                compute_logits<In, Columns>(head, samples, group, j, memory, in_window);
+        __syncwarp();  // a sample's logits, written by ten lanes of its warp, are read by all 32
+        for (int j = warp; j < samples.count; j += warps)
+            loss += static_cast<double>(softmax(head, first + j, memory.delta + j * groups));
+        __syncthreads();  // all deltas are there before threads go through all samples
+        go_back<In>(head, samples, first == begin, gradient, memory, in_window);
+        __syncthreads();  // every delta has been read before it is replaced by a logit
+        first += samples.count;
+    } while (first < end);
+
+    if (lane == 0) memory.loss[warp] = loss;
+    __syncthreads();  // the first thread adds what each warp's first lane wrote
+    if (this_thread() > 0) return;
+    for (int w = 1; w < warps; ++w) loss += memory.loss[w];
+    head.loss[part] += loss;
+}
+
+/// How many samples' deltas shared memory holds.
+int held_samples(int classes) { return held_groups / groups_of(classes); }
+
+template <class In>
+void launch_head(const Gpu& gpu, const Head& head) {
+    const int parts = gpu_head_parts(gpu.chip, head.classes, head.n);
+    // Where a warp has one sample, it has no use for more sums.
+    const auto kernel = head.n > parts * warps ? head_kernel<In, 4> : head_kernel<In, 1>;
+    GPU_CHECK(gpu_launch(kernel, dim3(static_cast<unsigned>(parts)), dim3(threads), 0, gpu.stream,
+                         head, held_samples(head.classes)));
+}
+
+}  // namespace
+
+/// A block for each multiprocessor; more where a block could not hold its samples at once, but no
+/// more than four; and at least 4 samples for each, since a part of the gradient costs as much as
+/// they do.
+int gpu_head_parts(const GpuChip& chip, int classes, int n) {
+    const int wanted = std::max(chip.multiprocessors, ceil_div(n, held_samples(classes)));
+    const int most = std::min(most_head_parts, 4 * chip.multiprocessors);
+    return std::max(1, std::min({wanted, most, ceil_div(n, 4)}));
+}
+
+void gpu_head(const Gpu& gpu, const Head& head) {
+    if (head.a.activations != nullptr)
+        launch_head<nn_real>(gpu, head);
+    else
+        launch_head<std::uint8_t>(gpu, head);
+}

@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""ptxas_table.py: what every kernel costs on every architecture, from nvcc's own report.
+
+A GEMM kernel that does not fit into registers still gives right results, only several times
+slower, and without a GPU nothing else would tell. So this reads the logs of `nvcc -Xptxas -v`,
+writes a table of each kernel's registers, shared memory, stack and spills, and fails where a GEMM
+kernel has a stack frame or a spill.
+
+    tests/ptxas_table.py [--out FILE] float=LOG... double=LOG...
+    tests/ptxas_table.py --self-test
+
+Exit codes: 0 right, 1 a GEMM kernel spills or has a stack frame, 2 bad use or an unreadable log.
+"""
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ENTRY = re.compile(r"Compiling entry function '(\S+)' for 'sm_(\w+)'")
+PROPERTIES = re.compile(r"Function properties for (\S+)")
+STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+USED = re.compile(r"Used (\d+) registers")
+SHARED = re.compile(r"(\d+) bytes smem")
+
+
+class BadLog(Exception):
+    pass
+
+
+class Kernel(NamedTuple):
+    name: str
+    type: str
+    arch: str
+    registers: int
+    shared: int
+    stack: int
+    stores: int
+    loads: int
+
+    @property
+    def slow(self) -> bool:
+        return self.stack > 0 or self.stores > 0 or self.loads > 0
+
+
+def kernels_of(log: str, type_name: str, where: str) -> list[Kernel]:
+    """The kernels of a log. After an entry's name ptxas writes its stack, then its registers; the
+    properties of other functions may stand between."""
+    found: list[Kernel] = []
+    entry, arch, properties, stack = "", "", "", None
+
+    def complete() -> None:
+        if entry:
+            raise BadLog(f"{where}: the report of {entry} for sm_{arch} is not complete; "
+                         "compile again with -Xptxas -v and one log for each nvcc")
+
+    for line in log.splitlines():
+        if match := ENTRY.search(line):
+            complete()
+            entry, arch = match.groups()
+            properties, stack = "", None
+        elif match := PROPERTIES.search(line):
+            properties = match[1]
+        elif (match := STACK.search(line)) and entry and properties == entry:
+            stack = tuple(int(group) for group in match.groups())
+        elif (match := USED.search(line)) and entry and stack is not None:
+            shared = SHARED.search(line)
+            found.append(Kernel(entry, type_name, arch, int(match[1]),
+                                int(shared[1]) if shared else 0, *stack))
+            entry = ""
+    complete()
+    return found
+
+
+def readable(names: list[str]) -> dict[str, str]:
+    """Mangled names as in the source, without parameters, with a tile's numbers named."""
+    if not names:
+        return {}
+    plain = names
+    if shutil.which("c++filt"):
+        plain = subprocess.run(["c++filt"], input="\n".join(names), text=True, check=True,
+                               stdout=subprocess.PIPE).stdout.splitlines()
+    return {name: shortened(text) for name, text in zip(names, plain)}
+
+
+def shortened(text: str) -> str:
+    text = text.removeprefix("void ").replace("(anonymous namespace)::", "")
+    text = re.sub(r"TileShape\{(\d+), (\d+), (\d+), (\d+), (\d+), (\d+)\}",
+                  r"tile \1x\2x\3 warp \4x\5 groups \6", text)
+    text = re.sub(r"\((\w+)\)(\d+)", r"\1 \2", text).replace("unsigned char", "bytes")
+    depth = 0
+    for at, letter in enumerate(text):
+        depth += {"<": 1, ">": -1}.get(letter, 0)
+        if letter == "(" and depth == 0:  # the parameters begin
+            return text[:at]
+    return text
+
+
+HEADS = ("kernel", "type", "sm", "registers", "shared", "stack", "spill st", "spill ld")
+
+
+def table(kernels: list[Kernel], names: dict[str, str]) -> str:
+    rows = sorted((names[k.name], k.type, int(re.sub(r"\D", "", k.arch)), k) for k in kernels)
+    cells = [HEADS] + [(name, k.type, k.arch, *(str(n) for n in k[3:])) for name, _, _, k in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(HEADS))]
+    lines = []
+    for row in cells:
+        left = [cell.ljust(width) for cell, width in zip(row[:2], widths)]
+        right = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:])]
+        lines.append("  ".join(left + right))
+    return "\n".join(lines) + "\n"
+
+
+def report(logs: list[str], out: Path | None) -> int:
+    kernels: list[Kernel] = []
+    for log in logs:
+        type_name, separator, path = log.partition("=")
+        if not separator or type_name not in ("float", "double"):
+            raise BadLog(f"'{log}': say float=LOG or double=LOG")
+        try:
+            text = Path(path).read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise BadLog(f"cannot read {path}: {error.strerror}; "
+                         "write it with nvcc -Xptxas -v ... 2> LOG") from error
+        kernels += kernels_of(text, type_name, path)
+    for type_name in {log.partition("=")[0] for log in logs}:
+        if not any("gemm" in k.name for k in kernels if k.type == type_name):
+            raise BadLog(f"no kernel named gemm in the {type_name} logs: nothing was checked; "
+                         "compile gpu_gemm.cu with -Xptxas -v")
+    names = readable(sorted({k.name for k in kernels}))
+    text = table(kernels, names)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.write_text(text, encoding="utf-8")
+    slow = [k for k in kernels if "gemm" in k.name and k.slow]
+    for k in slow:
+        print(f"FAIL: {names[k.name]} ({k.type}, sm_{k.arch}) has a stack frame of {k.stack} bytes "
+              f"and spills {k.stores} bytes out, {k.loads} in: give its threads less to hold, or "
+              "fewer threads to a block", file=sys.stderr)
+    print(f"{len(kernels)} kernels, {len(slow)} GEMM kernels that spill or have a stack frame",
+          file=sys.stderr)
+    return 1 if slow else 0
+
+
+# ---------------------------------------------------------------------- tests of the above
+
+GEMM = ("_ZN12_GLOBAL__N_111gemm_kernelIXtl9TileShapeLi128ELi128ELi8ELi32ELi64ELi1EEE"
+        "fLb0EEEvNS_13GemmArgumentsIT0_EE")
+HEAD = "_ZN12_GLOBAL__N_111head_kernelIhLi4EEEv4Headii"
+
+
+def entry_log(name: str, stack: int = 0, stores: int = 0, loads: int = 0, arch: str = "90") -> str:
+    return (f"ptxas info    : Compiling entry function '{name}' for 'sm_{arch}'\n"
+            f"ptxas info    : Function properties for {name}\n"
+            f"    {stack} bytes stack frame, {stores} bytes spill stores, {loads} bytes spill loads\n"
+            "ptxas info    : Used 120 registers, used 1 barriers, 33792 bytes smem\n"
+            "ptxas info    : Compile time = 228.793 ms\n")
+
+
+def self_test() -> int:
+    cut = "".join(entry_log(GEMM).splitlines(keepends=True)[:2])
+    helper = ("ptxas info    : Function properties for _Z6helperv\n"
+              "    64 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n")
+    entry, rest = entry_log(GEMM).split("\n", 1)
+    cases = [
+        ("a clean log passes", 0, entry_log(GEMM) + entry_log(HEAD), "tile 128x128x8 warp 32x64"),
+        ("a planted spill fails", 1, entry_log(GEMM, stores=4), "FAIL: gemm_kernel"),
+        ("a planted reload fails", 1, entry_log(GEMM, loads=4), "spills 0 bytes out, 4 in"),
+        ("a planted stack frame fails", 1, entry_log(GEMM, stack=8), "stack frame of 8 bytes"),
+        ("one bad architecture of two fails", 1,
+         entry_log(GEMM) + entry_log(GEMM, stores=4, arch="75"), "sm_75"),
+        ("a kernel that is no GEMM may have a stack frame", 0,
+         entry_log(GEMM) + entry_log(HEAD, stack=8), "head_kernel<bytes, 4>"),
+        ("a helper's stack frame is not the kernel's", 0, f"{entry}\n{helper}{rest}", "gemm"),
+        ("an empty log is refused", 2, "", "nothing was checked"),
+        ("a log without a GEMM is refused", 2, entry_log(HEAD), "nothing was checked"),
+        ("a cut log is refused", 2, cut, "not complete"),
+        ("a log with reports mixed up is refused", 2, cut + entry_log(HEAD), "not complete"),
+    ]
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        for what, code, text, word in cases:
+            log.write_text(text, encoding="utf-8")
+            ran = subprocess.run([sys.executable, "-B", __file__, f"float={log}"], text=True,
+                                 capture_output=True, check=False)
+            right = ran.returncode == code and word in ran.stdout + ran.stderr
+            failed += not right
+            print(f"{'OK' if right else 'FAIL'}: {what}")
+            if not right:
+                print(f"  wanted exit code {code} and '{word}', got {ran.returncode}:\n"
+                      f"{ran.stdout}{ran.stderr}")
+    return 1 if failed else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--self-test", action="store_true", help="tests this script")
+    parser.add_argument("--out", type=Path, help="where the table goes; standard output otherwise")
+    parser.add_argument("logs", nargs="*", metavar="TYPE=LOG", help="float=LOG or double=LOG")
+    arguments = parser.parse_args()
+    if arguments.self_test:
+        return self_test()
+    if not arguments.logs:
+        parser.error("no logs: say float=LOG or double=LOG")
+    try:
+        return report(arguments.logs, arguments.out)
+    except BadLog as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
