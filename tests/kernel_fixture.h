@@ -1,8 +1,8 @@
-// kernel_fixture.h: what the tests of the kernels share: a stream, guarded arrays on the device, and
-// running a kernel in every order.
+// kernel_fixture.h: what the tests of the kernels share: a stream, guarded arrays on the device,
+// and running a kernel in every order.
 //
-// g++ builds the tests against tests/gpuhost, nvcc for real GPUs; where there is none, every test is
-// skipped.
+// g++ builds the tests against tests/gpuhost, nvcc for real GPUs; where there is none, every test
+// is skipped.
 #pragma once
 #include <gtest/gtest.h>
 
