@@ -56,11 +56,11 @@ double fma_a_clock(const GpuRates& rates) {
     return mma ? rates.fma_double / 2 : rates.fma_double;
 }
 
-/// Samples that a block of gpu_head takes: gpu_head.cu's rule, for few classes.
-double run_of(const NamedChip& c, const Shape& s) {
-    return std::max(4., ceil_div(s.batch, c.chip.multiprocessors));
+/// Blocks of gpu_head, by gpu_head_parts' rule for few classes, and the samples that one takes.
+double head_parts(const NamedChip& c, const Shape& s) {
+    return std::min(1. * c.chip.multiprocessors, ceil_div(s.batch, 4));
 }
-double head_parts(const NamedChip& c, const Shape& s) { return ceil_div(s.batch, run_of(c, s)); }
+double run_of(const NamedChip& c, const Shape& s) { return ceil_div(s.batch, head_parts(c, s)); }
 
 /// Cycles of one block of gpu_head, of 8 warps: windows of 256 of W's columns are loaded, sums over
 /// them shuffled together (a shuffle a clock), samples' softmaxes taken one after the other by each
