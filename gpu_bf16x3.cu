@@ -1,10 +1,11 @@
 // gpu_bf16x3.cu: the first layer's products on bf16 tensor cores, with the accuracy of float.
 //
 // A pixel is a whole number from 0 to 255 and exact in bf16; a float is exactly the sum of three
-// bf16 (8 bits of its 24 each). So W X and delta X^T are three products of bf16 matrices whose
-// every term is exact, and only their addition rounds. Tensor cores are known to truncate there
-// instead of rounding to nearest. Therefore they sum over 16 k only, the smallest parts first, and
-// what they return is added up in float, rounded to nearest.
+// bf16, 8 bits of its 24 each (but for bits below 2^-133, where bf16 ends). NaN stays NaN, and an
+// infinity becomes one. So W X and delta X^T are three products of bf16 matrices whose every term
+// is exact, and only their addition rounds. Tensor cores are known to truncate there instead of
+// rounding to nearest. Therefore they sum over 16 k only, the smallest parts first, and what they
+// return is added up in float, rounded to nearest.
 #include "gpu_gemm.h"
 
 #include <algorithm>

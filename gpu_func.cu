@@ -6,6 +6,8 @@
 // host compiler for tests/gpuhost, which runs every CUDA thread as a fiber under sanitizers.
 #include "gpu_func.h"
 
+#include <string>
+
 namespace {
 
 constexpr int plain_threads = 256;
@@ -159,7 +161,16 @@ GpuChip gpu_chip(int device) {
     GPU_CHECK(cudaSetDevice(device));
     cudaDeviceProp properties;
     GPU_CHECK(cudaGetDeviceProperties(&properties, device));
-    return {properties.multiProcessorCount, 10 * properties.major + properties.minor};
+    const int device_capability = 10 * properties.major + properties.minor;
+    cudaFuncAttributes compiled;
+    if (cudaFuncGetAttributes(&compiled, sum_of_squares_kernel) != cudaSuccess)
+        throw Failure(__FILE__, __LINE__, "cudaFuncGetAttributes",
+                      "this binary has no kernels for " + std::string(properties.name) +
+                          " (compute capability " + std::to_string(device_capability) + ")",
+                      "build it where nvidia-smi shows that GPU, or use --device cpu");
+    // What was compiled for old GPUs alone has none of the newer instructions on a new one.
+    const bool old = compiled.ptxVersion < 80 && device_capability >= 80;
+    return {properties.multiProcessorCount, old ? compiled.ptxVersion : device_capability};
 }
 
 void gpu_step(const Gpu& gpu, std::span<const Parts> runs, const nn_real* rate, nn_real reg,

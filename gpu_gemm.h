@@ -56,12 +56,17 @@ __device__ __forceinline__ std::size_t position(int i, int j, int rows) {
            static_cast<std::size_t>(i);
 }
 
+/// Bias and activations are read as what no store changes, so that their loads need not wait for
+/// the stores before.
 template <Epilogue E>
 __device__ __forceinline__ nn_real finished(const Output& out, nn_real sum, const nn_real* c,
                                             std::size_t at, int i, int j) {
     const nn_real s = j == out.unscaled ? sum : out.alpha * sum;
-    if constexpr (E == Epilogue::sigmoid) return 1 / (1 + exp(-(s + out.bias[i])));
-    if constexpr (E == Epilogue::slope) return s * (out.a[at] * (1 - out.a[at]));
+    if constexpr (E == Epilogue::sigmoid) return 1 / (1 + exp(-(s + __ldg(out.bias + i))));
+    if constexpr (E == Epilogue::slope) {
+        const nn_real a = __ldg(out.a + at);
+        return s * (a * (1 - a));
+    }
     if constexpr (E == Epilogue::scaled) return out.beta == 0 ? s : s + out.beta * c[at];
 }
 

@@ -68,18 +68,27 @@ __device__ __forceinline__ nn_real number(const Head& head, In value) {
 
 /// Brings W's columns from `first` on, of one group's classes, into the window, unless `in_window`
 /// says that they are there. Mapping: threads take neighbouring elements, which for ten classes are
-/// neighbouring addresses.
+/// neighbouring addresses; all ten loads of a thread are under way at once.
 __device__ __forceinline__ void load_window(const Head& head, int group, int first,
                                             HeadMemory& memory, int& in_window) {
     const int wanted = group * ceil_div(head.k, window_inputs) + first / window_inputs;
     if (in_window == wanted) return;
     in_window = wanted;
-    __syncthreads();  // nobody reads the window as it was
     const int inputs = min(window_inputs, head.k - first);
-    for (int e = this_thread(); e < inputs * group_classes; e += threads) {
-        const int i = e / group_classes, c = e % group_classes, row = group * group_classes + c;
-        memory.window[i].at[c] =
-            row < head.classes ? head.w[at(row, first + i, head.classes)] : nn_real{0};
+    nn_real values[group_classes];
+#pragma unroll
+    for (int r = 0; r < group_classes; ++r) {
+        const int e = this_thread() + r * threads, i = e / group_classes;
+        const int row = group * group_classes + e % group_classes;
+        const bool inside = i < inputs && row < head.classes;
+        values[r] = inside ? head.w[at(row, first + i, head.classes)] : nn_real{0};
+    }
+    __syncthreads();  // nobody reads the window as it was
+#pragma unroll
+    for (int r = 0; r < group_classes; ++r) {
+        const int e = this_thread() + r * threads;
+        if (e / group_classes < inputs)
+            memory.window[e / group_classes].at[e % group_classes] = values[r];
     }
     __syncthreads();  // the window is complete before anybody reads it
 }

@@ -115,7 +115,8 @@ class GpuGraph {
     /// record() puts the work on the stream, which keeps it instead of running it.
     template <class Record>
     GpuGraph(cudaStream_t stream, Record&& record) {
-        GPU_CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+        // Relaxed: a kernel that was never launched before may be loaded by its recording.
+        GPU_CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
         Recorded recorded;
         try {
             record();

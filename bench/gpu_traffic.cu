@@ -2,7 +2,7 @@
 //
 // The benchmark is linked with --wrap=cudaMemcpyAsync, the one call by which the program copies, so
 // that each such call comes by here. A copy inside a recorded graph would be counted when it is
-// recorded alone; uploads are never recorded.
+// recorded alone; a single rank, as here, records none.
 #include "gpu_traffic.h"
 
 #include "gpu_runtime.h"

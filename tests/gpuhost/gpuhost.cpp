@@ -271,23 +271,29 @@ void meet_lanes(unsigned mask, Place where, void (*finish)(Members)) {
     self.mask = mask;
     if (!(mask >> self.lane() & 1u)) die(name_of(self) + " is not in the mask it gives");
 
-    std::array<Thread*, lanes> members;
-    std::size_t named = 0, arrived = 0;
-    for (int lane = 0; lane < lanes; ++lane) {
-        if (!(mask >> lane & 1u)) continue;
-        ++named;
+    const auto thread_of = [&](int lane) {
         const auto number = static_cast<std::size_t>(self.number - self.lane() + lane);
         if (number >= block.threads.size())
             die(name_of(self) + " waits for lane " + std::to_string(lane) +
                 ", which the block does not have: fill every warp, or name fewer lanes");
-        Thread* other = block.threads[number];
-        if (other->state == State::at_warp_meeting && other->mask == mask &&
-            same(other->where, where))
-            members[arrived++] = other;
+        return block.threads[number];
+    };
+    // From the next lane on: in most orders it is the one that has not arrived.
+    bool all = true;
+    for (int step = 1; step <= lanes && all; ++step) {
+        const int lane = (self.lane() + step) % lanes;
+        if (!(mask >> lane & 1u)) continue;
+        const Thread* other = thread_of(lane);
+        all = other->state == State::at_warp_meeting && other->mask == mask &&
+              same(other->where, where);
     }
-    if (arrived == named) {
-        finish({members.data(), arrived});
-        for (std::size_t i = 0; i < arrived; ++i) members[i]->state = State::ready;
+    if (all) {
+        std::array<Thread*, lanes> members;
+        std::size_t count = 0;
+        for (int lane = 0; lane < lanes; ++lane)
+            if (mask >> lane & 1u) members[count++] = thread_of(lane);
+        finish({members.data(), count});
+        for (std::size_t i = 0; i < count; ++i) members[i]->state = State::ready;
     }
     self.fiber->pause();
 }
@@ -391,8 +397,9 @@ bool take_copy(std::size_t pending, Copy& copy, Place where) {
     if (self.copies.empty()) return false;
     copy = self.copies[self.copied];
     if (copy.group + pending >= self.groups) return false;
-    if (++self.copied == self.copies.size()) {
-        self.copies.clear();
+    if (++self.copied == self.copies.size() || self.copied == 256) {  // so that it does not grow
+        self.copies.erase(self.copies.begin(),
+                          self.copies.begin() + static_cast<std::ptrdiff_t>(self.copied));
         self.copied = 0;
     }
     return true;

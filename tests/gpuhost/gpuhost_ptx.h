@@ -24,6 +24,12 @@ inline float2 make_float2(float x, float y) { return {x, y}; }
 inline unsigned __float_as_uint(float value) { return std::bit_cast<unsigned>(value); }
 inline float __uint_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
 
+/// A load of what no thread writes while the kernel runs.
+template <class T>
+T __ldg(const T* from) {
+    return *from;
+}
+
 /// Four of the eight bytes of x (0 to 3) and y (4 to 7): hexadecimal digit i of `selector` names
 /// byte i of the result. A digit from 8 on gives the sign of byte (digit - 8) in all eight bits.
 inline unsigned __byte_perm(unsigned x, unsigned y, unsigned selector) {

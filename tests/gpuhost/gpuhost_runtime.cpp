@@ -117,6 +117,7 @@ class Account {
         if (block == blocks_.end()) return false;
         total_ -= block->second;
         blocks_.erase(block);
+        recent_ = {};
         std::free(memory);
         return true;
     }
@@ -124,11 +125,16 @@ class Account {
     /// Whether [pointer, pointer + bytes) lies in one block. No bytes may lie at a block's end.
     bool contains(const void* pointer, std::size_t bytes) const {
         const auto* start = static_cast<const char*>(pointer);
+        const auto holds = [=](const std::pair<const char*, std::size_t>& block) {
+            const auto offset = static_cast<std::size_t>(start - block.first);
+            return start >= block.first && offset <= block.second && bytes <= block.second - offset;
+        };
+        for (const auto& block : recent_)
+            if (block.first != nullptr && holds(block)) return true;
         auto block = blocks_.upper_bound(start);
-        if (block == blocks_.begin()) return false;
-        --block;
-        const auto offset = static_cast<std::size_t>(start - block->first);
-        return offset <= block->second && bytes <= block->second - offset;
+        if (block == blocks_.begin() || !holds(*--block)) return false;
+        recent_[0] = std::exchange(recent_[1], *block);
+        return true;
     }
 
     bool overlaps(const void* pointer, std::size_t bytes) const {
@@ -144,6 +150,8 @@ class Account {
 
   private:
     std::map<const char*, std::size_t, std::less<>> blocks_;
+    /// The last two that were asked for: a kernel's copies come from two matrices, by turns.
+    mutable std::array<std::pair<const char*, std::size_t>, 2> recent_{};
     std::size_t total_ = 0;
 };
 
@@ -442,6 +450,11 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
     return cudaSuccess;
 }
 
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+    *attributes = {config().capability};
+    return cudaSuccess;
+}
+
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
     cudaDeviceProp properties;
     if (const cudaError_t error = cudaGetDeviceProperties(&properties, device);
@@ -596,7 +609,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
     if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
-    if (mode != cudaStreamCaptureModeThreadLocal) return result(cudaErrorInvalidValue);
+    if (mode == cudaStreamCaptureModeGlobal) return result(cudaErrorInvalidValue);
     if (!stream) return result(cudaErrorStreamCaptureUnsupported);
     if (stream->capture) return spoil(stream, cudaErrorIllegalState);
     stream->capture = std::make_shared<Capture>(Capture{Branches(1)});

@@ -127,9 +127,9 @@ start unchanged tsan
 file=gpu_gemm.cu
 start defect tsan TSan $file 'a missing barrier between slices' \
     '__syncthreads();  // slice t is complete' '//'
-start defect plain order $file 'the same' \
+start defect plain NaN $file 'the same' \
     '__syncthreads();  // slice t is complete' '//'
-start defect plain NaN $file 'a copy that nobody waits for' \
+start defect plain runner $file 'a copy that nobody waits for' \
     'copy_async_wait<stages - 2>()' 'copy_async_wait<stages>()'
 start defect tsan TSan $file 'a copy to a slice that is still read' \
     'stages - 1 : 1' 'stages : 1'
@@ -154,7 +154,7 @@ if [[ ${kernels[*]} == *bf16x3* ]]; then
     file=gpu_bf16x3.cu
     start defect tsan TSan $file 'a missing barrier between slices' \
         '__syncthreads();  // slice t is complete' '//'
-    start defect plain NaN $file 'a copy that nobody waits for' \
+    start defect plain runner $file 'a copy that nobody waits for' \
         'copy_async_wait<ahead - 1>()' 'copy_async_wait<ahead + 1>()'
     start defect plain runner $file 'a warp that leaves before it multiplies' \
         'float c[across][4] = {};' 'float c[across][4] = {}; if (at.lane == 31) return;'
