@@ -59,7 +59,7 @@ plan() {
     if [[ -z ${NP:-} ]]; then # small sizes at every further number of ranks
         for np in 6 7 8 9 10 11 12 13 14 15 16; do
             run "train_tests of small sizes" "$np" 300 \
-                "$build/tests/train_tests_gpuhost" --gtest_filter='*small_*-*fp32*:*3_threads*'
+                "$build/tests/train_tests_gpuhost" --gtest_filter='*small_*-*fp32*:*3_threads*:*cuda_*'
         done
     fi
     run "train_tests on gpuhost, ASan+UBSan" "${NP:-2}" 300 \
