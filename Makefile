@@ -287,7 +287,7 @@ $(B)/cuda/%.o: %.cu $(B)/cuda.flags
 	$(call compile,NVCC,$(NVCC) $(NVCC_FLAGS)) $(if $(REPORT),2>$@.log || { cat $@.log >&2; exit 1; })
 # Tests launch kernels that others hold, and have none themselves: one architecture is enough.
 $(B)/cuda/%.o: %.cpp $(B)/cuda.flags
-	$(call compile,NVCC,$(NVCC) $(filter-out $(GENCODE),$(NVCC_FLAGS)) -arch=sm_$(firstword $(GPU_ARCHS)) -x cu)
+	$(call compile,NVCC,$(NVCC) $(filter-out $(GENCODE) -Xptxas -v,$(NVCC_FLAGS)) -arch=sm_$(firstword $(GPU_ARCHS)) -x cu)
 
 $(B)/gpuhost/%.o: %.cu $(B)/host.flags
 	$(call compile,GPUHOST,$(CXX) $(GPUHOST) -x c++)
