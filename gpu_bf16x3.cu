@@ -191,26 +191,21 @@ class PixelLoader {
     int first_;
 };
 
-/// A warp's piece of the tile. Mapping: gpu_ptx.h's fragments of 16 x 8 over 16 k; lane l has rows
-/// l / 4 and l / 4 + 8, columns 2 (l % 4) and the next.
+/// A warp's piece of the tile. Mapping: gpu_ptx.h's fragments.
 template <TileShape T>
-class PieceOfTile {
-    static constexpr int down = T.warp_m / 16, across = T.warp_n / 8;
-
-  public:
-    static constexpr int count = down * across * 4;
-    float sums[count] = {};
+struct PieceOfTile : FragmentSums<T> {
+    using FragmentSums<T>::down, FragmentSums<T>::across;
 
     template <class SliceA, class SliceB>
     __device__ __forceinline__ void multiply(const SliceA (&a)[3], const SliceB& b,
-                                             const WarpPlace& at) {
+                                             const WarpPlace& place) {
         static_assert(T.k / T.groups == 16);
-        const int line = at.lane / 4, pair = at.group * 8 + at.lane % 4;
+        const int line = place.lane / 4, pair = place.group * 8 + place.lane % 4;
         std::uint32_t y[across][2];
 #pragma unroll
         for (int q = 0; q < across; ++q)
 #pragma unroll
-            for (int e = 0; e < 2; ++e) y[q][e] = b.at[pair + 4 * e][at.col + 8 * q + line];
+            for (int e = 0; e < 2; ++e) y[q][e] = b.at[pair + 4 * e][place.col + 8 * q + line];
 #pragma unroll
         for (int p = 0; p < down; ++p) {
             std::uint32_t x[3][4];
@@ -219,7 +214,7 @@ class PieceOfTile {
 #pragma unroll
                 for (int e = 0; e < 4; ++e)
                     x[part][e] =
-                        a[part].at[pair + 4 * (e / 2)][at.row + 16 * p + 8 * (e % 2) + line];
+                        a[part].at[pair + 4 * (e / 2)][place.row + 16 * p + 8 * (e % 2) + line];
             float c[across][4] = {};
             // An mma waits for the one before that it adds to, so others come between them.
 #pragma unroll
@@ -229,21 +224,8 @@ class PieceOfTile {
 #pragma unroll
             for (int q = 0; q < across; ++q)
 #pragma unroll
-                for (int e = 0; e < 4; ++e) sums[(q * down + p) * 4 + e] += c[q][e];
+                for (int e = 0; e < 4; ++e) this->at(p, q, e) += c[q][e];
         }
-    }
-    template <Epilogue E>
-    __device__ __forceinline__ void write_to(const Output& out, const Extent& x, int first_row,
-                                             int first_col, const WarpPlace& at) const {
-#pragma unroll
-        for (int q = 0; q < across; ++q)
-#pragma unroll
-            for (int p = 0; p < down; ++p)
-#pragma unroll
-                for (int e = 0; e < 4; ++e)
-                    write<E, 1>(out, x, first_row + at.row + 16 * p + 8 * (e / 2) + at.lane / 4,
-                                first_col + at.col + 8 * q + 2 * (at.lane % 4) + e % 2,
-                                &sums[(q * down + p) * 4 + e]);
     }
 };
 

@@ -54,14 +54,15 @@ struct PackInMemory {
     __device__ __forceinline__ const T* address() const {
         return x.at + (AlongEdge ? position(i, k, x.stride) : position(k, i, x.stride));
     }
-    __device__ __forceinline__ bool is_one(int e) const {
-        return x.ones && (AlongEdge ? i + e : i) == x.edge;
+    /// What element e is where it is not in memory.
+    __device__ __forceinline__ T outside(int e) const {
+        return x.ones && (AlongEdge ? i + e : i) == x.edge ? T{1} : T{0};
     }
     __device__ __forceinline__ Four<T> load() const {
         if (whole()) return *reinterpret_cast<const Four<T>*>(address());
         Four<T> values;
 #pragma unroll
-        for (int e = 0; e < 4; ++e) values.at[e] = inside(e) ? address()[e] : T{0};
+        for (int e = 0; e < 4; ++e) values.at[e] = inside(e) ? address()[e] : outside(e);
         return values;
     }
 };
@@ -117,7 +118,7 @@ class Loader {
             if (in.inside(e))
                 copy_async<static_cast<int>(sizeof(T))>(&place, in.address() + e);
             else
-                place = in.is_one(e) ? T{1} : T{0};
+                place = in.outside(e);
         }
     }
 
@@ -126,9 +127,6 @@ class Loader {
         for (int round = 0; round < P::rounds; ++round) {
             const int pack = P::index(round), i = P::i(pack), k = P::k(pack);
             if constexpr (AlongEdge) {
-#pragma unroll
-                for (int e = 0; e < 4; ++e)
-                    if (x_.ones && first_ + i + e == x_.edge) held_[round].at[e] = 1;
                 *reinterpret_cast<Four<T>*>(&to.at[k][i]) = held_[round];
             } else {
 #pragma unroll
@@ -257,56 +255,38 @@ class ByFma {
     }
 };
 
-/// The same by tensor cores in double, 16 x 8 at a time over 16 k. Mapping: gpu_ptx.h's fragments;
-/// the lines of a slice are 4 mod 16 doubles long, so that four k of eight rows meet 32 banks.
+/// The same by tensor cores in double, over 16 k at a time. Mapping: gpu_ptx.h's fragments; the
+/// lines of a slice are 4 mod 16 doubles long, so that four k of eight rows meet 32 banks.
 template <TileShape T>
-class ByMma {
-    static constexpr int down = T.warp_m / 16, across = T.warp_n / 8;
-
-  public:
-    static constexpr int count = down * across * 4;
-    double sums[count] = {};
+struct ByMma : FragmentSums<T> {
+    using FragmentSums<T>::down, FragmentSums<T>::across;
 
     template <class SliceA, class SliceB>
     __device__ __forceinline__ void multiply(const SliceA& a, const SliceB& b,
-                                             const WarpPlace& at) {
+                                             const WarpPlace& place) {
         static_assert(T.k / T.groups == 16);
-        const int line = at.lane / 4, k = at.group * 16 + at.lane % 4;
+        const int line = place.lane / 4, k = place.group * 16 + place.lane % 4;
         double y[across][4];
 #pragma unroll
         for (int q = 0; q < across; ++q)
 #pragma unroll
-            for (int e = 0; e < 4; ++e) y[q][e] = b.at[k + 4 * e][at.col + 8 * q + line];
+            for (int e = 0; e < 4; ++e) y[q][e] = b.at[k + 4 * e][place.col + 8 * q + line];
 #pragma unroll
         for (int p = 0; p < down; ++p) {
             double x[8];
 #pragma unroll
             for (int e = 0; e < 8; ++e)
-                x[e] = a.at[k + 4 * (e / 2)][at.row + 16 * p + 8 * (e % 2) + line];
+                x[e] = a.at[k + 4 * (e / 2)][place.row + 16 * p + 8 * (e % 2) + line];
 #pragma unroll
             for (int q = 0; q < across; ++q) {
                 double c[4];
 #pragma unroll
-                for (int e = 0; e < 4; ++e) c[e] = sums[(q * down + p) * 4 + e];
+                for (int e = 0; e < 4; ++e) c[e] = this->at(p, q, e);
                 mma_f64(c, x, y[q]);
 #pragma unroll
-                for (int e = 0; e < 4; ++e) sums[(q * down + p) * 4 + e] = c[e];
+                for (int e = 0; e < 4; ++e) this->at(p, q, e) = c[e];
             }
         }
-    }
-    template <Epilogue E>
-    __device__ __forceinline__ void write_to(const Output& out, const Extent& x, int first_row,
-                                             int first_col, const WarpPlace& at) const {
-#pragma unroll
-        for (int q = 0; q < across; ++q)
-#pragma unroll
-            for (int p = 0; p < down; ++p)
-#pragma unroll
-                for (int e = 0; e < 4; ++e) {
-                    const nn_real sum = static_cast<nn_real>(sums[(q * down + p) * 4 + e]);
-                    write<E, 1>(out, x, first_row + at.row + 16 * p + 8 * (e / 2) + at.lane / 4,
-                                first_col + at.col + 8 * q + 2 * (at.lane % 4) + e % 2, &sum);
-                }
     }
 };
 

@@ -49,13 +49,6 @@ struct Extent {
     int m, first, last, k, part;
 };
 
-__host__ __device__ constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
-
-__device__ __forceinline__ std::size_t position(int i, int j, int rows) {
-    return static_cast<std::size_t>(j) * static_cast<std::size_t>(rows) +
-           static_cast<std::size_t>(i);
-}
-
 /// Bias and activations are read as what no store changes, so that their loads need not wait for
 /// the stores before.
 template <Epilogue E>
@@ -130,6 +123,33 @@ __device__ __forceinline__ void add_groups(nn_real (&sums)[Count], nn_real* memo
 #pragma unroll
         for (int e = 0; e < Count; ++e) sums[e] += memory[((g - 1) * Count + e) * threads + thread];
 }
+
+/// The sums of a warp's piece of the tile by tensor cores, 16 x 8 at a time. Mapping: gpu_ptx.h's
+/// c; lane l has the rows l / 4 and l / 4 + 8, the columns 2 (l % 4) and the next.
+template <TileShape T>
+struct FragmentSums {
+    static constexpr int down = T.warp_m / 16, across = T.warp_n / 8;
+    static constexpr int count = down * across * 4;
+    nn_real sums[count] = {};
+
+    /// Of the p-th 16 rows and the q-th 8 columns.
+    __device__ __forceinline__ nn_real& at(int p, int q, int e) {
+        return sums[(q * down + p) * 4 + e];
+    }
+    template <Epilogue E>
+    __device__ __forceinline__ void write_to(const Output& out, const Extent& x, int first_row,
+                                             int first_col, const WarpPlace& place) {
+#pragma unroll
+        for (int q = 0; q < across; ++q)
+#pragma unroll
+            for (int p = 0; p < down; ++p)
+#pragma unroll
+                for (int e = 0; e < 4; ++e)
+                    write<E, 1>(
+                        out, x, first_row + place.row + 16 * p + 8 * (e / 2) + place.lane / 4,
+                        first_col + place.col + 8 * q + 2 * (place.lane % 4) + e % 2, &at(p, q, e));
+    }
+};
 
 /// Whether a matrix of lines of `line` elements can be moved in Fours.
 template <class T>

@@ -40,13 +40,8 @@ struct Samples {
     int first, count;
 };
 
-__host__ __device__ constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
 __host__ __device__ constexpr int groups_of(int classes) {
     return ceil_div(classes, group_classes);
-}
-__device__ __forceinline__ std::size_t at(int row, int column, int rows) {
-    return static_cast<std::size_t>(column) * static_cast<std::size_t>(rows) +
-           static_cast<std::size_t>(row);
 }
 __device__ __forceinline__ int this_thread() { return static_cast<int>(threadIdx.x); }
 
@@ -54,9 +49,9 @@ __device__ __forceinline__ int this_thread() { return static_cast<int>(threadIdx
 template <class In>
 __device__ __forceinline__ const In* column_of(const Head& head, int sample) {
     if constexpr (std::is_same_v<In, nn_real>)
-        return head.a.activations + at(0, sample, head.k);
+        return head.a.activations + position(0, sample, head.k);
     else
-        return head.a.pixels + at(0, sample, head.k);
+        return head.a.pixels + position(0, sample, head.k);
 }
 template <class In>
 __device__ __forceinline__ nn_real number(const Head& head, In value) {
@@ -81,7 +76,7 @@ __device__ __forceinline__ void load_window(const Head& head, int group, int fir
         const int e = this_thread() + r * threads, i = e / group_classes;
         const int row = group * group_classes + e % group_classes;
         const bool inside = i < inputs && row < head.classes;
-        values[r] = inside ? head.w[at(row, first + i, head.classes)] : nn_real{0};
+        values[r] = inside ? head.w[position(row, first + i, head.classes)] : nn_real{0};
     }
     __syncthreads();  // nobody reads the window as it was
 #pragma unroll
@@ -93,11 +88,49 @@ __device__ __forceinline__ void load_window(const Head& head, int group, int fir
     __syncthreads();  // the window is complete before anybody reads it
 }
 
+/// Adds up each of Count values over the lanes of a warp, in a fixed order; a lane gets the sum of
+/// the value place_of_lane<Step>(lane). Mapping: at each step a lane gives half of its values to
+/// the lane Step away and gets the other half's, so that ten take 12 shuffles, where a butterfly
+/// for each would take 50.
+template <int Step, int Count>
+__device__ __forceinline__ nn_real sum_over_lanes(const nn_real (&values)[Count], int lane) {
+    if constexpr (Step == 0) {
+        static_assert(Count == 1);
+        return values[0];
+    } else {
+        constexpr int half = (Count + 1) / 2;
+        const bool upper = Count > 1 && (lane & Step) != 0;
+        nn_real kept[half];
+#pragma unroll
+        for (int c = 0; c < half; ++c) {
+            const nn_real low = values[c];
+            const nn_real high = Count == 1         ? low
+                                 : c + half < Count ? values[c + half]
+                                                    : nn_real{0};
+            kept[c] = (upper ? high : low) + __shfl_xor_sync(all_lanes, upper ? low : high, Step);
+        }
+        return sum_over_lanes<Step / 2>(kept, lane);
+    }
+}
+/// Which of Count values a lane gets the sum of; Count or more: of none. Neighbours, which differ
+/// in the last bit alone, get the same.
+template <int Step, int Count>
+__device__ __forceinline__ int place_of_lane(int lane) {
+    if constexpr (Count == 1) {
+        return 0;
+    } else {
+        constexpr int half = (Count + 1) / 2;
+        const int place = place_of_lane<Step / 2, half>(lane);
+        if (place >= half) return Count;
+        return (lane & Step) != 0 ? place + half : place;
+    }
+}
+
 /// memory.delta = W A + b.
 /// Mapping: sample j belongs to warp j % 8, which takes Columns of its samples at a time, so that
-/// what it reads of W serves them all. Lane l sums over the inputs l, l + 32, ...; a butterfly adds
-/// the lanes' sums, in the same order whatever Columns is, and leaves them in every lane; lane c
-/// keeps class c.
+/// what it reads of W serves them all. Lane l sums over the inputs l, l + 32, ...; then the lanes'
+/// sums are added, in the same order whatever Columns is. A warp without a sample only helps to
+/// load.
 template <class In, int Columns>
 __device__ __forceinline__ void compute_logits(const Head& head, Samples samples, int group,
                                                int first_column, HeadMemory& memory,
@@ -108,10 +141,11 @@ __device__ __forceinline__ void compute_logits(const Head& head, Samples samples
     for (int s = 0; s < Columns; ++s)
         columns[s] = column_of<In>(
             head, samples.first + min(first_column + s * warps + warp, samples.count - 1));
+    const int mine = samples.count - first_column - warp;  // samples from the warp's first on
     nn_real sum[Columns][group_classes] = {};
     for (int first = 0; first < head.k; first += window_inputs) {
         load_window(head, group, first, memory, in_window);
-        const int inputs = min(window_inputs, head.k - first);
+        const int inputs = mine > 0 ? min(window_inputs, head.k - first) : 0;
 #pragma unroll 4
         for (int i = lane; i < inputs; i += 32) {
             const Group w = memory.window[i];
@@ -125,18 +159,12 @@ __device__ __forceinline__ void compute_logits(const Head& head, Samples samples
     }
 #pragma unroll
     for (int s = 0; s < Columns; ++s) {
-        nn_real z = 0;
-#pragma unroll
-        for (int c = 0; c < group_classes; ++c) {
-#pragma unroll
-            for (int step = 16; step > 0; step /= 2)
-                sum[s][c] += __shfl_xor_sync(all_lanes, sum[s][c], step);
-            if (lane == c) z = sum[s][c];
-        }
-        const int j = first_column + s * warps + warp, row = group * group_classes + lane;
-        if (j < samples.count && lane < group_classes)
-            memory.delta[j * groups_of(head.classes) + group].at[lane] =
-                row < head.classes ? z + head.bias[row] : nn_real{0};
+        if (s * warps >= mine) break;  // the whole warp
+        const nn_real z = sum_over_lanes<16>(sum[s], lane);
+        const int c = place_of_lane<16, group_classes>(lane), row = group * group_classes + c;
+        if (c < group_classes && lane % 2 == 0)
+            memory.delta[(first_column + s * warps + warp) * groups_of(head.classes) + group]
+                .at[c] = row < head.classes ? z + head.bias[row] : nn_real{0};
     }
 }
 
@@ -165,7 +193,7 @@ __device__ __forceinline__ nn_real softmax(const Head& head, int sample, Group* 
     __syncwarp();  // every lane has read the logit at the label before its lane replaces it
     for (int c = lane; c < head.classes; c += 32) {
         const nn_real yhat = exp(logit(c) - largest) / sum;
-        head.yhat[at(c, sample, head.classes)] = yhat;
+        head.yhat[position(c, sample, head.classes)] = yhat;
         logit(c) = (c == label ? yhat - 1 : yhat) * head.scale;
     }
     return loss;
@@ -201,7 +229,7 @@ __device__ __forceinline__ Group differentiate(const Head& head, Samples samples
                 dw.at[c] += delta.at[c] * a[s];
             }
             if (head.delta_below == nullptr) continue;
-            nn_real& out = head.delta_below[at(i, samples.first + j, head.k)];
+            nn_real& out = head.delta_below[position(i, samples.first + j, head.k)];
             if (group > 0) below += out;
             out = group + 1 < groups ? below : below * (a[s] * (1 - a[s]));
         }
@@ -219,7 +247,7 @@ __device__ __forceinline__ void go_back(const Head& head, Samples samples, bool 
                                         nn_real* gradient, HeadMemory& memory, int& in_window) {
     const int groups = groups_of(head.classes), t = this_thread();
     const auto put = [&](int row, int column, nn_real value) {
-        nn_real& out = gradient[at(row, column, head.classes)];
+        nn_real& out = gradient[position(row, column, head.classes)];
         out = begins ? value : out + value;
     };
     if (const int c = threads - 1 - t; c < head.classes) {
@@ -257,7 +285,7 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
     const int blocks = static_cast<int>(gridDim.x), fair = head.n / blocks, more = head.n % blocks;
     const int begin = part * fair + min(part, more), end = begin + fair + (part < more ? 1 : 0);
     nn_real* gradient =
-        head.gradient + static_cast<std::size_t>(part) * at(0, head.k + 1, head.classes);
+        head.gradient + static_cast<std::size_t>(part) * position(0, head.k + 1, head.classes);
     double loss = 0;
     int in_window = -1, first = begin;
     do {

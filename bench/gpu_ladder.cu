@@ -10,14 +10,6 @@ namespace {
 
 constexpr int block_threads = 256;
 
-__host__ __device__ constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
-
-/// The index of element (i, j) of a column-major matrix.
-__device__ __forceinline__ std::size_t at(int i, int j, int rows) {
-    return static_cast<std::size_t>(j) * static_cast<std::size_t>(rows) +
-           static_cast<std::size_t>(i);
-}
-
 template <class Kernel>
 void launch(const Gpu& gpu, Kernel kernel, int tile_m, int tile_n, int threads, int m, int n, int k,
             const nn_real* a, const nn_real* b, nn_real* c) {
@@ -43,8 +35,8 @@ __global__ void __launch_bounds__(block_threads)
     const int j = static_cast<int>(blockIdx.y) * naive_n + t / naive_m;
     if (i >= m || j >= n) return;
     nn_real sum = 0;
-    for (int p = 0; p < k; ++p) sum += a[at(i, p, m)] * b[at(p, j, k)];
-    c[at(i, j, m)] = sum;
+    for (int p = 0; p < k; ++p) sum += a[position(i, p, m)] * b[position(p, j, k)];
+    c[position(i, j, m)] = sum;
 }
 
 void naive(const Gpu& gpu, int m, int n, int k, const nn_real* a, const nn_real* b, nn_real* c) {
@@ -70,13 +62,13 @@ __global__ void __launch_bounds__(edge* edge)
     const int j = static_cast<int>(blockIdx.y) * edge + y;
     nn_real sum = 0;
     for (int k0 = 0; k0 < k; k0 += edge) {
-        slice_a[y][x] = i < m && k0 + y < k ? a[at(i, k0 + y, m)] : nn_real{0};
-        slice_b[y][x] = j < n && k0 + x < k ? b[at(k0 + x, j, k)] : nn_real{0};
+        slice_a[y][x] = i < m && k0 + y < k ? a[position(i, k0 + y, m)] : nn_real{0};
+        slice_b[y][x] = j < n && k0 + x < k ? b[position(k0 + x, j, k)] : nn_real{0};
         __syncthreads();  // both slices are complete before any thread reads them
         for (int p = 0; p < edge; ++p) sum += slice_a[p][x] * slice_b[y][p];
         __syncthreads();  // every thread has read the slices before they are filled anew
     }
-    if (i < m && j < n) c[at(i, j, m)] = sum;
+    if (i < m && j < n) c[position(i, j, m)] = sum;
 }
 
 void tiled(const Gpu& gpu, int m, int n, int k, const nn_real* a, const nn_real* b, nn_real* c) {
@@ -112,9 +104,9 @@ __global__ void __launch_bounds__(block_threads)
         for (int e = t; e < tile * depth; e += block_threads) {
             const int i = e % tile, pa = e / tile, j = e / depth, pb = e % depth;
             slice_a.at[pa][i] =
-                row + i < m && k0 + pa < k ? a[at(row + i, k0 + pa, m)] : nn_real{0};
+                row + i < m && k0 + pa < k ? a[position(row + i, k0 + pa, m)] : nn_real{0};
             slice_b.at[pb][j] =
-                col + j < n && k0 + pb < k ? b[at(k0 + pb, col + j, k)] : nn_real{0};
+                col + j < n && k0 + pb < k ? b[position(k0 + pb, col + j, k)] : nn_real{0};
         }
         __syncthreads();  // both slices are complete before any thread reads them
 #pragma unroll
@@ -136,7 +128,7 @@ __global__ void __launch_bounds__(block_threads)
 #pragma unroll
         for (int r = 0; r < own; ++r) {
             const int i = row + x + r * lanes, j = col + y + s * lanes;
-            if (i < m && j < n) c[at(i, j, m)] = sum[r][s];
+            if (i < m && j < n) c[position(i, j, m)] = sum[r][s];
         }
 }
 
@@ -180,11 +172,11 @@ __device__ __forceinline__ void load_slices(Slice& slice_a, Slice& slice_b,
     for (int e = t; e < tile * depth / pack_size; e += block_threads) {
         const int i = e % of_line * pack_size, pa = e / of_line;
         const Pack of_a =
-            k0 + pa < k ? load_pack<Whole>(a + at(0, k0 + pa, m), row + i, m) : Pack{};
+            k0 + pa < k ? load_pack<Whole>(a + position(0, k0 + pa, m), row + i, m) : Pack{};
         *reinterpret_cast<Pack*>(&slice_a.at[pa][i]) = of_a;
         const int j = e / of_depth, pb = e % of_depth * pack_size;
         const Pack of_b =
-            col + j < n ? load_pack<Whole>(b + at(0, col + j, k), k0 + pb, k) : Pack{};
+            col + j < n ? load_pack<Whole>(b + position(0, col + j, k), k0 + pb, k) : Pack{};
 #pragma unroll
         for (int q = 0; q < pack_size; ++q) slice_b.at[pb + q][j] = of_b.at[q];
     }
@@ -241,7 +233,7 @@ __global__ void __launch_bounds__(block_threads)
         for (int r = 0; r < own; ++r) {
             const int i = row + own_row + r / pack_size * lanes_m * pack_size + r % pack_size;
             const int j = col + own_col + s / pack_size * lanes_n * pack_size + s % pack_size;
-            if (i < m && j < n) c[at(i, j, m)] = sum[r][s];
+            if (i < m && j < n) c[position(i, j, m)] = sum[r][s];
         }
 }
 

@@ -8,15 +8,8 @@ namespace {
 constexpr int threads = 256;
 constexpr int softmax_threads = 32;
 
-__host__ __device__ constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
-
 std::size_t area(int rows, int cols) {
     return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
-}
-
-__device__ __forceinline__ std::size_t at(int i, int j, int stride) {
-    return static_cast<std::size_t>(j) * static_cast<std::size_t>(stride) +
-           static_cast<std::size_t>(i);
 }
 
 // ------------------------------------------------------------------ the library step's kernels
@@ -34,7 +27,7 @@ __device__ __forceinline__ int own_row() {
 __global__ void __launch_bounds__(threads) sigmoid_kernel(int rows, int stride, nn_real* a) {
     const int i = own_row();
     if (i >= rows) return;
-    nn_real& value = a[at(i, static_cast<int>(blockIdx.y), stride)];
+    nn_real& value = a[position(i, static_cast<int>(blockIdx.y), stride)];
     value = 1 / (1 + exp(-value));
 }
 
@@ -43,8 +36,8 @@ __global__ void __launch_bounds__(threads)
     slope_kernel(int rows, int a_stride, const nn_real* __restrict__ a, nn_real* delta) {
     const int i = own_row(), j = static_cast<int>(blockIdx.y);
     if (i >= rows) return;
-    const nn_real value = a[at(i, j, a_stride)];
-    delta[at(i, j, rows)] *= value * (1 - value);
+    const nn_real value = a[position(i, j, a_stride)];
+    delta[position(i, j, rows)] *= value * (1 - value);
 }
 
 /// z becomes (softmax(z) - y) scale, and loss_j grows by the sample's loss. Mapping: a thread a
@@ -54,7 +47,7 @@ __global__ void __launch_bounds__(softmax_threads)
                    nn_real* z, double* loss) {
     const int j = static_cast<int>(blockIdx.x) * softmax_threads + static_cast<int>(threadIdx.x);
     if (j >= n) return;
-    nn_real* column = z + at(0, j, classes);
+    nn_real* column = z + position(0, j, classes);
     nn_real largest = column[0], sum = 0;
     for (int c = 1; c < classes; ++c)
         if (column[c] > largest) largest = column[c];
@@ -80,7 +73,7 @@ __global__ void __launch_bounds__(threads)
 /// column, block j has column j; no shared memory.
 __global__ void __launch_bounds__(threads) ones_kernel(int first, int stride, nn_real* a) {
     const int i = first + static_cast<int>(threadIdx.x);
-    if (i < stride) a[at(i, static_cast<int>(blockIdx.x), stride)] = i == first ? 1 : 0;
+    if (i < stride) a[position(i, static_cast<int>(blockIdx.x), stride)] = i == first ? 1 : 0;
 }
 
 constexpr int plain_m = 32, plain_n = threads / plain_m;
@@ -96,9 +89,9 @@ __global__ void __launch_bounds__(threads)
     if (i >= m || j >= n) return;
     nn_real sum = 0;
     for (int p = 0; p < k; ++p)
-        sum += (a_transposed ? a[at(p, i, a_stride)] : a[at(i, p, a_stride)]) *
-               (b_transposed ? b[at(j, p, b_stride)] : b[at(p, j, b_stride)]);
-    c[at(i, j, c_stride)] = sum;
+        sum += (a_transposed ? a[position(p, i, a_stride)] : a[position(i, p, a_stride)]) *
+               (b_transposed ? b[position(j, p, b_stride)] : b[position(p, j, b_stride)]);
+    c[position(i, j, c_stride)] = sum;
 }
 
 }  // namespace

@@ -26,17 +26,18 @@ tsan_kernels="$asan_kernels:*FromAnyAddress:*AroundEveryEdge:*GradientOf*:*Every
 but_largest='-*CourseTrain.large/cuda*'
 cuda_train='*/cuda*' # the CPU's tests have been run by then
 
-plan() {
-    local np order orders=(forward reverse random)
+# Programs of one process each go side by side, in these two rows.
+programs() {
     run "unit_tests" 0 120 "$build/tests/unit_tests"
     run "cli_tests" 0 300 "$build/tests/cli_tests"
+    [[ $selection == quick ]] || run "kernel_tests on gpuhost, ASan+UBSan" 0 300 \
+        "$build-asan/tests/kernel_tests_gpuhost" --gtest_filter="$asan_kernels"
+}
+kernels() {
+    local order
     if [[ $selection == quick ]]; then
         run "kernel_tests on gpuhost" 0 120 \
             "$build/tests/kernel_tests_gpuhost" --gtest_filter="$small_kernels"
-        for np in ${NP:-1 3}; do
-            run "train_tests on gpuhost" "$np" 120 \
-                "$build/tests/train_tests_gpuhost" --gtest_filter="$quick_train"
-        done
         return
     fi
     for order in "${orders[@]}"; do
@@ -44,10 +45,20 @@ plan() {
             "$build/tests/kernel_tests_gpuhost" \
             --gtest_filter="$([[ $order == forward ]] && echo '*' || echo "$small_kernels")"
     done
-    run "kernel_tests on gpuhost, ASan+UBSan" 0 240 \
-        "$build-asan/tests/kernel_tests_gpuhost" --gtest_filter="$asan_kernels"
-    run "kernel_tests on gpuhost, TSan" 0 240 "${fixed_addresses[@]}" \
+    run "kernel_tests on gpuhost, TSan" 0 300 "${fixed_addresses[@]}" \
         "$build-tsan/tests/kernel_tests_gpuhost" --gtest_filter="$tsan_kernels"
+}
+
+plan() {
+    local np order orders=(forward reverse random)
+    side_by_side programs kernels
+    if [[ $selection == quick ]]; then
+        for np in ${NP:-1 3}; do
+            run "train_tests on gpuhost" "$np" 120 \
+                "$build/tests/train_tests_gpuhost" --gtest_filter="$quick_train"
+        done
+        return
+    fi
     run "planted defects are caught" 0 240 tests/gpuhost/planted.sh
     for np in ${NP:-1 2 3 4 5}; do # each with another order of the CUDA threads, as another GPU
         order=${orders[np % 3]} capability=$((np % 2 ? 90 : 75))
@@ -56,8 +67,8 @@ plan() {
             "$build/tests/train_tests_gpuhost" \
             --gtest_filter="$([[ ${NP:-$np} == 2 ]] && echo '*' || echo "$but_largest")"
     done
-    if [[ -z ${NP:-} ]]; then # small sizes at further numbers of ranks
-        for np in 6 8 11 16; do
+    if [[ -z ${NP:-} ]]; then # small sizes at every further number of ranks
+        for np in 6 7 8 9 10 11 12 13 14 15 16; do
             run "train_tests of small sizes" "$np" 300 \
                 "$build/tests/train_tests_gpuhost" --gtest_filter='*small_*-*fp32*:*3_threads*:*cuda_*'
         done
@@ -90,15 +101,36 @@ export TSAN_OPTIONS=halt_on_error=1:atexit_sleep_ms=0:suppressions=$PWD/tests/ts
 fixed_addresses=(setarch -R)
 setarch -R true 2>/dev/null || fixed_addresses=()
 
-passed=0 failed=0 skipped=0
+totals=$(mktemp) # a line for each run: passed failed skipped
 log=$(mktemp)
 child=
-cleanup() {
+cleanup() { # FILE...
     [[ -z $child ]] || kill "$child" 2>/dev/null || true
-    rm -f "$log"
+    # shellcheck disable=SC2046 # one word a job
+    kill $(jobs -p) 2>/dev/null || true
+    rm -f "$log" "$@"
 }
-trap cleanup EXIT
+trap 'cleanup "$totals"' EXIT
 trap 'exit 130' INT TERM
+
+side_by_side() { # ROW...: functions that call run; what each prints comes in one piece
+    local i row pids=() outputs=()
+    for row in "$@"; do
+        outputs+=("$(mktemp)")
+        (
+            log=$(mktemp)
+            trap cleanup EXIT
+            trap 'exit 130' INT TERM
+            "$row"
+        ) >"${outputs[-1]}" 2>&1 &
+        pids+=($!)
+    done
+    for i in "${!pids[@]}"; do
+        wait "${pids[i]}" || count "the rest of the row, which broke off" 0 0 1 0 0 >>"${outputs[i]}" || true
+        cat "${outputs[i]}"
+        rm "${outputs[i]}"
+    done
+}
 
 count() { # NAME RANKS PASSED FAILED SKIPPED SECONDS: prints a line and adds to the total
     local word=ok f=$4 s=$5
@@ -109,7 +141,7 @@ count() { # NAME RANKS PASSED FAILED SKIPPED SECONDS: prints a line and adds to 
     ((f == 0)) || word=FAIL
     printf '%-4s  %-38s %s rank(s)  %4d passed  %3d failed  %3d skipped  %6s s\n' \
         "$word" "$1" "$2" "$3" "$f" "$s" "$6"
-    passed=$((passed + $3)) failed=$((failed + f)) skipped=$((skipped + s))
+    echo "$3 $f $s" >>"$totals"
     ((f == 0))
 }
 
@@ -148,5 +180,4 @@ run() { # NAME RANKS SECONDS COMMAND...: RANKS 0 means without mpirun
 }
 
 plan
-echo "$passed passed, $failed failed, $skipped skipped"
-((failed == 0))
+awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0 }' "$totals"

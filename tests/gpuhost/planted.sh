@@ -136,7 +136,7 @@ start defect tsan TSan $file 'a copy to a slice that is still read' \
 start defect tsan TSan $file 'tiles of neighbouring blocks that overlap' \
     'static_cast<int>(blockIdx.x) * T.n' 'static_cast<int>(blockIdx.x) * (T.n - 1)'
 start defect plain NaN $file 'a read of shared memory that was not written' \
-    'place = in.is_one(e) ? T{1} : T{0};' ';'
+    'place = in.outside(e);' ';'
 start defect asan ASan $file 'an off-by-one global read' \
     'return AlongEdge ? i + e < x.edge && k' 'return AlongEdge ? i + e <= x.edge && k'
 file=gpu_gemm.h
@@ -157,7 +157,7 @@ if [[ ${kernels[*]} == *bf16x3* ]]; then
     start defect plain runner $file 'a copy that nobody waits for' \
         'copy_async_wait<ahead - 1>()' 'copy_async_wait<ahead + 1>()'
     start defect plain runner $file 'a warp that leaves before it multiplies' \
-        'float c[across][4] = {};' 'float c[across][4] = {}; if (at.lane == 31) return;'
+        'float c[across][4] = {};' 'float c[across][4] = {}; if (place.lane == 31) return;'
 fi
 file=gpu_head.cu
 start defect tsan TSan $file 'a window of weights that is read too early' \
