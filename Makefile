@@ -19,7 +19,7 @@ GEMM_onednn  := cpu_gemm_onednn cpu_bf16x3.tiles
 GEMM_eigen   := cpu_gemm_by_isa cpu_bf16x3_absent
 EACH_ISA_onednn := cpu_func
 EACH_ISA_eigen  := cpu_func cpu_gemm_eigen
-PROGRAM      := options device report grade
+PROGRAM      := $(patsubst %.cpp,%,$(wildcard app/*.cpp))
 # The kernels and what uses them; bf16x3 is a way to multiply floats.
 GPU_FILES     = gpu_func gpu_head gpu_gemm $(if $(filter float,$(REAL)),gpu_bf16x3) gpu_replica \
                 gpu_gemm_timing
@@ -232,7 +232,7 @@ gpu-check:  ## the kernels for every architecture, all warnings as errors; build
 gpu-objects: $(patsubst %,$(B)/cuda/%.o,$(filter-out gpu_replica gpu_gemm_timing gpu_cublas,$(CUDA_FILES)) \
              $(KERNEL_TESTS:%=tests/%))
 
-SOURCES := $(wildcard *.cpp *.h *.cu bench/*.cpp bench/*.cu bench/*.h tests/*.cpp tests/*.h tests/gpuhost/*.cpp tests/gpuhost/*.h)
+SOURCES := $(wildcard *.cpp *.h *.cu app/*.cpp app/*.h bench/*.cpp bench/*.cu bench/*.h tests/*.cpp tests/*.h tests/gpuhost/*.cpp tests/gpuhost/*.h)
 SCRIPTS := $(wildcard *.sh tests/*.sh tests/*/*.sh .ci/run)
 TIDY := -std=c++20 -I. $(patsubst -I%,-isystem %,$(filter -I%,$(shell $(MPICXX) -show))) \
     $(addprefix -isystem ,$(EIGEN)) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX -DCPU_ISA=baseline
@@ -242,7 +242,7 @@ lint:  ## clang-format, shellcheck, cppcheck and clang-tidy
 	clang-format --dry-run -Werror $(SOURCES)
 	shellcheck -x $(SCRIPTS)
 	cppcheck --quiet --std=c++20 --enable=warning,performance,portability --suppress=uninitMemberVar \
-	    --suppress=invalidFunctionArg --inline-suppr --error-exitcode=1 -I. $(wildcard *.cpp)
+	    --suppress=invalidFunctionArg --inline-suppr --error-exitcode=1 -I. $(wildcard *.cpp app/*.cpp)
 	printf '%s\n' $(wildcard *.cpp) | xargs -P $$(nproc) -I FILE clang-tidy --quiet FILE -- $(TIDY)
 
 format:  ## formats every source

@@ -25,7 +25,7 @@
 #include "replica.h"
 
 /// How to train: everything that both networks have to agree on. The values here are plain ones;
-/// the program's defaults are in options.cpp.
+/// the program's defaults are in app/options.cpp.
 struct Training {
     int batch = 1;             ///< samples of a mini-batch, all ranks together
     int epochs = 1;            ///< passes over the set; each takes ceil(N / batch) steps

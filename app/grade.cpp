@@ -1,5 +1,5 @@
 // grade.cpp: the course's GEMM sizes, each result against plain sums in higher precision.
-#include "grade.h"
+#include "app/grade.h"
 
 #include <algorithm>
 #include <chrono>

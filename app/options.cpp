@@ -2,7 +2,7 @@
 //
 // Numbers are read strictly: decimal, whole, in range, nothing before or after them. What a grading
 // mode fixes cannot be given beside it.
-#include "options.h"
+#include "app/options.h"
 
 #include <CLI/CLI.hpp>
 #include <charconv>

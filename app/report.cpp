@@ -1,5 +1,5 @@
 // report.cpp: the text of a run.
-#include "report.h"
+#include "app/report.h"
 
 #include <unistd.h>
 

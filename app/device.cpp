@@ -1,5 +1,5 @@
 // device.cpp: looks at the flags, the GPUs, the processors and the nodes, and chooses.
-#include "device.h"
+#include "app/device.h"
 
 #include <algorithm>
 #include <cmath>

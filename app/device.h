@@ -2,8 +2,8 @@
 #pragma once
 #include <memory>
 
+#include "app/options.h"
 #include "comm.h"
-#include "options.h"
 #include "replica.h"
 
 struct ChosenDevice {

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "app/options.h"
 #include "judge.h"
 #include "neural_network.h"
-#include "options.h"
 
 /// Whether standard output reaches a terminal. Under mpirun a rank's own standard output is a
 /// pseudo-terminal of mpirun's, whatever the user redirected, so mpirun's is looked at: that of the
