@@ -52,6 +52,19 @@ MPI_Comm node_comm() {
     return node;
 }
 
+/// How many elements each rank has, and where they begin behind those of the ranks before: on rank
+/// 0 alone.
+struct Lengths {
+    std::vector<int> counts, starts;
+};
+Lengths gather_lengths(int mine, int ranks) {
+    Lengths lengths{std::vector<int>(static_cast<std::size_t>(ranks)),
+                    std::vector<int>(static_cast<std::size_t>(ranks))};
+    MPI_CHECK(MPI_Gather(&mine, 1, MPI_INT, lengths.counts.data(), 1, MPI_INT, 0, MPI_COMM_WORLD));
+    std::exclusive_scan(lengths.counts.begin(), lengths.counts.end(), lengths.starts.begin(), 0);
+    return lengths;
+}
+
 template <class T>
 void broadcast_in_pieces(std::span<T> values, MPI_Datatype type) {
     constexpr std::size_t piece = std::size_t{1} << 30;
@@ -132,11 +145,16 @@ bool Comm::all(bool value) const {
     return everywhere != 0;
 }
 
+void Comm::gather(std::span<const nn_real> mine, std::span<nn_real> all) const {
+    const int count = to_count(mine.size());
+    const auto [counts, starts] = gather_lengths(count, size_);
+    MPI_CHECK(MPI_Gatherv(mine.data(), count, mpi_real(), all.data(), counts.data(), starts.data(),
+                          mpi_real(), 0, MPI_COMM_WORLD));
+}
+
 std::vector<std::string> Comm::gather(const std::string& line) const {
     const int length = to_count(line.size());
-    std::vector<int> lengths(static_cast<std::size_t>(size_)), starts(lengths.size());
-    MPI_CHECK(MPI_Gather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, 0, MPI_COMM_WORLD));
-    std::exclusive_scan(lengths.begin(), lengths.end(), starts.begin(), 0);
+    const auto [lengths, starts] = gather_lengths(length, size_);
     std::string text(is_root() ? static_cast<std::size_t>(starts.back() + lengths.back()) : 0, ' ');
     MPI_CHECK(MPI_Gatherv(line.data(), length, MPI_CHAR, text.data(), lengths.data(), starts.data(),
                           MPI_CHAR, 0, MPI_COMM_WORLD));

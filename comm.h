@@ -45,6 +45,10 @@ class Comm {
     void sum_on_node(std::span<int> values) const;
     bool all(bool value) const;  ///< true if it is on every rank
 
+    /// Every rank's values, one rank's behind the other's, go to the front of rank 0's `all`; they
+    /// are at most 2^31 - 1 together. Other ranks need no `all`.
+    void gather(std::span<const nn_real> mine, std::span<nn_real> all) const;
+
     /// One line from each rank, on rank 0 only; empty elsewhere.
     std::vector<std::string> gather(const std::string& line) const;
 

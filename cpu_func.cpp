@@ -209,24 +209,33 @@ Vector fold(Vector v, Op op) {
         return v;
 }
 
-/// One column of softmax_cross_entropy. Returns sum of exp(z - largest), and z_c - largest.
-struct ColumnLoss {
-    nn_real sum, shifted;
-};
-ColumnLoss softmax_column(int classes, int label, nn_real scale, nn_real* z, nn_real* delta) {
-    const int padded = padded_classes(classes);
+/// In every element, the largest of a column's logits.
+Vector largest_of(int padded, const nn_real* z) {
     Vector largest = load(z);
     const auto larger = [](Vector a, Vector b) { return a < b ? b : a; };
     for (int i = lanes; i < padded; i += lanes) largest = larger(largest, load(z + i));
-    largest = fold(largest, larger);
-    const nn_real shifted = z[label] - largest[0];
+    return fold(largest, larger);
+}
+/// z becomes exp(z - largest), whose sum is returned in every element.
+Vector exponentials(int padded, Vector largest, nn_real* z) {
     Vector sum{};
     for (int i = 0; i < padded; i += lanes) {
         const Vector e = exp_of(load(z + i) - largest);
         store(z + i, e);
         sum += e;
     }
-    sum = fold(sum, [](Vector a, Vector b) { return a + b; });
+    return fold(sum, [](Vector a, Vector b) { return a + b; });
+}
+
+/// One column of softmax_cross_entropy. Returns sum of exp(z - largest), and z_c - largest.
+struct ColumnLoss {
+    nn_real sum, shifted;
+};
+ColumnLoss softmax_column(int classes, int label, nn_real scale, nn_real* z, nn_real* delta) {
+    const int padded = padded_classes(classes);
+    const Vector largest = largest_of(padded, z);
+    const nn_real shifted = z[label] - largest[0];
+    const Vector sum = exponentials(padded, largest, z);
     for (int i = 0; i < padded; i += lanes) {
         const Vector yhat = load(z + i) / sum;
         store(z + i, yhat);
@@ -252,6 +261,88 @@ double softmax_cross_entropy(int classes, int n, const std::uint8_t* labels, nn_
             loss += std::log(product);
             product = 1;
         }
+    }
+    return loss;
+}
+
+/// What one column of output_loss is to come to: numbers, or a label.
+struct Target {
+    const nn_real* numbers;
+    int label;
+    nn_real at(int c) const {
+        return numbers != nullptr ? numbers[c] : static_cast<nn_real>(c == label ? 1 : 0);
+    }
+};
+
+/// z becomes softmax(z). Returns sum_c y_c (-log yhat_c), in double, by log sum exp(z - largest).
+double softmax_and_loss(int classes, const Target& y, nn_real* z) {
+    const int padded = padded_classes(classes);
+    const Vector largest = largest_of(padded, z);
+    double sum_of_y = 0, loss = 0;
+    for (int c = 0; c < classes; ++c) {
+        const double wanted = static_cast<double>(y.at(c));
+        sum_of_y += wanted;
+        loss -= wanted * (static_cast<double>(z[c]) - static_cast<double>(largest[0]));
+    }
+    const Vector sum = exponentials(padded, largest, z);
+    for (int i = 0; i < padded; i += lanes) store(z + i, load(z + i) / sum);
+    return loss + sum_of_y * std::log(static_cast<double>(sum[0]));
+}
+
+/// z becomes sigmoid(z). Returns -sum_c (y_c log yhat_c + (1 - y_c) log(1 - yhat_c)), in double:
+/// both are logarithms of 1 + exp(-|z|), one of them with |z| more.
+double sigmoid_and_loss(int classes, const Target& y, nn_real* z) {
+    double loss = 0;
+    for (int c = 0; c < classes; ++c) {
+        const double wanted = static_cast<double>(y.at(c)), logit = static_cast<double>(z[c]);
+        const double size = logit < 0 ? -logit : logit;
+        const double least = std::log1p(std::exp(-size));
+        loss += wanted * (logit < 0 ? least + size : least) +
+                (1 - wanted) * (logit > 0 ? least + size : least);
+    }
+    for (int i = 0; i < padded_classes(classes); i += lanes) store(z + i, sigmoid(load(z + i)));
+    return loss;
+}
+
+/// delta = scale dloss/dz of a column. Returns the sum of (yhat - y)^2.
+double column_delta(const Objective& objective, int classes, const Target& y, nn_real scale,
+                    const nn_real* yhat, nn_real* delta) {
+    const bool softmax = objective.output == OutputLayer::softmax;
+    const bool mse = objective.loss == LossFunction::mse;
+    const nn_real share = (mse ? 2 : 1) * scale / static_cast<nn_real>(classes);
+    nn_real sum_of_y = 0, mean_error = 0;  // the second weighted by yhat
+    double squares = 0;
+    for (int c = 0; c < classes; ++c) {
+        const nn_real wanted = y.at(c), error = yhat[c] - wanted;
+        sum_of_y += wanted;
+        mean_error += error * yhat[c];
+        squares += static_cast<double>(error) * static_cast<double>(error);
+    }
+    for (int c = 0; c < classes; ++c) {
+        const nn_real wanted = y.at(c), error = yhat[c] - wanted;
+        if (mse)
+            delta[c] = share * (yhat[c] * (softmax ? error - mean_error : error * (1 - yhat[c])));
+        else
+            delta[c] = softmax ? (sum_of_y * yhat[c] - wanted) * scale : error * share;
+    }
+    return squares;
+}
+
+double output_loss(Objective objective, int classes, int n, const std::uint8_t* labels,
+                   const nn_real* targets, nn_real scale, nn_real* z, nn_real* delta) {
+    const int padded = padded_classes(classes);
+    const bool softmax = objective.output == OutputLayer::softmax;
+    double loss = 0;
+    for (int j = 0; j < n; ++j, z += padded, delta += padded) {
+        const Target y{targets != nullptr ? targets + elements(classes, j) : nullptr,
+                       targets != nullptr ? 0 : labels[j]};
+        const double entropy = (softmax ? softmax_and_loss : sigmoid_and_loss)(classes, y, z);
+        for (int c = classes; c < padded; ++c) z[c] = delta[c] = 0;
+        const double squares = column_delta(objective, classes, y, scale, z, delta);
+        if (objective.loss == LossFunction::mse)
+            loss += squares / classes;
+        else
+            loss += softmax ? entropy : entropy / classes;
     }
     return loss;
 }
@@ -333,4 +424,4 @@ extern const CpuFunctions JOIN(cpu_functions_, CPU_ISA);
 const CpuFunctions JOIN(cpu_functions_, CPU_ISA) = {
     TEXT(CPU_ISA), pixels_to_real, bias_sigmoid,     sigmoid_backward, row_sums,
     step,          sum_of_squares, pad_output_layer, output_logits,    softmax_cross_entropy,
-    output_delta,  output_gradient};
+    output_loss,   output_delta,   output_gradient};

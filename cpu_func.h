@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "nn_real.h"
+#include "objective.h"
 
 inline constexpr int class_padding = 16;
 constexpr int padded_classes(int classes) {
@@ -57,6 +58,12 @@ struct CpuFunctions {
     /// columns.
     double (*softmax_cross_entropy)(int classes, int n, const std::uint8_t* labels, nn_real scale,
                                     nn_real* z, nn_real* delta);
+
+    /// The same for any objective, and not tuned: z becomes yhat, delta = scale dloss/dz
+    /// (neural_network.h). The targets are numbers (classes x n), or null: then labels. Returns the
+    /// sum of the columns' losses.
+    double (*output_loss)(Objective objective, int classes, int n, const std::uint8_t* labels,
+                          const nn_real* targets, nn_real scale, nn_real* z, nn_real* delta);
 
     /// below (inputs x n) = (w^T delta) * a (1 - a), delta padded x n.
     void (*output_delta)(int classes, int inputs, int n, const nn_real* w_transposed,

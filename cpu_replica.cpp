@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <optional>
 #include <utility>
@@ -83,7 +84,10 @@ struct Worker {
 class CpuReplica : public Replica {
   public:
     CpuReplica(const ReplicaShape& shape, const CpuSettings& settings)
-        : layout_(shape.layout),
+        : Replica(shape),
+          layout_(shape.layout),
+          input_bytes_(shape.format.input_bytes(layout_.inputs())),
+          target_bytes_(shape.format.target_bytes(layout_.classes())),
           top_(layout_.layers()),
           pixel_scale_(shape.pixel_scale),
           team_(settings.threads),
@@ -96,9 +100,11 @@ class CpuReplica : public Replica {
           w_padded_(elements(padded_, layout_.size(top_ - 1))),
           w_transposed_(elements(padded_, layout_.size(top_ - 1))),
           bias_padded_(static_cast<std::size_t>(padded_)),
-          labels_(static_cast<std::size_t>(shape.capacity)) {
-        // The output layer works on real numbers, so a network without hidden layers needs them.
-        if (settings.bf16x3 && top_ > 1 && bf16x3_available())
+          labels_(shape.format.number_targets ? 0 : static_cast<std::size_t>(shape.capacity)),
+          targets_(shape.format.number_targets ? elements(layout_.classes(), shape.capacity) : 0) {
+        // It takes pixels. The output layer works on real numbers, so a network without hidden
+        // layers needs them.
+        if (settings.bf16x3 && top_ > 1 && !shape.format.number_inputs && bf16x3_available())
             bf16_.emplace(layout_.inputs(), shape.capacity);
         for (int t = 0; t < settings.threads; ++t)
             workers_.push_back(std::make_unique<Worker>(
@@ -122,10 +128,11 @@ class CpuReplica : public Replica {
         std::copy_n(parameters_, values.size(), values.begin());
     }
 
-    bool keep(std::span<const std::uint8_t> pixels, std::span<const std::uint8_t> labels) override {
-        kept_pixels_ = Buffer<std::uint8_t>(pixels.size());
-        std::ranges::copy(pixels, kept_pixels_.data());
-        kept_labels_.assign(labels.begin(), labels.end());
+    bool keep(std::span<const std::uint8_t> inputs,
+              std::span<const std::uint8_t> targets) override {
+        kept_inputs_ = Buffer<std::uint8_t>(inputs.size());
+        std::ranges::copy(inputs, kept_inputs_.data());
+        kept_targets_.assign(targets.begin(), targets.end());
         return true;
     }
     void set_order(std::span<const std::uint32_t> order) override {
@@ -137,20 +144,21 @@ class CpuReplica : public Replica {
             return std::size_t{order_[first + static_cast<std::size_t>(j)]};
         };
         for (int j = 0; j < n; ++j)
-            labels_[static_cast<std::size_t>(j)] = kept_labels_[sample_of(j)];
-        take_images(n, [&](int j) {
-            return kept_pixels_.data() + sample_of(j) * static_cast<std::size_t>(layout_.inputs());
-        });
+            take_target(j, kept_targets_.data() + sample_of(j) * target_bytes_);
+        take_inputs(n, [&](int j) { return kept_inputs_.data() + sample_of(j) * input_bytes_; });
     }
     Staging stage(int n) override {
-        staged_pixels_.resize(elements(layout_.inputs(), n));
-        staged_labels_.resize(static_cast<std::size_t>(n));
-        return {staged_pixels_, staged_labels_};
+        staged_ = n;
+        staged_inputs_.resize(static_cast<std::size_t>(n) * input_bytes_);
+        staged_targets_.resize(static_cast<std::size_t>(n) * target_bytes_);
+        return {staged_inputs_, staged_targets_};
     }
     void load() override {
-        std::ranges::copy(staged_labels_, labels_.begin());
-        take_images(static_cast<int>(staged_labels_.size()),
-                    [&](int j) { return staged_pixels_.data() + elements(layout_.inputs(), j); });
+        for (int j = 0; j < staged_; ++j)
+            take_target(j, staged_targets_.data() + static_cast<std::size_t>(j) * target_bytes_);
+        take_inputs(staged_, [&](int j) {
+            return staged_inputs_.data() + static_cast<std::size_t>(j) * input_bytes_;
+        });
     }
 
     void forward(int batch) override {
@@ -200,14 +208,6 @@ class CpuReplica : public Replica {
         for (auto to = yhat.begin(); to != yhat.end(); column += padded_)
             to = std::copy_n(column, layout_.classes(), to);
     }
-    void get_predictions(std::span<std::uint8_t> classes) override {
-        const nn_real* column = activation(top_);
-        for (std::uint8_t& seen : classes) {
-            seen = static_cast<std::uint8_t>(std::max_element(column, column + layout_.classes()) -
-                                             column);
-            column += padded_;
-        }
-    }
 
   private:
     static std::string bits() { return std::to_string(8 * sizeof(nn_real)); }
@@ -232,23 +232,32 @@ class CpuReplica : public Replica {
         return part_of(count, t, team_.size(), unit);
     }
 
-    /// The slice's images, pixels_of(j) being where image j's are, to where the first layer reads.
-    template <class PixelsOf>
-    void take_images(int n, PixelsOf pixels_of) {
+    /// Sample j's target to where the output layer reads.
+    void take_target(int j, const std::uint8_t* bytes) {
+        if (targets_.empty())
+            labels_[static_cast<std::size_t>(j)] = *bytes;
+        else
+            std::memcpy(&targets_[elements(layout_.classes(), j)], bytes, target_bytes_);
+    }
+    /// The slice's inputs, bytes_of(j) being where sample j's are, to where the first layer reads.
+    template <class BytesOf>
+    void take_inputs(int n, BytesOf bytes_of) {
         n_ = n;
         const auto d = static_cast<std::size_t>(layout_.inputs());
         team_.run([&](int t) {
             const Range mine = samples_of(t);
             const int end = mine.first + mine.count;
             for (int j = mine.first; j < end; ++j) {
-                // Images lie anywhere in memory: this one was asked for some images ago.
+                // Samples lie anywhere in memory: this one was asked for some samples ago.
                 constexpr int ahead = 6;
-                if (j + ahead < end) prefetch(pixels_of(j + ahead), d);
-                const std::uint8_t* pixels = pixels_of(j);
-                if (bf16_)
-                    pixels_to_bf16(d, pixels, image(j));
+                if (j + ahead < end) prefetch(bytes_of(j + ahead), input_bytes_);
+                const std::uint8_t* bytes = bytes_of(j);
+                if (shape().format.number_inputs)
+                    std::memcpy(activation(0, j), bytes, input_bytes_);
+                else if (bf16_)
+                    pixels_to_bf16(d, bytes, image(j));
                 else
-                    f_.pixels_to_real(d, pixel_scale_, pixels, activation(0, j));
+                    f_.pixels_to_real(d, pixel_scale_, bytes, activation(0, j));
             }
         });
     }
@@ -273,9 +282,18 @@ class CpuReplica : public Replica {
         }
         f_.output_logits(padded_, layout_.size(top_ - 1), n, w_padded_.data(), bias_padded_.data(),
                          activation(top_ - 1, first), activation(top_, first));
-        worker(t).loss +=
-            f_.softmax_cross_entropy(layout_.classes(), n, labels_.data() + first, scale,
-                                     activation(top_, first), delta(top_, first));
+        worker(t).loss += output_loss(first, n, scale);
+    }
+    /// yhat and the output's delta of the columns [first, first + n); returns their loss.
+    double output_loss(int first, int n, nn_real scale) {
+        nn_real *const z = activation(top_, first), *const d = delta(top_, first);
+        const int classes = layout_.classes();
+        const std::uint8_t* const labels = targets_.empty() ? labels_.data() + first : nullptr;
+        if (labels != nullptr && shape().objective == Objective{})
+            return f_.softmax_cross_entropy(classes, n, labels, scale, z, d);
+        const nn_real* const targets =
+            targets_.empty() ? nullptr : targets_.data() + elements(classes, first);
+        return f_.output_loss(shape().objective, classes, n, labels, targets, scale, z, d);
     }
 
     /// Of the hidden layers; the output's are there from forward().
@@ -347,7 +365,8 @@ class CpuReplica : public Replica {
 
     const CpuFunctions& f_ = cpu_functions();
     Layout layout_;
-    int top_;  ///< number of the output layer
+    std::size_t input_bytes_, target_bytes_;  ///< of one sample
+    int top_;                                 ///< number of the output layer
     nn_real pixel_scale_;
     Team team_;
     Buffer<nn_real> own_parameters_, own_gradient_;
@@ -358,11 +377,14 @@ class CpuReplica : public Replica {
     std::vector<Buffer<nn_real>> deltas_;       ///< of layers 1 .. L, the same shapes
     std::optional<Bf16Pixels> bf16_;            ///< instead of a_0
     std::vector<std::unique_ptr<Worker>> workers_;
-    std::vector<std::uint8_t> labels_;  ///< of the current slice
-    std::vector<std::uint8_t> staged_pixels_, staged_labels_, kept_labels_;
-    Buffer<std::uint8_t> kept_pixels_;
+    // Targets of the current slice: labels, or numbers, classes x capacity; the other one is empty.
+    std::vector<std::uint8_t> labels_;
+    std::vector<nn_real> targets_;
+    std::vector<std::uint8_t> staged_inputs_, staged_targets_, kept_targets_;
+    Buffer<std::uint8_t> kept_inputs_;
     std::vector<std::uint32_t> order_;
-    int n_ = 0;  ///< samples of the current slice
+    int staged_ = 0;  ///< samples of the slice that stage() lent buffers for
+    int n_ = 0;       ///< samples of the current slice
 };
 
 }  // namespace

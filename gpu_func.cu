@@ -115,23 +115,25 @@ void launch_parts(const Gpu& gpu, std::span<const Parts> all, const nn_real* rat
 
 constexpr int gather_threads = 64;
 
-/// Sixteen pixels, moved by one load and one store. Addresses must be multiples of 16.
-struct alignas(16) SixteenPixels {
+/// Sixteen bytes, moved by one load and one store. Addresses must be multiples of 16.
+struct alignas(16) SixteenBytes {
     std::uint8_t at[16];
 };
 
-/// Mapping: block j copies sample j; its 64 threads stride over its pieces, bytes or sixteen of
-/// them, neighbours on neighbours. A block is small, since an image of 784 is 49 pieces. No shared
-/// memory.
+/// Mapping: block j copies sample j; its 64 threads stride over the pieces of its inputs, bytes or
+/// sixteen of them, neighbours on neighbours, and over its target's bytes: a label is one. A block
+/// is small, since an image of 784 is 49 pieces. No shared memory.
 template <class Piece>
 __global__ void __launch_bounds__(gather_threads)
-    gather_kernel(int pieces, const std::uint32_t* __restrict__ samples,
-                  const Piece* __restrict__ pixels, const std::uint8_t* __restrict__ labels,
-                  Piece* __restrict__ pixels_out, std::uint8_t* __restrict__ labels_out) {
-    const std::size_t j = blockIdx.x, s = samples[j], length = static_cast<std::size_t>(pieces);
-    for (std::size_t i = threadIdx.x; i < length; i += gather_threads)
-        pixels_out[j * length + i] = pixels[s * length + i];
-    if (threadIdx.x == 0) labels_out[j] = labels[s];
+    gather_kernel(std::size_t pieces, std::size_t target_bytes,
+                  const std::uint32_t* __restrict__ samples, const Piece* __restrict__ inputs,
+                  const std::uint8_t* __restrict__ targets, Piece* __restrict__ inputs_out,
+                  std::uint8_t* __restrict__ targets_out) {
+    const std::size_t j = blockIdx.x, s = samples[j];
+    for (std::size_t i = threadIdx.x; i < pieces; i += gather_threads)
+        inputs_out[j * pieces + i] = inputs[s * pieces + i];
+    for (std::size_t i = threadIdx.x; i < target_bytes; i += gather_threads)
+        targets_out[j * target_bytes + i] = targets[s * target_bytes + i];
 }
 
 /// Grid: gpu_square_slots blocks of 256 threads. Mapping: thread t of all T adds the squares of
@@ -182,21 +184,23 @@ void gpu_add_parts(const Gpu& gpu, std::span<const Parts> runs, nn_real* gradien
     launch_parts<false>(gpu, runs, nullptr, 0, gradient);
 }
 
-void gpu_gather(const Gpu& gpu, int d, int n, const std::uint32_t* samples,
-                const std::uint8_t* pixels, const std::uint8_t* labels, std::uint8_t* pixels_out,
-                std::uint8_t* labels_out) {
+void gpu_gather(const Gpu& gpu, std::size_t input_bytes, std::size_t target_bytes, int n,
+                const std::uint32_t* samples, const std::uint8_t* inputs,
+                const std::uint8_t* targets, std::uint8_t* inputs_out, std::uint8_t* targets_out) {
     if (n == 0) return;
+    constexpr std::size_t sixteen = sizeof(SixteenBytes);
     const dim3 grid(static_cast<unsigned>(n)), block(gather_threads);
     const auto by_sixteen = [](const void* p) {
-        return reinterpret_cast<std::uintptr_t>(p) % sizeof(SixteenPixels) == 0;
+        return reinterpret_cast<std::uintptr_t>(p) % sixteen == 0;
     };
-    if (d % 16 == 0 && by_sixteen(pixels) && by_sixteen(pixels_out))
-        GPU_CHECK(gpu_launch(gather_kernel<SixteenPixels>, grid, block, 0, gpu.stream, d / 16,
-                             samples, reinterpret_cast<const SixteenPixels*>(pixels), labels,
-                             reinterpret_cast<SixteenPixels*>(pixels_out), labels_out));
+    if (input_bytes % sixteen == 0 && by_sixteen(inputs) && by_sixteen(inputs_out))
+        GPU_CHECK(gpu_launch(gather_kernel<SixteenBytes>, grid, block, 0, gpu.stream,
+                             input_bytes / sixteen, target_bytes, samples,
+                             reinterpret_cast<const SixteenBytes*>(inputs), targets,
+                             reinterpret_cast<SixteenBytes*>(inputs_out), targets_out));
     else
-        GPU_CHECK(gpu_launch(gather_kernel<std::uint8_t>, grid, block, 0, gpu.stream, d, samples,
-                             pixels, labels, pixels_out, labels_out));
+        GPU_CHECK(gpu_launch(gather_kernel<std::uint8_t>, grid, block, 0, gpu.stream, input_bytes,
+                             target_bytes, samples, inputs, targets, inputs_out, targets_out));
 }
 
 void gpu_sum_of_squares(const Gpu& gpu, std::size_t count, const nn_real* values, double* partial) {

@@ -11,6 +11,7 @@
 #include "gpu_plan.h"
 #include "gpu_runtime.h"
 #include "nn_real.h"
+#include "objective.h"
 
 /// Where launchers put their work.
 struct Gpu {
@@ -41,8 +42,8 @@ void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, in
 void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, int k, nn_real alpha,
               const nn_real* a, const nn_real* b, nn_real beta, nn_real* c);
 
-/// What goes into a layer, d x n: the activations of the layer below, or an image's bytes, each
-/// worth pixel x scale.
+/// What goes into a layer, d x n: the activations of the layer below, which may be the network's
+/// own inputs, or an image's bytes, each worth pixel x scale.
 struct Input {
     const nn_real* activations;  ///< null: pixels
     const std::uint8_t* pixels;
@@ -76,15 +77,19 @@ bool gpu_has_bf16x3(const GpuChip& chip);
 // ------------------------------------------------------------------ the head (gpu_head.cu)
 
 /// The output layer, the loss and all that the backward pass has to do there, in one kernel:
-///     z = W A + b,  yhat = softmax(z),  loss = sum -log yhat_c,  delta = (yhat - y) scale,
+///     z = W A + b,  yhat = softmax(z) or sigmoid(z),  loss,  delta = scale dloss/dz,
 ///     delta_below = (W^T delta) * a (1 - a),  [dW|db] = delta [A; 1]^T
-/// W: classes x k, A: k x n, b: classes, labels: n, each below classes; y is 1 at the label.
+/// W: classes x k, A: k x n, b: classes, at most gpu_head_most_classes(). yhat, loss and dloss/dz
+/// are the objective's (objective.h, neural_network.h); by default softmax, loss = sum -log yhat_c,
+/// delta = (yhat - y) scale.
 struct Head {
+    Objective objective = {};
     int classes, n, k;
     const nn_real* w;
     const nn_real* bias;
     Input a;
-    const std::uint8_t* labels;
+    const std::uint8_t* labels;  ///< n, each below classes: y is 1 there, and 0 elsewhere; or null:
+    const nn_real* targets;      ///< y itself, classes x n
     nn_real scale;
     nn_real* yhat;         ///< classes x n
     nn_real* delta_below;  ///< k x n; null where A is the network's input
@@ -92,6 +97,7 @@ struct Head {
     double* loss;          ///< gpu_head_parts() doubles, each of which grows by its samples' losses
 };
 void gpu_head(const Gpu& gpu, const Head& head);
+int gpu_head_most_classes();
 /// Into how many parts gpu_head sums its gradient for n samples of so many classes: it grows with
 /// n, up to most_head_parts.
 int gpu_head_parts(const GpuChip& chip, int classes, int n);
@@ -116,11 +122,11 @@ void gpu_step(const Gpu& gpu, std::span<const Parts> runs, const nn_real* rate, 
 /// gradient_i = the sum of its parts, for a gradient that MPI is to sum.
 void gpu_add_parts(const Gpu& gpu, std::span<const Parts> runs, nn_real* gradient);
 
-/// Samples samples_0 .. samples_(n-1) of a set, in this order.
-/// pixels: d x N bytes, labels: N; pixels_out: d x n, labels_out: n.
-void gpu_gather(const Gpu& gpu, int d, int n, const std::uint32_t* samples,
-                const std::uint8_t* pixels, const std::uint8_t* labels, std::uint8_t* pixels_out,
-                std::uint8_t* labels_out);
+/// Samples samples_0 .. samples_(n-1) of a set, in this order. inputs: input_bytes x N bytes,
+/// targets: target_bytes x N; inputs_out and targets_out: as many rows, n columns.
+void gpu_gather(const Gpu& gpu, std::size_t input_bytes, std::size_t target_bytes, int n,
+                const std::uint32_t* samples, const std::uint8_t* inputs,
+                const std::uint8_t* targets, std::uint8_t* inputs_out, std::uint8_t* targets_out);
 
 /// Number of doubles in the partial sums of gpu_sum_of_squares.
 inline constexpr int gpu_square_slots = 64;

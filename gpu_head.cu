@@ -168,35 +168,99 @@ __device__ __forceinline__ void compute_logits(const Head& head, Samples samples
     }
 }
 
-/// yhat = softmax of a sample's logits, which it replaces by deltas. Returns the sample's loss,
-/// log sum exp(z - max) - (z_c - max), which is finite where yhat_c rounds to 0.
+__device__ __forceinline__ nn_real& logit(Group* logits, int c) {
+    return logits[c / group_classes].at[c % group_classes];
+}
+
+/// The sum over a warp's lanes, by a butterfly: the same bits in every lane.
+__device__ __forceinline__ nn_real sum_in_warp(nn_real value) {
+    for (int step = 16; step > 0; step /= 2) value += __shfl_xor_sync(all_lanes, value, step);
+    return value;
+}
+
+/// A sample's largest logit, and the sum of exp(z - largest).
+struct Exponentials {
+    nn_real largest, sum;
+};
 /// Mapping: one warp; lane l takes the classes l, l + 32, ...; maximum and sum pass between lanes
-/// by butterflies, which end with the same bits in every lane.
-__device__ __forceinline__ nn_real softmax(const Head& head, int sample, Group* logits) {
-    const auto logit = [&](int c) -> nn_real& {
-        return logits[c / group_classes].at[c % group_classes];
-    };
+/// by butterflies. All lanes read the first logit.
+__device__ __forceinline__ Exponentials exponentials(const Head& head, Group* logits) {
     const int lane = this_thread() % 32;
-    nn_real largest = logit(0);
+    nn_real largest = logit(logits, 0);
     for (int c = lane; c < head.classes; c += 32)
-        if (logit(c) > largest) largest = logit(c);
+        if (logit(logits, c) > largest) largest = logit(logits, c);
     for (int step = 16; step > 0; step /= 2) {
         const nn_real other = __shfl_xor_sync(all_lanes, largest, step);
         if (other > largest) largest = other;
     }
     nn_real sum = 0;
-    for (int c = lane; c < head.classes; c += 32) sum += exp(logit(c) - largest);
-    for (int step = 16; step > 0; step /= 2) sum += __shfl_xor_sync(all_lanes, sum, step);
+    for (int c = lane; c < head.classes; c += 32) sum += exp(logit(logits, c) - largest);
+    return {largest, sum_in_warp(sum)};
+}
 
+/// The default objective with labels: yhat = softmax of a sample's logits, which it replaces by
+/// deltas. Returns the sample's loss, log sum exp(z - max) - (z_c - max), which is finite where
+/// yhat_c rounds to 0. Mapping: as exponentials().
+__device__ __forceinline__ nn_real softmax_cross_entropy(const Head& head, int sample,
+                                                         Group* logits) {
+    const auto [largest, sum] = exponentials(head, logits);
     const int label = head.labels[sample];
-    const nn_real loss = log(sum) - (logit(label) - largest);
+    const nn_real loss = log(sum) - (logit(logits, label) - largest);
     __syncwarp();  // every lane has read the logit at the label before its lane replaces it
-    for (int c = lane; c < head.classes; c += 32) {
-        const nn_real yhat = exp(logit(c) - largest) / sum;
+    for (int c = this_thread() % 32; c < head.classes; c += 32) {
+        const nn_real yhat = exp(logit(logits, c) - largest) / sum;
         head.yhat[position(c, sample, head.classes)] = yhat;
-        logit(c) = (c == label ? yhat - 1 : yhat) * head.scale;
+        logit(logits, c) = (c == label ? yhat - 1 : yhat) * head.scale;
     }
     return loss;
+}
+
+/// The same for every other objective, and for targets that are numbers. Where the loss is the
+/// cross-entropy of sigmoids, -log yhat and -log(1 - yhat) are log(1 + exp(-|z|)), one of them with
+/// |z| more. Mapping: as exponentials(); then a lane reads and writes its own classes alone, in a
+/// first round yhat and what is summed over classes, in a second one the deltas.
+__device__ __forceinline__ nn_real other_objective(const Head& head, int sample, Group* logits) {
+    const bool softmax = head.objective.output == OutputLayer::softmax;
+    const bool mse = head.objective.loss == LossFunction::mse;
+    const int lane = this_thread() % 32, k = head.classes;
+    const auto target = [&](int c) {
+        return head.targets != nullptr ? head.targets[position(c, sample, k)]
+                                       : static_cast<nn_real>(c == head.labels[sample] ? 1 : 0);
+    };
+    nn_real* const yhat = head.yhat + position(0, sample, k);
+    Exponentials e{0, 1};
+    if (softmax) e = exponentials(head, logits);
+    __syncwarp();  // the first logit has been read by every lane before its own replaces it
+    const nn_real log_sum = log(e.sum);
+    nn_real loss = 0, sum_of_y = 0, mean_error = 0;  // mean_error: weighted by yhat
+    for (int c = lane; c < k; c += 32) {
+        const nn_real y = target(c), z = logit(logits, c);
+        const nn_real seen = softmax ? exp(z - e.largest) / e.sum : 1 / (1 + exp(-z));
+        const nn_real error = seen - y;
+        yhat[c] = seen;
+        sum_of_y += y;
+        mean_error += error * seen;
+        if (mse) {
+            loss += error * error;
+        } else if (softmax) {
+            loss += y * (log_sum - (z - e.largest));
+        } else {
+            const nn_real size = z < 0 ? -z : z, least = log1p(exp(-size));
+            loss += y * (z < 0 ? least + size : least) + (1 - y) * (z > 0 ? least + size : least);
+        }
+    }
+    loss = sum_in_warp(loss);
+    sum_of_y = sum_in_warp(sum_of_y);
+    mean_error = sum_in_warp(mean_error);
+    const nn_real share = head.scale / static_cast<nn_real>(k);
+    for (int c = lane; c < k; c += 32) {
+        const nn_real y = target(c), seen = yhat[c], error = seen - y;
+        logit(logits, c) =
+            mse       ? 2 * share * (seen * (softmax ? error - mean_error : error * (1 - seen)))
+            : softmax ? (sum_of_y * seen - y) * head.scale
+                      : error * share;
+    }
+    return softmax && !mse ? loss : loss / static_cast<nn_real>(k);
 }
 
 /// For one input i and one group of classes: delta_below of the samples, and dW, the group's sums
@@ -240,8 +304,8 @@ __device__ __forceinline__ Group differentiate(const Head& head, Samples samples
 /// delta_below and the samples' share of [dW|db], which is added to `gradient`, or, with the
 /// block's first samples, begins it.
 /// Mapping: thread t of a window has its input t: it replaces W's column there by dW's. The window
-/// then goes to memory as it came. db_c is summed by thread 255 - c: with few inputs, a thread that
-/// has none.
+/// then goes to memory as it came. db_c is summed by thread 255 - c mod 256: with few inputs and
+/// classes, a thread that has no input.
 template <class In>
 __device__ __forceinline__ void go_back(const Head& head, Samples samples, bool begins,
                                         nn_real* gradient, HeadMemory& memory, int& in_window) {
@@ -250,7 +314,7 @@ __device__ __forceinline__ void go_back(const Head& head, Samples samples, bool 
         nn_real& out = gradient[position(row, column, head.classes)];
         out = begins ? value : out + value;
     };
-    if (const int c = threads - 1 - t; c < head.classes) {
+    for (int c = threads - 1 - t; c < head.classes; c += threads) {
         nn_real sum = 0;
         for (int j = 0; j < samples.count; ++j)
             sum += memory.delta[j * groups + c / group_classes].at[c % group_classes];
@@ -286,6 +350,9 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
     const int begin = part * fair + min(part, more), end = begin + fair + (part < more ? 1 : 0);
     nn_real* gradient =
         head.gradient + static_cast<std::size_t>(part) * position(0, head.k + 1, head.classes);
+    const bool by_default = head.objective.output == OutputLayer::softmax &&
+                            head.objective.loss == LossFunction::cross_entropy &&
+                            head.labels != nullptr;
     double loss = 0;
     int in_window = -1, first = begin;
     do {
@@ -294,8 +361,11 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
             for (int j = 0; j < samples.count; j += warps * Columns)
                 compute_logits<In, Columns>(head, samples, group, j, memory, in_window);
         __syncwarp();  // a sample's logits, written by ten lanes of its warp, are read by all 32
-        for (int j = warp; j < samples.count; j += warps)
-            loss += static_cast<double>(softmax(head, first + j, memory.delta + j * groups));
+        for (int j = warp; j < samples.count; j += warps) {
+            Group* const logits = memory.delta + j * groups;
+            loss += static_cast<double>(by_default ? softmax_cross_entropy(head, first + j, logits)
+                                                   : other_objective(head, first + j, logits));
+        }
         __syncthreads();  // all deltas are there before threads go through all samples
         go_back<In>(head, samples, first == begin, gradient, memory, in_window);
         __syncthreads();  // every delta has been read before it is replaced by a logit
@@ -309,7 +379,7 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
     head.loss[part] += loss;
 }
 
-/// How many samples' deltas shared memory holds.
+/// How many samples' deltas shared memory holds: at least one up to gpu_head_most_classes().
 int held_samples(int classes) { return held_groups / groups_of(classes); }
 
 template <class In>
@@ -322,6 +392,8 @@ void launch_head(const Gpu& gpu, const Head& head) {
 }
 
 }  // namespace
+
+int gpu_head_most_classes() { return held_groups * group_classes; }
 
 /// A block for each multiprocessor; more where a block could not hold its samples at once, but no
 /// more than four; and at least 4 samples for each, since a part of the gradient costs as much as

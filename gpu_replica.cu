@@ -67,43 +67,43 @@ class PinnedArray {
 /// the parameters lie in device memory and may change.
 struct GraphKey {
     enum class Of { epoch, gradient, step } of;
-    const std::uint8_t* pixels;
+    const std::uint8_t* inputs;
     std::size_t count;  ///< of an epoch or a slice
     int batch;
     nn_real reg;
     auto operator<=>(const GraphKey&) const = default;
 };
 
-// ------------------------------------------------------------------ images and layers
+// ------------------------------------------------------------------ samples and layers
 
 std::size_t elements(int rows, int cols) {
     return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
 }
 
-/// n images on the device.
-struct Images {
-    const std::uint8_t *pixels = nullptr, *labels = nullptr;
+/// n samples on the device, in bytes (SampleFormat).
+struct Samples {
+    const std::uint8_t *inputs = nullptr, *targets = nullptr;
     int n = 0;
 };
 
 /// A training set that stays on the device, and once more in the order of the epoch.
 struct KeptSet {
-    DeviceArray<std::uint8_t> pixels, labels, ordered_pixels, ordered_labels;
+    DeviceArray<std::uint8_t> inputs, targets, ordered_inputs, ordered_targets;
     DeviceArray<std::uint32_t> order;
     bool in_file_order = true;  ///< the set itself is in the epoch's order
 };
 
 /// A slice's way from the host. There are two, used by turns.
 struct Slot {
-    PinnedArray<std::uint8_t> staged_pixels, staged_labels;
-    DeviceArray<std::uint8_t> pixels, labels;
+    PinnedArray<std::uint8_t> staged_inputs, staged_targets;
+    DeviceArray<std::uint8_t> inputs, targets;
     GpuEvent uploaded, released;  ///< the staged bytes, and the device's, may be overwritten
 
-    Slot(int inputs, int capacity, unsigned event_flags)
-        : staged_pixels(elements(inputs, capacity)),
-          staged_labels(elements(1, capacity)),
-          pixels(elements(inputs, capacity)),
-          labels(elements(1, capacity)),
+    Slot(std::size_t input_bytes, std::size_t target_bytes, unsigned event_flags)
+        : staged_inputs(input_bytes),
+          staged_targets(target_bytes),
+          inputs(input_bytes),
+          targets(target_bytes),
           uploaded(event_flags),
           released(event_flags) {}
 };
@@ -170,24 +170,29 @@ constexpr std::size_t most_steps_in_graph = 8192;
 class CudaReplica : public Replica {
   public:
     CudaReplica(const ReplicaShape& shape, const CudaSettings& settings)
-        : chip_(gpu_chip(settings.device)),
+        : Replica(shape),
+          chip_(gpu_chip(settings.device)),
           name_(properties_of(settings.device).name),
           gpu_{compute_.get(), chip_},
           event_flags_(cudaEventDisableTiming |
                        (settings.shares_device ? cudaEventBlockingSync : 0u)),
           done_(event_flags_),
           layout_(shape.layout),
+          format_(shape.format),
+          input_bytes_(format_.input_bytes(layout_.inputs())),
+          target_bytes_(format_.target_bytes(layout_.classes())),
           top_(layout_.layers()),
           pixel_scale_(shape.pixel_scale),
           settings_(settings),
-          // The head does not work by bf16x3: without a hidden layer there is nothing to do so.
-          first_by_(settings.bf16x3 && top_ > 1 && gpu_has_bf16x3(chip_) ? GemmBy::bf16x3
-                                                                         : GemmBy::fma),
+          // bf16x3 takes pixels. The head does not work by it: without a hidden layer there is
+          // nothing to do so.
+          first_by_(settings.bf16x3 && top_ > 1 && !format_.number_inputs && gpu_has_bf16x3(chip_)
+                        ? GemmBy::bf16x3
+                        : GemmBy::fma),
           most_head_parts_(most_parts_of_head(shape.capacity)),
-          slots_{Slot(layout_.inputs(), shape.capacity, event_flags_),
-                 Slot(layout_.inputs(), shape.capacity, event_flags_)},
-          slice_pixels_(settings.several_ranks ? elements(layout_.inputs(), shape.capacity) : 0),
-          slice_labels_(settings.several_ranks ? elements(1, shape.capacity) : 0),
+          slots_{make_slot(shape.capacity), make_slot(shape.capacity)},
+          slice_inputs_(settings.several_ranks ? all_inputs(shape.capacity) : 0),
+          slice_targets_(settings.several_ranks ? all_targets(shape.capacity) : 0),
           parameters_(layout_.total()),
           rate_(1),
           yhat_(elements(layout_.classes(), shape.capacity)),
@@ -223,23 +228,24 @@ class CudaReplica : public Replica {
         wait();
     }
 
-    bool keep(std::span<const std::uint8_t> pixels, std::span<const std::uint8_t> labels) override {
+    bool keep(std::span<const std::uint8_t> inputs,
+              std::span<const std::uint8_t> targets) override {
         settle();
         graphs_.clear();  // those of epochs lead to the old set
         kept_.reset();
         // Ranks may share this device, so only the allocation itself tells who gets its memory.
-        auto all_pixels = DeviceArray<std::uint8_t>::if_it_fits(pixels.size());
-        auto all_labels = DeviceArray<std::uint8_t>::if_it_fits(labels.size());
-        auto ordered_pixels = DeviceArray<std::uint8_t>::if_it_fits(pixels.size());
-        auto ordered_labels = DeviceArray<std::uint8_t>::if_it_fits(labels.size());
-        auto order = DeviceArray<std::uint32_t>::if_it_fits(labels.size());
-        if (!all_pixels || !all_labels || !ordered_pixels || !ordered_labels || !order)
+        auto all_inputs = DeviceArray<std::uint8_t>::if_it_fits(inputs.size());
+        auto all_targets = DeviceArray<std::uint8_t>::if_it_fits(targets.size());
+        auto ordered_inputs = DeviceArray<std::uint8_t>::if_it_fits(inputs.size());
+        auto ordered_targets = DeviceArray<std::uint8_t>::if_it_fits(targets.size());
+        auto order = DeviceArray<std::uint32_t>::if_it_fits(targets.size() / target_bytes_);
+        if (!all_inputs || !all_targets || !ordered_inputs || !ordered_targets || !order)
             return false;
-        kept_.emplace(KeptSet{std::move(*all_pixels), std::move(*all_labels),
-                              std::move(*ordered_pixels), std::move(*ordered_labels),
+        kept_.emplace(KeptSet{std::move(*all_inputs), std::move(*all_targets),
+                              std::move(*ordered_inputs), std::move(*ordered_targets),
                               std::move(*order)});
-        upload(pixels.data(), pixels.size(), kept_->pixels, compute_);
-        upload(labels.data(), labels.size(), kept_->labels, compute_);
+        upload(inputs.data(), inputs.size(), kept_->inputs, compute_);
+        upload(targets.data(), targets.size(), kept_->targets, compute_);
         wait();
         return true;
     }
@@ -248,23 +254,22 @@ class CudaReplica : public Replica {
         kept_->in_file_order = counts_up_from_0(order);
         if (kept_->in_file_order) return;
         upload(order.data(), order.size(), kept_->order, compute_);
-        gpu_gather(gpu_, layout_.inputs(), static_cast<int>(order.size()), kept_->order.data(),
-                   kept_->pixels.data(), kept_->labels.data(), kept_->ordered_pixels.data(),
-                   kept_->ordered_labels.data());
+        gpu_gather(gpu_, input_bytes_, target_bytes_, static_cast<int>(order.size()),
+                   kept_->order.data(), kept_->inputs.data(), kept_->targets.data(),
+                   kept_->ordered_inputs.data(), kept_->ordered_targets.data());
     }
 
     void pick(std::size_t first, int n) override {
         settle();
         leave_slot();
-        images_ = kept_images(first, n);
+        slice_ = kept_samples(first, n);
         picked_ = true;
     }
     Staging stage(int n) override {
         Slot& slot = slots_[turn_];
         staged_ = n;
         slot.uploaded.wait();
-        return {slot.staged_pixels.first(elements(layout_.inputs(), n)),
-                slot.staged_labels.first(elements(1, n))};
+        return {slot.staged_inputs.first(all_inputs(n)), slot.staged_targets.first(all_targets(n))};
     }
     void load() override {
         settle();
@@ -272,12 +277,11 @@ class CudaReplica : public Replica {
         slot_ = &slots_[turn_];
         turn_ = 1 - turn_;
         wait_for(copies_, slot_->released);
-        upload(slot_->staged_pixels.data(), elements(layout_.inputs(), staged_), slot_->pixels,
-               copies_);
-        upload(slot_->staged_labels.data(), elements(1, staged_), slot_->labels, copies_);
+        upload(slot_->staged_inputs.data(), all_inputs(staged_), slot_->inputs, copies_);
+        upload(slot_->staged_targets.data(), all_targets(staged_), slot_->targets, copies_);
         slot_->uploaded.record(copies_.get());
         wait_for(compute_, slot_->uploaded);
-        images_ = {slot_->pixels.data(), slot_->labels.data(), staged_};
+        slice_ = {slot_->inputs.data(), slot_->targets.data(), staged_};
         picked_ = false;
     }
 
@@ -318,16 +322,16 @@ class CudaReplica : public Replica {
         settle();
         leave_slot();
         set_rate(rate);
-        launch_recorded({GraphKey::Of::epoch, kept_images(0, 0).pixels, count, batch, reg}, [&] {
+        launch_recorded({GraphKey::Of::epoch, kept_samples(0, 0).inputs, count, batch, reg}, [&] {
             for (std::size_t first = 0; first < count; first += step) {
-                images_ = kept_images(first, static_cast<int>(std::min(step, count - first)));
-                batch_ = images_.n;
+                slice_ = kept_samples(first, static_cast<int>(std::min(step, count - first)));
+                batch_ = slice_.n;
                 compute_forward();
                 compute_backward(false);
                 gpu_step(gpu_, plans().runs, rate_.data(), reg, parameters_.data());
             }
         });
-        images_ = {};
+        slice_ = {};
         return true;
     }
 
@@ -349,16 +353,6 @@ class CudaReplica : public Replica {
         download(yhat_.data(), yhat.size(), yhat.data(), compute_);
         wait();
     }
-    void get_predictions(std::span<std::uint8_t> classes) override {
-        const auto height = static_cast<std::size_t>(layout_.classes());
-        std::vector<nn_real> yhat(classes.size() * height);
-        get_probabilities(yhat);
-        for (std::size_t j = 0; j < classes.size(); ++j) {
-            const auto column = yhat.begin() + static_cast<std::ptrdiff_t>(j * height);
-            classes[j] = static_cast<std::uint8_t>(
-                std::max_element(column, column + layout_.classes()) - column);
-        }
-    }
 
   private:
     /// A part of the flat gradient that gradient() gives.
@@ -368,19 +362,30 @@ class CudaReplica : public Replica {
 
     // ---- where things lie
 
+    /// Bytes of n samples.
+    std::size_t all_inputs(int n) const { return static_cast<std::size_t>(n) * input_bytes_; }
+    std::size_t all_targets(int n) const { return static_cast<std::size_t>(n) * target_bytes_; }
+    Slot make_slot(int capacity) const {
+        return {all_inputs(capacity), all_targets(capacity), event_flags_};
+    }
     HiddenLayer& hidden(int l) { return hidden_[static_cast<std::size_t>(l) - 1]; }
     nn_real* weights(int l) { return parameters_.data() + layout_.weight_offset(l); }
     nn_real* bias(int l) { return parameters_.data() + layout_.bias_offset(l); }
     /// What goes into layer l.
     Input input(int l) {
-        return l == 1 ? input_of(images_.pixels, pixel_scale_)
-                      : input_of(hidden(l - 1).activations.data());
+        if (l > 1) return input_of(hidden(l - 1).activations.data());
+        return format_.number_inputs ? input_of(numbers(slice_.inputs))
+                                     : input_of(slice_.inputs, pixel_scale_);
     }
-    Images kept_images(std::size_t first, int n) const {
+    /// Device memory is aligned for numbers, and every sample is a whole count of them.
+    static const nn_real* numbers(const std::uint8_t* bytes) {
+        return reinterpret_cast<const nn_real*>(bytes);
+    }
+    Samples kept_samples(std::size_t first, int n) const {
         const bool as_filed = kept_->in_file_order;
-        const auto d = static_cast<std::size_t>(layout_.inputs());
-        return {(as_filed ? kept_->pixels : kept_->ordered_pixels).data() + first * d,
-                (as_filed ? kept_->labels : kept_->ordered_labels).data() + first, n};
+        return {(as_filed ? kept_->inputs : kept_->ordered_inputs).data() + first * input_bytes_,
+                (as_filed ? kept_->targets : kept_->ordered_targets).data() + first * target_bytes_,
+                n};
     }
     std::size_t head_stride() const {
         return elements(layout_.classes(), layout_.size(top_ - 1) + 1);
@@ -408,10 +413,9 @@ class CudaReplica : public Replica {
     }
     /// For the current slice.
     const Plans& plans() {
-        const auto known = plans_.find(images_.n);
-        return known != plans_.end()
-                   ? known->second
-                   : plans_.emplace(images_.n, make_plans(images_.n)).first->second;
+        const auto known = plans_.find(slice_.n);
+        return known != plans_.end() ? known->second
+                                     : plans_.emplace(slice_.n, make_plans(slice_.n)).first->second;
     }
     Plans make_plans(int n) {
         Plans made;
@@ -470,15 +474,17 @@ class CudaReplica : public Replica {
     void compute_forward() {
         const Plans& p = plans();
         for (int l = 1; l < top_; ++l)
-            gpu_layer(gpu_, by(l), layout_.size(l), images_.n, layout_.size(l - 1), weights(l),
+            gpu_layer(gpu_, by(l), layout_.size(l), slice_.n, layout_.size(l - 1), weights(l),
                       input(l), bias(l), hidden(l).activations.data(), p.of(l).forward);
-        gpu_head(gpu_, {.classes = layout_.classes(),
-                        .n = images_.n,
+        gpu_head(gpu_, {.objective = shape().objective,
+                        .classes = layout_.classes(),
+                        .n = slice_.n,
                         .k = layout_.size(top_ - 1),
                         .w = weights(top_),
                         .bias = bias(top_),
                         .a = input(top_),
-                        .labels = images_.labels,
+                        .labels = format_.number_targets ? nullptr : slice_.targets,
+                        .targets = format_.number_targets ? numbers(slice_.targets) : nullptr,
                         .scale = nn_real{1} / static_cast<nn_real>(batch_),
                         .yhat = yhat_.data(),
                         .delta_below = top_ > 1 ? hidden(top_ - 1).delta.data() : nullptr,
@@ -492,7 +498,7 @@ class CudaReplica : public Replica {
         const Plans& p = plans();
         for (int l = top_ - 1; l > 1; --l) {
             compute_gradient(l, {0, layout_.size(l - 1) + 1});
-            gpu_delta_below(gpu_, layout_.size(l), images_.n, layout_.size(l - 1), weights(l),
+            gpu_delta_below(gpu_, layout_.size(l), slice_.n, layout_.size(l - 1), weights(l),
                             hidden(l).delta.data(), hidden(l - 1).activations.data(),
                             hidden(l - 1).delta.data(), p.of(l).delta_below);
         }
@@ -507,7 +513,7 @@ class CudaReplica : public Replica {
         if (gives && !in_parts) give_part(0, p.runs);
     }
     void compute_gradient(int l, Columns columns) {
-        gpu_gradient(gpu_, by(l), layout_.size(l), images_.n, layout_.size(l - 1),
+        gpu_gradient(gpu_, by(l), layout_.size(l), slice_.n, layout_.size(l - 1),
                      hidden(l).delta.data(), input(l), columns.first, columns.count,
                      hidden(l).gradient.data(), hidden(l).stride, plans().of(l).gradient);
     }
@@ -545,8 +551,8 @@ class CudaReplica : public Replica {
         const bool records = settings_.several_ranks && parts_.size() == 1 && whole_step;
         if (records) {
             hold_still();
-            launch_recorded({GraphKey::Of::gradient, images_.pixels,
-                             static_cast<std::size_t>(images_.n), batch_, 0},
+            launch_recorded({GraphKey::Of::gradient, slice_.inputs,
+                             static_cast<std::size_t>(slice_.n), batch_, 0},
                             [&] {
                                 compute_forward();
                                 compute_backward(true);
@@ -561,9 +567,9 @@ class CudaReplica : public Replica {
     /// from elsewhere, is copied; other slices come by two slots, for which there are two graphs.
     void hold_still() {
         if (!std::exchange(picked_, false)) return;
-        copy(images_.pixels, elements(layout_.inputs(), images_.n), slice_pixels_, compute_);
-        copy(images_.labels, elements(1, images_.n), slice_labels_, compute_);
-        images_ = {slice_pixels_.data(), slice_labels_.data(), images_.n};
+        copy(slice_.inputs, all_inputs(slice_.n), slice_inputs_, compute_);
+        copy(slice_.targets, all_targets(slice_.n), slice_targets_, compute_);
+        slice_ = {slice_inputs_.data(), slice_targets_.data(), slice_.n};
     }
     template <class Work>
     void launch_recorded(const GraphKey& key, const Work& work) {
@@ -602,14 +608,16 @@ class CudaReplica : public Replica {
     unsigned event_flags_;  ///< whether the host waits asleep
     GpuEvent done_;
     Layout layout_;
-    int top_;  ///< number of the output layer
+    SampleFormat format_;
+    std::size_t input_bytes_, target_bytes_;  ///< of one sample
+    int top_;                                 ///< number of the output layer
     nn_real pixel_scale_;
     CudaSettings settings_;
     GemmBy first_by_;
     int most_head_parts_;
 
     Slot slots_[2];
-    DeviceArray<std::uint8_t> slice_pixels_, slice_labels_;  ///< for hold_still()
+    DeviceArray<std::uint8_t> slice_inputs_, slice_targets_;  ///< for hold_still()
     DeviceArray<nn_real> parameters_, rate_;
     std::vector<HiddenLayer> hidden_;  ///< of layers 1 .. L - 1
     DeviceArray<nn_real> yhat_, head_gradient_;
@@ -625,7 +633,7 @@ class CudaReplica : public Replica {
     std::map<int, Plans> plans_;           ///< by the slice's size
     std::map<GraphKey, GpuGraph> graphs_;
 
-    Images images_;         ///< the current slice
+    Samples slice_;         ///< the current one
     bool picked_ = false;   ///< it lies in the kept set
     Slot* slot_ = nullptr;  ///< or in this slot
     int turn_ = 0;          ///< the slot of the next slice from the host
@@ -664,5 +672,9 @@ CudaDevices find_cuda_devices() {
 
 std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape& shape,
                                            const CudaSettings& settings) {
+    if (shape.layout.classes() > gpu_head_most_classes())
+        throw InputError("the network has " + std::to_string(shape.layout.classes()) +
+                         " outputs, more than the " + std::to_string(gpu_head_most_classes()) +
+                         " that a GPU's block holds; use --device cpu");
     return std::make_unique<CudaReplica>(shape, settings);
 }

@@ -14,15 +14,15 @@
 #include <string>
 #include <vector>
 
-#include "app/device.h"
-#include "app/grade.h"
-#include "app/options.h"
-#include "app/report.h"
 #include "comm.h"
+#include "app/device.h"
 #include "error.h"
+#include "app/grade.h"
 #include "judge.h"
 #include "mnist_reader.h"
 #include "neural_network.h"
+#include "app/options.h"
+#include "app/report.h"
 
 namespace {
 

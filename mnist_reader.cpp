@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <fstream>
 #include <limits>
 #include <memory>
 #include <new>
@@ -383,6 +384,24 @@ Dataset read_idx(const fs::path& images, const fs::path& labels, int classes) {
     set.classes = count_classes(labels, label_array.elements, classes);
     set.pixels = std::move(image_array.elements);
     set.labels = std::move(label_array.elements);
+    return set;
+}
+
+bool is_idx_or_gzip(const fs::path& file) {
+    std::error_code error;
+    if (!fs::is_regular_file(file, error)) return false;
+    std::array<char, 2> start{1, 1};
+    std::ifstream(file, std::ios::binary).read(start.data(), start.size());
+    return start == std::array<char, 2>{0, 0} || start == std::array<char, 2>{'\x1f', '\x8b'};
+}
+
+Dataset read_idx_images(const fs::path& images) {
+    IdxArray array = read_array(images, image_content);
+    Dataset set;
+    set.rows = static_cast<int>(array.dimensions[1]);
+    set.cols = static_cast<int>(array.dimensions[2]);
+    set.pixels = std::move(array.elements);
+    set.labels.resize(array.dimensions[0]);
     return set;
 }
 

@@ -5,23 +5,11 @@
 // varying fastest. Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
 #pragma once
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
-/// Images and their labels. Pixels stay bytes until a device converts them.
-struct Dataset {
-    int rows = 0, cols = 0;            ///< of one image, in pixels
-    int classes = 0;                   ///< largest label + 1, or what the caller fixed
-    std::vector<std::uint8_t> pixels;  ///< features() x count(), column-major: an image is a column
-    std::vector<std::uint8_t> labels;  ///< count()
-
-    std::size_t count() const { return labels.size(); }
-    std::size_t features() const {
-        return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
-    }
-};
+#include "dataset.h"
 
 enum class Split { train, test };
 
@@ -41,6 +29,12 @@ std::filesystem::path find_idx_file(const std::filesystem::path& dir, const std:
 /// what was found and what to do.
 Dataset read_idx(const std::filesystem::path& images, const std::filesystem::path& labels,
                  int classes = 0);
+
+/// Whether a file begins as IDX or gzip does. False where it cannot be read.
+bool is_idx_or_gzip(const std::filesystem::path& file);
+
+/// Reads an images file alone, as above. Its labels, and its number of classes, are all 0.
+Dataset read_idx_images(const std::filesystem::path& images);
 
 /// Reads the training or the test pair in `dir` by find_idx_file and read_idx.
 Dataset read_mnist(const std::filesystem::path& dir, Split split, int classes = 0);

@@ -60,6 +60,12 @@ Matrix weight_matrix(const Parameters<double>& parameters, int l) {
     return w;
 }
 
+double sigmoid(double z) { return 1.0 / (1.0 + std::exp(-z)); }
+
+/// log(1 + exp z), where exp must not overflow. -log sigmoid(z) is softplus(-z), and
+/// -log(1 - sigmoid(z)) is softplus(z).
+double softplus(double z) { return std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z))); }
+
 /// log sum_i exp z_ij, with the maximum taken out so that exp cannot overflow.
 double log_sum_exp(const Matrix& z, int j) {
     double largest = z(0, j), sum = 0;
@@ -72,6 +78,7 @@ double log_sum_exp(const Matrix& z, int j) {
 
 const Matrix& NeuralNetwork::forward(const Matrix& x) {
     const Layout& layout = parameters_.layout;
+    const bool softmax = objective_.output == OutputLayer::softmax;
     activations_.assign(1, x);
     for (int l = 1; l <= layout.layers(); ++l) {
         Matrix z = multiply(weight_matrix(parameters_, l), activations_.back());
@@ -80,11 +87,12 @@ const Matrix& NeuralNetwork::forward(const Matrix& x) {
             for (int i = 0; i < z.rows; ++i) z(i, j) += bias[static_cast<std::size_t>(i)];
         Matrix a = z;
         if (l < layout.layers()) {
-            for (double& value : a.values) value = 1.0 / (1.0 + std::exp(-value));
+            for (double& value : a.values) value = sigmoid(value);
         } else {
             for (int j = 0; j < z.cols; ++j) {
                 const double log_sum = log_sum_exp(z, j);
-                for (int i = 0; i < z.rows; ++i) a(i, j) = std::exp(z(i, j) - log_sum);
+                for (int i = 0; i < z.rows; ++i)
+                    a(i, j) = softmax ? std::exp(z(i, j) - log_sum) : sigmoid(z(i, j));
             }
             logits_ = std::move(z);
         }
@@ -93,20 +101,51 @@ const Matrix& NeuralNetwork::forward(const Matrix& x) {
     return activations_.back();
 }
 
-double NeuralNetwork::loss(std::span<const std::uint8_t> labels, double reg) const {
+double NeuralNetwork::loss(const Matrix& y, double reg) const {
+    const Matrix &z = logits_, &yhat = activations_.back();
+    const double k = z.rows;
     double data = 0, squares = 0;
-    for (int j = 0; j < logits_.cols; ++j)
-        data += log_sum_exp(logits_, j) - logits_(labels[static_cast<std::size_t>(j)], j);
+    for (int j = 0; j < z.cols; ++j) {
+        const double log_sum = log_sum_exp(z, j);
+        for (int c = 0; c < z.rows; ++c) {
+            if (objective_.loss == LossFunction::mse)
+                data += (yhat(c, j) - y(c, j)) * (yhat(c, j) - y(c, j)) / k;
+            else if (objective_.output == OutputLayer::softmax)
+                data += y(c, j) * (log_sum - z(c, j));
+            else
+                data += (y(c, j) * softplus(-z(c, j)) + (1 - y(c, j)) * softplus(z(c, j))) / k;
+        }
+    }
     for (int l = 1; l <= parameters_.layout.layers(); ++l)
         for (double w : parameters_.weights(l)) squares += w * w;
-    return data / logits_.cols + reg / 2 * squares;
+    return data / z.cols + reg / 2 * squares;
 }
 
-const Parameters<double>& NeuralNetwork::backward(std::span<const std::uint8_t> labels,
-                                                  double reg) {
+Matrix NeuralNetwork::output_delta(const Matrix& y) const {
+    const Matrix& yhat = activations_.back();
+    const bool softmax = objective_.output == OutputLayer::softmax;
+    const double k = yhat.rows;
+    Matrix delta(yhat.rows, yhat.cols);
+    for (int j = 0; j < yhat.cols; ++j) {
+        double sum_of_y = 0, mean_e = 0;  // mean_e: of e, weighted by yhat
+        for (int c = 0; c < yhat.rows; ++c) {
+            sum_of_y += y(c, j);
+            mean_e += (yhat(c, j) - y(c, j)) * yhat(c, j);
+        }
+        for (int c = 0; c < yhat.rows; ++c) {
+            const double p = yhat(c, j), e = p - y(c, j);
+            if (objective_.loss == LossFunction::mse)
+                delta(c, j) = 2 / k * p * (softmax ? e - mean_e : e * (1 - p));
+            else
+                delta(c, j) = softmax ? sum_of_y * p - y(c, j) : e / k;
+        }
+    }
+    return delta;
+}
+
+const Parameters<double>& NeuralNetwork::backward(const Matrix& y, double reg) {
     const Layout& layout = parameters_.layout;
-    Matrix delta = activations_.back();
-    for (int j = 0; j < delta.cols; ++j) delta(labels[static_cast<std::size_t>(j)], j) -= 1.0;
+    Matrix delta = output_delta(y);
     for (double& value : delta.values) value /= delta.cols;
 
     for (int l = layout.layers(); l >= 1; --l) {
@@ -134,12 +173,29 @@ void NeuralNetwork::step(double rate) {
 
 Matrix input_columns(const Dataset& set, std::span<const std::uint32_t> samples,
                      nn_real pixel_scale) {
-    Matrix x(static_cast<int>(set.features()), static_cast<int>(samples.size()));
+    const std::size_t d = set.features();
+    Matrix x(static_cast<int>(d), static_cast<int>(samples.size()));
     for (std::size_t j = 0; j < samples.size(); ++j)
-        for (std::size_t i = 0; i < set.features(); ++i)
-            x.values[j * set.features() + i] =
-                set.pixels[samples[j] * set.features() + i] * static_cast<double>(pixel_scale);
+        for (std::size_t i = 0; i < d; ++i)
+            x.values[j * d + i] =
+                set.has_inputs()
+                    ? static_cast<double>(set.inputs[samples[j] * d + i])
+                    : set.pixels[samples[j] * d + i] * static_cast<double>(pixel_scale);
     return x;
+}
+
+Matrix target_columns(const Dataset& set, std::span<const std::uint32_t> samples) {
+    Matrix y(set.classes, static_cast<int>(samples.size()));
+    for (int j = 0; j < y.cols; ++j) {
+        const std::size_t sample = samples[static_cast<std::size_t>(j)];
+        if (set.has_targets())
+            for (int c = 0; c < y.rows; ++c)
+                y(c, j) = set.targets[sample * static_cast<std::size_t>(y.rows) +
+                                      static_cast<std::size_t>(c)];
+        else
+            y(set.labels[sample], j) = 1;
+    }
+    return y;
 }
 
 void NeuralNetwork::train(const Dataset& set, const Training& training) {
@@ -148,25 +204,28 @@ void NeuralNetwork::train(const Dataset& set, const Training& training) {
         const auto batch = static_cast<std::size_t>(training.batch);
         for (std::size_t first = 0; first < order.size(); first += batch) {
             const std::span samples(&order[first], std::min(batch, order.size() - first));
-            std::vector<std::uint8_t> labels;
-            for (std::uint32_t sample : samples) labels.push_back(set.labels[sample]);
             forward(input_columns(set, samples, training.pixel_scale));
-            backward(labels, training.reg);
+            backward(target_columns(set, samples), training.reg);
             step(static_cast<double>(training.rate_of(epoch)));
         }
     }
 }
 
-std::vector<std::uint8_t> NeuralNetwork::predict(const Matrix& x) {
-    const Matrix& yhat = forward(x);
-    std::vector<std::uint8_t> classes;
-    for (int j = 0; j < yhat.cols; ++j) {
-        const double* column = &yhat.values[static_cast<std::size_t>(j) * yhat.rows];
-        classes.push_back(
-            static_cast<std::uint8_t>(std::max_element(column, column + yhat.rows) - column));
-    }
+namespace {
+
+std::vector<int> classes_of(const Matrix& columns) {
+    std::vector<int> classes;
+    classes.reserve(static_cast<std::size_t>(columns.cols));
+    for (int j = 0; j < columns.cols; ++j)
+        classes.push_back(class_of(
+            &columns.values[static_cast<std::size_t>(j) * static_cast<std::size_t>(columns.rows)],
+            columns.rows));
     return classes;
 }
+
+}  // namespace
+
+std::vector<int> NeuralNetwork::predict(const Matrix& x) { return classes_of(forward(x)); }
 
 double NeuralNetwork::accuracy(const Dataset& set, nn_real pixel_scale) {
     constexpr std::size_t at_once = 1000;  // so that the activations of a large set fit memory
@@ -176,8 +235,9 @@ double NeuralNetwork::accuracy(const Dataset& set, nn_real pixel_scale) {
     for (std::size_t first = 0; first < samples.size(); first += at_once) {
         const auto some =
             std::span(samples).subspan(first, std::min(at_once, samples.size() - first));
-        const std::vector<std::uint8_t> seen = predict(input_columns(set, some, pixel_scale));
-        for (std::size_t j = 0; j < some.size(); ++j) correct += seen[j] == set.labels[some[j]];
+        const std::vector<int> seen = predict(input_columns(set, some, pixel_scale));
+        const std::vector<int> truth = classes_of(target_columns(set, some));
+        for (std::size_t j = 0; j < some.size(); ++j) correct += seen[j] == truth[j];
     }
     return static_cast<double>(correct) / static_cast<double>(set.count());
 }
@@ -209,6 +269,7 @@ DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
     : comm_(comm),
       replica_(std::move(replica)),
       layout_(initial.layout),
+      format_(replica_->shape().format),
       slice_capacity_(slice_capacity),
       shared_(shared) {
     comm_.broadcast(initial.values);
@@ -216,8 +277,15 @@ DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
     if (shared_ != nullptr) shared_->barrier();
 }
 
+void DataParallelNeuralNetwork::check_format(const Dataset& set_on_root) const {
+    const bool fits = set_on_root.count() == 0 || set_on_root.format() == format_;
+    if (comm_.from_root(fits) == 0)
+        throw std::logic_error("the set has another SampleFormat than the network's replicas");
+}
+
 void DataParallelNeuralNetwork::load(const Dataset& set_on_root,
                                      std::span<const std::uint32_t> samples) {
+    check_format(set_on_root);
     start_scatter(set_on_root, samples);
     finish_scatter();
     replica_->take_loss();  // loss() is of this mini-batch alone
@@ -225,34 +293,37 @@ void DataParallelNeuralNetwork::load(const Dataset& set_on_root,
 
 void DataParallelNeuralNetwork::start_scatter(const Dataset& set_on_root,
                                               std::span<const std::uint32_t> samples) {
+    const std::size_t input = format_.input_bytes(layout_.inputs());
+    const std::size_t target = format_.target_bytes(layout_.classes());
     arriving_batch_ = static_cast<int>(samples.size());
-    const auto d = static_cast<std::size_t>(layout_.inputs());
-    label_counts_.clear();
-    pixel_counts_.clear();
+    input_counts_.clear();
+    target_counts_.clear();
     for (int r = 0; r < comm_.size(); ++r) {
-        label_counts_.push_back(slice_of(arriving_batch_, r, comm_.size()).count);
-        pixel_counts_.push_back(label_counts_.back() * layout_.inputs());
+        const auto n = static_cast<std::size_t>(slice_of(arriving_batch_, r, comm_.size()).count);
+        input_counts_.push_back(static_cast<int>(n * input));
+        target_counts_.push_back(static_cast<int>(n * target));
     }
     if (comm_.is_root()) {
         Stopwatch watch(times_.data);
-        batch_pixels_.resize(samples.size() * d);
-        batch_labels_.resize(samples.size());
+        const auto inputs = set_on_root.input_bytes(), targets = set_on_root.target_bytes();
+        batch_inputs_.resize(samples.size() * input);
+        batch_targets_.resize(samples.size() * target);
         for (std::size_t j = 0; j < samples.size(); ++j) {
-            std::copy_n(&set_on_root.pixels[samples[j] * d], d, &batch_pixels_[j * d]);
-            batch_labels_[j] = set_on_root.labels[samples[j]];
+            std::copy_n(&inputs[samples[j] * input], input, &batch_inputs_[j * input]);
+            std::copy_n(&targets[samples[j] * target], target, &batch_targets_[j * target]);
         }
     }
     arriving_ = replica_->stage(slice_of(arriving_batch_, comm_.rank(), comm_.size()).count);
     Stopwatch watch(times_.communication);
-    pixel_scatter_.start(batch_pixels_, pixel_counts_, arriving_.pixels);
-    label_scatter_.start(batch_labels_, label_counts_, arriving_.labels);
+    input_scatter_.start(batch_inputs_, input_counts_, arriving_.inputs);
+    target_scatter_.start(batch_targets_, target_counts_, arriving_.targets);
 }
 
 void DataParallelNeuralNetwork::finish_scatter() {
     {
         Stopwatch watch(times_.communication);
-        pixel_scatter_.finish();
-        label_scatter_.finish();
+        input_scatter_.finish();
+        target_scatter_.finish();
     }
     Stopwatch watch(times_.data);
     batch_ = arriving_batch_;
@@ -335,38 +406,46 @@ void DataParallelNeuralNetwork::step_shared(nn_real rate, nn_real reg) {
 void DataParallelNeuralNetwork::keep_everywhere(const Dataset& set_on_root, std::size_t count) {
     if (comm_.size() == 1) {
         Stopwatch watch(times_.data);
-        resident_ = replica_->keep(set_on_root.pixels, set_on_root.labels);
+        resident_ = replica_->keep(set_on_root.input_bytes(), set_on_root.target_bytes());
         return;
     }
-    std::vector<std::uint8_t> pixels(count * static_cast<std::size_t>(layout_.inputs()));
-    std::vector<std::uint8_t> labels(count);
+    std::vector<std::uint8_t> inputs(count * format_.input_bytes(layout_.inputs()));
+    std::vector<std::uint8_t> targets(count * format_.target_bytes(layout_.classes()));
     if (comm_.is_root()) {
-        pixels = set_on_root.pixels;
-        labels = set_on_root.labels;
+        std::ranges::copy(set_on_root.input_bytes(), inputs.begin());
+        std::ranges::copy(set_on_root.target_bytes(), targets.begin());
     }
     {
         Stopwatch watch(times_.communication);
-        comm_.broadcast(pixels);
-        comm_.broadcast(labels);
+        comm_.broadcast(inputs);
+        comm_.broadcast(targets);
     }
     Stopwatch watch(times_.data);
-    resident_ = comm_.all(replica_->keep(pixels, labels));
+    resident_ = comm_.all(replica_->keep(inputs, targets));
     if (!resident_) replica_->keep({}, {});  // where one has no room, none keeps a copy
 }
 
-void DataParallelNeuralNetwork::train(const Dataset& set_on_root, const Training& training,
-                                      TrainingObserver* observer) {
+TrainingState DataParallelNeuralNetwork::train(const Dataset& set_on_root, const Training& training,
+                                               TrainingObserver* observer, TrainingState from) {
+    check_format(set_on_root);
     const std::size_t count = comm_.from_root(set_on_root.count());
     resident_ = false;
     if (training.scatter_once) keep_everywhere(set_on_root, count);
     replica_->take_loss();  // nothing from before counts
-    for (int epoch = 0; epoch < training.epochs; ++epoch) {
-        const double loss = train_epoch(set_on_root, count, epoch, training, observer);
+    TrainingState state = from;
+    while (state.epoch < training.epochs) {
+        if (!train_epoch(set_on_root, count, training, observer, state)) return state;
+        const double loss = state.loss / static_cast<double>(count) + penalty(training.reg);
         if (!comm_.all(std::isfinite(loss)))
-            throw Diverged("training diverged: the loss of epoch " + std::to_string(epoch + 1) +
+            throw Diverged("training diverged: the loss of epoch " +
+                           std::to_string(state.epoch + 1) +
                            " is not finite; use a smaller learning rate (-l)");
-        if (observer != nullptr) observer->on_epoch(epoch, loss);
+        state = {state.epoch + 1, 0, 0};
+        if (observer == nullptr) continue;
+        observer->on_epoch(state.epoch - 1, loss);
+        if (observer->may_stop() && observer->stops()) break;
     }
+    return state;
 }
 
 bool DataParallelNeuralNetwork::epoch_at_once(std::size_t count, int epoch,
@@ -377,47 +456,105 @@ bool DataParallelNeuralNetwork::epoch_at_once(std::size_t count, int epoch,
                            static_cast<nn_real>(training.reg));
 }
 
-double DataParallelNeuralNetwork::train_epoch(const Dataset& set_on_root, std::size_t count,
-                                              int epoch, const Training& training,
-                                              TrainingObserver* observer) {
+/// The rest of an epoch; false if the observer stopped it before its end.
+bool DataParallelNeuralNetwork::train_epoch(const Dataset& set_on_root, std::size_t count,
+                                            const Training& training, TrainingObserver* observer,
+                                            TrainingState& state) {
     const auto batch = static_cast<std::size_t>(training.batch);
     const int steps = static_cast<int>((count + batch - 1) / batch);
-    const std::vector<std::uint32_t> order = sample_order(count, epoch, training);
+    const std::vector<std::uint32_t> order = sample_order(count, state.epoch, training);
     if (resident_) replica_->set_order(order);
     const bool reports = observer != nullptr && training.print_every > 0;
-    if (resident_ && comm_.size() == 1 && !reports && epoch_at_once(count, epoch, training))
-        return take_loss() / static_cast<double>(count) + penalty(training.reg);
-    double epoch_loss = 0;
+    const bool may_stop = observer != nullptr && observer->may_stop();
+    if (resident_ && comm_.size() == 1 && state.step == 0 && !reports && !may_stop &&
+        epoch_at_once(count, state.epoch, training)) {
+        state.loss = take_loss();
+        return true;
+    }
     std::size_t unreported = 0;  // samples whose loss no on_step() has told yet
-    for (int s = 0; s < steps; ++s) {
-        const std::size_t first = static_cast<std::size_t>(s) * batch;
+    for (bool arriving = false; state.step < steps; ++state.step) {
+        const std::size_t first = static_cast<std::size_t>(state.step) * batch;
         const auto samples = std::span(order).subspan(first, std::min(batch, count - first));
         if (resident_) {
             pick_batch(first, samples.size());
         } else {
-            if (s == 0) start_scatter(set_on_root, samples);
+            if (!arriving) start_scatter(set_on_root, samples);
             finish_scatter();
             // The next one is on its way while this one is computed: gathered here, sent as far as
             // MPI does it by itself, the rest when it is waited for.
             const std::size_t next = first + samples.size();
-            if (next < count)
+            arriving = next < count;
+            if (arriving)
                 start_scatter(set_on_root,
                               std::span(order).subspan(next, std::min(batch, count - next)));
         }
         forward();
         unreported += samples.size();
-        if (reports && (s + 1) % training.print_every == 0) {
+        if (reports && (state.step + 1) % training.print_every == 0) {
             const double sum = take_loss();
-            observer->on_step(epoch, s + 1, steps,
+            observer->on_step(state.epoch, state.step + 1, steps,
                               sum / static_cast<double>(unreported) + penalty(training.reg));
-            epoch_loss += sum;
+            state.loss += sum;
             unreported = 0;
         }
         backward();
-        step(training.rate_of(epoch), training.reg);
+        step(training.rate_of(state.epoch), training.reg);
+        if (may_stop && state.step + 1 < steps && observer->stops()) {
+            if (arriving) finish_scatter();
+            ++state.step;
+            state.loss += take_loss();
+            return false;
+        }
     }
-    epoch_loss += take_loss();
-    return epoch_loss / static_cast<double>(count) + penalty(training.reg);
+    state.loss += take_loss();
+    return true;
+}
+
+std::size_t most_samples_in_message(const Layout& layout, const SampleFormat& format) {
+    const std::size_t largest =
+        std::max({format.input_bytes(layout.inputs()), format.target_bytes(layout.classes()),
+                  static_cast<std::size_t>(layout.classes())});
+    return std::numeric_limits<int>::max() / largest;
+}
+
+void DataParallelNeuralNetwork::forward_all(const Dataset& set_on_root,
+                                            const std::function<void(std::size_t)>& use) {
+    check_format(set_on_root);
+    const std::size_t count = comm_.from_root(set_on_root.count());
+    const std::size_t most = std::clamp<std::size_t>(
+        most_samples_in_message(layout_, format_), 1,
+        static_cast<std::size_t>(slice_capacity_) * static_cast<std::size_t>(comm_.size()));
+    std::vector<std::uint32_t> samples(count);
+    std::iota(samples.begin(), samples.end(), 0u);
+    for (std::size_t first = 0; first < count; first += most) {
+        start_scatter(set_on_root,
+                      std::span(samples).subspan(first, std::min(most, count - first)));
+        finish_scatter();
+        forward();
+        use(first);
+    }
+}
+
+/// Of the slice that came from rank 0: how many are judged right. Columns are compared with what
+/// the reference calls y, so that a label of one class alone is that class.
+std::size_t DataParallelNeuralNetwork::correct_in_slice() {
+    const int outputs = layout_.classes();
+    const auto height = static_cast<std::size_t>(outputs);
+    const auto n = static_cast<std::size_t>(slice_of(batch_, comm_.rank(), comm_.size()).count);
+    std::vector<nn_real> yhat(n * height), y(height);
+    replica_->get_probabilities(yhat);
+    std::size_t correct = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+        if (format_.number_targets) {
+            std::memcpy(y.data(), &arriving_.targets[j * height * sizeof(nn_real)],
+                        height * sizeof(nn_real));
+        } else {
+            std::ranges::fill(y, nn_real{0});
+            y[arriving_.targets[j]] = 1;
+        }
+        correct += class_of(&yhat[j * height], outputs) == class_of(y.data(), outputs);
+    }
+    return correct;
 }
 
 Evaluation DataParallelNeuralNetwork::evaluate(const Dataset& set_on_root) {
@@ -426,31 +563,40 @@ Evaluation DataParallelNeuralNetwork::evaluate(const Dataset& set_on_root) {
     Evaluation result;
     {
         Stopwatch watch(seconds);
-        const std::size_t count = comm_.from_root(set_on_root.count());
-        // As many images at once as the replicas take and one MPI message of bytes holds.
-        const std::size_t most = std::clamp<std::size_t>(
-            std::numeric_limits<int>::max() / static_cast<std::size_t>(layout_.inputs()), 1,
-            static_cast<std::size_t>(slice_capacity_) * static_cast<std::size_t>(comm_.size()));
-        std::vector<std::uint32_t> samples(count);
-        std::iota(samples.begin(), samples.end(), 0u);
-        std::vector<std::uint8_t> seen;
+        const auto count = static_cast<double>(comm_.from_root(set_on_root.count()));
         double correct = 0;
         replica_->take_loss();
-        for (std::size_t first = 0; first < count; first += most) {
-            start_scatter(set_on_root,
-                          std::span(samples).subspan(first, std::min(most, count - first)));
-            finish_scatter();
-            forward();
-            seen.resize(arriving_.labels.size());
-            replica_->get_predictions(seen);
-            for (std::size_t j = 0; j < seen.size(); ++j) correct += seen[j] == arriving_.labels[j];
-        }
-        result.loss = comm_.sum(replica_->take_loss()) / static_cast<double>(count);
-        result.accuracy = comm_.sum(correct) / static_cast<double>(count);
+        forward_all(set_on_root,
+                    [&](std::size_t) { correct += static_cast<double>(correct_in_slice()); });
+        result.loss = comm_.sum(replica_->take_loss()) / count;
+        result.accuracy = comm_.sum(correct) / count;
     }
     times_ = before;
     times_.evaluation += seconds;
     return result;
+}
+
+std::vector<nn_real> DataParallelNeuralNetwork::probabilities(const Dataset& set_on_root) {
+    const TimeSplit before = times_;
+    double seconds = 0;
+    std::vector<nn_real> all;
+    {
+        Stopwatch watch(seconds);
+        const auto height = static_cast<std::size_t>(layout_.classes());
+        if (comm_.is_root()) all.resize(set_on_root.count() * height);
+        replica_->take_loss();
+        forward_all(set_on_root, [&](std::size_t first) {
+            const int mine = slice_of(batch_, comm_.rank(), comm_.size()).count;
+            std::vector<nn_real> yhat(static_cast<std::size_t>(mine) * height);
+            replica_->get_probabilities(yhat);
+            comm_.gather(yhat, comm_.is_root() ? std::span(all).subspan(first * height)
+                                               : std::span<nn_real>());
+        });
+        replica_->take_loss();  // nobody asked for it, and it must not count in what follows
+    }
+    times_ = before;
+    times_.evaluation += seconds;
+    return all;
 }
 
 Parameters<nn_real> DataParallelNeuralNetwork::parameters() {

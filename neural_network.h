@@ -5,22 +5,29 @@
 // every mini-batch, and MPI_Allreduce or shared memory sums the gradients. They share the data's
 // order and no arithmetic, so that the first can judge the second (judge.h).
 //
-// Both train fully connected layers with sigmoids, softmax and cross-entropy. For a mini-batch of
-// n:
-//     a_0 = x,  z_l = W_l a_(l-1) + b_l,  a_l = sigmoid(z_l),  yhat = softmax(z_L)
-//     J = -(1/n) sum log yhat_c + (reg/2) sum_l ||W_l||^2
-//     delta_L = (yhat - y)/n,  delta_l = W_(l+1)^T delta_(l+1) * a_l * (1 - a_l)
+// Both train fully connected layers with sigmoids. For a mini-batch of n, with the output layer and
+// the loss of objective.h:
+//     a_0 = x,  z_l = W_l a_(l-1) + b_l,  a_l = sigmoid(z_l),  yhat = softmax(z_L) or sigmoid(z_L)
+//     J = (1/n) sum of the samples' losses + (reg/2) sum_l ||W_l||^2
+//     delta_L = (1/n) dloss/dz_L,  delta_l = W_(l+1)^T delta_(l+1) * a_l * (1 - a_l)
 //     dW_l = delta_l a_(l-1)^T + reg W_l,  db_l = row sums of delta_l
+// and dloss/dz is, of k outputs, with e = yhat - y:
+//     cross-entropy, softmax:  (sum_i y_i) yhat - y
+//     cross-entropy, sigmoid:  e / k
+//     mse, softmax:            (2/k) yhat * (e - sum_i e_i yhat_i)
+//     mse, sigmoid:            (2/k) yhat * e * (1 - yhat)
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stdexcept>
 #include <vector>
 
 #include "comm.h"
-#include "mnist_reader.h"
+#include "dataset.h"
 #include "nn_real.h"
+#include "objective.h"
 #include "parameters.h"
 #include "replica.h"
 
@@ -61,38 +68,42 @@ struct Matrix {
 class NeuralNetwork {
   public:
     template <class Real>
-    explicit NeuralNetwork(const Parameters<Real>& initial)
-        : parameters_(initial.layout), gradient_(initial.layout) {
+    explicit NeuralNetwork(const Parameters<Real>& initial, Objective objective = {})
+        : objective_(objective), parameters_(initial.layout), gradient_(initial.layout) {
         parameters_.values.assign(initial.values.begin(), initial.values.end());
     }
 
     /// yhat (classes x n) for x (inputs x n); keeps the activations for the calls below.
     const Matrix& forward(const Matrix& x);
-    /// J of the last forward(), labels[j] the class of its column j.
-    double loss(std::span<const std::uint8_t> labels, double reg) const;
+    /// J of the last forward(), whose targets are y (classes x n).
+    double loss(const Matrix& y, double reg) const;
     /// dJ/dW and dJ/db of the last forward().
-    const Parameters<double>& backward(std::span<const std::uint8_t> labels, double reg);
+    const Parameters<double>& backward(const Matrix& y, double reg);
     /// parameters -= rate x the last gradient.
     void step(double rate);
     /// Serial mini-batch gradient descent over the whole set.
     void train(const Dataset& set, const Training& training);
-    /// The class of each column: the first largest of yhat.
-    std::vector<std::uint8_t> predict(const Matrix& x);
-    /// Part of the set's samples that predict() gets right.
+    /// The class of each column of yhat (class_of).
+    std::vector<int> predict(const Matrix& x);
+    /// Part of the set's samples whose yhat stands for the same class as their target.
     double accuracy(const Dataset& set, nn_real pixel_scale);
 
     Parameters<double>& parameters() { return parameters_; }
     const Parameters<double>& parameters() const { return parameters_; }
 
   private:
+    Matrix output_delta(const Matrix& y) const;  ///< n delta_L
+
+    Objective objective_;
     Parameters<double> parameters_, gradient_;
     std::vector<Matrix> activations_;  ///< a_0 .. a_L of the last forward
     Matrix logits_;                    ///< z_L of the last forward
 };
 
-/// Samples order[first .. first + n) of the set as the reference's input.
+/// The samples' inputs, and their targets y (classes x n), as the reference takes them.
 Matrix input_columns(const Dataset& set, std::span<const std::uint32_t> samples,
                      nn_real pixel_scale);
+Matrix target_columns(const Dataset& set, std::span<const std::uint32_t> samples);
 
 /// Where the seconds of a run went.
 struct TimeSplit {
@@ -100,8 +111,17 @@ struct TimeSplit {
 };
 
 struct Evaluation {
-    double loss = 0;      ///< mean of -log yhat_c
-    double accuracy = 0;  ///< correct / total
+    double loss = 0;      ///< mean of the samples' losses
+    double accuracy = 0;  ///< part of them whose yhat stands for the class of their target
+};
+
+/// Where a training stands, between two steps: all that it needs to go on, beside the parameters.
+struct TrainingState {
+    int epoch = 0;    ///< complete passes
+    int step = 0;     ///< steps taken in the next one, fewer than it has
+    double loss = 0;  ///< sum over the samples of those steps, each taken before its step
+
+    bool operator==(const TrainingState&) const = default;
 };
 
 /// What train() tells while it runs, on every rank.
@@ -112,7 +132,14 @@ struct TrainingObserver {
     virtual void on_step(int epoch, int step, int steps, double loss) = 0;
     /// loss: the same over the whole epoch.
     virtual void on_epoch(int epoch, double loss) = 0;
+    /// Whether stops() is to be asked. It takes a device that can do an epoch at once its speed.
+    virtual bool may_stop() const { return false; }
+    /// After every step: true to end there. The same on every rank.
+    virtual bool stops() { return false; }
 };
+
+/// The most samples of which one MPI message, whose counts are ints, holds inputs, targets or yhat.
+std::size_t most_samples_in_message(const Layout& layout, const SampleFormat& format);
 
 /// Training whose loss is no longer a number.
 struct Diverged : std::runtime_error {
@@ -123,9 +150,10 @@ struct Diverged : std::runtime_error {
 /// samples of a mini-batch.
 class DataParallelNeuralNetwork {
   public:
-    /// `initial` is rank 0's; the other ranks' values are overwritten by it. slice_capacity: most
-    /// samples that a replica takes at once, the same on all ranks. shared: the memory that the
-    /// replicas of all ranks were made with, or null; then MPI_Allreduce sums the gradients.
+    /// `initial` is rank 0's; the other ranks' values are overwritten by it. The objective and the
+    /// samples' format are the replica's. slice_capacity: most samples that a replica takes at
+    /// once, the same on all ranks. shared: the memory that the replicas of all ranks were made
+    /// with, or null; then MPI_Allreduce sums the gradients.
     DataParallelNeuralNetwork(const Comm& comm, std::unique_ptr<Replica> replica,
                               Parameters<nn_real> initial, int slice_capacity,
                               SharedParameters* shared = nullptr);
@@ -137,10 +165,15 @@ class DataParallelNeuralNetwork {
     void backward();
     void step(nn_real rate, double reg);
 
-    /// Mini-batch gradient descent over rank 0's set. Throws Diverged when the loss is not finite.
-    void train(const Dataset& set_on_root, const Training& training, TrainingObserver* observer);
+    /// Mini-batch gradient descent over rank 0's set, from `from` on, whose parameters these are,
+    /// to the last epoch or to where the observer stops it. Returns where that is. Throws Diverged
+    /// when an epoch's loss is not finite.
+    TrainingState train(const Dataset& set_on_root, const Training& training,
+                        TrainingObserver* observer, TrainingState from = {});
     /// Over rank 0's set. Not between forward() and step(): it takes the mini-batch's place.
     Evaluation evaluate(const Dataset& set_on_root);
+    /// yhat of rank 0's set: classes x count, column-major, on rank 0; empty elsewhere.
+    std::vector<nn_real> probabilities(const Dataset& set_on_root);
 
     /// The parameters after the last step, on every rank.
     Parameters<nn_real> parameters();
@@ -153,6 +186,11 @@ class DataParallelNeuralNetwork {
     Replica& replica() { return *replica_; }
 
   private:
+    /// Rank 0's set goes forward, as many samples at once as all replicas take. After each forward
+    /// `use` gets the number of its first sample.
+    void forward_all(const Dataset& set_on_root, const std::function<void(std::size_t)>& use);
+    std::size_t correct_in_slice();
+    void check_format(const Dataset& set_on_root) const;  ///< throws on every rank
     void keep_everywhere(const Dataset& set_on_root, std::size_t count);
     void start_scatter(const Dataset& set_on_root, std::span<const std::uint32_t> samples);
     void finish_scatter();
@@ -160,23 +198,24 @@ class DataParallelNeuralNetwork {
     std::span<nn_real> complete_gradient(int part);
     void step_shared(nn_real rate, nn_real reg);
     bool epoch_at_once(std::size_t count, int epoch, const Training& training);
-    double train_epoch(const Dataset& set_on_root, std::size_t count, int epoch,
-                       const Training& training, TrainingObserver* observer);
+    bool train_epoch(const Dataset& set_on_root, std::size_t count, const Training& training,
+                     TrainingObserver* observer, TrainingState& state);
     double take_loss();  ///< summed over the ranks
     double penalty(double reg);
 
     const Comm& comm_;
     std::unique_ptr<Replica> replica_;
     Layout layout_;
+    SampleFormat format_;
     int slice_capacity_;
     SharedParameters* shared_;
     bool resident_ = false;
     int batch_ = 0;  ///< samples of the current mini-batch, all ranks together
     TimeSplit times_;
     // The mini-batch on its way from rank 0.
-    std::vector<std::uint8_t> batch_pixels_, batch_labels_;  ///< rank 0: all of it, in order
-    std::vector<int> pixel_counts_, label_counts_;           ///< bytes for each rank
-    Staging arriving_;                                       ///< this rank's part of it
+    std::vector<std::uint8_t> batch_inputs_, batch_targets_;  ///< rank 0: all of it, in order
+    std::vector<int> input_counts_, target_counts_;           ///< bytes for each rank
+    Staging arriving_;                                        ///< this rank's part of it
     int arriving_batch_ = 0;
-    Scatter pixel_scatter_, label_scatter_;
+    Scatter input_scatter_, target_scatter_;
 };

@@ -61,16 +61,36 @@ struct Parameters {
     }
 };
 
-/// Weights drawn from N(0, deviation^2), biases 0. With deviation 0 each layer takes
-/// 1 / sqrt(its inputs), which keeps the sums entering the sigmoids at unit size. The deviates are
-/// drawn in double and rounded to Real, so float and double start from the same point.
+/// How the first weights are drawn.
+enum class Init {
+    normal,   ///< weights N(0, deviation^2), biases 0
+    uniform,  ///< weights and biases from [0, 1), as NumPy's legacy generator draws them
+    xavier    ///< weights U(-a, a), a = sqrt(6 / (inputs + outputs of the layer)), biases 0
+};
+
+/// The first parameters. deviation: of Init::normal; with 0 each layer takes 1 / sqrt(its inputs),
+/// which keeps the sums entering the sigmoids at unit size. All is drawn in double and rounded to
+/// Real, so float and double start from the same point.
+///
+/// NumPy draws a weight matrix as (inputs x outputs), row by row, and then its biases: element
+/// (i, o) is our W(o, i), so that is the order of the flat array itself.
 template <class Real>
-Parameters<Real> initial_parameters(const Layout& layout, std::uint64_t seed, double deviation) {
+Parameters<Real> initial_parameters(const Layout& layout, std::uint64_t seed, double deviation,
+                                    Init init = Init::normal) {
     Parameters<Real> p(layout);
+    if (init == Init::uniform) {
+        NumpyRng numpy(seed);
+        for (auto& value : p.values) value = static_cast<Real>(numpy.uniform());
+        return p;
+    }
     Rng rng(seed);
     for (int l = 1; l <= layout.layers(); ++l) {
-        const double s = deviation > 0 ? deviation : 1.0 / std::sqrt(layout.size(l - 1));
-        for (auto& w : p.weights(l)) w = static_cast<Real>(s * rng.normal());
+        const double inputs = layout.size(l - 1), outputs = layout.size(l);
+        const double s = deviation > 0 ? deviation : 1.0 / std::sqrt(inputs);
+        const double a = std::sqrt(6.0 / (inputs + outputs));
+        for (auto& w : p.weights(l))
+            w = static_cast<Real>(init == Init::xavier ? a * (2.0 * rng.uniform() - 1.0)
+                                                       : s * rng.normal());
     }
     return p;
 }

@@ -18,13 +18,16 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
+#include "dataset.h"
 #include "nn_real.h"
+#include "objective.h"
 #include "parameters.h"
 
-/// Host memory for a slice on its way to the device.
+/// Host memory for a slice on its way to the device, in bytes (SampleFormat).
 struct Staging {
-    std::span<std::uint8_t> pixels, labels;
+    std::span<std::uint8_t> inputs, targets;
 };
 
 /// A run of the gradient, in Layout's order, that begins at its element `first`.
@@ -33,9 +36,23 @@ struct GradientPart {
     std::span<nn_real> values;
 };
 
+/// What a replica has to be built for.
+struct ReplicaShape {
+    Layout layout;
+    int capacity;         ///< most samples in one slice, at least 1
+    nn_real pixel_scale;  ///< input = pixel x pixel_scale
+    Objective objective = {};
+    SampleFormat format = {};  ///< of every sample that it is given
+};
+
 class Replica {
   public:
+    explicit Replica(ReplicaShape shape) : shape_(std::move(shape)) {}
     virtual ~Replica() = default;
+    Replica(const Replica&) = delete;
+    Replica& operator=(const Replica&) = delete;
+
+    const ReplicaShape& shape() const { return shape_; }
 
     /// What it computes on, for people: "CPU (avx512, gemm bf16x3, 2 threads)", "NVIDIA H100 80GB
     /// HBM3 (gemm bf16x3)".
@@ -45,25 +62,26 @@ class Replica {
     virtual void set_parameters(std::span<const nn_real> values) = 0;
     virtual void get_parameters(std::span<nn_real> values) = 0;
 
-    /// Keeps a whole set on the device: pixels is d x N bytes, labels N. Returns false, and keeps
-    /// nothing, where the device has no room for it. An empty set frees what was kept.
-    virtual bool keep(std::span<const std::uint8_t> pixels,
-                      std::span<const std::uint8_t> labels) = 0;
+    /// Keeps a whole set of N samples on the device: their inputs and their targets, one sample's
+    /// bytes (ReplicaShape::format) after the other's. Returns false, and keeps nothing, where the
+    /// device has no room for it. An empty set frees what was kept.
+    virtual bool keep(std::span<const std::uint8_t> inputs,
+                      std::span<const std::uint8_t> targets) = 0;
     /// The order in which pick() walks through the kept set: indices of samples, each below N.
     virtual void set_order(std::span<const std::uint32_t> order) = 0;
 
     /// The slice of the next forward(): samples order[first .. first + n) of the kept set. n may be
     /// 0.
     virtual void pick(std::size_t first, int n) = 0;
-    /// The same from the host: stage() lends buffers for n samples, pixels d x n and labels n;
-    /// load() makes what was written there the current slice. Between the two, the slice before may
-    /// still be worked on. n may be 0. stage() waits until the last load() has read the buffers.
+    /// The same from the host: stage() lends buffers for n samples' inputs and targets; load()
+    /// makes what was written there the current slice. Between the two, the slice before may still
+    /// be worked on. n may be 0. stage() waits until the last load() has read the buffers.
     virtual Staging stage(int n) = 0;
     virtual void load() = 0;
 
-    /// Activations of every layer, softmax included, and with it the output's delta
-    /// (yhat - y) / batch and the samples' losses. batch: samples in the whole mini-batch, all
-    /// ranks together.
+    /// Activations of every layer, the output's included, and with it the output's delta,
+    /// dloss/dz / batch, and the samples' losses. batch: samples in the whole mini-batch, all ranks
+    /// together.
     virtual void forward(int batch) = 0;
     /// The slice's part of the data gradient: sum over its samples, divided by forward's batch.
     virtual void backward() = 0;
@@ -92,21 +110,15 @@ class Replica {
         return false;
     }
 
-    /// Sum of -log yhat_c over every sample that went forward since the last call. Waits.
+    /// Sum of the losses of every sample that went forward since the last call. Waits.
     virtual double take_loss() = 0;
     /// Sum of the squares of all weights, biases not counted. Waits.
     virtual double weights_squared() = 0;
     /// yhat of the current slice: classes x n, column-major. Waits.
     virtual void get_probabilities(std::span<nn_real> yhat) = 0;
-    /// The class of each sample of the current slice: the first largest of its column. Waits.
-    virtual void get_predictions(std::span<std::uint8_t> classes) = 0;
-};
 
-/// What a replica has to be built for.
-struct ReplicaShape {
-    Layout layout;
-    int capacity;         ///< most samples in one slice, at least 1
-    nn_real pixel_scale;  ///< input = pixel x pixel_scale
+  private:
+    const ReplicaShape shape_;
 };
 
 /// How the CPU's replica works.
@@ -140,4 +152,5 @@ struct CudaSettings {
     std::size_t parts_from = std::size_t{1} << 20;
 };
 
+/// Throws InputError where the network has more outputs than the kernels take: some thousands.
 std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape& shape, const CudaSettings& settings);

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <random>
 #include <utility>
 #include <vector>
 
@@ -78,6 +79,23 @@ class Rng {
     }
 
     std::uint64_t state_[4];
+};
+
+/// Uniform numbers as NumPy's legacy generator draws them after np.random.seed(seed), for a seed
+/// below 2^32, whose lower 32 bits alone count here. The standard fixes this generator to the bit.
+class NumpyRng {
+  public:
+    explicit NumpyRng(std::uint64_t seed) : twister_(static_cast<std::uint32_t>(seed)) {}
+
+    /// Uniform in [0, 1), a multiple of 2^-53 made of the upper bits of two draws.
+    double uniform() {
+        const auto upper = static_cast<double>(twister_() >> 5);
+        const auto lower = static_cast<double>(twister_() >> 6);
+        return (upper * 0x1p26 + lower) * 0x1p-53;
+    }
+
+  private:
+    std::mt19937 twister_;
 };
 
 /// Puts `items` in random order (Fisher and Yates).

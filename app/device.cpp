@@ -105,7 +105,8 @@ ChosenDevice choose_device(const Comm& comm, const Options& options, const Repli
     const bool on_cuda = comm.all(chosen.cuda.count > 0) && options.device != "cpu";
     comm.together([&] { check_device(comm, options, chosen.cuda, on_cuda); });
     if (on_cuda) {
-        chosen.replica = make_cuda_replica(shape, cuda_settings(comm, options, chosen.cuda, slice));
+        const CudaSettings settings = cuda_settings(comm, options, chosen.cuda, slice);
+        comm.together([&] { chosen.replica = make_cuda_replica(shape, settings); });
         return chosen;
     }
     CpuSettings settings = cpu_settings(comm, options, shape.layout, slice);

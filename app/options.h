@@ -5,13 +5,20 @@
 #include <vector>
 
 #include "neural_network.h"
+#include "objective.h"
+#include "parameters.h"
 
-inline constexpr const char* program_version = "0.1.0";
+inline constexpr const char* program_version = "0.2.0";
+
+enum class Command { train, predict, evaluate, inspect, demo };
 
 struct Options {
+    Command command = Command::train;
     std::vector<int> hidden;  ///< sizes of the hidden layers
     Training training;
-    double init_scale = 0.1;     ///< deviation of the first weights; 0: 1 / sqrt(a layer's inputs)
+    Objective objective;
+    Init init = Init::normal;
+    double init_scale = 0.1;     ///< deviation of normal first weights; 0: 1 / sqrt(layer's inputs)
     bool raw_pixels = false;     ///< inputs 0..255 instead of 0..1
     std::size_t train_size = 0;  ///< images to train on, the rest is held out; 0: all
     std::size_t hold_out = 0;    ///< hold so many of the last training images out instead
@@ -23,7 +30,17 @@ struct Options {
     std::string allreduce = "auto";
     bool cuda_aware = false;  ///< hand device pointers to MPI, if it says that it takes them
     std::string data = "data";
-    std::string csv;  ///< a line for each epoch goes there; empty: none
+    std::string csv_data;    ///< a table to train on instead of images; empty: none
+    int target_columns = 1;  ///< of the table
+    // Files; empty: none.
+    std::string csv, jsonl, plot, report;
+    std::string save, load;
+    std::string checkpoint;  ///< folder
+    int checkpoint_every = 1;
+    bool resume = false;
+    // predict, inspect
+    std::vector<std::string> files;
+    bool show = false, json = false;
 };
 
 /// What the command line asks for, or nothing after --help or --version, whose text is printed when

@@ -67,6 +67,7 @@ double run_of(const NamedChip& c, const Shape& s) { return ceil_div(s.batch, hea
 /// warp; on the way back each window is loaded again, and eight samples wait for memory at a time.
 double head_cycles(const NamedChip& c, const Shape& s) {
     constexpr double start = 800, end = 300, latency = 270, softmax = 550, warps = 8;
+    constexpr double shuffles = 12 * real_bytes / 4;  // of ten sums; one moves four bytes
     const double run = run_of(c, s), columns = run > warps ? 4 : 1;
     const double windows = ceil_div(s.hidden, 256), inputs = std::min(s.hidden, 256);
     const double rounds = ceil_div(run, warps * columns);
@@ -76,7 +77,7 @@ double head_cycles(const NamedChip& c, const Shape& s) {
     const double issue = inputs / 32 * warps * (classes * columns + 3 + 3 * columns) / 4;
     const double logits = (windows == 1 ? load : windows * rounds * load) +
                           rounds * (windows * std::max({2 * latency, wavefronts, issue}) +
-                                    warps * columns * classes * 5) +
+                                    warps * columns * shuffles) +
                           ceil_div(run, warps) * softmax;
     const double eight_samples = latency + warps * 8 * 30 / 4 * inputs / 256;
     const double back =

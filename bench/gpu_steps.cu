@@ -137,13 +137,15 @@ void OurStep::layer(int batch) {
 }
 
 void OurStep::head(int batch) {
-    gpu_head(gpu_, {.classes = images_.classes(),
+    gpu_head(gpu_, {.objective = {},
+                    .classes = images_.classes(),
                     .n = shape_.batch,
                     .k = shape_.hidden,
                     .w = p_.data() + layout_.weight_offset(2),
                     .bias = p_.data() + layout_.bias_offset(2),
                     .a = input_of(a_.data()),
                     .labels = images_.labels(batch, shape_.batch),
+                    .targets = nullptr,
                     .scale = nn_real{1} / static_cast<nn_real>(shape_.batch),
                     .yhat = yhat_.data(),
                     .delta_below = delta_.data(),

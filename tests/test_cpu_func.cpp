@@ -242,34 +242,73 @@ TEST_P(CpuTable, OutputLogitsKeepNaNInItsColumn) {
     }
 }
 
-/// In the rows that pad, yhat and delta are 0 to the bit: exp leaves tiny numbers there, over which
-/// processors take a hundred times as long in all products that follow.
+/// Runs output(labels, targets, scale, z, delta) on padded arrays. In the rows that pad, yhat and
+/// delta have to be 0 to the bit: exp leaves tiny numbers there, over which processors take a
+/// hundred times as long in all products that follow.
+template <class Output>
+double on_padded_rows(const OutputCase& c, nn_real* z, nn_real* delta, Output&& output) {
+    const int padded = padded_classes(c.classes);
+    OnHost<nn_real> z_padded("z", with_rows_added(c.z, c.classes, c.n, padded, nn_real{-1e30f}));
+    OnHost<nn_real> delta_padded("delta", poison<nn_real>(elements(padded, c.n)));
+    const double loss = output(z_padded.output(), delta_padded.output());
+    const struct {
+        const char* name;
+        Reals padded;
+        nn_real* unpadded;
+    } results[] = {{"yhat", z_padded.values(), z}, {"delta", delta_padded.values(), delta}};
+    for (const auto& result : results) {
+        const Reals values = first_rows(result.padded, padded, c.n, c.classes);
+        std::copy(values.begin(), values.end(), result.unpadded);
+        EXPECT_TRUE(same_bits(std::string(result.name) + " with the rows that pad", result.padded,
+                              with_rows_added(values, c.classes, c.n, padded, nn_real{0})));
+    }
+    return loss;
+}
+
 TEST_P(CpuTable, SoftmaxIsRightForEveryNumberOfClassesAndAnyLogits) {
-    const auto on_padded_rows = [this](const SoftmaxCase& c, const std::uint8_t* labels,
-                                       nn_real scale, nn_real* z, nn_real* delta) {
-        const int padded = padded_classes(c.classes);
-        OnHost<nn_real> z_padded("z",
-                                 with_rows_added(c.z, c.classes, c.n, padded, nn_real{-1e30f}));
-        OnHost<nn_real> delta_padded("delta", poison<nn_real>(elements(padded, c.n)));
-        const double loss = f().softmax_cross_entropy(c.classes, c.n, labels, scale,
-                                                      z_padded.output(), delta_padded.output());
-        const struct {
-            const char* name;
-            Reals padded;
-            nn_real* unpadded;
-        } results[] = {{"yhat", z_padded.values(), z}, {"delta", delta_padded.values(), delta}};
-        for (const auto& result : results) {
-            const Reals values = first_rows(result.padded, padded, c.n, c.classes);
-            std::copy(values.begin(), values.end(), result.unpadded);
-            EXPECT_TRUE(same_bits(std::string(result.name) + " with the rows that pad",
-                                  result.padded,
-                                  with_rows_added(values, c.classes, c.n, padded, nn_real{0})));
-        }
-        return loss;
-    };
-    std::vector<std::pair<int, int>> sizes = softmax_sizes();
+    std::vector<std::pair<int, int>> sizes = output_sizes();
     sizes.emplace_back(10, 800);
-    check_softmax<HostMemory>(softmax_cases(sizes), on_padded_rows);
+    check_output<HostMemory>(output_cases({}, false, sizes), [this](const OutputCase& c,
+                                                                    const std::uint8_t* labels,
+                                                                    const nn_real*, nn_real scale,
+                                                                    nn_real* z, nn_real* delta) {
+        return on_padded_rows(c, z, delta, [&](nn_real* z_padded, nn_real* delta_padded) {
+            return f().softmax_cross_entropy(c.classes, c.n, labels, scale, z_padded, delta_padded);
+        });
+    });
+}
+
+TEST_P(CpuTable, OutputLossIsRightForEveryObjectiveTargetAndNumberOfClasses) {
+    std::vector<std::pair<int, int>> sizes;
+    for (const int classes : {1, 2, 10, 11, 16, 17, 300})
+        for (const int n : {0, 1, 5}) sizes.emplace_back(classes, n);
+    for (const Objective& objective : every_objective)
+        for (const bool numbers : {false, true})
+            check_output<HostMemory>(
+                output_cases(objective, numbers, sizes),
+                [this](const OutputCase& c, const std::uint8_t* labels, const nn_real* targets,
+                       nn_real scale, nn_real* z, nn_real* delta) {
+                    return on_padded_rows(c, z, delta, [&](nn_real* z_padded, nn_real* d_padded) {
+                        return f().output_loss(c.objective, c.classes, c.n, labels, targets, scale,
+                                               z_padded, d_padded);
+                    });
+                });
+}
+
+TEST_P(CpuTable, OutputLossOfNaNIsNaN) {
+    const int classes = 3, padded = padded_classes(classes);
+    for (const Objective& objective : every_objective)
+        for (const bool in_target : {false, true}) {
+            Reals z(elements(padded, 1)), delta(z.size()), y(elements(classes, 1));
+            (in_target ? y : z)[1] = nan_real;
+            EXPECT_TRUE(std::isnan(f().output_loss(objective, classes, 1, nullptr, y.data(),
+                                                   nn_real{1}, z.data(), delta.data())))
+                << text_of(objective) << ", NaN in the " << (in_target ? "target" : "logits");
+            EXPECT_TRUE(std::isnan(delta[1]));
+            if (!in_target) {
+                EXPECT_TRUE(std::isnan(z[1]));
+            }
+        }
 }
 
 TEST_P(CpuTable, SoftmaxOfNaNIsNaNInItsColumnAndInTheLoss) {

@@ -7,6 +7,7 @@
 // orders of the threads where the kernel runner can change it.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -206,40 +207,50 @@ TEST_F(Kernels, OneNaNInOnePartReachesItsElementAlone) {
 
 // ---- Gathering ---------------------------------------------------------------------------------
 
-/// shift: how many bytes the arrays of pixels begin behind a multiple of 16.
-void check_gather(int d, const Bytes& pixels, const Bytes& labels,
-                  const std::vector<std::uint32_t>& samples, std::size_t shift_in,
-                  std::size_t shift_out) {
-    SCOPED_TRACE(std::to_string(d) + " pixels, " + std::to_string(samples.size()) +
-                 " samples, moved by " + std::to_string(shift_in) + " and " +
-                 std::to_string(shift_out));
-    Bytes expected, expected_labels;
+/// The set's samples' inputs and targets in bytes. shift: how many bytes the arrays of inputs begin
+/// behind a multiple of 16.
+void check_gather(const std::array<std::size_t, 2>& bytes, const Bytes& inputs,
+                  const Bytes& targets, const std::vector<std::uint32_t>& samples,
+                  std::size_t shift_in, std::size_t shift_out) {
+    const auto [input_bytes, target_bytes] = bytes;
+    SCOPED_TRACE(std::to_string(input_bytes) + " and " + std::to_string(target_bytes) + " bytes, " +
+                 std::to_string(samples.size()) + " samples, moved by " + std::to_string(shift_in) +
+                 " and " + std::to_string(shift_out));
+    Bytes expected, expected_targets;
+    const auto add = [](Bytes& to, const Bytes& from, std::size_t size, std::size_t s) {
+        const auto sample = from.begin() + static_cast<std::ptrdiff_t>(size * s);
+        to.insert(to.end(), sample, sample + static_cast<std::ptrdiff_t>(size));
+    };
     for (const std::uint32_t s : samples) {
-        const auto sample = pixels.begin() + static_cast<std::ptrdiff_t>(elements(d, 1) * s);
-        expected.insert(expected.end(), sample, sample + d);
-        expected_labels.push_back(labels[s]);
+        add(expected, inputs, input_bytes, s);
+        add(expected_targets, targets, target_bytes, s);
     }
-    const OnDevice<std::uint8_t> from("pixels", pixels, shift_in), labels_in("labels", labels);
+    const OnDevice<std::uint8_t> from("inputs", inputs, shift_in), targets_in("targets", targets);
     const OnDevice<std::uint32_t> order("samples", samples);
-    OnDevice<std::uint8_t> to("pixels_out", poison<std::uint8_t>(expected.size()), shift_out);
-    OnDevice<std::uint8_t> labels_out("labels_out", poison<std::uint8_t>(samples.size()));
-    gpu_gather(gpu, d, static_cast<int>(samples.size()), order.data(), from.data(),
-               labels_in.data(), to.output(), labels_out.output());
-    EXPECT_TRUE(same_bits("pixels_out", to.values(), expected));
-    EXPECT_TRUE(same_bits("labels_out", labels_out.values(), expected_labels));
+    OnDevice<std::uint8_t> to("inputs_out", poison<std::uint8_t>(expected.size()), shift_out);
+    OnDevice<std::uint8_t> targets_out("targets_out",
+                                       poison<std::uint8_t>(expected_targets.size()));
+    gpu_gather(gpu, input_bytes, target_bytes, static_cast<int>(samples.size()), order.data(),
+               from.data(), targets_in.data(), to.output(), targets_out.output());
+    EXPECT_TRUE(same_bits("inputs_out", to.values(), expected));
+    EXPECT_TRUE(same_bits("targets_out", targets_out.values(), expected_targets));
 }
 
+/// A label is one byte; 4, 80 and 1200 are one number, ten and three hundred.
 TEST_F(Kernels, GatherCopiesTheSamplesAskedFor) {
     Rng rng(71);
-    for (const int d : {1, 9, 16, 784, 1040})
+    std::size_t turn = 0;
+    for (const std::size_t input_bytes : {1, 9, 16, 784, 1040})
         for (const std::uint32_t count : {1u, 3u, 17u})
             for (const auto& [shift_in, shift_out] : {std::pair{0, 0}, {1, 0}, {0, 1}}) {
-                const Bytes pixels = random_bytes(elements(d, 1) * count, rng);
-                const Bytes labels = random_bytes(count, rng);
+                const std::size_t target_bytes =
+                    std::array<std::size_t, 4>{1, 4, 80, 1200}[turn++ % 4];
+                const Bytes inputs = random_bytes(input_bytes * count, rng);
+                const Bytes targets = random_bytes(target_bytes * count, rng);
                 const auto check = [&, in = shift_in,
                                     out = shift_out](const std::vector<std::uint32_t>& samples) {
-                    check_gather(d, pixels, labels, samples, static_cast<std::size_t>(in),
-                                 static_cast<std::size_t>(out));
+                    check_gather({input_bytes, target_bytes}, inputs, targets, samples,
+                                 static_cast<std::size_t>(in), static_cast<std::size_t>(out));
                 };
                 std::vector<std::uint32_t> samples(count);
                 std::iota(samples.begin(), samples.end(), 0u);

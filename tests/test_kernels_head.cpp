@@ -22,12 +22,15 @@ struct HeadCase {
     Reals w, bias;
     Reals a;       ///< what A's elements stand for
     Bytes pixels;  ///< A, or empty: activations
-    Bytes labels;
+    Targets targets;
+    Objective objective = {};
 
     bool of_pixels() const { return !pixels.empty(); }
     std::string text() const {
-        return name + " logits, " + std::to_string(classes) + " classes, " + std::to_string(n) +
-               " samples of " + std::to_string(k) + (of_pixels() ? " pixels" : " activations");
+        return name + " logits, " + text_of(objective) +
+               (targets.are_numbers() ? " of numbers, " : ", ") + std::to_string(classes) +
+               " classes, " + std::to_string(n) + " samples of " + std::to_string(k) +
+               (of_pixels() ? " pixels" : " activations");
     }
 };
 
@@ -43,7 +46,8 @@ Reals random_activations(std::size_t count, Rng& rng) {
     return a;
 }
 
-HeadCase head_case(Logits logits, bool pixels, int classes, int n, int k, Rng& rng) {
+HeadCase head_case(Logits logits, bool pixels, int classes, int n, int k, Rng& rng,
+                   bool numbers = false) {
     const std::size_t rows = elements(classes, 1);
     HeadCase c{"normal",
                classes,
@@ -53,7 +57,7 @@ HeadCase head_case(Logits logits, bool pixels, int classes, int n, int k, Rng& r
                normal_values(rows, rng, 3),
                {},
                {},
-               random_bytes(elements(n, 1), rng, classes)};
+               random_targets(numbers, classes, n, rng)};
     if (logits == Logits::thousands) {
         c.name = "+-1000";
         for (auto& b : c.bias) b = rng.below(2) == 0 ? nn_real{1000} : nn_real{-1000};
@@ -86,17 +90,20 @@ HeadResult run_head(const HeadCase& c, int multiprocessors, double loss_before =
     const Gpu like{gpu.stream, chip_of(multiprocessors)};
     const std::size_t parts = static_cast<std::size_t>(gpu_head_parts(like.chip, c.classes, c.n));
     const OnDevice<nn_real> w("W", c.w), bias("b", c.bias), a("A", c.of_pixels() ? Reals{} : c.a);
-    const OnDevice<std::uint8_t> pixels("pixels", c.pixels), labels("labels", c.labels);
+    const bool numbers = c.targets.are_numbers();
+    const OnDevice<std::uint8_t> pixels("pixels", c.pixels),
+        labels("labels", numbers ? Bytes{} : c.targets.labels);
+    const OnDevice<nn_real> targets("targets", c.targets.numbers);
     OnDevice<nn_real> yhat("yhat", poison<nn_real>(elements(c.classes, c.n)));
     OnDevice<nn_real> below("delta_below", poison<nn_real>(c.of_pixels() ? 0 : elements(c.k, c.n)));
     OnDevice<nn_real> gradient("gradient", poison<nn_real>(parts * elements(c.classes, c.k + 1)));
     OnDevice<double> loss("loss", std::vector<double>(parts, loss_before));
     for (int call = 0; call < calls; ++call)
-        gpu_head(like,
-                 {c.classes, c.n, c.k, w.data(), bias.data(),
-                  c.of_pixels() ? input_of(pixels.data(), pixel_scale) : input_of(a.data()),
-                  labels.data(), scale_of(c), yhat.output(),
-                  c.of_pixels() ? nullptr : below.output(), gradient.output(), loss.output()});
+        gpu_head(like, {c.objective, c.classes, c.n, c.k, w.data(), bias.data(),
+                        c.of_pixels() ? input_of(pixels.data(), pixel_scale) : input_of(a.data()),
+                        numbers ? nullptr : labels.data(), numbers ? targets.data() : nullptr,
+                        scale_of(c), yhat.output(), c.of_pixels() ? nullptr : below.output(),
+                        gradient.output(), loss.output()});
     return {yhat.values(), below.values(), gradient.values(), loss.values()};
 }
 
@@ -106,8 +113,8 @@ double sum_of(const std::vector<double>& slots) {
 
 /// z = sum of k products + b, the bias added last: a term of the sum goes through k roundings, its
 /// product's and k - 1 additions', and the whole through one more.
-SoftmaxExpected softmax_of(const HeadCase& c) {
-    SoftmaxExpected expected;
+OutputExpected output_of(const HeadCase& c) {
+    OutputExpected expected;
     expected.yhat.rows = c.classes;
     for (int j = 0; j < c.n; ++j) {
         std::vector<Wide> z, z_error;
@@ -121,53 +128,48 @@ SoftmaxExpected softmax_of(const HeadCase& c) {
             z.push_back(sum + c.bias[at(i, 0, c.classes)]);
             z_error.push_back(slack * u * (c.k * size + std::abs(z.back())) + tiny);
         }
-        add_softmax_column(expected, z, z_error, c.labels[at(j, 0, c.n)], scale_of(c));
+        add_output_column(expected, c.objective, z, z_error, c.targets.column(j, c.classes));
     }
     return expected;
 }
 
-/// delta = (yhat - y) scale, from the yhat that came out: two roundings.
-std::vector<Wide> deltas_of(const HeadCase& c, const Reals& yhat) {
-    std::vector<Wide> delta;
-    for (int j = 0; j < c.n; ++j)
-        for (int i = 0; i < c.classes; ++i)
-            delta.push_back((yhat[at(i, j, c.classes)] - (i == c.labels[at(j, 0, c.n)] ? 1 : 0)) *
-                            scale_of(c));
-    return delta;
-}
-
-/// [dW|db]_ci = sum_j delta_cj a_ij: each term has delta's two roundings, its product's, and no
-/// more additions than samples. A delta or a product that is too small may be lost.
-Expected gradient_of(const HeadCase& c, const std::vector<Wide>& delta) {
+/// [dW|db]_ci = sum_j delta_cj a_ij: each term has delta's error, its product's rounding, and no
+/// more additions than samples. A product that is too small may be lost.
+Expected gradient_of(const HeadCase& c, const Expected& delta) {
     Expected expected{c.classes, {}, {}};
     for (int p = 0; p <= c.k; ++p)
         for (int i = 0; i < c.classes; ++i) {
-            Wide sum = 0, size = 0;
+            Wide sum = 0, size = 0, error = 0;
             for (int j = 0; j < c.n; ++j) {
-                const Wide term = delta[at(i, j, c.classes)] * (p < c.k ? c.a[at(p, j, c.k)] : 1);
+                const Wide a = p < c.k ? c.a[at(p, j, c.k)] : 1;
+                const Wide term = delta.values[at(i, j, c.classes)] * a;
                 sum += term;
                 size += std::abs(term);
+                error += delta.bounds[at(i, j, c.classes)] * a;
             }
-            expected.add(sum, slack * (c.n + 3) * u * size + 2 * c.n * tiny);
+            expected.add(sum, error + slack * (c.n + 1) * u * (size + error) + c.n * tiny);
         }
     return expected;
 }
 
-/// delta_below_ij = (sum_c w_ci delta_cj) a (1 - a): each term has delta's two roundings, its
-/// product's, as many additions as there are other classes, and three from the slope.
-Expected below_of(const HeadCase& c, const std::vector<Wide>& delta) {
+/// delta_below_ij = (sum_c w_ci delta_cj) a (1 - a): each term has delta's error, its product's
+/// rounding, as many additions as there are other classes, and three from the slope.
+Expected below_of(const HeadCase& c, const Expected& delta) {
     Expected expected{c.k, {}, {}};
     for (int j = 0; j < c.n && !c.of_pixels(); ++j)
         for (int p = 0; p < c.k; ++p) {
-            Wide sum = 0, size = 0, lost = 1;
+            Wide sum = 0, size = 0, error = 0, lost = 1;
             for (int i = 0; i < c.classes; ++i) {
                 const Wide w = c.w[at(i, p, c.classes)];
-                sum += w * delta[at(i, j, c.classes)];
-                size += std::abs(w * delta[at(i, j, c.classes)]);
-                lost += 1 + std::abs(w);
+                sum += w * delta.values[at(i, j, c.classes)];
+                size += std::abs(w * delta.values[at(i, j, c.classes)]);
+                error += std::abs(w) * delta.bounds[at(i, j, c.classes)];
+                lost += 1;
             }
             const Wide a = c.a[at(p, j, c.k)], slope = a * (1 - a);
-            expected.add(sum * slope, slack * (c.classes + 5) * u * size * slope + lost * tiny);
+            expected.add(
+                sum * slope,
+                (error + slack * (c.classes + 3) * u * (size + error)) * slope + lost * tiny);
         }
     return expected;
 }
@@ -185,14 +187,15 @@ Reals sum_of_parts(const HeadCase& c, const Reals& parts) {
 }
 
 void expect_right(const HeadCase& c, const HeadResult& result) {
-    const SoftmaxExpected softmax = softmax_of(c);
-    EXPECT_TRUE(within("yhat", result.yhat, softmax.yhat));
+    const OutputExpected output = output_of(c);
+    EXPECT_TRUE(within("yhat", result.yhat, output.yhat));
     const double loss = sum_of(result.loss);
     const Wide additions = static_cast<Wide>(c.n) + static_cast<Wide>(result.loss.size());
-    const Wide bound = softmax.loss_bound + slack * additions * u_double * softmax.loss;
-    EXPECT_TRUE(std::abs(loss - softmax.loss) <= bound)
-        << "the loss is " << loss << ", expected " << softmax.loss << " +- " << bound;
-    const std::vector<Wide> delta = deltas_of(c, result.yhat);
+    const Wide bound = output.loss_bound + slack * additions * u_double * std::abs(output.loss);
+    EXPECT_TRUE(std::abs(loss - output.loss) <= bound)
+        << "the loss is " << loss << ", expected " << output.loss << " +- " << bound;
+    const Expected delta =
+        deltas_from(c.objective, c.classes, c.n, result.yhat, c.targets, scale_of(c));
     EXPECT_TRUE(within("[dW|db]", sum_of_parts(c, result.gradient), gradient_of(c, delta)));
     EXPECT_TRUE(within("delta_below", result.delta_below, below_of(c, delta)));
 }
@@ -239,11 +242,33 @@ TEST_F(Kernels, HeadIsRightForEveryKindOfLogits) {
                 check_head(head_case(logits, pixels, classes, n, 20, rng), 1);
 }
 
+TEST_F(Kernels, HeadIsRightForEveryObjectiveAndTarget) {
+    Rng rng(89);
+    std::size_t turn = 0;
+    for (const Objective& objective : every_objective)
+        for (const bool numbers : {false, true})
+            for (const int classes : {1, 2, 10, 11, 300})
+                for (const int n : {0, 1, 13}) {
+                    ++turn;
+                    HeadCase c =
+                        head_case(every_kind[turn % 4], turn % 3 == 0, classes, n, 9, rng, numbers);
+                    c.objective = objective;
+                    check_head(c, some_multiprocessors[turn % 2]);
+                }
+}
+
 /// A block holds the deltas of about 3400 classes in float and of 2000 in double at a time.
 TEST_F(Kernels, HeadIsRightForMoreSamplesThanABlockHolds) {
     Rng rng(83);
     const HeadCase c = head_case(Logits::normal, false, 256, 55, 3, rng);
     ASSERT_GT(c.n, 13 * gpu_head_parts(chip_of(1), c.classes, c.n));
+    check_head(c, 1);
+}
+
+TEST_F(Kernels, HeadIsRightForAsManyClassesAsItTakes) {
+    Rng rng(92);
+    HeadCase c = head_case(Logits::normal, false, gpu_head_most_classes(), 2, 3, rng, true);
+    c.objective = {OutputLayer::sigmoid, LossFunction::mse};
     check_head(c, 1);
 }
 
@@ -312,6 +337,22 @@ TEST_F(Kernels, HeadGivesTheSameBitsInEveryOrder) {
     }
 }
 
+TEST_F(Kernels, HeadGivesTheSameBitsInEveryOrderForEveryObjective) {
+    Rng rng(90);
+    for (const Objective& objective : every_objective) {
+        HeadCase c = head_case(Logits::normal, false, 37, 9, 20, rng, true);
+        c.objective = objective;
+        const HeadResult first = run_head(c, 4);
+        in_every_order([&](const std::string& order) {
+            SCOPED_TRACE(c.text() + ", " + order);
+            const HeadResult result = run_head(c, 4);
+            EXPECT_TRUE(same_bits("yhat", result.yhat, first.yhat));
+            EXPECT_TRUE(same_bits("gradient", result.gradient, first.gradient));
+            EXPECT_TRUE(same_bits("loss", result.loss, first.loss));
+        });
+    }
+}
+
 TEST_F(Kernels, HeadGivesASampleTheSameBitsInWhateverBlockItIs) {
     Rng rng(87);
     const HeadCase c = head_case(Logits::normal, false, 11, 37, 300, rng);
@@ -326,17 +367,33 @@ TEST_F(Kernels, HeadGivesASampleTheSameBitsInWhateverBlockItIs) {
 
 TEST_F(Kernels, HeadKeepsANaNInItsSampleAndShowsItInTheSums) {
     Rng rng(88);
-    HeadCase c = head_case(Logits::normal, false, 10, 12, 40, rng);
-    c.a[at(17, 7, c.k)] = nan_real;
-    const HeadResult result = run_head(c, 4);
-    for (int j = 0; j < c.n; ++j) {
-        for (int i = 0; i < c.classes; ++i)
-            EXPECT_EQ(std::isnan(result.yhat[at(i, j, c.classes)]), j == 7) << i << ", " << j;
-        for (int p = 0; p < c.k; ++p)
-            EXPECT_EQ(std::isnan(result.delta_below[at(p, j, c.k)]), j == 7) << p << ", " << j;
+    for (const Objective& objective : every_objective) {
+        HeadCase c = head_case(Logits::normal, false, 10, 12, 40, rng);
+        c.objective = objective;
+        SCOPED_TRACE(c.text());
+        c.a[at(17, 7, c.k)] = nan_real;
+        const HeadResult result = run_head(c, 4);
+        for (int j = 0; j < c.n; ++j) {
+            for (int i = 0; i < c.classes; ++i)
+                EXPECT_EQ(std::isnan(result.yhat[at(i, j, c.classes)]), j == 7) << i << ", " << j;
+            for (int p = 0; p < c.k; ++p)
+                EXPECT_EQ(std::isnan(result.delta_below[at(p, j, c.k)]), j == 7) << p << ", " << j;
+        }
+        EXPECT_TRUE(std::isnan(sum_of(result.loss)));
+        for (const nn_real sum : sum_of_parts(c, result.gradient)) EXPECT_TRUE(std::isnan(sum));
     }
-    EXPECT_TRUE(std::isnan(sum_of(result.loss)));
-    for (const nn_real sum : sum_of_parts(c, result.gradient)) EXPECT_TRUE(std::isnan(sum));
+}
+
+TEST_F(Kernels, HeadShowsATargetThatIsNoNumberInTheLoss) {
+    Rng rng(91);
+    for (const Objective& objective : every_objective) {
+        HeadCase c = head_case(Logits::normal, false, 10, 12, 40, rng, true);
+        c.objective = objective;
+        c.targets.numbers[at(3, 7, c.classes)] = nan_real;
+        const HeadResult result = run_head(c, 4);
+        EXPECT_TRUE(std::isnan(sum_of(result.loss))) << c.text();
+        EXPECT_TRUE(std::isnan(sum_of_parts(c, result.gradient)[3])) << c.text();
+    }
 }
 
 }  // namespace

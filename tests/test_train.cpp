@@ -40,7 +40,12 @@ struct Case {
     Training training;
     double init_scale = 0;
     std::uint64_t seed = 1;
+    Objective objective = {};
 };
+
+Parameters<nn_real> initial_of(const Case& c) {
+    return initial_parameters<nn_real>(Layout(c.sizes), c.seed, c.init_scale);
+}
 
 /// `images` random images of sizes.front() pixels, with every label below sizes.back() in turn.
 Dataset random_set(const std::vector<int>& sizes, int images) {
@@ -50,6 +55,25 @@ Dataset random_set(const std::vector<int>& sizes, int images) {
         set.labels.push_back(static_cast<std::uint8_t>(j % sizes.back()));
         for (int i = 0; i < sizes.front(); ++i)
             set.pixels.push_back(static_cast<std::uint8_t>(rng.below(256)));
+    }
+    return set;
+}
+
+/// Samples of either kind of inputs and of targets: some targets are 0 or 1, some are not.
+Dataset random_table(const std::vector<int>& sizes, int samples, const SampleFormat& format) {
+    Dataset set = random_set(sizes, samples);
+    Rng rng(8);
+    if (format.number_inputs) {
+        for (std::size_t i = 0; i < set.pixels.size(); ++i)
+            set.inputs.push_back(static_cast<nn_real>(rng.normal()));
+        set.pixels.clear();
+    }
+    if (format.number_targets) {
+        const std::size_t count = set.labels.size() * static_cast<std::size_t>(sizes.back());
+        for (std::size_t i = 0; i < count; ++i)
+            set.targets.push_back(
+                static_cast<nn_real>(i % 3 == 0 ? static_cast<double>(i % 2) : rng.uniform()));
+        set.labels.clear();
     }
     return set;
 }
@@ -126,9 +150,11 @@ class Train : public testing::TestWithParam<Way> {
     }
 
     DataParallelNeuralNetwork make_network(const Parameters<nn_real>& initial, int batch,
-                                           nn_real pixel_scale, const Way& way = GetParam()) {
+                                           nn_real pixel_scale, const Way& way = GetParam(),
+                                           const Objective& objective = {},
+                                           const SampleFormat& format = {}) {
         const int capacity = std::max(1, slice_of(batch, 0, comm().size()).count);
-        const ReplicaShape shape{initial.layout, capacity, pixel_scale};
+        const ReplicaShape shape{initial.layout, capacity, pixel_scale, objective, format};
         if (way.cuda)
             return {comm(), make_cuda_replica(shape, cuda_settings(way)), initial, capacity};
         CpuSettings settings{.threads = way.threads, .bf16x3 = way.bf16x3};
@@ -179,17 +205,22 @@ class Train : public testing::TestWithParam<Way> {
         return gradient;
     }
 
+    /// For the case's training.
+    DataParallelNeuralNetwork make_network(const Parameters<nn_real>& initial, const Case& c,
+                                           const Dataset& set, const Way& way = GetParam()) {
+        return make_network(initial, std::min(c.training.batch, c.images), c.training.pixel_scale,
+                            way, c.objective, set.format());
+    }
+
     /// Trains and returns the parameters, after a look whether all ranks hold the same bits.
     Parameters<nn_real> trained(const Case& c, const Dataset& set, const Way& way = GetParam()) {
-        const auto initial = initial_parameters<nn_real>(Layout(c.sizes), c.seed, c.init_scale);
-        const int batch = std::min(c.training.batch, c.images);
-        auto network = make_network(initial, batch, c.training.pixel_scale, way);
+        auto network = make_network(initial_of(c), c, set, way);
         network.train(set, c.training, nullptr);
         EXPECT_TRUE(network.ranks_agree()) << "the ranks' parameters differ in some bit";
         return network.parameters();
     }
     static Parameters<double> reference(const Case& c, const Dataset& set) {
-        NeuralNetwork network(initial_parameters<nn_real>(Layout(c.sizes), c.seed, c.init_scale));
+        NeuralNetwork network(initial_of(c), c.objective);
         network.train(set, c.training);
         return network.parameters();
     }
@@ -230,7 +261,8 @@ class Step : public Train {
         network.load(set, samples);
         network.forward();
         expect_probabilities(network.replica(), yhat, c.images);
-        const double loss = network.loss(reg), expected = judge.loss(set.labels, reg);
+        const Matrix y = target_columns(set, samples);
+        const double loss = network.loss(reg), expected = judge.loss(y, reg);
         EXPECT_TRUE(std::abs(loss - expected) <= 10 * course_tolerance * expected)
             << "J = " << loss << ", reference " << expected;
 
@@ -238,11 +270,11 @@ class Step : public Train {
         network.replica().backward();
         gradient.values = gradient_of(network.replica(), initial.layout);
         comm().sum(gradient.values.data(), gradient.values.size());
-        expect_same(gradient, judge.backward(set.labels, 0), course_tolerance);
+        expect_same(gradient, judge.backward(y, 0), course_tolerance);
 
         network.backward();
         network.step(rate, reg);
-        judge.backward(set.labels, reg);
+        judge.backward(y, reg);
         judge.step(static_cast<double>(rate));
         expect_same(network.parameters(), judge.parameters(), course_tolerance);
     }
@@ -328,6 +360,180 @@ TEST_P(Train, small_runs_count_a_large_penalty_once_whatever_the_ranks) {
     expect_reference(c);
 }
 
+// ------------------------------------------------------------------ any objective, any samples
+
+constexpr Objective every_objective[] = {{OutputLayer::softmax, LossFunction::cross_entropy},
+                                         {OutputLayer::softmax, LossFunction::mse},
+                                         {OutputLayer::sigmoid, LossFunction::cross_entropy},
+                                         {OutputLayer::sigmoid, LossFunction::mse}};
+constexpr SampleFormat every_format[] = {
+    {false, false}, {true, false}, {false, true}, {true, true}};
+
+std::string text_of(const Objective& objective, const SampleFormat& format) {
+    return std::string(name_of(objective.output)) + ", " + name_of(objective.loss) + ", " +
+           (format.number_inputs ? "numbers" : "pixels") + " to " +
+           (format.number_targets ? "numbers" : "labels");
+}
+
+/// Calls check(objective, format, turn) for each pair; turn counts them.
+template <class Check>
+void for_every_objective_and_format(const Check& check) {
+    int turn = 0;
+    for (const Objective& objective : every_objective)
+        for (const SampleFormat& format : every_format) {
+            SCOPED_TRACE(text_of(objective, format));
+            check(objective, format, turn++);
+        }
+}
+
+/// With a hidden layer and, each fourth kind by turns, without.
+TEST_P(Train, small_runs_of_every_objective_and_kind_of_sample_match_the_reference) {
+    for_every_objective_and_format(
+        [&](const Objective& objective, const SampleFormat& format, int turn) {
+            Case c = small_case(11, 4);
+            if (turn % 5 == 0) c.sizes = {6, 2};
+            c.objective = objective;
+            c.training.shuffled = true;
+            c.training.scatter_once = turn % 3 != 0;
+            const Dataset set = random_table(c.sizes, c.images, format);
+            const auto values = trained(c, set);
+            if (comm().is_root()) expect_same(values, reference(c, set), course_tolerance);
+        });
+}
+
+/// A replica takes two samples at once, so that they go forward in several rounds.
+TEST_P(Train, small_tables_are_evaluated_and_predicted_as_by_the_reference) {
+    for_every_objective_and_format([&](const Objective& objective, const SampleFormat& format,
+                                       int turn) {
+        const std::vector<int> sizes = {5, 4, turn % 3 == 0 ? 1 : 3};
+        const Dataset set = random_table(sizes, 9, format);
+        const auto samples = all_samples(set);
+        const auto initial = initial_parameters<nn_real>(Layout(sizes), 3, 1);
+        auto network =
+            make_network(initial, 2 * comm().size(), unit_pixels, GetParam(), objective, format);
+        NeuralNetwork judge(initial, objective);
+        const Evaluation seen = network.evaluate(set);
+        EXPECT_DOUBLE_EQ(seen.accuracy, judge.accuracy(set, unit_pixels));
+        const Matrix yhat = judge.forward(input_columns(set, samples, unit_pixels));
+        const double expected = judge.loss(target_columns(set, samples), 0);
+        EXPECT_TRUE(std::abs(seen.loss - expected) <= 10 * course_tolerance * expected)
+            << "mean loss " << seen.loss << ", reference " << expected;
+        const std::vector<nn_real> given = network.probabilities(set);
+        ASSERT_EQ(given.size(), comm().is_root() ? yhat.values.size() : 0);
+        for (std::size_t i = 0; i < given.size(); ++i)
+            ASSERT_TRUE(std::abs(given[i] - yhat.values[i]) <= course_tolerance)
+                << "yhat[" << i << "] = " << given[i] << ", reference " << yhat.values[i];
+        EXPECT_EQ(network.replica().take_loss(), 0) << "what was asked for left a loss";
+    });
+}
+
+TEST_P(Train, small_set_of_another_kind_of_sample_is_refused_on_every_rank) {
+    const Dataset pixels = comm().is_root() ? random_set({5, 3}, 4) : Dataset{1, 5, 3, {}, {}};
+    auto network = make_network(initial_parameters<nn_real>(Layout({5, 3}), 1, 0), 4, unit_pixels,
+                                GetParam(), {}, {.number_inputs = true});
+    EXPECT_THROW(network.evaluate(pixels), std::logic_error);
+    EXPECT_THROW(network.probabilities(pixels), std::logic_error);
+    EXPECT_THROW(network.train(pixels, small_case(4, 4).training, nullptr), std::logic_error);
+}
+
+/// Keeps what train() reports.
+struct Listener : TrainingObserver {
+    std::vector<double> steps, epochs;
+    void on_step(int, int, int, double loss) override { steps.push_back(loss); }
+    void on_epoch(int, double loss) override { epochs.push_back(loss); }
+};
+
+/// A notebook's network in NumPy: 4-3-1, sigmoids, on three samples at once. Its update by a rate
+/// of 0.1 on the summed gradients of (yhat - y)^2 / 2 is one of 0.15 on the gradient of our mean.
+///
+/// In double the numbers are NumPy's to 1e-12. In float, a step rounds each parameter, all below 2,
+/// by up to u of its size, and errs in the update, below 0.02, by up to 20 u of its size: 2.5 u, or
+/// 500 u in 200 steps. Slopes of sigmoids are at most 1/4, so that in yhat the 4 parameters of the
+/// output weigh 1 together and the 15 below them, through a weight below 2 and another slope, 2: in
+/// all 1500 u, and in a mean of (yhat - y)^2 no more than twice that.
+TEST_P(Train, notebook_gives_numpys_numbers) {
+    const bool exact = sizeof(nn_real) == sizeof(double);
+    const double bound = exact ? 1e-12 : 3000 * 0x1p-24;
+    const Dataset set{4, 1, 1, {}, {}, {1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1}, {1, 1, 0}};
+    const Objective objective{OutputLayer::sigmoid, LossFunction::mse};
+    const auto initial = initial_parameters<nn_real>(Layout({4, 3, 1}), 0, 0, Init::uniform);
+    auto network = make_network(initial, 3, 1, GetParam(), objective, set.format());
+    Listener heard;
+    network.train(set, {.batch = 3, .epochs = 200, .rate = 0.15}, &heard);
+    const auto expect = [&](const std::string& what, double value, double expected) {
+        EXPECT_TRUE(std::abs(value - expected) <= bound)
+            << what << " is " << value << ", NumPy's " << expected << " +- " << bound;
+    };
+    ASSERT_EQ(heard.epochs.size(), 200u);
+    const std::pair<std::size_t, double> losses[] = {{1, 0.24298464456670568},
+                                                     {50, 0.2160032787902573},
+                                                     {100, 0.21042364493114152},
+                                                     {150, 0.20237991307866574},
+                                                     {200, 0.18882194840404473}};
+    for (const auto& [iteration, loss] : losses)
+        expect("the loss before update " + std::to_string(iteration), heard.epochs[iteration - 1],
+               loss);
+    expect("the last mean of squares", network.evaluate(set).loss, 0.1884773848670874);
+    for (const nn_real p : network.parameters().values) EXPECT_LT(std::abs(p), 2);
+    const std::vector<nn_real> yhat = network.probabilities(set);
+    const double predictions[] = {0.69124730974417481, 0.68953587270654271, 0.61132311957340901};
+    for (std::size_t j = 0; j < yhat.size(); ++j)
+        expect("prediction " + std::to_string(j), yhat[j], predictions[j]);
+    EXPECT_EQ(yhat.size(), comm().is_root() ? 3u : 0u);
+}
+
+// ------------------------------------------------------------------ stopping, and going on
+
+/// Stops after so many steps.
+struct Stopper : Listener {
+    int steps_left = 0;
+    bool may_stop() const override { return true; }
+    bool stops() override { return --steps_left == 0; }
+};
+
+/// By another object of the same parameters, in the middle of an epoch and between two, whichever
+/// way the set is scattered before and after. The losses are sums of the same 20 numbers, in
+/// another order.
+TEST_P(Train, run_stopped_at_any_step_and_gone_on_with_ends_in_the_bits_of_a_whole_one) {
+    Case c = small_case(20, 8);
+    c.training.shuffled = true;
+    const int steps = 3;  // an epoch
+    const Dataset set = random_set(c.sizes, c.images);
+    auto whole = make_network(initial_of(c), c, set);
+    Listener heard;
+    const TrainingState end = whole.train(set, c.training, &heard);
+    EXPECT_EQ(end, (TrainingState{c.training.epochs, 0, 0}));
+    for (int stop = 1; stop <= c.training.epochs * steps; ++stop) {
+        SCOPED_TRACE("stopped after " + std::to_string(stop) + " steps");
+        c.training.scatter_once = stop % 2 == 0;
+        auto first = make_network(initial_of(c), c, set);
+        Stopper stopper;
+        stopper.steps_left = stop;
+        const TrainingState state = first.train(set, c.training, &stopper);
+        EXPECT_EQ(state.epoch, stop / steps);
+        EXPECT_EQ(state.step, stop % steps);
+        c.training.scatter_once = stop % 4 < 2;
+        auto second = make_network(first.parameters(), c, set);
+        Listener rest;
+        EXPECT_EQ(second.train(set, c.training, &rest, state), end);
+        ASSERT_EQ(second.parameters().values, whole.parameters().values);
+        std::vector<double> losses = stopper.epochs;
+        losses.insert(losses.end(), rest.epochs.begin(), rest.epochs.end());
+        ASSERT_EQ(losses.size(), heard.epochs.size());
+        for (std::size_t e = 0; e < losses.size(); ++e)
+            EXPECT_NEAR(losses[e], heard.epochs[e], 20 * 0x1p-53 * heard.epochs[e]);
+    }
+}
+TEST_P(Train, small_run_that_may_stop_and_does_not_changes_no_bit) {
+    const Case c = small_case(20, 6);
+    const Dataset set = random_set(c.sizes, c.images);
+    auto network = make_network(initial_of(c), c, set);
+    Stopper never;
+    network.train(set, c.training, &never);
+    EXPECT_EQ(network.parameters().values, trained(c, set).values);
+    EXPECT_EQ(never.steps_left, -2 * 4) << "asked after every step, once";
+}
+
 // ------------------------------------------------------------------ what must not change the bits
 
 TEST_P(Train, small_runs_give_the_same_bits_twice) {
@@ -347,13 +553,6 @@ TEST_P(Train, small_scatter_every_step_gives_the_bits_of_scatter_once) {
     }
 }
 
-/// Keeps what train() reports.
-struct Listener : TrainingObserver {
-    std::vector<double> steps, epochs;
-    void on_step(int, int, int, double loss) override { steps.push_back(loss); }
-    void on_epoch(int, double loss) override { epochs.push_back(loss); }
-};
-
 TEST_P(Train, small_run_reports_the_reference_loss_before_each_step_on_every_rank) {
     Case c = small_case(20, 6, 1);
     c.training.print_every = 1;
@@ -368,10 +567,11 @@ TEST_P(Train, small_run_reports_the_reference_loss_before_each_step_on_every_ran
     std::vector<double> expected;
     for (std::size_t first = 0; first < samples.size(); first += 6) {
         const std::size_t n = std::min<std::size_t>(6, samples.size() - first);
-        const auto labels = std::span(set.labels).subspan(first, n);
-        judge.forward(input_columns(set, std::span(samples).subspan(first, n), unit_pixels));
-        expected.push_back(judge.loss(labels, c.training.reg));
-        judge.backward(labels, c.training.reg);
+        const auto some = std::span(samples).subspan(first, n);
+        const Matrix y = target_columns(set, some);
+        judge.forward(input_columns(set, some, unit_pixels));
+        expected.push_back(judge.loss(y, c.training.reg));
+        judge.backward(y, c.training.reg);
         judge.step(static_cast<double>(c.training.rate_of(0)));
     }
     ASSERT_EQ(heard.steps.size(), expected.size());
@@ -390,9 +590,10 @@ TEST_P(Train, small_loss_by_hand_is_of_the_last_mini_batch_alone) {
         network.forward();
     }
     NeuralNetwork judge(initial);
-    judge.forward(input_columns(set, std::span(samples).subspan(10), unit_pixels));
+    const auto last = std::span(samples).subspan(10);
+    judge.forward(input_columns(set, last, unit_pixels));
     const double loss = network.loss(0.1);
-    const double expected = judge.loss(std::span(set.labels).subspan(10), 0.1);
+    const double expected = judge.loss(target_columns(set, last), 0.1);
     EXPECT_TRUE(std::abs(loss - expected) <= 10 * course_tolerance * expected)
         << "J = " << loss << ", reference " << expected;
 }
@@ -418,7 +619,7 @@ TEST_P(Train, small_network_evaluates_to_the_reference_accuracy) {
     NeuralNetwork judge(network.parameters());
     EXPECT_DOUBLE_EQ(seen.accuracy, judge.accuracy(set, unit_pixels));
     judge.forward(input_columns(set, all_samples(set), unit_pixels));
-    const double expected = judge.loss(set.labels, 0);
+    const double expected = judge.loss(target_columns(set, all_samples(set)), 0);
     EXPECT_TRUE(std::abs(seen.loss - expected) <= 10 * course_tolerance * expected)
         << "mean loss " << seen.loss << ", reference " << expected;
 }
@@ -504,9 +705,9 @@ TEST_P(Train, small_slices_from_the_host_are_worked_on_as_those_on_the_device) {
             } else {
                 const Staging slice = replica->stage(n);
                 std::copy_n(set.pixels.begin() + static_cast<std::ptrdiff_t>(12 * first),
-                            slice.pixels.size(), slice.pixels.begin());
+                            slice.inputs.size(), slice.inputs.begin());
                 std::copy_n(set.labels.begin() + static_cast<std::ptrdiff_t>(first),
-                            slice.labels.size(), slice.labels.begin());
+                            slice.targets.size(), slice.targets.begin());
                 replica->load();
             }
             replica->forward(5);
@@ -568,8 +769,8 @@ class CudaTrain : public Train {
     }
     double loss_of_staged(Replica& replica) const {
         const Staging slice = replica.stage(5);
-        std::copy_n(set_.pixels.begin(), slice.pixels.size(), slice.pixels.begin());
-        std::copy_n(set_.labels.begin(), slice.labels.size(), slice.labels.begin());
+        std::copy_n(set_.pixels.begin(), slice.inputs.size(), slice.inputs.begin());
+        std::copy_n(set_.labels.begin(), slice.targets.size(), slice.targets.begin());
         replica.load();
         replica.forward(5);
         return replica.take_loss();
@@ -586,6 +787,16 @@ TEST_P(CudaTrain, small_runs_match_the_reference_by_the_same_bits_twice_and_both
     c.training.scatter_once = false;
     EXPECT_EQ(trained(c, set_).values, first.values) << "scattered every step";
     expect_same(first, reference(c, set_), course_tolerance);
+}
+/// bf16x3 is for pixels: asked for it, a replica for numbers multiplies them as they are.
+TEST_P(CudaTrain, small_numbers_match_the_reference_where_pixels_would_go_by_bf16x3) {
+    Case c = small_case(images, batch);
+    c.sizes = sizes_;
+    const Dataset set = random_table(sizes_, images, {true, true});
+    auto network = make_network(initial_of(c), c, set);
+    EXPECT_EQ(network.replica().device_name().find("bf16x3"), std::string::npos);
+    network.train(set, c.training, nullptr);
+    expect_same(network.parameters(), reference(c, set), course_tolerance);
 }
 TEST_P(CudaTrain, small_epoch_at_once_gives_the_bits_of_its_steps) {
     const Learned at_once = learn(true), by_steps = learn(false);
@@ -684,8 +895,8 @@ TEST_P(CpuTrain, allocates_nothing_in_a_step_of_the_replica) {
             replica->pick(7, n);
         } else {
             const Staging slice = replica->stage(n);
-            std::copy_n(set.pixels.begin(), slice.pixels.size(), slice.pixels.begin());
-            std::copy_n(set.labels.begin(), slice.labels.size(), slice.labels.begin());
+            std::copy_n(set.pixels.begin(), slice.inputs.size(), slice.inputs.begin());
+            std::copy_n(set.labels.begin(), slice.targets.size(), slice.targets.begin());
             replica->load();
         }
         replica->forward(n);

@@ -166,6 +166,8 @@ start defect tsan TSan $file 'a missing __syncwarp in the softmax' \
     '__syncwarp();  // every lane has read' '//'
 start defect plain order $file 'the same' \
     '__syncwarp();  // every lane has read' '//'
+start defect tsan TSan $file 'a missing __syncwarp in the other objectives' \
+    '__syncwarp();  // the first logit' '//'
 start defect tsan TSan $file 'deltas that are read too early' \
     '__syncthreads();  // all deltas are there' '//'
 start defect plain runner $file 'a shuffle mask that leaves out a lane' \

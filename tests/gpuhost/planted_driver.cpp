@@ -96,7 +96,7 @@ void run_layers(const Gpu& gpu, GemmBy by, Results& results, int m, int n, int k
     }
 }
 
-void run_head(const Gpu& gpu, Results& results) {
+void run_head(const Gpu& gpu, Results& results, const Objective& objective, const char* name) {
     constexpr int classes = 37, n = 21, k = 300;
     const Array<nn_real> w(random_values(classes * k)), bias(random_values(classes));
     const Array<nn_real> a(random_values(k * n)), yhat(elements(classes, n)), below(elements(k, n));
@@ -104,12 +104,12 @@ void run_head(const Gpu& gpu, Results& results) {
     const int parts = gpu_head_parts(gpu.chip, classes, n);
     const Array<nn_real> gradient(elements(classes * (k + 1), parts));
     const Array<double> loss(std::vector<double>(static_cast<std::size_t>(parts), 0.0));
-    gpu_head(gpu, {classes, n, k, w, bias, input_of(a), labels, nn_real{0.125}, yhat, below,
-                   gradient, loss});
-    results["head's yhat"] = yhat.values();
-    results["head's delta below"] = below.values();
-    results["head's gradient"] = gradient.values();
-    results["head's loss"] = loss.values();
+    gpu_head(gpu, {objective, classes, n, k, w, bias, input_of(a), labels, nullptr, nn_real{0.125},
+                   yhat, below, gradient, loss});
+    results[name + std::string(" head's yhat")] = yhat.values();
+    results[name + std::string(" head's delta below")] = below.values();
+    results[name + std::string(" head's gradient")] = gradient.values();
+    results[name + std::string(" head's loss")] = loss.values();
 }
 
 void run_the_others(const Gpu& gpu, Results& results) {
@@ -128,7 +128,7 @@ void run_the_others(const Gpu& gpu, Results& results) {
     const Array<std::uint8_t> pixels(random_bytes(d * 5, 256)), labels(random_bytes(5, 10));
     const Array<std::uint32_t> order(std::vector<std::uint32_t>{4, 0, 3, 1});
     const Array<std::uint8_t> pixels_out(elements(d, samples)), labels_out(std::size_t{samples});
-    gpu_gather(gpu, d, samples, order, pixels, labels, pixels_out, labels_out);
+    gpu_gather(gpu, d, 1, samples, order, pixels, labels, pixels_out, labels_out);
     results["gathered pixels"] = pixels_out.values();
     results["gathered labels"] = labels_out.values();
 }
@@ -140,7 +140,8 @@ Results run_all(gpuhost::Order order, unsigned seed) {
     for (const int capability : {75, 86}) {
         gpuhost::config().capability = capability;
         const Gpu gpu{nullptr, {gpuhost::config().multiprocessors, capability}};
-        run_head(gpu, results);
+        run_head(gpu, results, {}, "default");
+        run_head(gpu, results, {OutputLayer::softmax, LossFunction::mse}, "mse");
         run_the_others(gpu, results);
         run_gemms(gpu, results, 9, 7, 5, 0);
         run_gemms(gpu, results, 132, 36, 84, 0);

@@ -1,0 +1,38 @@
+// objective.h: what the output layer makes of its sums, and what training makes small.
+//
+// With z the sums, y the target and k outputs, for one sample:
+//     softmax:        yhat_c = exp z_c / sum_i exp z_i
+//     sigmoid:        yhat_c = 1 / (1 + exp -z_c)
+//     cross-entropy:  - sum_c y_c log yhat_c                                        over a softmax
+//                     - (1/k) sum_c (y_c log yhat_c + (1 - y_c) log(1 - yhat_c))    over sigmoids
+//     mse:            (1/k) sum_c (yhat_c - y_c)^2
+// A mini-batch's loss is the mean over its samples. A label stands for a y that is 1 there, else 0.
+#pragma once
+
+enum class OutputLayer { softmax, sigmoid };
+enum class LossFunction { cross_entropy, mse };
+
+struct Objective {
+    OutputLayer output = OutputLayer::softmax;
+    LossFunction loss = LossFunction::cross_entropy;
+
+    bool operator==(const Objective&) const = default;
+};
+
+inline const char* name_of(OutputLayer output) {
+    return output == OutputLayer::softmax ? "softmax" : "sigmoid";
+}
+inline const char* name_of(LossFunction loss) {
+    return loss == LossFunction::mse ? "mse" : "cross-entropy";
+}
+
+/// The class that `outputs` numbers stand for, yhat or y: the first largest; of one alone, 1 from
+/// 0.5 on.
+template <class Real>
+int class_of(const Real* values, int outputs) {
+    if (outputs == 1) return values[0] >= Real{0.5} ? 1 : 0;
+    int largest = 0;
+    for (int c = 1; c < outputs; ++c)
+        if (values[c] > values[largest]) largest = c;
+    return largest;
+}
