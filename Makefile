@@ -12,7 +12,7 @@
 # changes; all that is built from those flags depends on that file.
 
 # ---- what is built from what ---------------------------------------------------------------------
-LIBRARY      := comm cores neural_network mnist_reader cpu_replica cpu_isa gpu_plan judge
+LIBRARY      := comm cores neural_network mnist_reader table_reader model_file checkpoint whole_file cpu_replica cpu_isa gpu_plan judge
 # The products on the CPU: in float on x86-64 oneDNN and bf16 tiles, otherwise Eigen.
 X86_64       := $(filter x86_64-%,$(shell $(CXX) -dumpmachine))
 GEMM_onednn  := cpu_gemm_onednn cpu_bf16x3.tiles
@@ -44,9 +44,10 @@ B    := build/$(REAL)$(if $(filter 1,$(DEBUG)),-debug)$(if $(SANITIZE),-$(SANITI
 GEMM := $(if $(filter float,$(REAL)),$(if $(X86_64),onednn,eigen),eigen)
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread
+SAN_fuzz := $(SAN_asan) -fsanitize=fuzzer-no-link -Wno-sign-conversion
 TOLD_asan := -DGPUHOST_ASAN
 TOLD_tsan := -DGPUHOST_TSAN
-SAN      := $(if $(SANITIZE),$(or $(SAN_$(SANITIZE)),$(error SANITIZE=$(SANITIZE): say asan or tsan)))
+SAN      := $(if $(SANITIZE),$(or $(SAN_$(SANITIZE)),$(error SANITIZE=$(SANITIZE): say asan, tsan or fuzz)))
 
 MAKEFLAGS += --no-builtin-rules
 # As many jobs as processors, unless the user says otherwise.
@@ -62,7 +63,7 @@ BUILDING := $(filter-out help clean format,$(GOALS))
 ifeq ($(MAKELEVEL),0)
 NEEDS := $(if $(BUILDING),build) $(if $(filter bench bench-peers scaling,$(GOALS)),bench) \
          $(if $(filter test test-quick test-custom test-binaries test-slurm,$(GOALS)),test) \
-         $(if $(filter lint,$(GOALS)),lint)
+         $(if $(filter lint,$(GOALS)),lint) $(if $(filter fuzz,$(GOALS)),fuzz)
 ifneq ($(strip $(NEEDS)),)
 ifneq ($(shell ./setup.sh $(NEEDS) >&2 && echo ready),ready)
 $(error not everything that is needed is here; see above)
@@ -114,10 +115,11 @@ endif
 # ---- flags ---------------------------------------------------------------------------------------
 # No fast-math and no contraction: host results depend on the program alone, not on the compiler.
 # Open MPI's and MPICH's old C++ bindings are not used; without them their headers do not warn.
+# Line numbers, for traces, are all that is kept of names: the rest takes a third of the time.
 # Sanitized code takes twice as long to compile, half of it for the optimiser's second half.
-OPTIMISE := $(if $(filter 1,$(DEBUG)),-O0 -D_GLIBCXX_ASSERTIONS,$(if $(SAN),-O1,-O2))
+OPTIMISE := $(if $(filter 1,$(DEBUG)),-O0 -D_GLIBCXX_ASSERTIONS,$(if $(filter asan tsan,$(SANITIZE)),-O1,-O2))
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
-HOST     := -std=c++20 -g $(OPTIMISE) $(WARN) -ffp-contract=off $(DOUBLE_FLAG) $(SAN) -I. -MMD -MP
+HOST     := -std=c++20 $(if $(filter 1,$(DEBUG)),-g,-g1) $(OPTIMISE) $(WARN) -ffp-contract=off $(DOUBLE_FLAG) $(SAN) -I. -MMD -MP
 MPI_HOST := $(HOST) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX
 NVCC_HOST_WARN := -Wall,-Wextra,-Wshadow,-ffp-contract=off
 # With REPORT=1, an object's registers and shared memory go to a .log beside it.
@@ -138,7 +140,7 @@ CPU_FLAGS  := $(filter-out -O2 -ffp-contract=off,$(HOST)) $(if $(filter 1,$(DEBU
     -Wno-psabi $(addprefix -isystem ,$(EIGEN))
 MPI_HOST   += $(if $(filter avx512,$(ISAS)),-DCPU_HAS_X86_ISAS)
 
-LIBS         := -lz -ldl -lpthread $(if $(filter onednn,$(GEMM)),-ldnnl -lgomp)
+LIBS         := -lz -lpng -ldl -lpthread $(if $(filter onednn,$(GEMM)),-ldnnl -lgomp)
 LIBS_cuda    := $(filter-out %/stubs,$(NVCC_LIBS)) -lcudart_static -lrt \
     $(patsubst -L%,-Xlinker -rpath=%,$(filter-out %/stubs,$(NVCC_LIBS)))
 LIBS_gpuhost := -lboost_context
@@ -151,6 +153,9 @@ GPU_cuda     := $(CUDA_FILES:%=$(B)/cuda/%.o)
 GPU_absent   := $(B)/gpu_absent.o
 RUNNER       := $(RUNNER_FILES:%=$(B)/gpuhost/tests/gpuhost/%.o)
 GPU_gpuhost  := $(GPU_FILES:%=$(B)/gpuhost/%.o) $(B)/gpuhost/tests/gpuhost/no_cublas.o $(RUNNER)
+# The readers of files, and what fuzzes them.
+FUZZED       := mnist_reader table_reader image_reader model_file whole_file \
+                $(addprefix tests/fuzz/,targets model idx table picture)
 # The GPU's benchmark, which needs neither MPI nor a network.
 GPU_BENCH    := gpu_bench gpu_contest gpu_problem gpu_steps gpu_ladder
 TESTS_QUICK  := main $(B)/main_gpuhost \
@@ -160,7 +165,7 @@ TESTS_CUDA   := $(if $(and $(NVCC),$(GPU_FOUND)),$(addprefix $(B)/tests/,kernel_
 
 # ---- targets -------------------------------------------------------------------------------------
 .PHONY: run test test-quick test-custom test-binaries test-slurm sanitized bench bench-programs \
-        bench-peers bench-gpu bench-gpu-trial scaling gpu-objects gpu-check lint \
+        interop bench-peers bench-gpu bench-gpu-trial scaling gpu-objects gpu-check lint fuzz fuzz-programs \
         format clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -173,7 +178,7 @@ main:  ## builds ./main (DOUBLE_FLAG=-DUSE_DOUBLE: in double)
 run: main  ## trains on MNIST (NP=2 ranks, ARGS="flags of ./main")
 	$(Q). tests/mpi_env.sh && mpirun -np $(or $(NP),2) ./main $(ARGS)
 
-test: test-binaries sanitized-asan sanitized-tsan  ## every test, in 20 minutes on two cores (NP=3: on 3 ranks alone)
+test: test-binaries sanitized-asan sanitized-tsan  ## every test (NP=3: on 3 ranks alone)
 	$(Q)tests/run.sh full $(B)
 
 test-quick: $(TESTS_QUICK)  ## the short tests, under 2 minutes
@@ -186,10 +191,21 @@ test-binaries: $(TESTS_QUICK) $(TESTS_CUDA)
 
 sanitized-asan sanitized-tsan: sanitized-%:
 	$(Q)+$(MAKE) --no-print-directory SANITIZE=$* sanitized
-sanitized: $(B)/tests/kernel_tests_gpuhost $(B)/tests/train_tests_gpuhost
+sanitized: $(B)/tests/kernel_tests_gpuhost $(B)/tests/train_tests_gpuhost \
+           $(if $(filter asan,$(SANITIZE)),$(B)/tests/fuzz_replay)
+
+interop: main  ## installs PyTorch in build/interop and exchanges files with it and with NumPy
+	$(Q)tests/interop/setup.sh
+	$(Q)REQUIRE_INTEROP=1 build/interop/bin/python tests/interop/interop.py ./main
 
 test-slurm: $(TESTS_QUICK)  ## hw6.sh on a real Slurm, started on this machine
 	$(Q)tests/slurm/test_slurm.sh
+
+# libFuzzer is clang's.
+fuzz:  ## fuzzes the readers of files (FUZZ_SECONDS=600 of each, ARGS="model idx" alone)
+	$(Q)+OMPI_CXX=clang++ MPICH_CXX=clang++ $(MAKE) --no-print-directory SANITIZE=fuzz CXX=clang++ CUDA=0 fuzz-programs
+	$(Q)tests/fuzz/fuzz.sh $(B)-fuzz/tests/fuzzer $(B)-fuzz/tests/fuzz_replay $(ARGS)
+fuzz-programs: $(B)/tests/fuzzer $(B)/tests/fuzz_replay
 
 # Both types, and what bench/ measures with.
 bench-programs:
@@ -232,7 +248,7 @@ gpu-check:  ## the kernels for every architecture, all warnings as errors; build
 gpu-objects: $(patsubst %,$(B)/cuda/%.o,$(filter-out gpu_replica gpu_gemm_timing gpu_cublas,$(CUDA_FILES)) \
              $(KERNEL_TESTS:%=tests/%))
 
-SOURCES := $(wildcard *.cpp *.h *.cu app/*.cpp app/*.h bench/*.cpp bench/*.cu bench/*.h tests/*.cpp tests/*.h tests/gpuhost/*.cpp tests/gpuhost/*.h)
+SOURCES := $(wildcard *.cpp *.h *.cu app/*.cpp app/*.h bench/*.cpp bench/*.cu bench/*.h tests/*.cpp tests/*.h tests/gpuhost/*.cpp tests/gpuhost/*.h tests/fuzz/*.cpp tests/fuzz/*.h)
 SCRIPTS := $(wildcard *.sh tests/*.sh tests/*/*.sh .ci/run)
 TIDY := -std=c++20 -I. $(patsubst -I%,-isystem %,$(filter -I%,$(shell $(MPICXX) -show))) \
     $(addprefix -isystem ,$(EIGEN)) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX -DCPU_ISA=baseline
@@ -243,7 +259,7 @@ lint:  ## clang-format, shellcheck, cppcheck and clang-tidy
 	shellcheck -x $(SCRIPTS)
 	cppcheck --quiet --std=c++20 --enable=warning,performance,portability --suppress=uninitMemberVar \
 	    --suppress=invalidFunctionArg --inline-suppr --error-exitcode=1 -I. $(wildcard *.cpp app/*.cpp)
-	printf '%s\n' $(wildcard *.cpp) | xargs -P $$(nproc) -I FILE clang-tidy --quiet FILE -- $(TIDY)
+	printf "%s\n" $(wildcard *.cpp app/*.cpp) | xargs -P $$(nproc) -I FILE clang-tidy --quiet FILE -- $(TIDY)
 
 format:  ## formats every source
 	clang-format -i $(SOURCES)
@@ -301,6 +317,10 @@ $(B)/main_gpuhost: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_gpuhost) $(B)/ho
 	$(call link,$(LIBS_gpuhost))
 $(B)/tests/unit_tests: $(UNIT_TESTS:%=$(B)/tests/%.o) $(COMMAND_LINE) $(OBJECTS) $(GPU_absent)
 	$(call link,-lgtest -lgtest_main)
+$(B)/tests/fuzz_replay: $(FUZZED:%=$(B)/%.o) $(B)/tests/fuzz/replay.o
+	$(call link)
+$(B)/tests/fuzzer: $(FUZZED:%=$(B)/%.o) $(B)/tests/fuzz/fuzzer.o
+	$(call link,-fsanitize=fuzzer)
 $(B)/tests/cli_tests: $(CLI_TESTS:%=$(B)/tests/%.o)
 	$(call link,-lgtest -lgtest_main)
 $(B)/tests/kernel_tests_gpuhost: $(KERNEL_TESTS:%=$(B)/gpuhost/tests/%.o) \

@@ -6,8 +6,15 @@
 #pragma once
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
-enum ExitCode : int { exit_ok = 0, exit_check_failed = 1, exit_bad_input = 2, exit_failure = 3 };
+enum ExitCode : int {
+    exit_ok = 0,
+    exit_check_failed = 1,
+    exit_bad_input = 2,
+    exit_failure = 3,
+    exit_stopped = 4  ///< by a signal, after a checkpoint
+};
 
 struct InputError : std::runtime_error {
     using std::runtime_error::runtime_error;
@@ -20,3 +27,16 @@ struct Failure : std::runtime_error {
         : std::runtime_error(std::string(file) + ":" + std::to_string(line) + ": " + call + ": " +
                              reason + "; " + advice) {}
 };
+
+/// Words of a user or of a file, fit for a line on a terminal: control characters, those of
+/// Unicode from U+0080 to U+009F too, become '?', and what is longer than `most` bytes is cut.
+inline std::string harmless(std::string_view text, std::size_t most = 80) {
+    const bool cut = text.size() > most;
+    std::string line(text.substr(0, most));
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(line[i]);
+        const bool second = i > 0 && static_cast<unsigned char>(line[i - 1]) == 0xc2;
+        if (byte < 0x20 || byte == 0x7f || (second && byte < 0xa0)) line[i] = '?';
+    }
+    return cut ? line + "..." : line;
+}

@@ -1,6 +1,6 @@
 #!/bin/bash
-# setup.sh WHAT...: sees to it that what is needed is installed. WHAT: build, test, bench, slurm,
-# lint.
+# setup.sh WHAT...: sees to it that what is needed is installed. WHAT: build, test, bench, fuzz,
+# interop, slurm, lint.
 #
 # It looks for the programs, headers and libraries themselves, not for packages, so that what came
 # by "module load" or from source counts. What is missing is installed with apt-get by root, or by
@@ -52,8 +52,10 @@ for what in "$@"; do
         need_program mpicxx libopenmpi-dev
         need_program mpirun openmpi-bin
         need_headers span g++ mpi.h libopenmpi-dev zlib.h zlib1g-dev CLI/CLI.hpp libcli11-dev \
-            Eigen/Core libeigen3-dev dnnl.h libdnnl-dev
+            Eigen/Core libeigen3-dev dnnl.h libdnnl-dev png.h libpng-dev \
+            nlohmann/json.hpp nlohmann-json3-dev
         need_library z zlib1g-dev
+        need_library png libpng-dev
         need_library dnnl libdnnl-dev
         ;;
     test)
@@ -73,6 +75,20 @@ for what in "$@"; do
         need_program python3 python3
         python3 -c 'import venv, ensurepip' 2>/dev/null || package[venv]=python3-venv
         ;;
+    interop)
+        need_program python3 python3
+        [[ -x /usr/bin/python3 ]] || package[python3]=python3
+        /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || package[venv]=python3-venv
+        /usr/bin/python3 -c 'import numpy' 2>/dev/null || package[numpy]=python3-numpy
+        /usr/bin/python3 -c 'import torch' 2>/dev/null || package[torch]=python3-torch
+        ;;
+    fuzz)
+        need_program clang++ clang
+        # Debian keeps libFuzzer in a package of its own.
+        clang++ -fsanitize=fuzzer -x c++ -o /dev/null - 2>/dev/null <<<'#include <cstddef>
+            extern "C" int LLVMFuzzerTestOneInput(const char*, std::size_t) { return 0; }' ||
+            package[libFuzzer]=libclang-rt-dev
+        ;;
     lint)
         need_program clang-format clang-format
         need_program clang-tidy clang-tidy
@@ -80,7 +96,7 @@ for what in "$@"; do
         need_program shellcheck shellcheck
         ;;
     *)
-        echo "usage: ./setup.sh build|test|bench|slurm|lint ..." >&2
+        echo "usage: ./setup.sh build|test|bench|interop|slurm|fuzz|lint ..." >&2
         exit 2
         ;;
     esac

@@ -26,12 +26,11 @@
 
 #include "error.h"
 #include "rng.h"
+#include "tests/file_fixture.h"
 
 namespace fs = std::filesystem;
 
-namespace {
 std::size_t largest_allocation = std::numeric_limits<std::size_t>::max();
-}
 
 // Not inlined: where g++ sees only one of a pair, it warns of a mismatch.
 [[gnu::noinline]] void* operator new(std::size_t size) {
@@ -43,41 +42,6 @@ std::size_t largest_allocation = std::numeric_limits<std::size_t>::max();
 [[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace {
-
-using Bytes = std::vector<std::uint8_t>;
-
-struct AllocationLimit {
-    explicit AllocationLimit(std::size_t bytes) { largest_allocation = bytes; }
-    ~AllocationLimit() { largest_allocation = std::numeric_limits<std::size_t>::max(); }
-};
-
-/// A directory that any user may enter, and that goes with everything in it.
-class TemporaryDirectory {
-  public:
-    TemporaryDirectory() {
-        std::string name = (fs::temp_directory_path() / "test_reader.XXXXXX").string();
-        if (!mkdtemp(name.data())) throw std::runtime_error("mkdtemp cannot make " + name);
-        path = name;
-        fs::permissions(path, fs::perms(0755));
-    }
-    ~TemporaryDirectory() {
-        std::error_code ignored;
-        fs::remove_all(path, ignored);
-    }
-    TemporaryDirectory(const TemporaryDirectory&) = delete;
-    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-    fs::path write(const std::string& name, const Bytes& bytes) const {
-        std::ofstream file(path / name, std::ios::binary);
-        file.write(reinterpret_cast<const char*>(bytes.data()),
-                   static_cast<std::streamsize>(bytes.size()));
-        file.close();
-        if (!file) throw std::runtime_error("cannot write " + (path / name).string());
-        return path / name;
-    }
-
-    fs::path path;
-};
 
 /// An IDX file of the given magic and dimensions, with `body` behind them.
 Bytes idx(std::uint32_t magic, const std::vector<std::uint32_t>& dimensions, const Bytes& body) {
@@ -141,27 +105,6 @@ const Bytes three_labels{2, 0, 1};
 /// Three images of 1 x 2 pixels, and their labels.
 const Bytes good_images = idx_images({3, 1, 2}, six_pixels);
 const Bytes good_labels = idx_labels(three_labels);
-
-/// `read` must throw an InputError of one line that contains every one of `parts`.
-void expect_refusal(const std::function<void()>& read, const std::vector<std::string>& parts) {
-    try {
-        read();
-    } catch (const InputError& e) {
-        const std::string message = e.what();
-        EXPECT_EQ(message.find('\n'), std::string::npos) << "more than one line: " << message;
-        for (const std::string part : {": expected ", ", found ", "; "})
-            EXPECT_NE(message.find(part), std::string::npos)
-                << "no \"" << part << "\" in: " << message;
-        for (const auto& part : parts)
-            EXPECT_NE(message.find(part), std::string::npos)
-                << "no \"" << part << "\" in: " << message;
-        return;
-    } catch (const std::exception& e) {
-        ADD_FAILURE() << "should have been an InputError: " << e.what();
-        return;
-    }
-    ADD_FAILURE() << "was accepted; should have been refused with \"" << parts.front() << "\"";
-}
 
 // What is read.
 
