@@ -12,7 +12,8 @@
 # changes; all that is built from those flags depends on that file.
 
 # ---- what is built from what ---------------------------------------------------------------------
-LIBRARY      := comm cores neural_network mnist_reader table_reader model_file checkpoint whole_file cpu_replica cpu_isa gpu_plan judge
+LIBRARY      := comm cores neural_network mnist_reader table_reader image_reader model_file checkpoint \
+                whole_file cpu_replica cpu_isa gpu_plan judge
 # The products on the CPU: in float on x86-64 oneDNN and bf16 tiles, otherwise Eigen.
 X86_64       := $(filter x86_64-%,$(shell $(CXX) -dumpmachine))
 GEMM_onednn  := cpu_gemm_onednn cpu_bf16x3.tiles
