@@ -1,0 +1,13 @@
+// history.h: what a training told, epoch by epoch; for the logs, the plot, the page and
+// checkpoints.
+#pragma once
+#include <vector>
+
+struct EpochRow {
+    int epoch = 0;        ///< from 1
+    double loss = 0;      ///< on the training set, with the penalty
+    double accuracy = 0;  ///< of the held-out images, or the test set's: 0 to 1
+    double images_per_second = 0;
+    double seconds = 0;  ///< since the run began
+};
+using History = std::vector<EpochRow>;
