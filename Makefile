@@ -28,7 +28,7 @@ CUDA_FILES    = $(GPU_FILES) gpu_cublas
 RUNNER_FILES := gpuhost gpuhost_runtime
 KERNEL_TESTS := test_kernels test_kernels_gemm test_kernels_head test_gpu_ladder
 TRAIN_TESTS  := test_train counted_new
-CLI_TESTS    := test_cli
+CLI_TESTS    := test_cli test_cli_files
 UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS),\
                   $(patsubst tests/%.cpp,%,$(wildcard tests/test_*.cpp)))
 

@@ -14,32 +14,29 @@ enum class Command { train, predict, evaluate, inspect, demo };
 
 struct Options {
     Command command = Command::train;
+    Init init = Init::normal;
     std::vector<int> hidden;  ///< sizes of the hidden layers
     Training training;
     Objective objective;
-    Init init = Init::normal;
     double init_scale = 0.1;     ///< deviation of normal first weights; 0: 1 / sqrt(layer's inputs)
-    bool raw_pixels = false;     ///< inputs 0..255 instead of 0..1
-    std::size_t train_size = 0;  ///< images to train on, the rest is held out; 0: all
+    std::size_t train_size = 0;  ///< samples to train on, the rest is held out; 0: all
     std::size_t hold_out = 0;    ///< hold so many of the last training images out instead
-    bool compare = false;        ///< train the reference too and compare
-    int grade = 0;               ///< grading mode, 0: none
     std::string device = "auto";
-    int threads = 0;  ///< of each rank on the CPU; 0: as many as it has cores
     std::string gemm = "auto";
     std::string allreduce = "auto";
-    bool cuda_aware = false;  ///< hand device pointers to MPI, if it says that it takes them
     std::string data = "data";
-    std::string csv_data;    ///< a table to train on instead of images; empty: none
+    std::string csv_data;  ///< a table to train on instead of images; empty: none
+    std::string csv, jsonl, plot, report, save, load;  ///< files; empty: none
+    std::string checkpoint;                            ///< folder; empty: none
+    std::vector<std::string> files;                    ///< of predict and inspect
+    int threads = 0;         ///< of each rank on the CPU; 0: as many as it has cores
+    int grade = 0;           ///< grading mode, 0: none
     int target_columns = 1;  ///< of the table
-    // Files; empty: none.
-    std::string csv, jsonl, plot, report;
-    std::string save, load;
-    std::string checkpoint;  ///< folder
     int checkpoint_every = 1;
     bool resume = false;
-    // predict, inspect
-    std::vector<std::string> files;
+    bool compare = false;     ///< train the reference too and compare
+    bool raw_pixels = false;  ///< inputs 0..255 instead of 0..1
+    bool cuda_aware = false;  ///< hand device pointers to MPI, if it says that it takes them
     bool show = false, json = false;
 };
 

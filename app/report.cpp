@@ -12,6 +12,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "app/text.h"
+
 namespace {
 
 /// The name and the parent of a process of this machine; parent 0 if it cannot be read.
@@ -56,35 +58,6 @@ bool on_terminal() {
     return !unreadable && target.string().starts_with("/dev/") && target != "/dev/null";
 }
 
-CsvFile::CsvFile(std::string name) : name_(std::move(name)) {
-    if (name_.empty()) return;
-    file_.reset(std::fopen(name_.c_str(), "w"));
-    if (!file_)
-        throw InputError("--csv " + name_ + ": cannot be written (" + std::strerror(errno) +
-                         "); name a file in a folder that exists and is yours");
-    std::fprintf(file_.get(), "epoch,loss,accuracy,images_per_second,seconds\n");
-}
-
-void CsvFile::write_epoch(int epoch, double loss, double accuracy, double images_per_second,
-                          double seconds) {
-    if (!file_) return;
-    std::fprintf(file_.get(), "%d,%.9g,%.6f,%.0f,%.3f\n", epoch, loss, accuracy, images_per_second,
-                 seconds);
-    if (std::fflush(file_.get()) != 0)
-        throw Failure(__FILE__, __LINE__, "writing --csv " + name_, std::strerror(errno),
-                      "free some space, or name another file");
-}
-
-namespace {
-
-std::string joined_sizes(const Layout& layout) {
-    std::string text;
-    for (int size : layout.sizes()) text += (text.empty() ? "" : "-") + std::to_string(size);
-    return text;
-}
-
-}  // namespace
-
 void print_banner(const Options& options, const RunFacts& facts) {
     const Training& t = options.training;
     std::printf("# main %s, %s\n", program_version, nn_real_name);
@@ -103,71 +76,99 @@ void print_banner(const Options& options, const RunFacts& facts) {
                     : ("no device: " + facts.cuda.why_none).c_str());
     for (std::size_t r = 0; r < facts.rank_devices.size(); ++r)
         std::printf("# rank %-5zu %s\n", r, facts.rank_devices[r].c_str());
-    std::printf("# data       %s: %zu training, %zu held out, %zu test images of %d x %d\n",
-                options.data.c_str(), facts.train_images, facts.held_out_images, facts.test_images,
-                facts.rows, facts.cols);
-    std::printf("# network    %s, %zu parameters\n", joined_sizes(facts.layout).c_str(),
-                facts.layout.total());
+    const Sets& sets = facts.sets;
+    if (sets.is_table)
+        std::printf(
+            "# data       %s: %zu training, %zu held out samples of %zu inputs, %d outputs\n",
+            options.csv_data.c_str(), sets.train_count, sets.held_out_count, sets.train.features(),
+            sets.train.classes);
+    else
+        std::printf("# data       %s: %zu training, %zu held out, %zu test images of %d x %d\n",
+                    options.data.c_str(), sets.train_count, sets.held_out_count, sets.test_count,
+                    sets.train.rows, sets.train.cols);
+    std::printf("# network    %s, %zu parameters; %s, %s\n", sizes_text(facts.layout).c_str(),
+                facts.layout.total(), name_of(options.objective.output),
+                name_of(options.objective.loss));
     std::printf("# training   %s, batch %d, rate %g x %g each epoch, reg %g, seed %llu\n",
                 counted(static_cast<std::size_t>(t.epochs), "epoch").c_str(), t.batch, t.rate,
                 t.decay, t.reg, static_cast<unsigned long long>(t.seed));
-    std::printf("# images     %s, pixels %s\n",
-                t.shuffled ? "shuffled each epoch" : "in the file's order",
-                options.raw_pixels ? "0..255" : "0..1");
+    std::printf("# samples    %s%s\n", t.shuffled ? "shuffled each epoch" : "in the file's order",
+                sets.is_table        ? ""
+                : options.raw_pixels ? ", pixels 0..255"
+                                     : ", pixels 0..1");
+    if (!facts.resumed.empty()) std::printf("# resume     %s\n", facts.resumed.c_str());
     std::fflush(stdout);
 }
 
-Progress::Progress(const Comm& comm, DataParallelNeuralNetwork& network, const Dataset& held_out,
-                   std::string name, std::size_t train_images, const Training& training,
-                   CsvFile& csv)
-    : comm_(comm),
-      network_(network),
-      held_out_(held_out),
-      name_(std::move(name)),
-      train_images_(train_images),
+ProgressLines::ProgressLines(bool prints, const Sets& sets, const Training& training,
+                             TrainingState from, const History& history)
+    : prints_(prints),
+      terminal_(prints && on_terminal()),
+      name_(sets.has_classes ? sets.judge_name() : ""),
+      count_(sets.train_count),
+      done_before_(static_cast<std::size_t>(from.step) * static_cast<std::size_t>(training.batch)),
       training_(training),
-      csv_(csv),
-      terminal_(comm.is_root() && on_terminal()) {}
+      seconds_before_(history.empty() ? 0 : history.back().seconds),
+      first_epoch_(from.epoch) {}
 
-void Progress::on_step(int epoch, int step, int steps, double loss) {
-    if (!comm_.is_root()) return;
-    std::printf("%sstep  %d:%0*d  loss %.5f%s", terminal_ ? "\r\033[K" : "", epoch + 1,
+void ProgressLines::print_step(int epoch, int step, int steps, double loss) {
+    if (!prints_) return;
+    std::printf("%sstep  %d:%0*d  loss %.5f%s", terminal_ ? "\r\033[K" : "", epoch,
                 static_cast<int>(std::to_string(steps).size()), step, loss, terminal_ ? "" : "\n");
     std::fflush(stdout);
 }
 
-void Progress::on_epoch(int epoch, double loss) {
-    const double seconds = std::chrono::duration<double>(Clock::now() - epoch_start_).count();
-    const Evaluation seen = network_.evaluate(held_out_);
-    if (comm_.is_root()) {
-        const auto now = Clock::now();
-        const double elapsed = std::chrono::duration<double>(now - start_).count();
-        const double left = elapsed / (epoch + 1) * (training_.epochs - epoch - 1);
-        const double rate = static_cast<double>(train_images_) / seconds;
-        // On a terminal the line is drawn anew, so that the last one stands there in the end.
-        std::printf(
-            "%sepoch %*d/%d  loss %.5f  %s accuracy %6.2f %%  %9.0f images/s  %5.1f s left%s",
-            terminal_ ? "\r\033[K" : "", static_cast<int>(std::to_string(training_.epochs).size()),
-            epoch + 1, training_.epochs, loss, name_.c_str(), 100 * seen.accuracy, rate, left,
-            terminal_ && epoch + 1 < training_.epochs ? "" : "\n");
-        std::fflush(stdout);
-        csv_.write_epoch(epoch + 1, loss, seen.accuracy, rate, elapsed);
-    }
+void ProgressLines::epoch_ends() {
+    epoch_seconds_ = std::chrono::duration<double>(Clock::now() - epoch_start_).count();
+}
+void ProgressLines::epoch_begins() {
+    done_before_ = 0;
     epoch_start_ = Clock::now();
 }
 
-void print_footer(const Evaluation& test, std::size_t test_images, const TimeSplit& times,
-                  double total_seconds, bool asked_once, bool scattered_once) {
-    const long correct = std::lround(test.accuracy * static_cast<double>(test_images));
-    std::printf("# test accuracy %.2f %% (%ld of %zu), loss %.5f\n", 100 * test.accuracy, correct,
-                test_images, test.loss);
+EpochRow ProgressLines::row_of(int epoch, double loss, double accuracy) const {
+    const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
+    return {epoch, loss, accuracy, static_cast<double>(count_ - done_before_) / epoch_seconds_,
+            seconds_before_ + elapsed};
+}
+
+void ProgressLines::print_epoch(const EpochRow& row) const {
+    if (!prints_) return;
+    const double elapsed = row.seconds - seconds_before_;
+    const double left = elapsed / (row.epoch - first_epoch_) * (training_.epochs - row.epoch);
+    char judged[100] = "";
+    if (!name_.empty())
+        std::snprintf(judged, sizeof judged, "  %s accuracy %6.2f %%", name_.c_str(),
+                      100 * row.accuracy);
+    // On a terminal the line is drawn anew, so that the last one stands there in the end.
+    std::printf("%sepoch %*d/%d  loss %.5f%s  %9.0f images/s  %5.1f s left%s",
+                terminal_ ? "\r\033[K" : "",
+                static_cast<int>(std::to_string(training_.epochs).size()), row.epoch,
+                training_.epochs, row.loss, judged, row.images_per_second, left,
+                terminal_ && row.epoch < training_.epochs ? "" : "\n");
+    std::fflush(stdout);
+}
+
+void print_footer(const Sets& sets, const Training& training, const Outcome& outcome) {
+    const Evaluation& last = outcome.last;
+    const TimeSplit& times = outcome.times;
+    if (sets.has_classes)
+        std::printf("# %s accuracy %.2f %% (%ld of %zu), loss %.5f\n", sets.final_name(),
+                    100 * last.accuracy,
+                    std::lround(last.accuracy * static_cast<double>(sets.final_count())),
+                    sets.final_count(), last.loss);
+    else
+        std::printf("# %s loss %.5f\n", sets.final_name(), last.loss);
     std::printf(
         "# time %.2f s: data %.2f, compute %.2f, communication %.2f, evaluation %.2f, "
         "other %.2f (rank 0)\n",
-        total_seconds, times.data, times.compute, times.communication, times.evaluation,
-        total_seconds - times.data - times.compute - times.communication - times.evaluation);
-    std::printf("# images scattered %s%s\n", scattered_once ? "once" : "every step",
-                asked_once && !scattered_once ? ": the set does not fit every rank's device" : "");
+        outcome.seconds, times.data, times.compute, times.communication, times.evaluation,
+        outcome.seconds - times.data - times.compute - times.communication - times.evaluation);
+    std::printf("# %s scattered %s%s\n", sets.is_table ? "samples" : "images",
+                outcome.scattered_once ? "once" : "every step",
+                training.scatter_once && !outcome.scattered_once
+                    ? ": the set does not fit every rank's device"
+                    : "");
     std::fflush(stdout);
 }
 

@@ -4,12 +4,12 @@
 // with "step", the verdict with "CHECK". Only rank 0 prints.
 #pragma once
 #include <chrono>
-#include <cstdio>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "app/history.h"
 #include "app/options.h"
+#include "app/sets.h"
 #include "judge.h"
 #include "neural_network.h"
 
@@ -18,24 +18,6 @@
 /// nearest ancestor of that name.
 bool on_terminal();
 
-/// A file with a line for each epoch; no file for an empty name.
-class CsvFile {
-  public:
-    /// Throws InputError if the file cannot be written.
-    explicit CsvFile(std::string name);
-    /// Throws Failure if the line cannot be written.
-    void write_epoch(int epoch, double loss, double accuracy, double images_per_second,
-                     double seconds);
-
-  private:
-    struct Closer {
-        void operator()(std::FILE* file) const { std::fclose(file); }
-    };
-
-    std::string name_;
-    std::unique_ptr<std::FILE, Closer> file_;
-};
-
 /// What the banner tells beside the options.
 struct RunFacts {
     std::string mpi_version;
@@ -43,37 +25,46 @@ struct RunFacts {
     bool shared_memory = false;             ///< instead of MPI_Allreduce
     std::vector<std::string> rank_devices;  ///< "host: device" of each rank
     Layout layout;
-    std::size_t train_images = 0, held_out_images = 0, test_images = 0;
-    int rows = 0, cols = 0;
+    const Sets& sets;
+    std::string resumed;  ///< what it goes on from; empty: nothing
 };
 void print_banner(const Options& options, const RunFacts& facts);
 
-/// Evaluates and prints after each epoch. `held_out` is on rank 0; its accuracy is the one shown.
-class Progress : public TrainingObserver {
+/// The lines of epochs and steps, and their clock.
+class ProgressLines {
   public:
-    /// `name` of the held-out set: "held-out" or "test".
-    Progress(const Comm& comm, DataParallelNeuralNetwork& network, const Dataset& held_out,
-             std::string name, std::size_t train_images, const Training& training, CsvFile& csv);
+    /// `name` of the set whose accuracy is shown; empty: none is. The training begins at `from`,
+    /// of whose time before the last row of `history` tells.
+    ProgressLines(bool prints, const Sets& sets, const Training& training, TrainingState from,
+                  const History& history);
 
-    void on_step(int epoch, int step, int steps, double loss) override;
-    void on_epoch(int epoch, double loss) override;
+    void print_step(int epoch, int step, int steps, double loss);
+    /// Between the two the clock of the epoch stands still.
+    void epoch_ends();
+    void epoch_begins();
+    /// What there is to say of the epoch (from 1) that ended last; and its line.
+    EpochRow row_of(int epoch, double loss, double accuracy) const;
+    void print_epoch(const EpochRow& row) const;
 
   private:
     using Clock = std::chrono::steady_clock;
-    const Comm& comm_;
-    DataParallelNeuralNetwork& network_;
-    const Dataset& held_out_;
+    bool prints_, terminal_;
     std::string name_;
-    std::size_t train_images_;
+    std::size_t count_, done_before_;  ///< samples of an epoch; those of the first one done before
     const Training& training_;
-    CsvFile& csv_;
-    bool terminal_;
+    double seconds_before_, epoch_seconds_ = 0;
+    int first_epoch_;
     Clock::time_point start_ = Clock::now(), epoch_start_ = start_;
 };
 
-/// scattered_once: what was done, which may differ from what was asked.
-void print_footer(const Evaluation& test, std::size_t test_images, const TimeSplit& times,
-                  double total_seconds, bool asked_once, bool scattered_once);
+/// How a run ended.
+struct Outcome {
+    Evaluation last;  ///< on sets.final_judge()
+    TimeSplit times;
+    double seconds = 0;
+    bool scattered_once = false;  ///< what was done, which may differ from what was asked
+};
+void print_footer(const Sets& sets, const Training& training, const Outcome& outcome);
 
 /// One line for each tensor and the verdict. Returns whether every tensor is within `tolerance` of
 /// the reference by its relative L2 difference.

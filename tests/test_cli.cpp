@@ -1,317 +1,93 @@
-// test_cli.cpp: the program as its user meets it: a command line in; exit code, text and files out.
-//
-// Every test runs ./main, or main_gpuhost, which is the same program with its CUDA kernels on the
-// CPU and is found beside this test. Most train on a few hundred images cut from data/, so that a
-// run takes a fraction of a second. Run from the project's root.
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include <zlib.h>
-
-#include <chrono>
-#include <cmath>
-#include <csignal>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <regex>
-#include <set>
-#include <sstream>
-#include <stdexcept>
-#include <string>
-#include <thread>
-#include <vector>
-
-namespace fs = std::filesystem;
+// test_cli.cpp: training from the command line: its flags, its text, its refusals, its failures.
+#include "tests/cli_fixture.h"
 
 namespace {
 
-// ---- files
-// ---------------------------------------------------------------------------------------
-
-/// A folder for everything that the tests write; it goes when they end.
-class ScratchFolder {
-  public:
-    ScratchFolder() {
-        std::string name = (fs::temp_directory_path() / "test_cli.XXXXXX").string();
-        if (mkdtemp(name.data()) == nullptr)
-            throw std::runtime_error("mkdtemp cannot make " + name);
-        path = name;
-    }
-    ~ScratchFolder() {
-        std::error_code ignored;
-        fs::remove_all(path, ignored);
-    }
-    ScratchFolder(const ScratchFolder&) = delete;
-    ScratchFolder& operator=(const ScratchFolder&) = delete;
-
-    fs::path path;
-};
-fs::path scratch(const std::string& name) {
-    static const ScratchFolder folder;
-    return folder.path / name;
-}
-
-std::string read_text(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
-/// Writes the first `count` items of one of MNIST's files, with a header that says so.
-void cut(const std::string& name, std::size_t header, std::size_t item, std::size_t count,
-         const fs::path& folder) {
-    std::string bytes(header + item * count, '\0');
-    const gzFile whole = gzopen(("data/" + name + ".gz").c_str(), "rb");
-    if (whole == nullptr) throw std::runtime_error("no data/" + name + ".gz: run from the root");
-    const int got = gzread(whole, bytes.data(), static_cast<unsigned>(bytes.size()));
-    gzclose(whole);
-    if (got != static_cast<int>(bytes.size())) throw std::runtime_error(name + " is too short");
-    for (int i = 0; i < 4; ++i) bytes[7 - i] = static_cast<char>(count >> 8 * i & 255);
-    std::ofstream(folder / name, std::ios::binary) << bytes;
-}
-
-/// "--data FOLDER": MNIST's first images in a folder of their own.
-std::string first_images(std::size_t train, std::size_t test) {
-    const fs::path folder = scratch(std::to_string(train) + "-" + std::to_string(test));
-    if (fs::create_directory(folder)) {
-        cut("train-images-idx3-ubyte", 16, 784, train, folder);
-        cut("train-labels-idx1-ubyte", 8, 1, train, folder);
-        cut("t10k-images-idx3-ubyte", 16, 784, test, folder);
-        cut("t10k-labels-idx1-ubyte", 8, 1, test, folder);
-    }
-    return "--data " + folder.string();
-}
-std::string small_set() { return first_images(600, 200); }
-std::string tiny_set() { return first_images(200, 50); }  // main_gpuhost is slow
-
-// ---- running a command
-// ---------------------------------------------------------------------------
-
-struct Result {
-    int code = -1;  ///< as a shell has it: 128 + signal where one ended the command
-    std::string out, err;
-};
-
-void pause(int milliseconds) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
-}
-
-/// A shell command in a process group of its own, its output in files.
-class Process {
-  public:
-    explicit Process(const std::string& command)
-        : command_(command),
-          out_(scratch("stdout." + std::to_string(++count_))),
-          err_(scratch("stderr." + std::to_string(count_))) {
-        const std::string script = ". tests/mpi_env.sh && " + command;
-        pid_ = fork();
-        if (pid_ != 0) return;
-        setpgid(0, 0);
-        dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
-        dup2(open(out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), STDOUT_FILENO);
-        dup2(open(err_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), STDERR_FILENO);
-        execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
-        _exit(127);
-    }
-    ~Process() {
-        if (!ended_) stop();
-    }
-    Process(const Process&) = delete;
-    Process& operator=(const Process&) = delete;
-
-    /// Whether standard output holds `text` before the command ends, or the time is up.
-    bool prints(const std::string& text) {
-        const auto end = Clock::now() + std::chrono::seconds(60);
-        while (Clock::now() < end) {
-            const bool over = ended();
-            if (read_text(out_).find(text) != std::string::npos) return true;
-            if (over) return false;
-            pause(10);
-        }
-        return false;
-    }
-
-    /// Waits for the end. A command that takes longer than `limit` seconds hangs: it is stopped.
-    Result finish(int limit) {
-        const auto end = Clock::now() + std::chrono::seconds(limit);
-        while (!ended() && Clock::now() < end) pause(2);
-        if (!ended_) {
-            ADD_FAILURE() << command_ << ": not over after " << limit << " s";
-            stop();
-        }
-        const int code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
-        return {code, read_text(out_), read_text(err_)};
-    }
-
-    /// Ends the command and all that it started; mpirun is given the time to end its ranks.
-    void stop() {
-        kill(-pid_, SIGTERM);
-        for (int i = 0; i < 300 && !ended(); ++i) pause(10);
-        kill(-pid_, SIGKILL);
-        if (!ended_) waitpid(pid_, &status_, 0);
-        ended_ = true;
-    }
-
-  private:
-    using Clock = std::chrono::steady_clock;
-    bool ended() {
-        if (!ended_) ended_ = waitpid(pid_, &status_, WNOHANG) == pid_;
-        return ended_;
-    }
-
-    inline static int count_ = 0;
-    std::string command_;
-    fs::path out_, err_;
-    pid_t pid_ = -1;
-    int status_ = 0;
-    bool ended_ = false;
-};
-
-Result run(const std::string& command) { return Process(command).finish(60); }
-
-/// The command that runs the program on `ranks` ranks; 0: without mpirun.
-std::string on_ranks(int ranks, const std::string& flags, const std::string& program = "./main") {
-    const std::string start = ranks > 0 ? "mpirun -np " + std::to_string(ranks) + " " : "";
-    return start + program + " " + flags;
-}
-Result run_main(const std::string& flags, int ranks = 0) { return run(on_ranks(ranks, flags)); }
-
-/// Open MPI's settings that the program's user has no need of. mpirun's own words about a rank that
-/// fails are left out, so that standard error is the program's alone; a run without mpirun starts
-/// no helper; and no time goes into a search for network hardware, of which one machine needs none.
-class MpiSettings : public testing::Environment {
-    void SetUp() override {
-        setenv("OMPI_MCA_orte_execute_quiet", "1", 1);
-        setenv("OMPI_MCA_ess_singleton_isolated", "1", 1);
-        setenv("OMPI_MCA_pml", "ob1", 1);
-    }
-};
-[[maybe_unused]] const auto* const mpi_settings =
-    testing::AddGlobalTestEnvironment(new MpiSettings);
-
-// ---- reading what it printed
-// ---------------------------------------------------------------------
-
-std::vector<std::string> lines_of(const std::string& text) {
-    std::vector<std::string> lines;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) lines.push_back(line);
-    return lines;
-}
-
-std::vector<std::string> lines_with(const std::string& start, const std::string& text) {
-    std::vector<std::string> found;
-    for (const std::string& line : lines_of(text))
-        if (line.starts_with(start)) found.push_back(line);
-    return found;
-}
-
-testing::AssertionResult says(const std::string& text, const std::string& part) {
-    if (text.find(part) != std::string::npos) return testing::AssertionSuccess();
-    return testing::AssertionFailure() << "expected '" << part << "' in:\n" << text;
-}
-
-testing::AssertionResult is_one_line_of_main(const std::string& text) {
-    if (text.starts_with("main: ") && text.find('\n') == text.size() - 1)
-        return testing::AssertionSuccess();
-    return testing::AssertionFailure() << "expected one line 'main: ...', found:\n" << text;
-}
-
-testing::AssertionResult succeeded(const Result& result) {
-    if (result.code == 0 && result.err.empty()) return testing::AssertionSuccess();
-    return testing::AssertionFailure() << "exit code " << result.code << ", stderr: " << result.err
-                                       << "\nstdout: " << result.out;
-}
-
-testing::AssertionResult check_passed(const Result& result) {
-    const testing::AssertionResult ended_well = succeeded(result);
-    if (!ended_well) return ended_well;
-    const std::vector<std::string> lines = lines_of(result.out);
-    if (!lines.empty() && lines.back().starts_with("CHECK PASSED: "))
-        return testing::AssertionSuccess();
-    return testing::AssertionFailure() << "the last line is not CHECK PASSED:\n" << result.out;
-}
-
-/// A progress line: the numbers that it shows.
-struct Epoch {
-    int number = 0, of = 0;
-    double loss = 0, accuracy = 0, images_per_second = 0;
-};
-std::vector<Epoch> epochs_of(const Result& result) {
-    std::vector<Epoch> epochs;
-    for (const std::string& line : lines_with("epoch ", result.out)) {
-        Epoch e;
-        const int read = std::sscanf(line.c_str(), "epoch %d/%d loss %lf %*s accuracy %lf %% %lf",
-                                     &e.number, &e.of, &e.loss, &e.accuracy, &e.images_per_second);
-        if (read != 5) ADD_FAILURE() << "not a progress line: " << line;
-        epochs.push_back(e);
-    }
-    return epochs;
-}
-
-/// What a run learned: its epochs' losses and accuracies and the test accuracy, without what
-/// depends on the clock.
-std::vector<std::string> learned(const Result& result) {
-    EXPECT_TRUE(succeeded(result));
-    std::vector<std::string> lines;
-    for (const std::string& line : lines_with("epoch ", result.out))
-        lines.push_back(line.substr(0, line.find('%')));
-    EXPECT_FALSE(lines.empty()) << "no epoch in: " << result.out;
-    for (const std::string& line : lines_with("# test accuracy", result.out)) lines.push_back(line);
-    return lines;
-}
-
-double first_loss(const Result& result) {
-    EXPECT_TRUE(succeeded(result));
-    const std::vector<Epoch> epochs = epochs_of(result);
-    return epochs.empty() ? std::nan("") : epochs[0].loss;
-}
-
-bool is_float() { return run_main("--version").out.find("(float)") != std::string::npos; }
-
 // ---- --help and --version
 // ------------------------------------------------------------------------
+
+/// What a manual's page says of one flag: its line and the text under it, in one line.
+std::string entry_of(const std::string& line, const std::string& help) {
+    std::string entry;
+    for (const std::string& next : lines_of(help)) {
+        if (next == line) {
+            entry = next;
+        } else if (!entry.empty()) {
+            if (!next.starts_with("            ")) break;
+            entry += " " + next.substr(12);
+        }
+    }
+    return entry;
+}
 
 TEST(Help, NamesEveryFlagAndItsDefault) {
     const Result help = run_main("--help");
     ASSERT_TRUE(succeeded(help));
     const struct {
-        const char *names, *preset;
-    } flags[] = {{"-h,--help", ""},
+        const char *flag, *preset;
+    } flags[] = {{"-h, --help", ""},
                  {"--version", ""},
-                 {"-n,--hidden", "=200"},
-                 {"-b,--batch", "=24"},
-                 {"-e,--epochs", "=16"},
-                 {"-l,--learning-rate", "=1.2"},
-                 {"--lr-decay", "=0.88"},
-                 {"-r,--reg", "=3e-05"},
-                 {"--init-scale", "=0.1"},
-                 {"--train-size", "=0"},
+                 {"-n, --hidden SIZES", "200"},
+                 {"--output softmax|sigmoid", "softmax"},
+                 {"--init normal|uniform|xavier", "normal"},
+                 {"--init-scale X", "0.1"},
+                 {"--load FILE", ""},
+                 {"-b, --batch N", "24"},
+                 {"-e, --epochs N", "16"},
+                 {"-l, --learning-rate X", "1.2"},
+                 {"--lr-decay X", "0.88"},
+                 {"-r, --reg X", "3e-05"},
+                 {"--loss cross-entropy|mse", "cross-entropy"},
                  {"--shuffle", ""},
                  {"--no-shuffle", ""},
+                 {"--seed N", "1"},
+                 {"--train-size N", "0"},
                  {"--raw-pixels", ""},
-                 {"-p,--print-every", "=0"},
-                 {"-s,--compare", ""},
-                 {"-g,--grade", ""},
-                 {"--seed", "=1"},
-                 {"--device", "=auto"},
-                 {"--threads", "=0"},
-                 {"--gemm", "=auto"},
-                 {"--allreduce", "=auto"},
-                 {"--data", "=data"},
-                 {"--scatter", "=once"},
-                 {"--cuda-aware", ""},
-                 {"--csv", ""}};
+                 {"--csv-data FILE", ""},
+                 {"--target-columns N", "1"},
+                 {"--data DIR", "data"},
+                 {"-p, --print-every N", "0"},
+                 {"--csv FILE", ""},
+                 {"--jsonl FILE", ""},
+                 {"--plot FILE", ""},
+                 {"--save FILE", ""},
+                 {"--report FILE", ""},
+                 {"--checkpoint DIR", ""},
+                 {"--checkpoint-every N", "1"},
+                 {"--resume", ""},
+                 {"-s, --compare", ""},
+                 {"-g, --grade N", ""},
+                 {"--device auto|cuda|cpu", "auto"},
+                 {"--threads N", "0"},
+                 {"--gemm auto|fp32|bf16x3", "auto"},
+                 {"--allreduce auto|mpi|shared", "auto"},
+                 {"--scatter once|every-step", "once"},
+                 {"--cuda-aware", ""}};
     for (const auto& flag : flags) {
-        const std::vector<std::string> found =
-            lines_with("  " + std::string(flag.names) + " ", help.out);
-        ASSERT_EQ(found.size(), 1u) << flag.names << " in:\n" << help.out;
-        EXPECT_TRUE(says(found[0] + " ", std::string(flag.preset) + " "));
+        const std::string entry = entry_of("    " + std::string(flag.flag), help.out);
+        ASSERT_FALSE(entry.empty()) << flag.flag << " in:\n" << help.out;
+        const std::string preset = flag.preset;
+        if (preset.empty())
+            EXPECT_EQ(entry.find("(default: "), std::string::npos) << entry;
+        else
+            EXPECT_TRUE(says(entry, " (default: " + preset + ")"));
     }
-    EXPECT_EQ(lines_with("  -", help.out).size(), std::size(flags))
+    EXPECT_EQ(lines_with("    -", help.out).size(), std::size(flags))
         << "this test does not know every flag";
     EXPECT_EQ(run_main("-h").out, help.out);
+    EXPECT_EQ(run_main("train --help").out, help.out);
+}
+
+TEST(Help, EveryCommandHasAManualsPageWithAnExample) {
+    for (const char* command : {"", "predict ", "evaluate ", "inspect ", "demo "}) {
+        const Result help = run_main(std::string(command) + "--help");
+        EXPECT_TRUE(succeeded(help));
+        for (const char* heading : {"NAME\n", "\nSYNOPSIS\n", "\nDESCRIPTION\n", "\nOPTIONS\n",
+                                    "\nEXIT STATUS\n", "\nEXAMPLES\n    "})
+            EXPECT_TRUE(says(help.out, heading)) << command;
+        EXPECT_TRUE(says(help.out, "./main " + std::string(command)));
+        for (const std::string& line : lines_of(help.out)) EXPECT_LE(line.size(), 96u) << line;
+    }
 }
 
 TEST(Help, DefaultsAreWhatARunWithoutFlagsTakes) {
@@ -348,7 +124,8 @@ TEST(Flags, ShortAndLongNamesMeanTheSame) {
     const Result full = run_main(small_set() +
                                  " --hidden 12,5 --batch 40 --epochs 3 --learning-rate 0.5"
                                  " --reg 0.001 --print-every 7 --compare");
-    EXPECT_TRUE(says(brief.out, "network    784-12-5-10, 9545 parameters\n"));
+    EXPECT_TRUE(
+        says(brief.out, "network    784-12-5-10, 9545 parameters; softmax, cross-entropy\n"));
     EXPECT_TRUE(
         says(brief.out, "3 epochs, batch 40, rate 0.5 x 0.88 each epoch, reg 0.001, seed 1\n"));
     EXPECT_EQ(epochs_of(brief).size(), 3u);
@@ -366,10 +143,11 @@ TEST(Flags, AreToldInTheBanner) {
                  {"--seed 18446744073709551615", "seed 18446744073709551615\n"},
                  {"--train-size 400", "400 training, 200 held out, 200 test images"},
                  {"--raw-pixels", "pixels 0..255"},
-                 {"--no-shuffle", "images     in the file's order"},
-                 {"--shuffle", "images     shuffled each epoch"},
+                 {"--no-shuffle", "samples    in the file's order"},
+                 {"--shuffle", "samples    shuffled each epoch"},
                  {"--scatter every-step", "scattered every step"},
                  {"--scatter once", "scattered once"},
+                 {"--output sigmoid --loss mse", "parameters; sigmoid, mse\n"},
                  {"--device cpu", "CPU ("},
                  {"--device cpu --threads 1", ", 1 thread)\n"},
                  {"--device cpu --threads 3", ", 3 threads)\n"},
@@ -496,20 +274,34 @@ TEST(Flags, CsvHasTheNumbersOfEveryEpoch) {
     const std::vector<std::string> rows = lines_of(read_text(file));
     ASSERT_EQ(printed.size(), 3u);
     ASSERT_EQ(rows.size(), 4u) << read_text(file);
-    EXPECT_EQ(rows[0], "epoch,loss,accuracy,images_per_second,seconds");
+    EXPECT_EQ(rows[0], "epoch,step,loss,accuracy,images_per_second,seconds");
     for (std::size_t i = 0; i < 3; ++i) {
-        int number = 0;
+        int number = 0, steps = 0;
         double loss = 0, accuracy = 0, rate = 0, seconds = 0;
-        ASSERT_EQ(std::sscanf(rows[i + 1].c_str(), "%d,%lf,%lf,%lf,%lf", &number, &loss, &accuracy,
-                              &rate, &seconds),
-                  5)
+        ASSERT_EQ(std::sscanf(rows[i + 1].c_str(), "%d,%d,%lf,%lf,%lf,%lf", &number, &steps, &loss,
+                              &accuracy, &rate, &seconds),
+                  6)
             << rows[i + 1];
         EXPECT_EQ(number, printed[i].number);
+        EXPECT_EQ(steps, 25);                         // 600 images, 24 at a time
         EXPECT_NEAR(loss, printed[i].loss, 0.51e-5);  // five digits are printed
         EXPECT_NEAR(100 * accuracy, printed[i].accuracy, 0.51e-2);
-        EXPECT_EQ(rate, printed[i].images_per_second);
+        EXPECT_NEAR(rate, printed[i].images_per_second, 1);
         EXPECT_GT(seconds, 0);
     }
+}
+
+TEST(Flags, JsonlHasTheStepsThatAreToldToo) {
+    const fs::path file = scratch("epochs.jsonl");
+    ASSERT_TRUE(succeeded(run_main(small_set() + " -n 8 -e 2 -p 10 --jsonl " + file.string(), 2)));
+    std::string seen;
+    for (const std::string& line : lines_of(read_text(file))) {
+        int epoch = 0, step = 0;
+        ASSERT_EQ(std::sscanf(line.c_str(), R"({"epoch":%d,"step":%d,"loss":)", &epoch, &step), 2)
+            << line;
+        seen += std::to_string(epoch) + ":" + std::to_string(step) + " ";
+    }
+    EXPECT_EQ(seen, "1:10 1:20 1:25 2:10 2:20 2:25 ");
 }
 
 TEST(Flags, BothWaysToScatterLearnTheSame) {
@@ -627,25 +419,6 @@ TEST(Grade, FourJudgesTheGemmOnce) {
 // ---- refusals
 // ------------------------------------------------------------------------------------
 
-/// Whether a run ended with `code`, with `out` and nothing else on standard output, and with one
-/// line that names what is wrong.
-testing::AssertionResult refused(const Result& result, int code, const std::string& out,
-                                 const std::string& named) {
-    const std::string shown = result.out.substr(0, 300) + (result.out.size() > 300 ? "..." : "");
-    if (result.code != code)
-        return testing::AssertionFailure() << "expected exit code " << code << ", found "
-                                           << result.code << "; " << result.err << shown;
-    if (result.out != out)
-        return testing::AssertionFailure() << "expected '" << out << "' on stdout, found:\n"
-                                           << shown;
-    const testing::AssertionResult one_line = is_one_line_of_main(result.err);
-    return one_line ? says(result.err, named) : one_line;
-}
-
-void expect_refused(const std::string& flags, const std::string& named) {
-    EXPECT_TRUE(refused(run_main(flags), 2, "", named)) << "./main " << flags;
-}
-
 /// At three ranks the line is still one, and every rank's own exit code is 2.
 void expect_refused_by_all(const std::string& flags, const std::string& named) {
     const Result result = run("mpirun -np 3 sh -c './main " + flags + "; echo rc $?'");
@@ -727,14 +500,32 @@ TEST(Refusals, FlagsThatAreUnknownOrGivenWrongly) {
                  {"--compare=3", "--compare"},
                  {"--raw-pixels=2", "--raw-pixels"},
                  {"--no-shuffle=7", "--no-shuffle"},
-                 {"--version=3", "--version"}};
+                 {"--version=3", "--version"},
+                 {"--output tanh", "--output"},
+                 {"--loss mae", "--loss"},
+                 {"--init zeros", "--init"},
+                 {"--init xavier --init-scale 1", "--init-scale"},
+                 {"--init uniform --seed 4294967296", "--seed"},
+                 {"--resume", "--checkpoint"},
+                 {"--checkpoint-every 2", "--checkpoint"},
+                 {"--checkpoint ''", "--checkpoint"},
+                 {"--save ''", "--save"},
+                 {"--load ''", "--load"},
+                 {"--jsonl ''", "--jsonl"},
+                 {"--plot ''", "--plot"},
+                 {"--plot curve.gif", "curve.gif"},
+                 {"--report ''", "--report"},
+                 {"--target-columns 2", "--csv-data"},
+                 {"--csv-data table.csv", "--data"},
+                 {"--load file -n 8", "-n"}};
     for (const auto& c : cases) expect_refused(short_run() + c.flags, c.named);
 }
 
 TEST(Refusals, WhatAGradingModeFixesBesideIt) {
     for (const char* fixed :
          {"-n 8", "-b 8", "-e 1", "-l 1", "--lr-decay 1", "-r 0", "--init-scale 1",
-          "--train-size 5", "--shuffle", "--no-shuffle", "--raw-pixels"})
+          "--train-size 5", "--shuffle", "--no-shuffle", "--raw-pixels", "--loss mse",
+          "--output sigmoid", "--init xavier", "--csv-data x", "--load x"})
         expect_refused(short_run() + "-g 3 " + fixed, "--grade");
 }
 
@@ -912,16 +703,6 @@ TEST(Output, OnATerminalIsRedrawnInOneLine) {
 
 // ---- the whole program with its CUDA kernels on the CPU
 // ------------------------------------------
-
-/// Runs main_gpuhost on the CUDA back end; `settings` go before the command: "GPUHOST_DEVICES=2".
-Result run_gpuhost(int ranks, const std::string& flags, const std::string& settings = "") {
-    const fs::path program =
-        fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "main_gpuhost";
-    if (!fs::exists(program))
-        throw std::runtime_error(program.string() +
-                                 " is missing: build it with make test-binaries");
-    return run(settings + " " + on_ranks(ranks, flags, program.string()));
-}
 
 TEST(Gpuhost, LearnsWhatTheCpuLearns) {
     const std::string flags = tiny_set() + " -n 12 -b 20 -e 3 --device ";
