@@ -1,0 +1,30 @@
+// picture.cpp: fuzzes the reader of PNG and PGM pictures, and what makes a network's input of one.
+#include "image_reader.h"
+
+#include <string>
+
+#include "tests/fuzz/targets.h"
+
+namespace fuzz {
+
+void judge_picture(std::span<const std::uint8_t> bytes) {
+    accepts([&] {
+        const Picture picture = parse_picture(bytes, "picture");
+        require(picture.width > 0 && picture.height > 0, "an empty picture");
+        require(picture.grey.size() == static_cast<std::size_t>(picture.width) *
+                                           static_cast<std::size_t>(picture.height),
+                "greys without a place");
+        require(as_network_input(picture, 28, 28, "picture").size() == 28 * 28,
+                "an input of another size");
+    });
+}
+
+std::vector<Bytes> picture_seeds() {
+    const Picture cross{
+        5, 4, {0, 0, 255, 0, 0, 0, 255, 255, 255, 0, 0, 0, 255, 0, 0, 0, 0, 9, 0, 0}};
+    const std::string text = "P2 # a comment\n3 2\n15\n0 15 0\n15 1 2\n";
+    const std::string raw = std::string("P5 2 2 255\n") + "\xff\x01\x80\x02";
+    return {png_of(cross), Bytes(text.begin(), text.end()), Bytes(raw.begin(), raw.end())};
+}
+
+}  // namespace fuzz
