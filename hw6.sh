@@ -6,11 +6,18 @@
 #     NP=3 sbatch hw6.sh -n 512 -e 5      with 3 ranks; all that follows hw6.sh goes to ./main
 #     TESTS=test-quick ./hw6.sh           with the short tests; TESTS= for none
 #
+# A job keeps its training's state in checkpoints/JOB. Two minutes before its time is over Slurm says
+# so, the training stops after its step, and the job goes back into the queue, where the cluster
+# allows that; started again, it goes on from there, with the same bits as if nothing had happened.
+#
 #SBATCH --job-name=hw6
 #SBATCH --nodes=1
 #SBATCH --ntasks=4
 #SBATCH --time=00:30:00
 #SBATCH --output=hw6-%j.out
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@120
 #
 # GPUs: take one # off the next line. It is off because a cluster without GPUs refuses such a job.
 ##SBATCH --gres=gpu:4
@@ -52,10 +59,70 @@ source tests/mpi_env.sh
 # The job's own cores, not all that the node has.
 jobs=${SLURM_CPUS_ON_NODE:-$(nproc)}
 
+started=${SLURM_RESTART_COUNT:-0} # how often before
+
+# Slurm's warning goes to this script alone. SIGTERM comes with scancel and when the job has to make
+# way for another; then Slurm itself decides whether it is queued again. What keeps no state would
+# only die of the warning; it may still end in time.
+child='' keeps='' warned='' heard=''
+# shellcheck disable=SC2317 # the traps call it
+stop() { # SIGNAL
+    heard=$1
+    [[ $1 != USR1 ]] || warned=1
+    if [[ -n $child && -n $keeps ]]; then
+        kill -USR1 "$child" 2>/dev/null || true
+    elif [[ -n $child && $1 == TERM ]]; then
+        kill -TERM "$child" 2>/dev/null || true
+    fi
+}
+trap 'stop USR1' USR1
+trap 'stop TERM' TERM
+
 nodes=${SLURM_JOB_NODELIST:-$(uname -n)}
 echo "# hw6.sh: $NP ranks, job ${SLURM_JOB_ID:-none}, on $nodes, in $PWD"
 make -j "$jobs"
-if [[ -n $TESTS ]]; then
+if [[ -n $TESTS && $started == 0 ]]; then
     make -j "$jobs" "$TESTS" NP="$NP"
 fi
-mpirun -np "$NP" ./main "$@"
+
+# A training in a job keeps its state, unless the flags say how themselves, or are none of train's.
+state=()
+case " $* " in
+*" -g"* | *" --grade"* | *" --help "* | *" -h "* | " predict "* | " evaluate "* | " inspect "* | \
+    " demo "*) ;;
+*" --checkpoint "* | *" --checkpoint="*)
+    keeps=1
+    [[ $started == 0 || " $* " == *" --resume "* ]] || state=(--resume)
+    ;;
+*)
+    if [[ -n ${SLURM_JOB_ID:-} ]]; then
+        keeps=1
+        state=(--checkpoint "checkpoints/$SLURM_JOB_ID" --resume)
+        mkdir -p checkpoints
+        # A number may come back when a cluster is set up anew: what lies there is not this job's.
+        [[ $started != 0 ]] || rm -rf "checkpoints/$SLURM_JOB_ID"
+    fi
+    ;;
+esac
+
+# In the background: a trap has to wait for what runs in front.
+[[ -z $warned ]] || refuse "the job's time was over before the training began; give it more (sbatch --time=...)"
+mpirun -np "$NP" ./main "$@" "${state[@]}" &
+child=$!
+[[ -z $heard ]] || stop "$heard" # it came before there was somebody to tell
+while true; do
+    heard='' code=0
+    wait "$child" || code=$?
+    [[ -n $heard ]] || break # or else the wait was interrupted, and the training goes on
+done
+
+stopped=4 # ./main's exit code after such a signal
+if [[ $code == "$stopped" && -n $warned ]]; then
+    if [[ -n ${SLURM_JOB_ID:-} ]] && scontrol requeue "$SLURM_JOB_ID"; then
+        echo "# hw6.sh: the time is over; job $SLURM_JOB_ID is queued again and will go on"
+    else
+        echo "hw6.sh: the time is over, and the job could not be queued again; go on by:" \
+            "sbatch hw6.sh $* ${state[*]}" >&2
+    fi
+fi
+exit "$code"

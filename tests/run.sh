@@ -22,6 +22,9 @@ tsan_train='On/Step.of_9_*:On/Step.of_100_*:On/Step.of_three_*:*small_set_of_one
 small_kernels='-*Large'
 asan_kernels='-*Large:*InEveryOrder:*AtMostTwice*:*MoreSamplesThan*'
 tsan_kernels="$asan_kernels:*FromAnyAddress:*AroundEveryEdge:*GradientOf*:*EveryNaN*:*ExactOnSmall*"
+# Where tests/interop/setup.sh was run, PyTorch is there; elsewhere the user's Python may have it.
+python=build/interop/bin/python
+[[ -x $python ]] || python=${PYTHON:-python3}
 # The kernel runner takes half a minute for the largest set, and longer as a newer GPU.
 but_largest='-*CourseTrain.large/cuda*'
 cuda_train='*/cuda*' # the CPU's tests have been run by then
@@ -32,6 +35,8 @@ programs() {
     run "cli_tests" 0 300 "$build/tests/cli_tests"
     [[ $selection == quick ]] || run "kernel_tests on gpuhost, ASan+UBSan" 0 300 \
         "$build-asan/tests/kernel_tests_gpuhost" --gtest_filter="$asan_kernels"
+    [[ $selection == quick ]] || run "readers on the fuzzing corpus, ASan+UBSan" 0 120 \
+        "$build-asan/tests/fuzz_replay" tests/fuzz/corpus
 }
 kernels() {
     local order
@@ -49,6 +54,20 @@ kernels() {
         "$build-tsan/tests/kernel_tests_gpuhost" --gtest_filter="$tsan_kernels"
 }
 
+# What shows the same in float and in double is run in float alone: whether the runner sees defects,
+# whether files survive kills, whether slices fit any number of ranks.
+whatever_the_type() {
+    local np
+    run "planted defects are caught" 0 300 tests/gpuhost/planted.sh
+    run "SIGKILL at 50 moments" 0 300 tests/kill_and_resume.sh ./main 50
+    run "places that docs/ names" 0 60 tests/check_docs.py
+    [[ -z ${NP:-} ]] || return 0
+    for np in 6 7 8 9 10 11 12 13 14 15 16; do
+        run "train_tests of small sizes" "$np" 300 \
+            "$build/tests/train_tests_gpuhost" --gtest_filter='*small_*-*fp32*:*3_threads*:*cuda_*'
+    done
+}
+
 plan() {
     local np order orders=(forward reverse random)
     side_by_side programs kernels
@@ -59,7 +78,8 @@ plan() {
         done
         return
     fi
-    run "planted defects are caught" 0 240 tests/gpuhost/planted.sh
+    run "files to PyTorch and NumPy and back" 0 300 "$python" tests/interop/interop.py ./main
+    [[ $build == *double* ]] || whatever_the_type
     for np in ${NP:-1 2 3 4 5}; do # each with another order of the CUDA threads, as another GPU
         order=${orders[np % 3]} capability=$((np % 2 ? 90 : 75))
         GPUHOST_ORDER=$order GPUHOST_CAPABILITY=$capability \
@@ -67,12 +87,6 @@ plan() {
             "$build/tests/train_tests_gpuhost" \
             --gtest_filter="$([[ ${NP:-$np} == 2 ]] && echo '*' || echo "$but_largest")"
     done
-    if [[ -z ${NP:-} ]]; then # small sizes at every further number of ranks
-        for np in 6 7 8 9 10 11 12 13 14 15 16; do
-            run "train_tests of small sizes" "$np" 300 \
-                "$build/tests/train_tests_gpuhost" --gtest_filter='*small_*-*fp32*:*3_threads*:*cuda_*'
-        done
-    fi
     run "train_tests on gpuhost, ASan+UBSan" "${NP:-2}" 300 \
         "$build-asan/tests/train_tests_gpuhost" --gtest_filter="$asan_train"
     run "train_tests on gpuhost, TSan" "${NP:-2}" 300 "${fixed_addresses[@]}" \
@@ -101,34 +115,31 @@ export TSAN_OPTIONS=halt_on_error=1:atexit_sleep_ms=0:suppressions=$PWD/tests/ts
 fixed_addresses=(setarch -R)
 setarch -R true 2>/dev/null || fixed_addresses=()
 
-totals=$(mktemp) # a line for each run: passed failed skipped
-log=$(mktemp)
+scratch=$(mktemp -d)
+totals=$scratch/totals # a line for each run: passed failed skipped
 child=
-cleanup() { # FILE...
+# shellcheck disable=SC2317 # traps call it
+end_children() {
     [[ -z $child ]] || kill "$child" 2>/dev/null || true
     # shellcheck disable=SC2046 # one word a job
     kill $(jobs -p) 2>/dev/null || true
-    rm -f "$log" "$@"
 }
-trap 'cleanup "$totals"' EXIT
+trap 'end_children; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 
 side_by_side() { # ROW...: functions that call run; what each prints comes in one piece
-    local i row pids=() outputs=()
+    local row pids=() i=0
     for row in "$@"; do
-        outputs+=("$(mktemp)")
         (
-            log=$(mktemp)
-            trap cleanup EXIT
+            trap end_children EXIT
             trap 'exit 130' INT TERM
             "$row"
-        ) >"${outputs[-1]}" 2>&1 &
+        ) >"$scratch/$row" 2>&1 &
         pids+=($!)
     done
-    for i in "${!pids[@]}"; do
-        wait "${pids[i]}" || count "the rest of the row, which broke off" 0 0 1 0 0 >>"${outputs[i]}" || true
-        cat "${outputs[i]}"
-        rm "${outputs[i]}"
+    for row in "$@"; do
+        wait "${pids[i++]}" || count "the rest of the row, which broke off" 0 0 1 0 0 >>"$scratch/$row" || true
+        cat "$scratch/$row"
     done
 }
 
@@ -145,7 +156,7 @@ count() { # NAME RANKS PASSED FAILED SKIPPED SECONDS: prints a line and adds to 
     ((f == 0))
 }
 
-tally() { # prints "passed failed skipped", from the log of a GoogleTest or of a script
+tally() { # prints "passed failed skipped", from $log, the log of a GoogleTest or of a script
     awk '/^\[       OK \]/                       { seen++ }
          /^\[  PASSED  \] [0-9]+ test/            { p = $4; summary = 1 }
          /^\[  FAILED  \] [0-9]+ test/            { f = $4 }
@@ -155,7 +166,7 @@ tally() { # prints "passed failed skipped", from the log of a GoogleTest or of a
 }
 
 run() { # NAME RANKS SECONDS COMMAND...: RANKS 0 means without mpirun
-    local name=$1 ranks=$2 limit=$3 start status=0 seconds p f s why=
+    local name=$1 ranks=$2 limit=$3 start status=0 seconds p f s why='' log=$scratch/log.$BASHPID
     shift 3
     ((ranks == 0)) || set -- mpirun -np "$ranks" "$@"
     start=$(date +%s%N)

@@ -116,7 +116,7 @@ SlurmctldHost=$controller
 SlurmctldPort=$port
 SlurmUser=root
 SlurmdUser=root
-AuthInfo=socket=$dir/run/munge.socket
+AuthInfo=socket=$dir/run/munge.socket,cred_expire=5
 StateSaveLocation=$dir/state
 SlurmdSpoolDir=$dir/spool.%n
 # PMIx keeps a directory a job step here, which two nodes of one machine may not share.

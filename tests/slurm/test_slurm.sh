@@ -16,9 +16,11 @@ elsewhere=$scratch/elsewhere
 passed=0 failed=0 skipped=0
 shown= # the log that was shown last
 tests=test-quick # of make, run by hw6.sh
-progress_line="^epoch +[0-9]+/1000000 "
-# A small training that compares itself with the reference, and one that nobody would wait for.
+progress_line="^epoch +[0-9]+/[0-9]+ "
+# A small training that compares itself with the reference, one of some seconds that can be told to
+# stop meanwhile (-e N is to follow), and one that nobody would wait for.
 short_training=(-s -n 32 -b 64 -e 1 --train-size 2000)
+steady_training=(-n 256 -b 256 --train-size 59900)
 endless_training=(-n 32 -b 64 -e 1000000 --train-size 2000)
 
 # ---- reporting -----------------------------------------------------------------------------------
@@ -95,14 +97,15 @@ submit() {
     [[ $job != refused ]] || cp "$scratch/sbatch.log" "$output"
 }
 
-# ends_as WHAT STATE SECONDS: the job ends in time, in this state and with this exit code.
+# ends_as WHAT STATE SECONDS: the job ends in time, in this state and with this exit code; * is any.
 ends_as() {
     local begin=$SECONDS state
     # In the background, because a signal to this script is not heard while a command runs.
     "$here/wait_job.sh" "$cluster" "$job" "$3" >"$scratch/state" &
     wait $!
     state=$(<"$scratch/state")
-    if [[ $state == "$2" ]]; then
+    # shellcheck disable=SC2053
+    if [[ $state == $2 ]]; then
         pass "$1: $state ($((SECONDS - begin)) s)"
     else
         fail "$1: expected $2 within $3 s, found $state" "$output"
@@ -141,6 +144,42 @@ says_within() {
     done
 }
 
+# trains: waits until the job has done an epoch.
+trains() {
+    says_within 60 "$progress_line" && return
+    fail "a training makes progress" "$output"
+    "$cluster/enter" scancel "$job" # the next one would wait for it
+    return 1
+}
+
+# goes_on SECONDS WHAT: the job comes back from the queue in time, and resumes.
+goes_on() {
+    if says_within "$1" "^# resume +from checkpoint-"; then
+        pass "$2"
+    else
+        fail "$2: no line says so within $1 s" "$output"
+    fi
+}
+
+# keeps_a_state WHAT
+keeps_a_state() {
+    "$project/main" inspect "$project/checkpoints/$job" >"$scratch/states" 2>&1
+    if grep -q "^  checkpoint-.* epochs and " "$scratch/states"; then
+        pass "$1"
+    else
+        fail "$1" "$scratch/states"
+    fi
+}
+
+# same_bits WHAT FILE FILE: both hold the same parameters.
+same_bits() {
+    if [[ -s $2 && $("$here/../tensors.sh" "$2") == "$("$here/../tensors.sh" "$3")" ]]; then
+        pass "$1"
+    else
+        fail "$1: the tensors of $2 and $3 differ" "$output"
+    fi
+}
+
 # process_of_rank RANK: its number, in the present job.
 process_of_rank() {
     local pid
@@ -177,6 +216,15 @@ test_by_hand() {
         fail "hw6.sh by hand, from another directory: exit code $?" "$output"
     fi
     says "its parameters match the reference's" "^CHECK PASSED"
+}
+
+# What test_warned_job compares with.
+train_undisturbed() {
+    undisturbed=$scratch/undisturbed.safetensors
+    output=$scratch/undisturbed.out
+    NP=4 TESTS='' timeout 600 "$project/hw6.sh" "${steady_training[@]}" -e 10 \
+        --save "$undisturbed" >"$output" 2>&1 &
+    wait $! || fail "a training that nobody disturbs: exit code $?" "$output"
 }
 
 # ---- one node ------------------------------------------------------------------------------------
@@ -233,6 +281,42 @@ test_bad_number_of_ranks() {
     says "it says how to do it" "say for example NP=3"
 }
 
+test_warned_job() {
+    # Any target of make does for the tests; this one is quick and says something.
+    TESTS=help submit "$project" hw6.sh "${steady_training[@]}" -e 10 --checkpoint-every 2 \
+        --save "$scratch/warned.safetensors"
+    trains || return
+    "$cluster/enter" scancel --batch --signal=USR1 "$job"
+    ends_as "a job that is warned while it trains" "COMPLETED 0:0" 120
+    says_once "it stopped after its step" "^# stopped by a signal after epoch [0-9]+, step "
+    says_once "it put itself back into the queue" "^# hw6.sh: .* job $job is queued again"
+    says_once "started again, it went on from there" "^# resume +from checkpoint-"
+    says_once "its tests ran the first time alone" "^ +make test-slurm "
+    same_bits "it ended in the bits of a training that nobody disturbed" \
+        "$undisturbed" "$scratch/warned.safetensors"
+}
+
+# With hw6.sh's own two minutes of warning, and with Slurm's half a minute between looks at the
+# clock, a job of three minutes is warned in its second half minute.
+test_time_limit() {
+    TESTS='' submit "$project" --time=3 hw6.sh "${endless_training[@]}"
+    goes_on 110 "a job that Slurm warns, for its time is nearly over, goes on in another"
+    says_once "it stopped after its step" "^# stopped by a signal after epoch [0-9]+, step "
+    "$cluster/enter" scancel "$job"
+    ends_as "scancel after that" "CANCELLED *" 15
+    keeps_a_state "a state of it is kept"
+}
+
+# What trains nothing, or on its own terms, would refuse the flags that keep a state.
+test_commands_that_keep_no_state() {
+    local command
+    for command in "inspect data" "evaluate --load $undisturbed" "-g 4"; do
+        # shellcheck disable=SC2086 # it is several words
+        TESTS='' submit "$project" hw6.sh $command
+        ends_as "sbatch hw6.sh ${command%% /*}" "COMPLETED 0:0" 60
+    done
+}
+
 test_failing_test() {
     truncate --size=-1 "$project/data/t10k-labels-idx1-ubyte.gz"
     NP=2 TESTS=$tests submit "$project" hw6.sh "${short_training[@]}"
@@ -259,23 +343,28 @@ test_bad_flag_across_nodes() {
 }
 
 test_killed_rank() {
-    TESTS='' submit "$project" --nodes=4 hw6.sh "${endless_training[@]}"
-    if ! says_within 60 "$progress_line"; then
-        fail "a long training makes progress" "$output"
-        return
-    fi
+    # The folder is the user's here, who did not think of --resume.
+    TESTS='' submit "$project" --nodes=4 hw6.sh "${steady_training[@]}" -e 5 \
+        --checkpoint "$scratch/mine"
+    trains || return
     kill -KILL "$(process_of_rank 2)"
     ends_as "a rank on another node, killed while it trains" "FAILED 137:0" 15
     says "the output names the rank, its node and the signal" "rank 2 .* node3 exited on signal 9"
     nothing_is_left "no process of it is left"
+    "$cluster/enter" scontrol requeue "$job"
+    ends_as "that job, put back into the queue by hand" "COMPLETED 0:0" 120
+    says_once "it went on from its state" "^# resume +from checkpoint-"
 }
 
 test_cancelled_job() {
     TESTS='' submit "$project" --nodes=4 hw6.sh "${endless_training[@]}"
-    says_within 60 "$progress_line" || fail "a long training makes progress" "$output"
+    trains || return
+    "$cluster/enter" scontrol requeue "$job"
+    goes_on 60 "a job that was put back into the queue while it trained goes on from its state"
     "$cluster/enter" scancel "$job"
-    ends_as "scancel while it trains" "CANCELLED 0:15" 15
+    ends_as "scancel while it trains" "CANCELLED *" 15
     nothing_is_left "no process of it is left"
+    keeps_a_state "a state of it is kept"
 }
 
 # ---- main ----------------------------------------------------------------------------------------
@@ -300,7 +389,8 @@ networks_are_allowed() {
 # The objects come along with their times, so that little is compiled again.
 copy_the_project() {
     mkdir "$project" "$elsewhere"
-    tar -C "$source_tree" --exclude=./.git --create . | tar -C "$project" --extract
+    tar -C "$source_tree" --exclude=./.git --exclude=./checkpoints --create . |
+        tar -C "$project" --extract
 }
 
 test_one_node() {
@@ -311,6 +401,9 @@ test_one_node() {
         test_script_from_standard_input
         test_outside_of_the_project
         test_gpus_asked_for_on_a_node_without_drivers
+        test_warned_job
+        test_time_limit
+        test_commands_that_keep_no_state
         test_tests_from_elsewhere
         test_failing_test
     fi
@@ -335,6 +428,7 @@ elif ! (cd "$source_tree" && ./setup.sh slurm); then
 else
     copy_the_project
     test_by_hand
+    train_undisturbed
     if networks_are_allowed; then
         test_four_nodes
     else

@@ -14,7 +14,7 @@ while ((SECONDS < end)); do
     if [[ $record =~ JobState=([A-Z_]+) ]]; then
         state=${BASH_REMATCH[1]}
         case $state in
-        PENDING | CONFIGURING | RUNNING | COMPLETING | SUSPENDED | STOPPED) ;;
+        PENDING | CONFIGURING | RUNNING | COMPLETING | SUSPENDED | STOPPED | REQUEUED) ;;
         *)
             [[ $record =~ \ ExitCode=([0-9:]+) ]]
             echo "$state ${BASH_REMATCH[1]}"
