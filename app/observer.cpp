@@ -1,6 +1,8 @@
 // observer.cpp: each epoch's evaluation, its line, its log, its checkpoint.
 #include "app/observer.h"
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 RunFiles::RunFiles(const Options& options, CheckpointFolder* folder, bool is_root,
@@ -53,6 +55,14 @@ bool RunObserver::stops() {
 Model RunObserver::model(const TrainingState& state) {
     Model model{network_.parameters(), facts_};
     model.facts.state = state;
+    // Said by all ranks together: a file of such a model is refused on rank 0 alone, and the others
+    // would wait for it.
+    const auto finite = [](nn_real value) { return std::isfinite(value); };
+    if (!comm_.all(std::isfinite(state.loss) &&
+                   std::ranges::all_of(model.parameters.values, finite)))
+        throw Diverged("training diverged: a parameter is not finite after epoch " +
+                       std::to_string(state.epoch) + ", step " + std::to_string(state.step) +
+                       "; use a smaller learning rate (-l)");
     if (comm_.is_root()) model.facts.history = to_json(history_);
     return model;
 }

@@ -39,7 +39,8 @@ class RunObserver : public TrainingObserver {
     bool may_stop() const override { return !options_.checkpoint.empty(); }
     bool stops() override;
 
-    /// The network as it stands, for a file; facts.state is `state`. Collective.
+    /// The network as it stands, for a file; facts.state is `state`. Collective. Throws Diverged,
+    /// on every rank, where it is not finite.
     Model model(const TrainingState& state);
     /// A checkpoint. Collective. Throws InputError on every rank where the file cannot be made.
     void keep(const TrainingState& state);

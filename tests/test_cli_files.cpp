@@ -137,6 +137,17 @@ TEST(Checkpoint, EverySoManyEpochsAndAtTheEnd) {
                                         "checkpoint-000005-000000000.safetensors"}));
 }
 
+TEST(Checkpoint, OfATrainingThatDivergedInItsLastStepEndsEveryRank) {
+    for (const char* keeps : {" --checkpoint ", " --save "}) {
+        const fs::path target = scratch("diverged" + std::to_string(std::string(keeps).size()));
+        const Result result =
+            run_main(small_set() + " -n 8 -b 600 -e 1 -l 3e38" + keeps + target.string(), 3);
+        EXPECT_EQ(result.code, 1) << result.err;
+        EXPECT_TRUE(is_one_line_of_main(result.err));
+        EXPECT_TRUE(says(result.err, "diverged"));
+    }
+}
+
 TEST(Resume, EndsInTheBitsOfAnUninterruptedRun) {
     for (int ranks : {0, 3}) {
         const std::string n = std::to_string(ranks);
