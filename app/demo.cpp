@@ -42,7 +42,7 @@ class Iterations : public TrainingObserver {
     void on_step(int, int, int, double) override {}
     void on_epoch(int epoch, double loss) override {
         const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-        history.push_back({epoch + 1, loss, 0, 3 * (epoch + 1) / seconds, seconds});
+        history.push_back({epoch + 1, loss, std::nan(""), 3 * (epoch + 1) / seconds, seconds});
         csv_.write_epoch(history.back(), 1);
         jsonl_.write_epoch(history.back(), 1);
         if (prints_ && (epoch + 1) % every == 0)

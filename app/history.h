@@ -6,7 +6,7 @@
 struct EpochRow {
     int epoch = 0;        ///< from 1
     double loss = 0;      ///< on the training set, with the penalty
-    double accuracy = 0;  ///< of the held-out images, or the test set's: 0 to 1
+    double accuracy = 0;  ///< of the held-out samples, or the test set: 0 to 1; NaN: no classes
     double images_per_second = 0;
     double seconds = 0;  ///< since the run began
 };

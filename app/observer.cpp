@@ -32,7 +32,8 @@ void RunObserver::on_step(int epoch, int step, int steps, double loss) {
 void RunObserver::on_epoch(int epoch, double loss) {
     progress_.epoch_ends();
     const Evaluation seen = network_.evaluate(sets_.judge());
-    const EpochRow row = progress_.row_of(epoch + 1, loss, seen.accuracy);
+    const double accuracy = sets_.has_classes ? seen.accuracy : std::nan("");
+    const EpochRow row = progress_.row_of(epoch + 1, loss, accuracy);
     history_.push_back(row);
     const auto batch = static_cast<std::size_t>(options_.training.batch);
     const int steps = static_cast<int>((sets_.train_count + batch - 1) / batch);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <zlib.h>
 
+#include <cmath>
 #include <csignal>
 #include <nlohmann/json.hpp>
 
@@ -79,8 +80,12 @@ std::string to_json(const History& history) {
 History history_from(const std::string& json) {
     try {
         History history;
-        for (const auto& row : nlohmann::json::parse(json))
-            history.push_back({row.at(0), row.at(1), row.at(2), row.at(3), row.at(4)});
+        for (const auto& row : nlohmann::json::parse(json)) {
+            const auto& accuracy = row.at(2);  // JSON writes NaN as null
+            history.push_back({row.at(0), row.at(1),
+                               accuracy.is_null() ? std::nan("") : accuracy.get<double>(),
+                               row.at(3), row.at(4)});
+        }
         return history;
     } catch (const nlohmann::json::exception&) {
         return {};

@@ -410,6 +410,27 @@ TEST(Table, OfClassesIsLearned) {
     EXPECT_EQ(number_behind("# training accuracy ", result.out), 100) << result.out;
 }
 
+TEST(Table, OfNumbersHasNoAccuracyInItsLogAlsoAfterAResume) {
+    const fs::path table = scratch("plain.csv"), log = scratch("plain.log"),
+                   plot = scratch("plain.svg");
+    std::ofstream(table) << "0,0.5\n1,0.25\n0.5,0.3\n";
+    const std::string flags = "--csv-data " + table.string() +
+                              " --output sigmoid --loss mse -n 2 -b 3 --csv " + log.string() +
+                              " --plot " + plot.string() + " --resume --checkpoint " +
+                              scratch("plain").string();
+    ASSERT_TRUE(succeeded(run_main(flags + " -e 2")));
+    ASSERT_TRUE(succeeded(run_main(flags + " -e 4")));
+    const std::vector<std::string> lines = lines_of(read_text(log));
+    ASSERT_EQ(lines.size(), 5u);
+    for (std::size_t e = 1; e <= 4; ++e) {
+        int epoch = 0;
+        char behind = 0;
+        EXPECT_EQ(std::sscanf(lines[e].c_str(), "%d,1,%*[^,],,%c", &epoch, &behind), 2) << lines[e];
+    }
+    // All four epochs are in the curve, those from before the resume too.
+    EXPECT_TRUE(says(read_text(plot), "epoch 1"));
+}
+
 TEST(Table, OfNumbersIsFittedOnBothDevices) {
     const fs::path table = scratch("numbers.csv");
     std::ofstream file(table);
