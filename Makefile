@@ -27,8 +27,9 @@ GPU_FILES     = gpu_func gpu_head gpu_gemm $(if $(filter float,$(REAL)),gpu_bf16
 CUDA_FILES    = $(GPU_FILES) gpu_cublas
 RUNNER_FILES := gpuhost gpuhost_runtime
 KERNEL_TESTS := test_kernels test_kernels_gemm test_kernels_head test_gpu_ladder
-TRAIN_TESTS  := test_train counted_new
-CLI_TESTS    := test_cli test_cli_files
+TRAIN_TESTS  := test_train test_train_objectives test_train_devices counted_new
+CLI_TESTS    := test_cli test_cli_refusals test_cli_files test_cli_gpuhost
+RUNNER_TESTS := test_threads test_undefined test_runtime test_replica
 UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS),\
                   $(patsubst tests/%.cpp,%,$(wildcard tests/test_*.cpp)))
 
@@ -325,7 +326,7 @@ $(B)/tests/fuzzer: $(FUZZED:%=$(B)/%.o) $(B)/tests/fuzz/fuzzer.o
 $(B)/tests/cli_tests: $(CLI_TESTS:%=$(B)/tests/%.o)
 	$(call link,-lgtest -lgtest_main)
 $(B)/tests/kernel_tests_gpuhost: $(KERNEL_TESTS:%=$(B)/gpuhost/tests/%.o) \
-        $(addprefix $(B)/gpuhost/,tests/gpuhost/test_gpuhost.o tests/gpuhost/test_replica.o bench/gpu_ladder.o) $(OBJECTS) $(GPU_gpuhost)
+        $(RUNNER_TESTS:%=$(B)/gpuhost/tests/gpuhost/%.o) $(B)/gpuhost/bench/gpu_ladder.o $(OBJECTS) $(GPU_gpuhost)
 	$(call link,-lgtest -lgtest_main $(LIBS_gpuhost))
 $(B)/tests/kernel_tests_cuda: $(KERNEL_TESTS:%=$(B)/cuda/tests/%.o) $(B)/cuda/bench/gpu_ladder.o \
         $(OBJECTS) $(GPU_cuda)

@@ -1,10 +1,12 @@
-// test_cli.cpp: training from the command line: its flags, its text, its refusals, its failures.
+// test_cli.cpp: training from the command line: its help, its flags and its text.
+//
+// Each flag shows in what the program prints or learns; comparison and grading modes are run as the
+// course does; on a terminal and in a file the text is what each can show.
 #include "tests/cli_fixture.h"
 
 namespace {
 
-// ---- --help and --version
-// ------------------------------------------------------------------------
+// ---- --help and --version -----------------------------------------------------------------------
 
 /// What a manual's page says of one flag: its line and the text under it, in one line.
 std::string entry_of(const std::string& line, const std::string& help) {
@@ -116,8 +118,7 @@ TEST(Version, IsPrintedOnceByThreeRanks) {
         << version.out;
 }
 
-// ---- what each flag does
-// -------------------------------------------------------------------------
+// ---- what each flag does ------------------------------------------------------------------------
 
 TEST(Flags, ShortAndLongNamesMeanTheSame) {
     const Result brief = run_main(small_set() + " -n 12,5 -b 40 -e 3 -l 0.5 -r 0.001 -p 7 -s");
@@ -342,8 +343,7 @@ TEST(Footer, TellsAccuracyTimesAndThatTheRanksAgree) {
                                                   : "# ranks agree: all hold the same bits");
 }
 
-// ---- comparison and grading
-// ----------------------------------------------------------------------
+// ---- comparison and grading ---------------------------------------------------------------------
 
 TEST(Compare, PassesAtOneTwoAndThreeRanks) {
     for (int ranks : {0, 1, 2, 3}) {
@@ -416,251 +416,7 @@ TEST(Grade, FourJudgesTheGemmOnce) {
     }
 }
 
-// ---- refusals
-// ------------------------------------------------------------------------------------
-
-/// At three ranks the line is still one, and every rank's own exit code is 2.
-void expect_refused_by_all(const std::string& flags, const std::string& named) {
-    const Result result = run("mpirun -np 3 sh -c './main " + flags + "; echo rc $?'");
-    EXPECT_TRUE(refused(result, 0, "rc 2\nrc 2\nrc 2\n", named)) << "3 ranks, ./main " << flags;
-}
-
-/// A run that is over at once, should the program take the bad flag beside it.
-std::string short_run() { return first_images(10, 10) + " "; }
-
-TEST(Refusals, GradingModesWithOtherFlagsOrTooFewImages) {
-    EXPECT_TRUE(refused(run_main("-g 4 --device cpu"), 2, "", "--device"));
-    EXPECT_TRUE(refused(run_main(small_set() + " -g 1"), 2, "", "at least 6000 training images"));
-}
-
-TEST(Refusals, TextThatIsNoWholeNumberInRange) {
-    const struct {
-        const char *flag, *name;
-        std::vector<std::string> outside;
-    } flags[] = {
-        {"-b", "--batch", {"0", "2147483648"}},
-        {"-e", "--epochs", {"0", "1000001"}},
-        {"-p", "--print-every", {"2147483648"}},
-        {"-g", "--grade", {"0", "5"}},
-        {"--train-size", "--train-size", {"4294967296"}},
-        {"--seed", "--seed", {"18446744073709551616"}},
-        {"--threads", "--threads", {"1025"}},
-    };
-    for (const auto& flag : flags) {
-        std::vector<std::string> bad = {"x",   "3x",  "0x3", "03", "2.5", "1e1",
-                                        "nan", "inf", "-1",  "+3", "''",  "' 3'"};
-        bad.insert(bad.end(), flag.outside.begin(), flag.outside.end());
-        for (const std::string& text : bad)
-            expect_refused(short_run() + flag.flag + " " + text, flag.name);
-    }
-}
-
-TEST(Refusals, TextThatIsNoNumberInRange) {
-    const struct {
-        const char *flag, *name;
-    } flags[] = {{"-l", "--learning-rate"},
-                 {"--lr-decay", "--lr-decay"},
-                 {"-r", "--reg"},
-                 {"--init-scale", "--init-scale"}};
-    for (const auto& flag : flags)
-        for (const char* text : {"x", "1.5x", "0x1p2", "1,5", "nan", "-nan", "inf", "-inf", "-0.5",
-                                 "1e39", "1e999", "''"})
-            expect_refused(short_run() + flag.flag + " " + text, flag.name);
-}
-
-TEST(Refusals, HiddenSizesThatAreNoListOfSizes) {
-    for (const char* text : {"''", "x", "1,,2", "1,", ",1", "'1 2'", "'1;2'", "0", "8,0", "-1",
-                             "0x10", "010", "2.5", "1e3", "nan", "1048577", "99999999999999999999"})
-        expect_refused(short_run() + "-n " + text, "-n");
-}
-
-TEST(Refusals, FlagsThatAreUnknownOrGivenWrongly) {
-    const struct {
-        const char *flags, *named;
-    } cases[] = {{"--bogus", "--bogus"},
-                 {"-z", "-z"},
-                 {"--batches 3", "--batches"},
-                 {"extra", "extra"},
-                 {"''", "argument"},
-                 {"-b 8 9", "9"},
-                 {"-b 8 -b 9", "--batch"},
-                 {"-b", "--batch"},
-                 {"--seed", "--seed"},
-                 {"--device gpu", "--device"},
-                 {"--device CPU", "--device"},
-                 {"--scatter never", "--scatter"},
-                 {"--threads", "--threads"},
-                 {"--gemm fp64", "--gemm"},
-                 {"--gemm FP32", "--gemm"},
-                 {"--gemm", "--gemm"},
-                 {"--allreduce nccl", "--allreduce"},
-                 {"--allreduce ''", "--allreduce"},
-                 {"--shuffle --no-shuffle", "--shuffle"},
-                 {"--csv ''", "--csv"},
-                 {"--compare=3", "--compare"},
-                 {"--raw-pixels=2", "--raw-pixels"},
-                 {"--no-shuffle=7", "--no-shuffle"},
-                 {"--version=3", "--version"},
-                 {"--output tanh", "--output"},
-                 {"--loss mae", "--loss"},
-                 {"--init zeros", "--init"},
-                 {"--init xavier --init-scale 1", "--init-scale"},
-                 {"--init uniform --seed 4294967296", "--seed"},
-                 {"--resume", "--checkpoint"},
-                 {"--checkpoint-every 2", "--checkpoint"},
-                 {"--checkpoint ''", "--checkpoint"},
-                 {"--save ''", "--save"},
-                 {"--load ''", "--load"},
-                 {"--jsonl ''", "--jsonl"},
-                 {"--plot ''", "--plot"},
-                 {"--plot curve.gif", "curve.gif"},
-                 {"--report ''", "--report"},
-                 {"--target-columns 2", "--csv-data"},
-                 {"--csv-data table.csv", "--data"},
-                 {"--load file -n 8", "-n"}};
-    for (const auto& c : cases) expect_refused(short_run() + c.flags, c.named);
-}
-
-TEST(Refusals, WhatAGradingModeFixesBesideIt) {
-    for (const char* fixed :
-         {"-n 8", "-b 8", "-e 1", "-l 1", "--lr-decay 1", "-r 0", "--init-scale 1",
-          "--train-size 5", "--shuffle", "--no-shuffle", "--raw-pixels", "--loss mse",
-          "--output sigmoid", "--init xavier", "--csv-data x", "--load x"})
-        expect_refused(short_run() + "-g 3 " + fixed, "--grade");
-}
-
-TEST(Refusals, InputThatCannotBeUsed) {
-    const fs::path empty = scratch("empty"), torn = scratch("torn");
-    fs::create_directory(empty);
-    const std::string whole = first_images(20, 10).substr(std::string("--data ").size());
-    fs::copy(whole, torn);
-    fs::resize_file(torn / "train-images-idx3-ubyte", 100);
-    expect_refused("--data nowhere", "nowhere");
-    expect_refused("--data Makefile", "Makefile");
-    expect_refused("--data " + empty.string(), empty.string());
-    expect_refused("--data " + torn.string(), "train-images-idx3-ubyte");
-    expect_refused(short_run() + "--train-size 11", "--train-size");
-    expect_refused(short_run() + "-n 1048576,1048576", "-n");
-    expect_refused(short_run() + "-e 1 --csv nowhere/epochs.csv", "nowhere/epochs.csv");
-    expect_refused(short_run() + "-e 1 --csv " + empty.string(), empty.string());
-}
-
-TEST(Refusals, AreOneLineAndExitCodeTwoOnEachOfThreeRanks) {
-    expect_refused_by_all("--bogus", "--bogus");
-    expect_refused_by_all("-b 0", "--batch");
-    expect_refused_by_all("-n 1,,2", "-n");
-    expect_refused_by_all("-g 3 -b 8", "--grade");
-    expect_refused_by_all("--data nowhere", "nowhere");
-    expect_refused_by_all(short_run() + "--train-size 11", "--train-size");
-    expect_refused_by_all(short_run() + "-n 1048576,1048576", "-n");
-    expect_refused_by_all(short_run() + "-e 1 --csv nowhere/epochs.csv", "nowhere/epochs.csv");
-    EXPECT_EQ(run_main("--bogus", 3).code, 2) << "mpirun's own exit code";
-}
-
-TEST(Refusals, DeviceCudaWithoutAGpu) {
-    if (run_main(short_run() + "-e 1").out.find("no device") == std::string::npos)
-        GTEST_SKIP() << "there is a GPU here";
-    expect_refused(short_run() + "--device cuda", "--device cuda");
-    expect_refused_by_all(short_run() + "--device cuda", "--device cuda");
-}
-
-TEST(Refusals, Bf16x3WhereItCannotBe) {
-    const std::string flags = short_run() + "-e 1 --device cpu --gemm bf16x3";
-    if (is_float() && run_main(flags).code == 0) GTEST_SKIP() << "there are bf16 tiles here";
-    expect_refused(flags, "--gemm bf16x3");
-    expect_refused(flags, is_float() ? "AMX" : "double");
-    expect_refused_by_all(flags, "--gemm bf16x3");
-}
-
-TEST(Refusals, CudaAwareWithoutAnMpiThatIs) {
-    if (run("ompi_info --parsable --all").out.find("cuda_support:value:true") != std::string::npos)
-        GTEST_SKIP() << "this MPI is CUDA-aware";
-    expect_refused(short_run() + "--cuda-aware", "--cuda-aware");
-    expect_refused_by_all(short_run() + "--cuda-aware", "--cuda-aware");
-}
-
-// ---- failures
-// ------------------------------------------------------------------------------------
-
-TEST(Failures, TrainingThatDivergesSaysSo) {
-    for (int ranks : {0, 3}) {
-        const Result result = run_main(small_set() + " -n 8 -e 2 -l 1e30", ranks);
-        EXPECT_EQ(result.code, 1) << ranks << " ranks";
-        EXPECT_TRUE(is_one_line_of_main(result.err)) << ranks << " ranks";
-        EXPECT_TRUE(says(result.err, "diverged"));
-        EXPECT_TRUE(says(result.err, "-l"));
-        EXPECT_EQ(lines_with("epoch ", result.out).size(), 0u) << result.out;
-    }
-}
-
-TEST(Failures, AFullDiskUnderTheCsvFileEndsTheRun) {
-    for (int ranks : {0, 2}) {
-        const Result result = run_main(small_set() + " -n 8 -e 2 --csv /dev/full", ranks);
-        EXPECT_EQ(result.code, 3) << ranks << " ranks";
-        EXPECT_TRUE(is_one_line_of_main(result.err)) << ranks << " ranks";
-        for (const char* part : {"rank 0", "--csv", "No space left on device"})
-            EXPECT_TRUE(says(result.err, part));
-    }
-}
-
-TEST(Failures, TooLittleMemoryEndsEveryRank) {
-    const std::string limited = "ulimit -v 3000000; ";  // KiB; the network alone takes 3.3 GB
-    for (const char* allreduce : {"mpi", "shared"}) {
-        const Result result =
-            run(limited + on_ranks(2, first_images(10, 10) + " --device cpu -e 1 -n 1048576" +
-                                          " --allreduce " + allreduce));
-        EXPECT_EQ(result.code, 3) << result.err;
-        EXPECT_TRUE(says(result.err, "main: rank "));
-        EXPECT_TRUE(says(result.err, "out of memory"));
-    }
-}
-
-/// As in a container, whose /dev/shm is small: Open MPI itself finds its room there, the parameters
-/// and gradients do not.
-TEST(Failures, TooLittleSharedMemoryIsNoHang) {
-    const auto with_little = [](const std::string& command) {
-        return run("unshare -m sh -c 'mount -t tmpfs -o size=10m tmpfs /dev/shm && " + command +
-                   "'");
-    };
-    if (with_little("true").code != 0) GTEST_SKIP() << "/dev/shm cannot be made small here";
-    const std::string flags = small_set() + " --device cpu -n 3000 -b 300 -e 1 --allreduce ";
-    const Result automatic = with_little(on_ranks(2, flags + "auto"));
-    EXPECT_TRUE(succeeded(automatic));
-    EXPECT_TRUE(says(automatic.out, "added up by MPI_Allreduce"));
-    const Result shared = with_little(on_ranks(2, flags + "shared"));
-    EXPECT_EQ(shared.code, 2);
-    EXPECT_TRUE(says(shared.err, "/dev/shm"));
-}
-
-TEST(Failures, MoreThreadsThanTheSystemGivesEndEveryRank) {
-    const std::string limited = "ulimit -v 3000000; ";  // KiB; the stacks alone take 8 GB
-    for (int ranks : {0, 2}) {
-        const Result result = run(limited + on_ranks(ranks, short_run() + "--device cpu -e 1 "
-                                                                          "--threads 1024"));
-        EXPECT_EQ(result.code, 3) << ranks << " ranks";
-        for (const char* part : {"main: rank ", "1024 threads", "--threads"})
-            EXPECT_TRUE(says(result.err, part));
-    }
-}
-
-TEST(Failures, AKilledRankEndsTheOthers) {
-    const fs::path pids = scratch("pids");
-    Process process("mpirun -np 3 sh -c 'echo $$ >>" + pids.string() + "; exec ./main " +
-                    small_set() + " -n 8 -e 1000000'");
-    ASSERT_TRUE(process.prints("epoch ")) << "training has not begun";
-    std::vector<pid_t> ranks;
-    for (const std::string& line : lines_of(read_text(pids))) ranks.push_back(std::stoi(line));
-    ASSERT_EQ(ranks.size(), 3u);
-    ASSERT_EQ(kill(ranks[1], SIGKILL), 0);
-    EXPECT_NE(process.finish(10).code, 0);
-    for (pid_t rank : ranks) {
-        for (int i = 0; i < 300 && kill(rank, 0) == 0; ++i) pause(10);
-        EXPECT_NE(kill(rank, 0), 0) << "process " << rank << " goes on without mpirun";
-    }
-}
-
-// ---- terminal and file
-// ---------------------------------------------------------------------------
+// ---- terminal and file --------------------------------------------------------------------------
 
 /// Runs the command on a pseudo-terminal and returns what the terminal saw.
 std::string on_terminal(const std::string& command) {
@@ -698,141 +454,6 @@ TEST(Output, OnATerminalIsRedrawnInOneLine) {
                     << "' follows what already stands in the line";
             EXPECT_EQ(drawn, 3) << word << "in " << progress;
         }
-    }
-}
-
-// ---- the whole program with its CUDA kernels on the CPU
-// ------------------------------------------
-
-TEST(Gpuhost, LearnsWhatTheCpuLearns) {
-    const std::string flags = tiny_set() + " -n 12 -b 20 -e 3 --device ";
-    const Result kernels = run_gpuhost(2, flags + "cuda"), cpu = run_gpuhost(2, flags + "cpu");
-    ASSERT_TRUE(succeeded(kernels));
-    ASSERT_TRUE(succeeded(cpu));
-    EXPECT_TRUE(says(lines_with("# rank 1 ", kernels.out).at(0), "gpuhost"));
-    EXPECT_TRUE(says(lines_with("# rank 1 ", cpu.out).at(0), "CPU ("));
-    const std::vector<Epoch> ours = epochs_of(kernels), theirs = epochs_of(cpu);
-    ASSERT_EQ(ours.size(), 3u);
-    ASSERT_EQ(theirs.size(), 3u);
-    for (std::size_t i = 0; i < 3; ++i) {
-        EXPECT_NEAR(ours[i].loss, theirs[i].loss, 1e-4) << "epoch " << i + 1;
-        EXPECT_NEAR(ours[i].accuracy, theirs[i].accuracy, 2) << "one of 50 images is 2 %";
-    }
-}
-
-TEST(Gpuhost, ComparePassesAtOneTwoAndThreeRanks) {
-    for (int ranks : {1, 2, 3}) {
-        const Result result =
-            run_gpuhost(ranks, tiny_set() + " -s -n 9,7 -b 32 -e 1 --device cuda");
-        EXPECT_TRUE(check_passed(result)) << ranks << " ranks";
-        EXPECT_EQ(lines_with("# W3 ", result.out).size(), 1u) << ranks << " ranks";
-    }
-}
-
-TEST(Gpuhost, ServesMoreRanksThanGpus) {
-    const Result result = run_gpuhost(3, tiny_set() + " -s -n 9 -b 32 -e 1", "GPUHOST_DEVICES=2");
-    EXPECT_TRUE(check_passed(result));
-    EXPECT_TRUE(says(result.out, "2 devices\n"));
-    for (const char* rank : {"# rank 0 ", "# rank 1 ", "# rank 2 "})
-        EXPECT_TRUE(says(lines_with(rank, result.out).at(0), "gpuhost"));
-}
-
-TEST(Gpuhost, WithoutAGpuAutoTakesTheCpuAndCudaIsRefused) {
-    const std::string none = "GPUHOST_DEVICES=0";
-    const Result automatic = run_gpuhost(2, tiny_set() + " -n 9 -e 1", none);
-    EXPECT_TRUE(succeeded(automatic));
-    for (const char* rank : {"# rank 0 ", "# rank 1 "})
-        EXPECT_TRUE(says(lines_with(rank, automatic.out).at(0), "CPU ("));
-    const Result cuda = run_gpuhost(2, tiny_set() + " -n 9 -e 1 --device cuda", none);
-    EXPECT_EQ(cuda.code, 2);
-    EXPECT_EQ(cuda.out, "");
-    EXPECT_TRUE(is_one_line_of_main(cuda.err));
-    EXPECT_TRUE(says(cuda.err, "--device cuda"));
-}
-
-TEST(Gpuhost, RanksOfWhichOneHasNoGpuAllTakeTheCpu) {
-    const fs::path program =
-        fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "main_gpuhost";
-    const Result mixed =
-        run(on_ranks(2, "",
-                     "sh -c 'GPUHOST_DEVICES=$OMPI_COMM_WORLD_RANK exec " + program.string() + " " +
-                         tiny_set() + " -s -n 9 -b 32 -e 1'"));
-    EXPECT_TRUE(check_passed(mixed));
-    for (const char* rank : {"# rank 0 ", "# rank 1 "})
-        EXPECT_TRUE(says(lines_with(rank, mixed.out).at(0), "CPU ("));
-}
-
-TEST(Gpuhost, GpusShareNoMemory) {
-    const std::string flags = tiny_set() + " -n 9 -b 30 -e 1 --device cuda";
-    const Result automatic = run_gpuhost(2, flags);
-    EXPECT_TRUE(succeeded(automatic));
-    EXPECT_TRUE(says(automatic.out, "added up by MPI_Allreduce\n"));
-    const Result shared = run_gpuhost(0, flags + " --allreduce shared");
-    EXPECT_EQ(shared.code, 2);
-    EXPECT_EQ(shared.out, "");
-    EXPECT_TRUE(is_one_line_of_main(shared.err));
-    EXPECT_TRUE(says(shared.err, "--allreduce shared"));
-}
-
-TEST(Gpuhost, GemmAutoIsBf16x3WhereTheGpuHasItAndSlicesAreLargeEnough) {
-    const std::string flags = tiny_set() + " -n 9 -e 1 --device cuda";
-    const char* const plain = is_float() ? " (gemm fp32)\n" : " (gemm fp64)\n";
-    const char* const best = is_float() ? " (gemm bf16x3)\n" : plain;
-    const struct {
-        const char *flags, *capability, *told;
-    } cases[] = {{" -b 32", "80", best},
-                 {" -b 31", "80", plain},
-                 {" -b 32", "75", plain},
-                 {" -b 32 --gemm fp32", "80", plain}};
-    for (const auto& c : cases) {
-        const Result told =
-            run_gpuhost(1, flags + c.flags, std::string("GPUHOST_CAPABILITY=") + c.capability);
-        EXPECT_TRUE(succeeded(told)) << c.flags;
-        EXPECT_TRUE(says(lines_with("# rank 0 ", told.out).at(0) + "\n", c.told)) << c.flags;
-    }
-}
-
-TEST(Gpuhost, Bf16x3WhereTheGpuHasItNotIsRefused) {
-    const std::string flags = tiny_set() + " -n 9 -e 1 --device cuda --gemm bf16x3";
-    const Result old = run_gpuhost(2, flags, "GPUHOST_CAPABILITY=75");
-    EXPECT_EQ(old.code, 2);
-    EXPECT_EQ(old.out, "");
-    EXPECT_TRUE(is_one_line_of_main(old.err));
-    EXPECT_TRUE(says(old.err, "--gemm bf16x3"));
-    EXPECT_TRUE(says(old.err, is_float() ? "compute capability 8.0" : "double"));
-    if (is_float()) {
-        const Result asked = run_gpuhost(2, flags + " -b 20 -s", "GPUHOST_CAPABILITY=90");
-        EXPECT_TRUE(check_passed(asked));
-        EXPECT_TRUE(says(asked.out, "(gemm bf16x3)"));
-    }
-}
-
-TEST(Gpuhost, BothWaysToScatterLearnTheSame) {
-    const std::string flags = tiny_set() + " -n 9 -b 30 -e 2 --scatter ";
-    EXPECT_EQ(learned(run_gpuhost(3, flags + "every-step")),
-              learned(run_gpuhost(3, flags + "once")));
-}
-
-TEST(Gpuhost, ASetThatDoesNotFitIsScatteredEveryStep) {
-    // The 2000 images take 1.6 MB, and as much again in the order of an epoch.
-    const std::string flags = first_images(2000, 20) + " -n 4 -b 250 -e 1 --scatter once";
-    const Result narrow = run_gpuhost(2, flags, "GPUHOST_MEMORY=2000000");
-    const Result wide = run_gpuhost(2, flags);
-    EXPECT_EQ(learned(narrow), learned(wide));
-    EXPECT_TRUE(says(wide.out, "scattered once"));
-    EXPECT_TRUE(says(narrow.out, "every step")) << "a run that does not do as it was asked says so";
-}
-
-TEST(Gpuhost, TooLittleDeviceMemoryEndsEveryRank) {
-    const Result result = run_gpuhost(2, tiny_set() + " -n 9 -e 1", "GPUHOST_MEMORY=100000");
-    EXPECT_EQ(result.code, 3);
-    EXPECT_EQ(result.out, "");
-    const std::vector<std::string> lines = lines_of(result.err);
-    ASSERT_FALSE(lines.empty());
-    for (const std::string& line : lines) {  // one from each rank that came so far
-        EXPECT_TRUE(line.starts_with("main: rank ")) << line;
-        for (const char* part : {"cudaMalloc", "out of memory", "-b"})
-            EXPECT_TRUE(says(line, part));
     }
 }
 
