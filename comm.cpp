@@ -178,6 +178,13 @@ void Comm::together(const std::function<void()>& action) const {
     if (first_failed < size_) throw InputErrorElsewhere{};
 }
 
+std::string Comm::host_name() {
+    char name[MPI_MAX_PROCESSOR_NAME];
+    int length = 0;
+    MPI_CHECK(MPI_Get_processor_name(name, &length));
+    return {name, static_cast<std::size_t>(length)};
+}
+
 bool Comm::is_cuda_aware() {
 #if defined(MPIX_CUDA_AWARE_SUPPORT)
     return MPIX_Query_cuda_support() == 1;

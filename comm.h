@@ -56,6 +56,8 @@ class Comm {
     /// that error and all others throw InputErrorElsewhere.
     void together(const std::function<void()>& action) const;
 
+    /// This machine, as MPI calls it. Not collective.
+    static std::string host_name();
     /// Whether this MPI says at run time that it takes device pointers. Not collective.
     static bool is_cuda_aware();
     /// The library's name and version, "Open MPI v4.1.4". Not collective.

@@ -230,8 +230,7 @@ Picture parse_pgm(std::span<const std::uint8_t> bytes, const std::string& name) 
     return picture;
 }
 
-// ---- from a drawing to the network's input
-// --------------------------------------------------------
+// ---- from a drawing to the network's input ------------------------------------------------------
 
 /// Ink of a whole picture: 0 where it is background.
 struct Ink {

@@ -7,7 +7,6 @@
 #include "model_file.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -52,8 +51,7 @@ struct Refusal {
 
 std::string in_quotes(std::string_view text) { return "\"" + harmless(text) + "\""; }
 
-// ---- the header
-// ----------------------------------------------------------------------------------
+// ---- the header ---------------------------------------------------------------------------------
 
 /// The header's length, by the file's first bytes, held against the file's size.
 std::uint64_t header_length(std::span<const std::uint8_t> bytes, std::uint64_t file_size,
@@ -183,8 +181,7 @@ std::vector<Tensor> read_tensors(const json& header, std::uint64_t data_size,
     return tensors;
 }
 
-// ---- from tensors to layers
-// ----------------------------------------------------------------------
+// ---- from tensors to layers ---------------------------------------------------------------------
 
 struct Layer {
     const Tensor *weight = nullptr, *bias = nullptr;
@@ -319,20 +316,7 @@ Parameters<nn_real> read_parameters(std::span<const std::uint8_t> data,
     return parameters;
 }
 
-// ---- the metadata
-// --------------------------------------------------------------------------------
-
-std::string sizes_text(const Layout& layout) {
-    std::string text;
-    for (const int size : layout.sizes()) text += (text.empty() ? "" : "-") + std::to_string(size);
-    return text;
-}
-
-/// The fewest digits that give the same number back.
-std::string exact(double value) {
-    std::array<char, 32> text;
-    return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
-}
+// ---- the metadata -------------------------------------------------------------------------------
 
 /// The file's metadata, by name. What is missing stays as it was.
 class Metadata {
@@ -432,17 +416,16 @@ ordered_json metadata_of(const Model& model) {
             {"loss", name_of(facts.objective.loss)},
             {"rows", std::to_string(facts.rows)},
             {"cols", std::to_string(facts.cols)},
-            {"pixel_scale", exact(facts.pixel_scale)},
+            {"pixel_scale", json(facts.pixel_scale).dump()},
             {"seed", std::to_string(facts.seed)},
             {"epoch", std::to_string(facts.state.epoch)},
             {"step", std::to_string(facts.state.step)},
-            {"epoch_loss", exact(facts.state.loss)},
+            {"epoch_loss", json(facts.state.loss).dump()},
             {"settings", facts.settings},
             {"history", facts.history}};
 }
 
-// ---- writing
-// -------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 
 /// The tensors' part of the header.
 void describe_tensors(const Layout& layout, ordered_json& header) {

@@ -6,6 +6,7 @@
 #pragma once
 #include <cstddef>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "rng.h"
@@ -38,6 +39,13 @@ class Layout {
     std::vector<int> sizes_;
     std::vector<std::size_t> offsets_;
 };
+
+/// "784-200-10"
+inline std::string sizes_text(const Layout& layout) {
+    std::string text;
+    for (const int size : layout.sizes()) text += (text.empty() ? "" : "-") + std::to_string(size);
+    return text;
+}
 
 /// A flat array of parameters (or of their gradient) with its layout.
 template <class Real>

@@ -17,8 +17,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// ---- a model
-// --------------------------------------------------------------------------------------
+// ---- a model ------------------------------------------------------------------------------------
 
 /// The type that the file has a tensor in. Where another program named the tensors, all types that
 /// it has. The file was parsed before, so its header is known to be right.
@@ -87,8 +86,7 @@ Finding inspect_model(const std::string& file) {
     return found_in_model(parse_model(bytes, file), bytes);
 }
 
-// ---- a folder
-// --------------------------------------------------------------------------------------
+// ---- a folder -----------------------------------------------------------------------------------
 
 /// Names of the checkpoints in it, the oldest first.
 std::vector<std::string> checkpoint_names(const fs::path& folder) {
@@ -128,8 +126,7 @@ Finding inspect_set(const fs::path& folder, const std::string& name, const std::
                         labels.filename().string());
 }
 
-// ---- either
-// ----------------------------------------------------------------------------------------
+// ---- either -------------------------------------------------------------------------------------
 
 /// Prints one finding about `file`, which is the start of its JSON object and of its text.
 void tell(const std::string& file, const char* kind, const Finding& finding, bool json,

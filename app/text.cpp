@@ -20,12 +20,6 @@ std::string formatted(const char* format, ...) {
 
 std::string one_line(const std::string& text) { return harmless(text, text.size()); }
 
-std::string sizes_text(const Layout& layout) {
-    std::string text;
-    for (const int size : layout.sizes()) text += (text.empty() ? "" : "-") + std::to_string(size);
-    return text;
-}
-
 void print(const std::string& text) {
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);

@@ -5,16 +5,11 @@
 #pragma once
 #include <string>
 
-#include "parameters.h"
-
 /// What printf would print.
 [[gnu::format(printf, 1, 2)]] std::string formatted(const char* format, ...);
 
 /// The user's words at any length, harmless in one line of a terminal (error.h).
 std::string one_line(const std::string& text);
-
-/// "784-200-10"
-std::string sizes_text(const Layout& layout);
 
 /// Prints to standard output; what comes after it on standard error is seen after it.
 void print(const std::string& text);

@@ -1,8 +1,6 @@
 // train.cpp: the run, from the samples to the last line. Every rank runs all of it.
 #include "app/train.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -51,12 +49,6 @@ void check_sizes(const Layout& layout, const Options& options, const Sets& sets)
         throw InputError("-b: a mini-batch of " + std::to_string(batch) +
                          " samples is more than the 2147483647 bytes that one MPI message holds; "
                          "use a smaller batch");
-}
-
-std::string host_name() {
-    char name[256] = "?";
-    gethostname(name, sizeof name - 1);
-    return name;
 }
 
 // ------------------------------------------------------------------ where a run begins
@@ -324,7 +316,7 @@ int train(const Comm& comm, const Options& asked, std::unique_ptr<SharedParamete
         .mpi_version = Comm::library_version(),
         .cuda = device.cuda,
         .shared_memory = shared != nullptr,
-        .rank_devices = comm.gather(host_name() + ": " + device.replica->device_name()),
+        .rank_devices = comm.gather(Comm::host_name() + ": " + device.replica->device_name()),
         .layout = layout,
         .sets = sets,
         .resumed = begin.told};

@@ -56,6 +56,7 @@ std::vector<std::string> Comm::gather(const std::string& line) const { return {l
 
 void Comm::together(const std::function<void()>& action) const { action(); }
 
+std::string Comm::host_name() { return "this machine"; }
 bool Comm::is_cuda_aware() { return false; }
 std::string Comm::library_version() { return "none (built without)"; }
 

@@ -25,31 +25,15 @@
 #include <thread>
 #include <vector>
 
+#include "tests/temporary_directory.h"
+
 namespace fs = std::filesystem;
 
-// ---- files
-// ---------------------------------------------------------------------------------------
+// ---- files --------------------------------------------------------------------------------------
 
-/// A folder for everything that the tests write; it goes when they end.
-class ScratchFolder {
-  public:
-    ScratchFolder() {
-        std::string name = (fs::temp_directory_path() / "test_cli.XXXXXX").string();
-        if (mkdtemp(name.data()) == nullptr)
-            throw std::runtime_error("mkdtemp cannot make " + name);
-        path = name;
-    }
-    ~ScratchFolder() {
-        std::error_code ignored;
-        fs::remove_all(path, ignored);
-    }
-    ScratchFolder(const ScratchFolder&) = delete;
-    ScratchFolder& operator=(const ScratchFolder&) = delete;
-
-    fs::path path;
-};
+/// A file or folder of this name where everything goes that the tests write, until they end.
 inline fs::path scratch(const std::string& name) {
-    static const ScratchFolder folder;
+    static const TemporaryDirectory folder;
     return folder.path / name;
 }
 
@@ -85,8 +69,7 @@ inline std::string first_images(std::size_t train, std::size_t test) {
 inline std::string small_set() { return first_images(600, 200); }
 inline std::string tiny_set() { return first_images(200, 50); }  // main_gpuhost is slow
 
-// ---- running a command
-// ---------------------------------------------------------------------------
+// ---- running a command --------------------------------------------------------------------------
 
 struct Result {
     int code = -1;  ///< as a shell has it: 128 + signal where one ended the command
@@ -195,8 +178,7 @@ class MpiSettings : public testing::Environment {
 };
 inline const auto* const mpi_settings = testing::AddGlobalTestEnvironment(new MpiSettings);
 
-// ---- reading what it printed
-// ---------------------------------------------------------------------
+// ---- reading what it printed --------------------------------------------------------------------
 
 inline std::vector<std::string> lines_of(const std::string& text) {
     std::vector<std::string> lines;

@@ -7,17 +7,14 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <exception>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <limits>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "error.h"
+#include "tests/temporary_directory.h"
 
 /// Larger ones throw std::bad_alloc; test_reader.cpp has the operator new that sees to it.
 extern std::size_t largest_allocation;
@@ -27,35 +24,6 @@ using Bytes = std::vector<std::uint8_t>;
 struct AllocationLimit {
     explicit AllocationLimit(std::size_t bytes) { largest_allocation = bytes; }
     ~AllocationLimit() { largest_allocation = std::numeric_limits<std::size_t>::max(); }
-};
-
-/// A directory that any user may enter, and that goes with everything in it.
-class TemporaryDirectory {
-  public:
-    TemporaryDirectory() {
-        std::string name =
-            (std::filesystem::temp_directory_path() / "file_fixture.XXXXXX").string();
-        if (!mkdtemp(name.data())) throw std::runtime_error("mkdtemp cannot make " + name);
-        path = name;
-        std::filesystem::permissions(path, std::filesystem::perms(0755));
-    }
-    ~TemporaryDirectory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path, ignored);
-    }
-    TemporaryDirectory(const TemporaryDirectory&) = delete;
-    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-    std::filesystem::path write(const std::string& name, const Bytes& bytes) const {
-        std::ofstream file(path / name, std::ios::binary);
-        file.write(reinterpret_cast<const char*>(bytes.data()),
-                   static_cast<std::streamsize>(bytes.size()));
-        file.close();
-        if (!file) throw std::runtime_error("cannot write " + (path / name).string());
-        return path / name;
-    }
-
-    std::filesystem::path path;
 };
 
 /// `read` must throw an InputError of one line that contains every one of `parts`.

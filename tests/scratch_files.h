@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "tests/file_fixture.h"
+#include "tests/temporary_directory.h"
 
 class ScratchFiles {
   public:
