@@ -8,6 +8,7 @@ report.py, the chart in chart.py. Standard library alone; `make bench` runs it.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import json
 import os
@@ -32,6 +33,8 @@ SHAPES = [Shape((100,), 800), Shape((512,), 256), Shape((100,), 32), Shape((1024
           Shape((512, 256), 256)]
 QUICK_SHAPES = SHAPES[:2]
 RUN_LIMIT_SECONDS = 180
+# Peers older than these lack what the scripts in bench/peers/ use.
+OLDEST = {"torch": [2, 0], "numpy": [1, 26], "scikit-learn": [1, 0]}
 # After two rounds a setting below this part of its family's best is not run again: it cannot be
 # the best, and the time is better spent on those that can.
 HOPELESS = 0.6
@@ -108,9 +111,21 @@ def installed_modules(python: str) -> dict[str, str]:
         return {}
 
 
+def new_enough(versions: dict[str, str]) -> dict[str, str]:
+    """Without those that are older than OLDEST, which are named."""
+    kept = {}
+    for name, version in versions.items():
+        if [int(part) for part in re.findall(r"\d+", version)[:2]] >= OLDEST[name]:
+            kept[name] = version
+        else:
+            print(f"# left out: {name} {version}, older than {'.'.join(map(str, OLDEST[name]))}; "
+                  "make bench-peers installs a newer one", flush=True)
+    return kept
+
+
 def peers_python(options: argparse.Namespace) -> tuple[str, dict[str, str]]:
     for python in (options.peers, sys.executable):
-        versions = installed_modules(python)
+        versions = new_enough(installed_modules(python))
         if "numpy" in versions:
             return python, versions
     return "", {}
@@ -281,7 +296,8 @@ class Runner:
 
     def close(self) -> None:
         if self.server is not None:
-            self.server.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it has ended by itself
+                self.server.stdin.close()
             self.server.wait()
 
 
