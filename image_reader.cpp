@@ -140,7 +140,7 @@ class PgmText {
         const auto [stop, error] = std::from_chars(start, end, value);
         const bool ends = stop == end || is_space(static_cast<std::uint8_t>(*stop)) || *stop == '#';
         if (error != std::errc{} || !ends || value < 0 || value > most)
-            refuse(name_, expected, "'" + word() + "'", "save the picture again");
+            refuse(name_, expected, "'" + harmless(word()) + "'", "save the picture again");
         at_ += static_cast<std::size_t>(stop - start);
         return value;
     }

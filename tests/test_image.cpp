@@ -380,6 +380,7 @@ TEST(Pgm, what_is_wrong_is_refused_by_name) {
     expect_refused("P5 99999999999999999999 3 255 ", "the width");
     expect_refused("P2 -3 3 255 1", "'-3'");
     expect_refused("P2 3x 3 255 1", "'3x'");
+    expect_refused("P2 \x1b[2J 3 255 1", "'?[2J'");  // a terminal would be cleared by it
     expect_refused("P5 1 1 0 a", "greatest value of 1 to 65535");
     expect_refused("P5 1 1 65536 aa", "'65536'");
     expect_refused("P5 2 2 255 abc", "4 bytes of pixels, found 3");
