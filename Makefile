@@ -12,8 +12,8 @@
 # changes; all that is built from those flags depends on that file.
 
 # ---- what is built from what ---------------------------------------------------------------------
-LIBRARY      := comm cores neural_network mnist_reader table_reader image_reader model_file checkpoint \
-                whole_file cpu_replica cpu_isa gpu_plan judge
+TRAINER      := comm cores neural_network mnist_reader whole_file cpu_replica cpu_isa gpu_plan judge
+FILES        := table_reader image_reader model_file checkpoint
 # The products on the CPU: in float on x86-64 oneDNN and bf16 tiles, otherwise Eigen.
 X86_64       := $(filter x86_64-%,$(shell $(CXX) -dumpmachine))
 GEMM_onednn  := cpu_gemm_onednn cpu_bf16x3.tiles
@@ -149,8 +149,9 @@ LIBS_gpuhost := -lboost_context
 
 # ---- objects -------------------------------------------------------------------------------------
 COMMAND_LINE := $(PROGRAM:%=$(B)/%.o)
-OBJECTS      := $(patsubst %,$(B)/%.o,$(LIBRARY) $(GEMM_$(GEMM))) \
+TRAINING     := $(patsubst %,$(B)/%.o,$(TRAINER) $(GEMM_$(GEMM))) \
                 $(foreach isa,$(ISAS),$(EACH_ISA_$(GEMM):%=$(B)/%.$(isa).o))
+OBJECTS      := $(TRAINING) $(FILES:%=$(B)/%.o)
 GPU_cuda     := $(CUDA_FILES:%=$(B)/cuda/%.o)
 GPU_absent   := $(B)/gpu_absent.o
 RUNNER       := $(RUNNER_FILES:%=$(B)/gpuhost/tests/gpuhost/%.o)
@@ -193,8 +194,9 @@ test-binaries: $(TESTS_QUICK) $(TESTS_CUDA)
 
 sanitized-asan sanitized-tsan: sanitized-%:
 	$(Q)+$(MAKE) --no-print-directory SANITIZE=$* sanitized
-sanitized: $(B)/tests/kernel_tests_gpuhost $(B)/tests/train_tests_gpuhost \
-           $(if $(filter asan,$(SANITIZE)),$(B)/tests/fuzz_replay)
+# In double the kernels alone: what else there is to sanitize is the same in float.
+sanitized: $(B)/tests/kernel_tests_gpuhost $(if $(filter float,$(REAL)),$(B)/tests/train_tests_gpuhost \
+           $(if $(filter asan,$(SANITIZE)),$(B)/tests/fuzz_replay))
 
 interop: main  ## installs PyTorch in build/interop and exchanges files with it and with NumPy
 	$(Q)tests/interop/setup.sh
@@ -326,12 +328,13 @@ $(B)/tests/fuzzer: $(FUZZED:%=$(B)/%.o) $(B)/tests/fuzz/fuzzer.o
 $(B)/tests/cli_tests: $(CLI_TESTS:%=$(B)/tests/%.o)
 	$(call link,-lgtest -lgtest_main)
 $(B)/tests/kernel_tests_gpuhost: $(KERNEL_TESTS:%=$(B)/gpuhost/tests/%.o) \
-        $(RUNNER_TESTS:%=$(B)/gpuhost/tests/gpuhost/%.o) $(B)/gpuhost/bench/gpu_ladder.o $(OBJECTS) $(GPU_gpuhost)
+        $(RUNNER_TESTS:%=$(B)/gpuhost/tests/gpuhost/%.o) $(B)/gpuhost/bench/gpu_ladder.o \
+        $(TRAINING) $(GPU_gpuhost)
 	$(call link,-lgtest -lgtest_main $(LIBS_gpuhost))
 $(B)/tests/kernel_tests_cuda: $(KERNEL_TESTS:%=$(B)/cuda/tests/%.o) $(B)/cuda/bench/gpu_ladder.o \
-        $(OBJECTS) $(GPU_cuda)
+        $(TRAINING) $(GPU_cuda)
 	$(call link,-lgtest -lgtest_main $(LIBS_cuda))
-$(B)/tests/train_tests_%: $(TRAIN_TESTS:%=$(B)/tests/%.o) $(B)/tests/mpi_main.o $(OBJECTS)
+$(B)/tests/train_tests_%: $(TRAIN_TESTS:%=$(B)/tests/%.o) $(B)/tests/mpi_main.o $(TRAINING)
 	$(call link,-lgtest $(LIBS_$*))
 $(B)/tests/train_tests_cuda: $(GPU_cuda)
 $(B)/tests/train_tests_gpuhost: $(GPU_gpuhost)

@@ -35,7 +35,7 @@ check() { # STATEMENT COMMAND...
 }
 
 # An epoch has 100 steps; all of them take some times as long as mpirun takes to start.
-training=(--data "$scratch/data" -n 48 -b 6 -e 60 --seed 3)
+training=(--data "$scratch/data" -n 48 -b 6 -e 30 --seed 3)
 state=$scratch/state
 
 first_images() { # FILE HEADER ITEM COUNT: the first COUNT items of one of MNIST's files

@@ -19,6 +19,10 @@ selection=$1 build=$2
 quick_train='-*CourseTrain.small3*:*CourseTrain.medium*:*CourseTrain.large*'
 asan_train=$quick_train
 tsan_train='On/Step.of_9_*:On/Step.of_100_*:On/Step.of_three_*:*small_set_of_one_*:*small_last_*:*small_network_of_*:*small_scatter_*:On/CpuTrain.gives_*-*fp32*'
+# What depends on how many images a rank has: one alone, none, more than another.
+slices_train='*small_batches*:*small_set_*:*small_last*:*small_shuffled*:*penalty_once*'
+slices_train+=':*small_scatter*:*evaluates_to*:*small_tables*:*small_slice*:Cores*:Shared*:Scatters*'
+slices_train+='-*fp32*:*3_threads*:*cuda_*'
 small_kernels='-*Large'
 asan_kernels='-*Large:*InEveryOrder:*AtMostTwice*:*MoreSamplesThan*'
 tsan_kernels="$asan_kernels:*FromAnyAddress:*AroundEveryEdge:*GradientOf*:*EveryNaN*:*ExactOnSmall*"
@@ -29,14 +33,15 @@ python=build/interop/bin/python
 but_largest='-*CourseTrain.large/cuda*'
 cuda_train='*/cuda*' # the CPU's tests have been run by then
 
-# Programs of one process each go side by side, in these two rows.
-programs() {
-    run "unit_tests" 0 120 "$build/tests/unit_tests"
-    run "cli_tests" 0 300 "$build/tests/cli_tests"
-    [[ $selection == quick ]] || run "kernel_tests on gpuhost, ASan+UBSan" 0 300 \
-        "$build-asan/tests/kernel_tests_gpuhost" --gtest_filter="$asan_kernels"
-    [[ $selection == quick ]] || run "readers on the fuzzing corpus, ASan+UBSan" 0 120 \
-        "$build-asan/tests/fuzz_replay" tests/fuzz/corpus
+# What needs no more than one core goes side by side, in these rows. What shows the same in float and
+# in double, such as whether the runner sees defects and files survive kills, is run in float alone.
+# The limits are for hangs: a busy machine may take several times as long as a quiet one.
+commands() { # waits for mpirun most of the time
+    run "unit_tests" 0 300 "$build/tests/unit_tests"
+    run "cli_tests" 0 600 "$build/tests/cli_tests"
+    [[ $selection == full ]] || return 0
+    run "files to PyTorch and NumPy and back" 0 300 "$python" tests/interop/interop.py ./main
+    [[ -z $once ]] || run "SIGKILL at 50 moments" 0 600 tests/kill_and_resume.sh ./main 50
 }
 kernels() {
     local order
@@ -46,31 +51,26 @@ kernels() {
         return
     fi
     for order in "${orders[@]}"; do
-        GPUHOST_ORDER=$order run "kernel_tests on gpuhost, $order" 0 240 \
+        GPUHOST_ORDER=$order run "kernel_tests on gpuhost, $order" 0 600 \
             "$build/tests/kernel_tests_gpuhost" \
             --gtest_filter="$([[ $order == forward ]] && echo '*' || echo "$small_kernels")"
     done
-    run "kernel_tests on gpuhost, TSan" 0 300 "${fixed_addresses[@]}" \
+    run "kernel_tests on gpuhost, ASan+UBSan" 0 600 \
+        "$build-asan/tests/kernel_tests_gpuhost" --gtest_filter="$asan_kernels"
+    run "kernel_tests on gpuhost, TSan" 0 600 "${fixed_addresses[@]}" \
         "$build-tsan/tests/kernel_tests_gpuhost" --gtest_filter="$tsan_kernels"
 }
-
-# What shows the same in float and in double is run in float alone: whether the runner sees defects,
-# whether files survive kills, whether slices fit any number of ranks.
-whatever_the_type() {
-    local np
-    run "planted defects are caught" 0 300 tests/gpuhost/planted.sh
-    run "SIGKILL at 50 moments" 0 300 tests/kill_and_resume.sh ./main 50
+defects() {
+    JOBS=1 run "planted defects are caught" 0 900 tests/gpuhost/planted.sh
+    run "readers on the fuzzing corpus, ASan+UBSan" 0 120 \
+        "$build-asan/tests/fuzz_replay" tests/fuzz/corpus
     run "places that docs/ names" 0 60 tests/check_docs.py
-    [[ -z ${NP:-} ]] || return 0
-    for np in 6 7 8 9 10 11 12 13 14 15 16; do
-        run "train_tests of small sizes" "$np" 300 \
-            "$build/tests/train_tests_gpuhost" --gtest_filter='*small_*-*fp32*:*3_threads*:*cuda_*'
-    done
 }
 
 plan() {
-    local np order orders=(forward reverse random)
-    side_by_side programs kernels
+    local np order orders=(forward reverse random) once=1
+    [[ $selection == full && $build != *double* ]] || once=
+    side_by_side commands kernels ${once:+defects}
     if [[ $selection == quick ]]; then
         for np in ${NP:-1 3}; do
             run "train_tests on gpuhost" "$np" 120 \
@@ -78,8 +78,6 @@ plan() {
         done
         return
     fi
-    run "files to PyTorch and NumPy and back" 0 300 "$python" tests/interop/interop.py ./main
-    [[ $build == *double* ]] || whatever_the_type
     for np in ${NP:-1 2 3 4 5}; do # each with another order of the CUDA threads, as another GPU
         order=${orders[np % 3]} capability=$((np % 2 ? 90 : 75))
         GPUHOST_ORDER=$order GPUHOST_CAPABILITY=$capability \
@@ -87,10 +85,7 @@ plan() {
             "$build/tests/train_tests_gpuhost" \
             --gtest_filter="$([[ ${NP:-$np} == 2 ]] && echo '*' || echo "$but_largest")"
     done
-    run "train_tests on gpuhost, ASan+UBSan" "${NP:-2}" 300 \
-        "$build-asan/tests/train_tests_gpuhost" --gtest_filter="$asan_train"
-    run "train_tests on gpuhost, TSan" "${NP:-2}" 300 "${fixed_addresses[@]}" \
-        "$build-tsan/tests/train_tests_gpuhost" --gtest_filter="$tsan_train"
+    [[ -z $once ]] || more_ranks_and_sanitizers
     if [[ -x $build/tests/kernel_tests_cuda ]]; then
         run "kernel_tests on CUDA" 0 240 "$build/tests/kernel_tests_cuda"
         for np in ${NP:-1 2 3 4 5}; do
@@ -100,6 +95,17 @@ plan() {
     else
         count "tests on CUDA: no nvcc, or no GPU" 0 0 0 1 0 || true
     fi
+}
+more_ranks_and_sanitizers() {
+    local np
+    [[ -n ${NP:-} ]] || for np in {6..16}; do
+        run "train_tests of slices" "$np" 300 \
+            "$build/tests/train_tests_gpuhost" --gtest_filter="$slices_train"
+    done
+    run "train_tests on gpuhost, ASan+UBSan" "${NP:-2}" 300 \
+        "$build-asan/tests/train_tests_gpuhost" --gtest_filter="$asan_train"
+    run "train_tests on gpuhost, TSan" "${NP:-2}" 300 "${fixed_addresses[@]}" \
+        "$build-tsan/tests/train_tests_gpuhost" --gtest_filter="$tsan_train"
 }
 
 # ---- how it is run -------------------------------------------------------------------------------
