@@ -36,11 +36,18 @@ cuda_train='*/cuda*' # the CPU's tests have been run by then
 # What needs no more than one core goes side by side, in these rows. What shows the same in float and
 # in double, such as whether the runner sees defects and files survive kills, is run in float alone.
 # The limits are for hangs: a busy machine may take several times as long as a quiet one.
-commands() { # waits for mpirun most of the time
+cli_tests() { # HALF: 0 or 1; it waits for mpirun most of the time
+    GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX=$1 \
+        run "cli_tests, half $(($1 + 1)) of 2" 0 600 "$build/tests/cli_tests"
+}
+units() {
     run "unit_tests" 0 300 "$build/tests/unit_tests"
-    run "cli_tests" 0 600 "$build/tests/cli_tests"
-    [[ $selection == full ]] || return 0
-    run "files to PyTorch and NumPy and back" 0 300 "$python" tests/interop/interop.py ./main
+    cli_tests 0
+    [[ $selection == quick ]] ||
+        run "files to PyTorch and NumPy and back" 0 300 "$python" tests/interop/interop.py ./main
+}
+commands() {
+    cli_tests 1
     [[ -z $once ]] || run "SIGKILL at 50 moments" 0 600 tests/kill_and_resume.sh ./main 50
 }
 kernels() {
@@ -70,7 +77,7 @@ defects() {
 plan() {
     local np order orders=(forward reverse random) once=1
     [[ $selection == full && $build != *double* ]] || once=
-    side_by_side commands kernels ${once:+defects}
+    side_by_side units commands kernels ${once:+defects}
     if [[ $selection == quick ]]; then
         for np in ${NP:-1 3}; do
             run "train_tests on gpuhost" "$np" 120 \
