@@ -12,6 +12,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 #include <string_view>
 
 #include "error.h"
@@ -40,8 +41,9 @@ std::size_t pixels_of(int width, int height) {
     return static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
 }
 
-/// The value that half of `values` do not exceed. `values` must not be empty; they are reordered.
-int median(std::vector<std::uint8_t>& values) {
+/// The value that half of `values` do not exceed. `values` must not be empty.
+template <class Value>
+Value median(std::vector<Value> values) {
     const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
     std::nth_element(values.begin(), middle, values.end());
     return *middle;
@@ -238,20 +240,92 @@ struct Ink {
     double noise = 0;  ///< standard deviation of the background
 };
 
+/// A pixel's place and grey.
+struct Spot {
+    double x, y, grey;
+};
+
+/// A background's grey, brighter to one side: paper is seldom lit from straight above.
+struct Plane {
+    double x, y, grey;                 ///< a point of it
+    double across = 0, down = 0;       ///< more grey for each pixel
+    double off(const Spot& s) const {  ///< how far from it, up or down
+        return std::abs(s.grey - at(s.x, s.y));
+    }
+    double at(double to_x, double to_y) const {
+        return grey + across * (to_x - x) + down * (to_y - y);
+    }
+};
+
+/// The nearest one by least squares; flat where the spots do not tell a slope.
+Plane plane_through(const std::vector<Spot>& spots) {
+    Plane plane{};
+    for (const Spot& s : spots) {
+        plane.x += s.x / static_cast<double>(spots.size());
+        plane.y += s.y / static_cast<double>(spots.size());
+        plane.grey += s.grey / static_cast<double>(spots.size());
+    }
+    double xx = 0, xy = 0, yy = 0, xg = 0, yg = 0;
+    for (const Spot& s : spots) {
+        const double x = s.x - plane.x, y = s.y - plane.y, grey = s.grey - plane.grey;
+        xx += x * x;
+        xy += x * y;
+        yy += y * y;
+        xg += x * grey;
+        yg += y * grey;
+    }
+    const double determinant = xx * yy - xy * xy;
+    if (determinant > 1e-6 * xx * yy) {
+        plane.across = (xg * yy - yg * xy) / determinant;
+        plane.down = (yg * xx - xg * xy) / determinant;
+    }
+    return plane;
+}
+
+/// Of a normal distribution, by the median of what the spots are off: ink that touches the border
+/// hardly changes it.
+double deviation(const std::vector<Spot>& spots, const Plane& plane) {
+    std::vector<double> off;
+    for (const Spot& s : spots) off.push_back(plane.off(s));
+    return 1.4826 * median(std::move(off));
+}
+
+/// The border's plane, through those of its spots that are no ink: at first those near the median,
+/// then those near the plane that came out.
+Plane background_of(const std::vector<Spot>& border) {
+    std::vector<double> greys;
+    for (const Spot& s : border) greys.push_back(s.grey);
+    Plane plane{.x = 0, .y = 0, .grey = median(std::move(greys))};
+    for (int round = 0; round < 3; ++round) {
+        const double far = std::max(1.0, 3 * deviation(border, plane));
+        std::vector<Spot> paper;
+        std::ranges::copy_if(border, std::back_inserter(paper),
+                             [&](const Spot& s) { return plane.off(s) <= far; });
+        plane = plane_through(paper);
+    }
+    return plane;
+}
+
 /// Light on dark, with the background's grey taken away.
 Ink ink_of(const Picture& picture, bool dark_on_light) {
     const auto light_on_dark = [&](std::size_t i) {
         const std::uint8_t grey = picture.grey[i];
         return dark_on_light ? static_cast<std::uint8_t>(255 - grey) : grey;
     };
-    std::vector<std::uint8_t> border;
-    for_border(picture.width, picture.height,
-               [&](std::size_t i) { border.push_back(light_on_dark(i)); });
-    const int background = median(border);
-    for (auto& value : border) value = static_cast<std::uint8_t>(std::abs(value - background));
-    Ink ink{std::vector<std::uint8_t>(picture.grey.size()), 1.4826 * median(border)};
-    for (std::size_t i = 0; i < ink.amount.size(); ++i)
-        ink.amount[i] = static_cast<std::uint8_t>(std::max(0, light_on_dark(i) - background));
+    const auto spot = [&](std::size_t i) {
+        const auto width = static_cast<std::size_t>(picture.width);
+        return Spot{static_cast<double>(i % width), static_cast<double>(i / width),
+                    static_cast<double>(light_on_dark(i))};
+    };
+    std::vector<Spot> border;
+    for_border(picture.width, picture.height, [&](std::size_t i) { border.push_back(spot(i)); });
+    const Plane background = background_of(border);
+    Ink ink{std::vector<std::uint8_t>(picture.grey.size()), deviation(border, background)};
+    for (std::size_t i = 0; i < ink.amount.size(); ++i) {
+        const Spot s = spot(i);
+        ink.amount[i] = static_cast<std::uint8_t>(
+            std::lround(std::clamp(s.grey - background.at(s.x, s.y), 0.0, 255.0)));
+    }
     return ink;
 }
 
@@ -313,7 +387,9 @@ void clean(Ink& ink, const std::string& name) {
     const double floor = std::max(full / 10.0, 6 * std::max(1.0, ink.noise));
     if (floor >= full / 2.0)
         throw InputError(name + ": nothing is drawn that stands out from its background (ink " +
-                         std::to_string(full) + " of 255); draw darker, on an even background");
+                         std::to_string(full) + " of 255, where the background varies by " +
+                         std::to_string(std::lround(ink.noise)) +
+                         "); draw darker, or on paper that is lit more evenly");
     for (auto& value : ink.amount)
         value = value <= floor
                     ? std::uint8_t{0}

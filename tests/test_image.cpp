@@ -115,6 +115,18 @@ Picture photographed(Picture picture, int paper, int ink, double noise, std::uin
     return picture;
 }
 
+/// By so much brighter at one end of each row than at the other, and by half of it down the rows.
+Picture lit_from_the_side(Picture picture, double more) {
+    for (std::size_t i = 0; i < picture.grey.size(); ++i) {
+        const auto width = static_cast<std::size_t>(picture.width);
+        const double x = static_cast<double>(i % width) / picture.width - 0.5;
+        const double y = static_cast<double>(i / width) / picture.height - 0.5;
+        picture.grey[i] = static_cast<std::uint8_t>(
+            std::clamp(std::round(picture.grey[i] + more * (x + y / 2)), 0.0, 255.0));
+    }
+    return picture;
+}
+
 Bytes input_of(const Picture& picture) { return as_network_input(picture, 28, 28, "it.png"); }
 
 /// Which of MNIST's first 500 test images is nearest to `input`, by the sum of squares.
@@ -214,6 +226,16 @@ TEST(Preparation, a_photograph_is_seen_as_the_digit_that_it_shows) {
                           [&](std::size_t i) { return photographed(large(i), 120, 60, 1, i); });
     expect_seen_as_itself("chalk 150 on a board of 20",
                           [&](std::size_t i) { return photographed(large(i), 20, 150, 4, i); });
+    expect_seen_as_itself("ink 60 on paper from 135 to 225", [&](std::size_t i) {
+        return lit_from_the_side(photographed(large(i), 180, 60, 2, i), 60);
+    });
+    expect_seen_as_itself("ink 60 on paper from 135 to 225, lit from the other side",
+                          [&](std::size_t i) {
+                              return lit_from_the_side(photographed(large(i), 180, 60, 2, i), -60);
+                          });
+    expect_seen_as_itself("chalk 180 on a board from 20 to 80", [&](std::size_t i) {
+        return lit_from_the_side(photographed(large(i), 50, 180, 2, i), 40);
+    });
 }
 
 TEST(Preparation, a_drawing_fills_20_of_28_and_is_centred_and_in_proportion) {
