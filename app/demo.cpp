@@ -13,6 +13,7 @@
 
 #include "app/chart.h"
 #include "app/device.h"
+#include "app/report.h"
 #include "app/run_log.h"
 #include "error.h"
 #include "model_file.h"
@@ -156,6 +157,7 @@ int demo(const Comm& comm, const Options& options, std::unique_ptr<SharedParamet
         print_curve(iterations.history);
         if (!options.plot.empty()) write_plot(options.plot, iterations.history, "", "iteration");
         if (!options.save.empty()) save_model(options.save, model);
+        print_written(options);
     });
     return exit_ok;
 }

@@ -16,6 +16,7 @@ constexpr int widest_matrix = 20;  ///< classes
 Dataset read_set(const Options& options, const Model& model) {
     const Layout& layout = model.parameters.layout;
     const ModelFacts& facts = model.facts;
+    if (!facts.version.empty()) check_takes_pictures(model, options.load);  // others do not say
     Dataset set = read_mnist(options.data, Split::test, layout.classes());
     const bool fits = set.features() == static_cast<std::size_t>(layout.inputs());
     if (fits && (facts.rows == 0 || (set.rows == facts.rows && set.cols == facts.cols))) return set;

@@ -235,8 +235,7 @@ std::string model_text(const Finding& model) {
         line("images", model["rows"].dump() + " x " + model["cols"].dump() + ", times " +
                            formatted("%.6g", model["pixel_scale"].get<double>()));
     line("seed", model["seed"].dump());
-    line("trained",
-         model["epoch"].dump() + " epochs and " + model["step"].dump() + " steps of the next");
+    line("trained", progress_text(model["epoch"].get<int>(), model["step"].get<int>()));
     for (const auto& [name, value] : model["settings"].items()) line(name, word(value));
     return text + tensors_text(model["tensors"]);
 }
@@ -258,8 +257,8 @@ std::string checkpoints_text(const Finding& checkpoints) {
     for (const Finding& one : checkpoints)
         text += "  " + word(one["file"]) + "  " +
                 (one["valid"].get<bool>()
-                     ? joined(one["sizes"], "-") + ", " + one["epoch"].dump() + " epochs and " +
-                           one["step"].dump() + " steps of the next"
+                     ? joined(one["sizes"], "-") + ", " +
+                           progress_text(one["epoch"].get<int>(), one["step"].get<int>())
                      : "not valid: " + word(one["why"])) +
                 "\n";
     return text;

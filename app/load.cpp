@@ -19,6 +19,18 @@ Model load_model_everywhere(const Comm& comm, const std::string& file) {
     return std::move(*model);
 }
 
+void check_takes_pictures(const Model& model, const std::string& file) {
+    const ModelFacts& facts = model.facts;
+    const int inputs = model.parameters.layout.inputs();
+    if (facts.rows > 1 && facts.cols > 1 && std::int64_t{facts.rows} * facts.cols == inputs) return;
+    throw InputError(file + ": expected a network for pictures, found one with " +
+                     std::to_string(inputs) + " inputs and " +
+                     (facts.rows > 0 ? "samples of " + std::to_string(facts.rows) + " x " +
+                                           std::to_string(facts.cols)
+                                     : "no word on rows and columns") +
+                     "; give one that ./main trained on images");
+}
+
 DataParallelNeuralNetwork network_of(const Comm& comm, const Options& options, const Model& model) {
     constexpr int capacity = 256;  // samples that a rank takes at once
     Options chosen = options;

@@ -12,6 +12,9 @@
 /// Reads it on rank 0; every rank gets it. Collective. Throws as load_model().
 Model load_model_everywhere(const Comm& comm, const std::string& file);
 
+/// Throws InputError where `file`'s network was trained on something else than pictures.
+void check_takes_pictures(const Model& model, const std::string& file);
+
 /// The network on the device that the options choose, for pixels and labels. Collective. Throws
 /// InputError where the options ask for what is not here.
 DataParallelNeuralNetwork network_of(const Comm& comm, const Options& options, const Model& model);

@@ -5,6 +5,8 @@
 #include "app/options.h"
 
 #include <cmath>
+#include <filesystem>
+#include <iterator>
 #include <limits>
 
 #include "app/command_line.h"
@@ -82,11 +84,12 @@ void add_data_flag(CLI::App& app, Options& o) {
 void add_json_flag(CLI::App& app, Options& o) {
     app.add_flag("--json", o.json, "print JSON, an object a line")->group("Output");
 }
-void add_log_flags(CLI::App& app, Options& o) {
-    const auto file = [&](const char* flag, std::string& name, const char* text) {
+/// logged: of what --csv writes a line.
+void add_log_flags(CLI::App& app, Options& o, const std::string& logged) {
+    const auto file = [&](const char* flag, std::string& name, const std::string& text) {
         app.add_option(flag, name, text)->type_name("FILE")->group("Output");
     };
-    file("--csv", o.csv, "write a line for each epoch, and each step that -p tells, to this file");
+    file("--csv", o.csv, "write a line for each " + logged + " to this file");
     file("--jsonl", o.jsonl, "the same as JSON objects");
     file("--plot", o.plot, "draw loss and accuracy: .svg, or .png by gnuplot");
     file("--save", o.save, "write the trained parameters: safetensors");
@@ -96,6 +99,20 @@ void check_log_flags(const CommandLine& line, const Options& o) {
     line.refuse_empty("--jsonl", o.jsonl, "a file");
     line.refuse_empty("--plot", o.plot, "a file");
     line.refuse_empty("--save", o.save, "a file");
+    const std::pair<const char*, std::string> files[] = {{"--csv", o.csv},
+                                                         {"--jsonl", o.jsonl},
+                                                         {"--plot", o.plot},
+                                                         {"--save", o.save},
+                                                         {"--report", o.report}};
+    const auto normal = [](const auto& named) {
+        return std::filesystem::path(named.second).lexically_normal();
+    };
+    for (const auto* one = std::begin(files); one != std::end(files); ++one)
+        for (const auto* other = one + 1; other != std::end(files); ++other)
+            if (!one->second.empty() && !one->second.starts_with("/dev/") &&
+                normal(*one) == normal(*other))
+                line.refuse(std::string(one->first) + " and " + other->first + " both name " +
+                            one->second + "; give each a file of its own");
 }
 
 // ------------------------------------------------------------------ train
@@ -194,7 +211,7 @@ const CLI::Option* add_other_flags(CLI::App& app, Options& o, TrainWords& words)
         ->type_name("N")
         ->check(number(0, std::numeric_limits<int>::max()))
         ->group("Output");
-    add_log_flags(app, o);
+    add_log_flags(app, o, "epoch, and each step that -p tells,");
     app.add_option("--report", o.report, "write a page about the run: HTML")
         ->type_name("FILE")
         ->group("Output");
@@ -391,7 +408,7 @@ std::optional<Options> parse_demo(const std::vector<std::string>& arguments, boo
         ->required()
         ->check(CLI::IsMember({"xor"}))
         ->type_name("xor");
-    add_log_flags(line.flags(), o);
+    add_log_flags(line.flags(), o, "iteration");
     add_device_flags(line.flags(), o);
     add_allreduce_flag(line.flags(), o);
     if (!line.parse(arguments, speaks)) return std::nullopt;
@@ -417,5 +434,9 @@ std::optional<Options> parse_options(int argc, char** argv, bool speaks) {
         arguments.erase(arguments.begin());
         return known.parse(arguments, speaks);
     }
+    if (!command.empty() && !command.starts_with('-'))
+        throw InputError("'" + command +
+                         "': no such command; there are train, predict, evaluate, inspect and "
+                         "demo; see ./main --help");
     return parse_train(arguments, speaks);
 }

@@ -23,18 +23,6 @@ void guess_shape(Model& model) {
     if (side * side == inputs) facts.rows = facts.cols = side;
 }
 
-void check_takes_pictures(const Model& model, const std::string& file) {
-    const ModelFacts& facts = model.facts;
-    const int inputs = model.parameters.layout.inputs();
-    if (facts.rows > 1 && facts.cols > 1 && std::int64_t{facts.rows} * facts.cols == inputs) return;
-    throw InputError(file + ": expected a network for pictures, found one with " +
-                     std::to_string(inputs) + " inputs and " +
-                     (facts.rows > 0 ? "samples of " + std::to_string(facts.rows) + " x " +
-                                           std::to_string(facts.cols)
-                                     : "no word on rows and columns") +
-                     "; give one that ./main trained on images");
-}
-
 /// One picture, or the images of an IDX file, as the network takes them.
 Dataset read_inputs(const std::string& file, const ModelFacts& facts) {
     if (!is_idx_or_gzip(file)) {

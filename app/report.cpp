@@ -172,6 +172,14 @@ void print_footer(const Sets& sets, const Training& training, const Outcome& out
     std::fflush(stdout);
 }
 
+void print_written(const Options& options) {
+    std::string files;
+    for (const std::string* file :
+         {&options.save, &options.csv, &options.jsonl, &options.plot, &options.report})
+        if (!file->empty()) files += (files.empty() ? "" : ", ") + one_line(*file);
+    if (!files.empty()) std::printf("# written    %s\n", files.c_str());
+}
+
 bool print_comparison(const std::vector<TensorDifference>& differences, double tolerance) {
     bool right = true;
     std::printf("# tensor  shape         max difference  L2 relative  at most\n");

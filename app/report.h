@@ -66,6 +66,9 @@ struct Outcome {
 };
 void print_footer(const Sets& sets, const Training& training, const Outcome& outcome);
 
+/// "# written    mnist.safetensors, run.html": every file that the options name, if any.
+void print_written(const Options& options);
+
 /// One line for each tensor and the verdict. Returns whether every tensor is within `tolerance` of
 /// the reference by its relative L2 difference.
 bool print_comparison(const std::vector<TensorDifference>& differences, double tolerance);

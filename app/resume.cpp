@@ -64,8 +64,8 @@ void check_same_settings(const std::string& ours, const std::string& theirs,
             there.is_object() && there.contains(name) ? there[name].dump() : "nothing";
         if (found == value.dump()) continue;
         throw InputError(formatted(
-            "--resume: %s is of a run with another %s, %s instead of %s; give the flags of that "
-            "run, or name another folder",
+            "--resume: %s is of another run: its %s was %s, not %s; give the flags of that run, or "
+            "name another folder",
             file.c_str(), name.c_str(), found.c_str(), value.dump().c_str()));
     }
 }

@@ -20,6 +20,12 @@ std::string formatted(const char* format, ...) {
 
 std::string one_line(const std::string& text) { return harmless(text, text.size()); }
 
+std::string progress_text(int epochs, int steps) {
+    std::string text = formatted("%d epoch%s", epochs, epochs == 1 ? "" : "s");
+    if (steps > 0) text += formatted(" and %d step%s of the next", steps, steps == 1 ? "" : "s");
+    return text;
+}
+
 void print(const std::string& text) {
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);

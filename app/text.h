@@ -11,6 +11,9 @@
 /// The user's words at any length, harmless in one line of a terminal (error.h).
 std::string one_line(const std::string& text);
 
+/// How far a training is: "1 epoch", "2 epochs and 37 steps of the next".
+std::string progress_text(int epochs, int steps);
+
 /// Prints to standard output; what comes after it on standard error is seen after it.
 void print(const std::string& text);
 

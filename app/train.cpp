@@ -102,18 +102,19 @@ std::optional<Model> find_checkpoint(CheckpointFolder& folder, const Options& op
         return std::nullopt;
     }
     std::string file;
-    std::optional<Model> model = folder.newest(print_error, file);
+    std::optional<Model> model =
+        folder.newest([](const std::string& why) { print_error("passed over " + why); }, file);
     if (!model) {
         told = "nothing valid in " + options.checkpoint + ": from the beginning";
         return model;
     }
     check_same_settings(settings, model->facts.settings, file);
     if (model->facts.state.epoch > options.training.epochs)
-        throw InputError("--resume: " + file + " is after epoch " +
-                         std::to_string(model->facts.state.epoch) + ", later than -e " +
+        throw InputError("--resume: " + file + " is after " +
+                         progress_text(model->facts.state.epoch, 0) + ", more than -e " +
                          std::to_string(options.training.epochs) + "; use a larger -e");
-    told = "from " + file + ": epoch " + std::to_string(model->facts.state.epoch) + ", step " +
-           std::to_string(model->facts.state.step);
+    told = "from " + file + ", after " +
+           progress_text(model->facts.state.epoch, model->facts.state.step);
     return model;
 }
 
@@ -233,6 +234,7 @@ void write_files(const Run& run, const Outcome& outcome) {
                        {settings_for_people(run.facts, options), history, accuracy_name,
                         outcome.times, outcome.seconds, outcome.last},
                        score(sets.final_judge(), yhat, worst), sets.final_judge());
+        print_written(options);
     });
 }
 
@@ -252,9 +254,8 @@ int end_early(const Run& run, const TrainingState& state) {
     run.observer.keep(state);
     if (run.comm.is_root())
         std::printf(
-            "# stopped by a signal after epoch %d, step %d; the state is in %s, and "
-            "--resume goes on from it\n",
-            state.epoch, state.step, run.options.checkpoint.c_str());
+            "# stopped by a signal after %s; the state is in %s, and --resume goes on from it\n",
+            progress_text(state.epoch, state.step).c_str(), run.options.checkpoint.c_str());
     return exit_stopped;
 }
 

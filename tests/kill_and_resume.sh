@@ -120,7 +120,7 @@ for signal in USR1 TERM; do
     [[ $signal == USR1 ]] || target=$(pgrep -s "$child" -f "^$main" | tail -n 1)
     kill -"$signal" "$target"
     finish
-    check "SIG$signal ends a run after a checkpoint" grep -q '^# stopped by a signal after epoch' \
+    check "SIG$signal ends a run after a checkpoint" grep -q '^# stopped by a signal after [0-9]' \
         "$scratch/out"
     check "its exit code is 4" [ "$code" = 4 ]
     begin 2 --checkpoint "$state" --resume --save "$scratch/stopped.safetensors"

@@ -205,6 +205,6 @@ TEST(Inspect, checkpoints_are_listed_valid_or_not) {
         {{"file", "b"}, {"valid", false}, {"why", "b: cut\nshort"}}};
     EXPECT_EQ(checkpoints_text(list),
               "checkpoints: 2\n"
-              "  a  2-3, 1 epochs and 0 steps of the next\n"
+              "  a  2-3, 1 epoch\n"
               "  b  not valid: b: cut?short\n");
 }

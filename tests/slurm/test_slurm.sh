@@ -288,7 +288,7 @@ test_warned_job() {
     trains || return
     "$cluster/enter" scancel --batch --signal=USR1 "$job"
     ends_as "a job that is warned while it trains" "COMPLETED 0:0" 120
-    says_once "it stopped after its step" "^# stopped by a signal after epoch [0-9]+, step "
+    says_once "it stopped after its step" "^# stopped by a signal after [0-9]+ epochs?[ ;]"
     says_once "it put itself back into the queue" "^# hw6.sh: .* job $job is queued again"
     says_once "started again, it went on from there" "^# resume +from checkpoint-"
     says_once "its tests ran the first time alone" "^ +make test-slurm "
@@ -301,7 +301,7 @@ test_warned_job() {
 test_time_limit() {
     TESTS='' submit "$project" --time=3 hw6.sh "${endless_training[@]}"
     goes_on 110 "a job that Slurm warns, for its time is nearly over, goes on in another"
-    says_once "it stopped after its step" "^# stopped by a signal after epoch [0-9]+, step "
+    says_once "it stopped after its step" "^# stopped by a signal after [0-9]+ epochs?[ ;]"
     "$cluster/enter" scancel "$job"
     ends_as "scancel after that" "CANCELLED *" 15
     keeps_a_state "a state of it is kept"
