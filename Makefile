@@ -273,7 +273,7 @@ clean:  ## removes all that was built
 
 help:  ## says what make can do
 	@sed -n 's/^\([a-z-]*\):.*## */  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
-	@echo "  with any of them: DOUBLE_FLAG=-DUSE_DOUBLE, CUDA=0 (no nvcc), DEBUG=1, V=1 (every command)"
+	@echo "  with any of them: DOUBLE_FLAG=-DUSE_DOUBLE, CUDA=0 (no nvcc), DEBUG=1, VERBOSE=1"
 
 # ---- rules ---------------------------------------------------------------------------------------
 define link
