@@ -168,11 +168,15 @@ inline Result run_main(const std::string& flags, int ranks = 0) {
 
 /// Open MPI's settings that the program's user has no need of. mpirun's own words about a rank that
 /// fails are left out, so that standard error is the program's alone; a run without mpirun starts
-/// no helper; and no time goes into a search for network hardware, of which one machine needs none.
+/// no helper, and has its session folder here, as all of them would have the same one; and no time
+/// goes into a search for network hardware, of which one machine needs none.
 class MpiSettings : public testing::Environment {
     void SetUp() override {
         setenv("OMPI_MCA_orte_execute_quiet", "1", 1);
         setenv("OMPI_MCA_ess_singleton_isolated", "1", 1);
+        const fs::path own = scratch("mpi");
+        fs::create_directory(own);
+        setenv("OMPI_MCA_orte_tmpdir_base", own.c_str(), 1);
         setenv("OMPI_MCA_pml", "ob1", 1);
     }
 };

@@ -238,13 +238,13 @@ TEST(Resume, LogsHaveEveryEpochOnce) {
 }
 
 TEST(Stop, ASignalEndsTheRunAfterItsStepAndItResumesToTheSameBits) {
-    ASSERT_TRUE(succeeded(run_main(small_set() + " -n 16 --seed 5 -b 1 -e 8 --save " +
+    ASSERT_TRUE(succeeded(run_main(small_set() + " -n 16 --seed 5 -b 1 -e 40 --save " +
                                    scratch("undisturbed").string())));
     for (const int signal : {SIGUSR1, SIGTERM}) {
         const std::string state = "stopped" + std::to_string(signal);
-        const std::string flags = resumable(state, state + ".safetensors") + " -b 1 -e 8 -p 50";
+        const std::string flags = resumable(state, state + ".safetensors") + " -b 1 -e 40 -p 50";
         Process process("exec ./main " + flags);
-        ASSERT_TRUE(process.prints("step  2:"));
+        ASSERT_TRUE(process.prints("step  2:")) << process.finish(1).err;
         process.signal(signal);
         const Result stopped = process.finish(30);
         EXPECT_EQ(stopped.code, 4) << stopped.err;
