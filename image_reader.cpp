@@ -285,16 +285,16 @@ Plane plane_through(const std::vector<Spot>& spots) {
 /// Of a normal distribution, by the median of what the spots are off: ink that touches the border
 /// hardly changes it.
 double deviation(const std::vector<Spot>& spots, const Plane& plane) {
-    std::vector<double> off;
-    for (const Spot& s : spots) off.push_back(plane.off(s));
+    std::vector<double> off(spots.size());
+    std::ranges::transform(spots, off.begin(), [&](const Spot& s) { return plane.off(s); });
     return 1.4826 * median(std::move(off));
 }
 
 /// The border's plane, through those of its spots that are no ink: at first those near the median,
 /// then those near the plane that came out.
 Plane background_of(const std::vector<Spot>& border) {
-    std::vector<double> greys;
-    for (const Spot& s : border) greys.push_back(s.grey);
+    std::vector<double> greys(border.size());
+    std::ranges::transform(border, greys.begin(), &Spot::grey);
     Plane plane{.x = 0, .y = 0, .grey = median(std::move(greys))};
     for (int round = 0; round < 3; ++round) {
         const double far = std::max(1.0, 3 * deviation(border, plane));
@@ -314,7 +314,8 @@ Ink ink_of(const Picture& picture, bool dark_on_light) {
     };
     const auto spot = [&](std::size_t i) {
         const auto width = static_cast<std::size_t>(picture.width);
-        return Spot{static_cast<double>(i % width), static_cast<double>(i / width),
+        const std::size_t row = i / width;
+        return Spot{static_cast<double>(i % width), static_cast<double>(row),
                     static_cast<double>(light_on_dark(i))};
     };
     std::vector<Spot> border;
