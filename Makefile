@@ -194,9 +194,11 @@ test-binaries: $(TESTS_QUICK) $(TESTS_CUDA)
 
 sanitized-asan sanitized-tsan: sanitized-%:
 	$(Q)+$(MAKE) --no-print-directory SANITIZE=$* sanitized
-# In double the kernels alone: what else there is to sanitize is the same in float.
-sanitized: $(B)/tests/kernel_tests_gpuhost $(if $(filter float,$(REAL)),$(B)/tests/train_tests_gpuhost \
-           $(if $(filter asan,$(SANITIZE)),$(B)/tests/fuzz_replay))
+# The threads and the readers of files are the same in float and in double.
+ONCE = $(filter float,$(REAL))
+sanitized: $(B)/tests/kernel_tests_gpuhost \
+           $(if $(ONCE)$(filter asan,$(SANITIZE)),$(B)/tests/train_tests_gpuhost) \
+           $(if $(ONCE),$(if $(filter asan,$(SANITIZE)),$(B)/tests/fuzz_replay))
 
 interop: main  ## installs PyTorch in build/interop and exchanges files with it and with NumPy
 	$(Q)tests/interop/setup.sh

@@ -122,6 +122,7 @@ void CommandLine::refuse(const std::string& message) const {
 }
 
 void CommandLine::refuse_empty(const char* flag, const std::string& value, const char* what) const {
-    if (app_.count(flag) > 0 && value.empty())
+    const CLI::Option* const option = app_.get_option_no_throw(flag);
+    if (option != nullptr && option->count() > 0 && value.empty())
         refuse(std::string(flag) + ": expected the name of " + what + ", found ''");
 }

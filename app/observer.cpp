@@ -5,6 +5,8 @@
 #include <cmath>
 #include <utility>
 
+#include "app/text.h"
+
 RunFiles::RunFiles(const Options& options, CheckpointFolder* folder, bool is_root,
                    const TrainingState& from)
     : csv(is_root ? options.csv : "", RunLog::Format::csv, from),
@@ -61,8 +63,8 @@ Model RunObserver::model(const TrainingState& state) {
     const auto finite = [](nn_real value) { return std::isfinite(value); };
     if (!comm_.all(std::isfinite(state.loss) &&
                    std::ranges::all_of(model.parameters.values, finite)))
-        throw Diverged("training diverged: a parameter is not finite after epoch " +
-                       std::to_string(state.epoch) + ", step " + std::to_string(state.step) +
+        throw Diverged("training diverged: a parameter or the loss is not finite after " +
+                       progress_text(state.epoch, state.step) +
                        "; use a smaller learning rate (-l)");
     if (comm_.is_root()) model.facts.history = to_json(history_);
     return model;

@@ -6,7 +6,6 @@
 
 #include <cmath>
 #include <filesystem>
-#include <iterator>
 #include <limits>
 
 #include "app/command_line.h"
@@ -94,25 +93,18 @@ void add_log_flags(CLI::App& app, Options& o, const std::string& logged) {
     file("--plot", o.plot, "draw loss and accuracy: .svg, or .png by gnuplot");
     file("--save", o.save, "write the trained parameters: safetensors");
 }
-void check_log_flags(const CommandLine& line, const Options& o) {
-    line.refuse_empty("--csv", o.csv, "a file");
-    line.refuse_empty("--jsonl", o.jsonl, "a file");
-    line.refuse_empty("--plot", o.plot, "a file");
-    line.refuse_empty("--save", o.save, "a file");
-    const std::pair<const char*, std::string> files[] = {{"--csv", o.csv},
-                                                         {"--jsonl", o.jsonl},
-                                                         {"--plot", o.plot},
-                                                         {"--save", o.save},
-                                                         {"--report", o.report}};
-    const auto normal = [](const auto& named) {
-        return std::filesystem::path(named.second).lexically_normal();
+void check_output_files(const CommandLine& line, const Options& o) {
+    const std::vector<OutputFile> files = output_files(o);
+    for (const auto& [flag, name] : files) line.refuse_empty(flag, name, "a file");
+    const auto place = [](const OutputFile& file) {
+        return std::filesystem::path(file.name).lexically_normal();
     };
-    for (const auto* one = std::begin(files); one != std::end(files); ++one)
-        for (const auto* other = one + 1; other != std::end(files); ++other)
-            if (!one->second.empty() && !one->second.starts_with("/dev/") &&
-                normal(*one) == normal(*other))
-                line.refuse(std::string(one->first) + " and " + other->first + " both name " +
-                            one->second + "; give each a file of its own");
+    for (auto one = files.begin(); one != files.end(); ++one)
+        for (auto other = one + 1; other != files.end(); ++other)
+            if (!one->name.empty() && !one->name.starts_with("/dev/") &&
+                place(*one) == place(*other))
+                line.refuse(std::string(one->flag) + " and " + other->flag + " both name " +
+                            one->name + "; give each a file of its own");
 }
 
 // ------------------------------------------------------------------ train
@@ -261,8 +253,7 @@ void check_train_flags(CommandLine& line, const Options& o, const TrainWords& wo
                 line.refuse("--grade 4 takes no other flag, found " + option->get_name());
     if (words.in_order && words.in_new_order)
         line.refuse("--shuffle and --no-shuffle: give one of them");
-    check_log_flags(line, o);
-    line.refuse_empty("--report", o.report, "a file");
+    check_output_files(line, o);
     line.refuse_empty("--checkpoint", o.checkpoint, "a folder");
     line.refuse_empty("--load", o.load, "a file");
     line.refuse_empty("--csv-data", o.csv_data, "a file");
@@ -412,11 +403,19 @@ std::optional<Options> parse_demo(const std::vector<std::string>& arguments, boo
     add_device_flags(line.flags(), o);
     add_allreduce_flag(line.flags(), o);
     if (!line.parse(arguments, speaks)) return std::nullopt;
-    check_log_flags(line, o);
+    check_output_files(line, o);
     return o;
 }
 
 }  // namespace
+
+std::vector<OutputFile> output_files(const Options& options) {
+    return {{"--save", options.save},
+            {"--csv", options.csv},
+            {"--jsonl", options.jsonl},
+            {"--plot", options.plot},
+            {"--report", options.report}};
+}
 
 std::optional<Options> parse_options(int argc, char** argv, bool speaks) {
     std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);

@@ -40,6 +40,13 @@ struct Options {
     bool show = false, json = false;
 };
 
+/// A file that a run writes: its flag, and its name, which is empty where the flag was not given.
+struct OutputFile {
+    const char* flag;
+    std::string name;
+};
+std::vector<OutputFile> output_files(const Options& options);
+
 /// What the command line asks for, or nothing after --help or --version, whose text is printed when
 /// `speaks` (one rank should). Throws InputError.
 std::optional<Options> parse_options(int argc, char** argv, bool speaks);

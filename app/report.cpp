@@ -174,9 +174,8 @@ void print_footer(const Sets& sets, const Training& training, const Outcome& out
 
 void print_written(const Options& options) {
     std::string files;
-    for (const std::string* file :
-         {&options.save, &options.csv, &options.jsonl, &options.plot, &options.report})
-        if (!file->empty()) files += (files.empty() ? "" : ", ") + one_line(*file);
+    for (const auto& [flag, name] : output_files(options))
+        if (!name.empty()) files += (files.empty() ? "" : ", ") + one_line(name);
     if (!files.empty()) std::printf("# written    %s\n", files.c_str());
 }
 

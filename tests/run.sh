@@ -33,8 +33,8 @@ python=build/interop/bin/python
 but_largest='-*CourseTrain.large/cuda*'
 cuda_train='*/cuda*' # the CPU's tests have been run by then
 
-# What needs no more than one core goes side by side, in these rows. What shows the same in float and
-# in double, such as whether the runner sees defects and files survive kills, is run in float alone.
+# What waits, or needs one core, goes side by side, in these rows. What shows the same in float and in
+# double, such as whether the runner sees defects and files survive kills, is run in float alone.
 # The limits are for hangs: a busy machine may take several times as long as a quiet one.
 cli_tests() { # HALF: 0 or 1; it waits for mpirun most of the time
     GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX=$1 \
@@ -92,7 +92,9 @@ plan() {
             "$build/tests/train_tests_gpuhost" \
             --gtest_filter="$([[ ${NP:-$np} == 2 ]] && echo '*' || echo "$but_largest")"
     done
-    [[ -z $once ]] || more_ranks_and_sanitizers
+    run "train_tests on gpuhost, ASan+UBSan" "${NP:-2}" 300 \
+        "$build-asan/tests/train_tests_gpuhost" --gtest_filter="$asan_train"
+    [[ -z $once ]] || more_ranks_and_threads
     if [[ -x $build/tests/kernel_tests_cuda ]]; then
         run "kernel_tests on CUDA" 0 240 "$build/tests/kernel_tests_cuda"
         for np in ${NP:-1 2 3 4 5}; do
@@ -103,14 +105,12 @@ plan() {
         count "tests on CUDA: no nvcc, or no GPU" 0 0 0 1 0 || true
     fi
 }
-more_ranks_and_sanitizers() {
+more_ranks_and_threads() {
     local np
     [[ -n ${NP:-} ]] || for np in {6..16}; do
         run "train_tests of slices" "$np" 300 \
             "$build/tests/train_tests_gpuhost" --gtest_filter="$slices_train"
     done
-    run "train_tests on gpuhost, ASan+UBSan" "${NP:-2}" 300 \
-        "$build-asan/tests/train_tests_gpuhost" --gtest_filter="$asan_train"
     run "train_tests on gpuhost, TSan" "${NP:-2}" 300 "${fixed_addresses[@]}" \
         "$build-tsan/tests/train_tests_gpuhost" --gtest_filter="$tsan_train"
 }

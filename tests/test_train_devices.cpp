@@ -65,11 +65,7 @@ TEST_P(CudaTrain, small_runs_match_the_reference_by_the_same_bits_twice_and_both
     Case c = small_case(images, batch);
     c.sizes = sizes_;
     c.training.shuffled = true;
-    const auto first = trained(c, set_);
-    EXPECT_EQ(trained(c, set_).values, first.values);
-    c.training.scatter_once = false;
-    EXPECT_EQ(trained(c, set_).values, first.values) << "scattered every step";
-    expect_same(first, reference(c, set_), course_tolerance);
+    expect_reference_by_the_same_bits(c, set_);
 }
 /// bf16x3 is for pixels: asked for it, a replica for numbers multiplies them as they are.
 TEST_P(CudaTrain, small_numbers_match_the_reference_where_pixels_would_go_by_bf16x3) {
@@ -134,13 +130,8 @@ class CpuTrain : public Train {
 INSTANTIATE_TEST_SUITE_P(On, CpuTrain, testing::ValuesIn(cpu_ways), name_of_way);
 
 TEST_P(CpuTrain, gives_the_same_bits_twice_and_by_both_ways_to_scatter) {
-    Case c = wide_case();
-    const Dataset set = random_set(c.sizes, c.images);
-    const auto first = trained(c, set);
-    EXPECT_EQ(trained(c, set).values, first.values);
-    c.training.scatter_once = false;
-    EXPECT_EQ(trained(c, set).values, first.values) << "scattered every step";
-    expect_same(first, reference(c, set), course_tolerance);
+    const Case c = wide_case();
+    expect_reference_by_the_same_bits(c, random_set(c.sizes, c.images));
 }
 
 /// a + b is b + a, so with two ranks there is one way to add up; with more, MPI has its own order.

@@ -241,6 +241,14 @@ class Train : public testing::TestWithParam<Way> {
         network.train(set, c.training);
         return network.parameters();
     }
+    /// The same bits twice and by both ways to scatter, and the reference's parameters.
+    void expect_reference_by_the_same_bits(Case c, const Dataset& set) {
+        const auto first = trained(c, set);
+        EXPECT_EQ(trained(c, set).values, first.values);
+        c.training.scatter_once = false;
+        EXPECT_EQ(trained(c, set).values, first.values) << "scattered every step";
+        expect_same(first, reference(c, set), course_tolerance);
+    }
     void expect_reference(const Case& c) {
         const Dataset set = random_set(c.sizes, c.images);
         const Parameters<nn_real> values = trained(c, set);
