@@ -8,10 +8,10 @@
 #include <cstdint>
 #include <span>
 
-#include "gpu_plan.h"
-#include "gpu_runtime.h"
-#include "nn_real.h"
-#include "objective.h"
+#include "base/real.h"
+#include "device/gpu/plan.h"
+#include "device/gpu/runtime.h"
+#include "model/objective.h"
 
 /// Where launchers put their work.
 struct Gpu {
@@ -29,7 +29,7 @@ __host__ __device__ constexpr int ceil_div(int a, int b) { return (a + b - 1) / 
 /// Device `device`, selected for this thread, with what the model needs to know of it.
 GpuChip gpu_chip(int device);
 
-// ------------------------------------------------------------------ GEMM (gpu_gemm.cu)
+// ------------------------------------------------------------------ GEMM (device/gpu/gemm_fma.cu)
 
 enum class Transposed : bool { no, yes };
 
@@ -74,7 +74,7 @@ void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, cons
 /// Whether gpu_layer and gpu_gradient can go by bf16x3: a build in float, bf16 tensor cores.
 bool gpu_has_bf16x3(const GpuChip& chip);
 
-// ------------------------------------------------------------------ the head (gpu_head.cu)
+// ------------------------------------------------------------------ the head (device/gpu/head.cu)
 
 /// The output layer, the loss and all that the backward pass has to do there, in one kernel:
 ///     z = W A + b,  yhat = softmax(z) or sigmoid(z),  loss,  delta = scale dloss/dz,
@@ -103,7 +103,7 @@ int gpu_head_most_classes();
 int gpu_head_parts(const GpuChip& chip, int classes, int n);
 inline constexpr int most_head_parts = 512;
 
-// ------------------------------------------------------------------ the rest (gpu_func.cu)
+// ------------------------------------------------------------------ the rest (device/gpu/parts.cu)
 
 /// A run of the flat parameters whose gradient was summed in parts, each `stride` behind the one
 /// before.

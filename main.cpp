@@ -1,7 +1,7 @@
 // main.cpp: options -> the command they name -> an exit code, whatever happens on the way.
 //
-// ./main train is app/train.cpp: samples -> network -> training -> report. Every rank runs all of a
-// command; rank 0 reads and prints.
+// ./main train is app/commands/train.cpp: samples -> network -> training -> report. Every rank runs
+// all of a command; rank 0 reads and prints.
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -10,16 +10,16 @@
 #include <optional>
 #include <string>
 
-#include "app/demo.h"
-#include "app/evaluate.h"
-#include "app/grade.h"
-#include "app/inspect.h"
-#include "app/options.h"
-#include "app/predict.h"
-#include "app/text.h"
-#include "app/train.h"
-#include "comm.h"
-#include "error.h"
+#include "app/cli/options.h"
+#include "app/commands/demo.h"
+#include "app/commands/evaluate.h"
+#include "app/commands/grade.h"
+#include "app/commands/inspect.h"
+#include "app/commands/predict.h"
+#include "app/commands/train.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "comm/comm.h"
 
 namespace {
 

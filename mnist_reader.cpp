@@ -17,7 +17,7 @@
 #include <new>
 #include <system_error>
 
-#include "error.h"
+#include "base/error.h"
 
 namespace fs = std::filesystem;
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "dataset.h"
+#include "input/sample_set.h"
 
 enum class Split { train, test };
 

@@ -24,15 +24,15 @@
 #include <stdexcept>
 #include <vector>
 
-#include "comm.h"
-#include "dataset.h"
-#include "nn_real.h"
-#include "objective.h"
-#include "parameters.h"
-#include "replica.h"
+#include "base/real.h"
+#include "comm/comm.h"
+#include "device/replica.h"
+#include "input/sample_set.h"
+#include "model/objective.h"
+#include "model/parameters.h"
 
 /// How to train: everything that both networks have to agree on. The values here are plain ones;
-/// the program's defaults are in app/options.cpp.
+/// the program's defaults are in app/cli/options.cpp.
 struct Training {
     int batch = 1;             ///< samples of a mini-batch, all ranks together
     int epochs = 1;            ///< passes over the set; each takes ceil(N / batch) steps

@@ -19,13 +19,13 @@
 #include <string>
 #include <string_view>
 
+#include "device/gpu/cublas.h"
+#include "device/replica.h"
 #include "gpu_contest.h"
-#include "gpu_cublas.h"
 #include "gpu_ladder.h"
 #include "gpu_problem.h"
 #include "gpu_steps.h"
 #include "gpu_traffic.h"
-#include "replica.h"
 
 namespace {
 

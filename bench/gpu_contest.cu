@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "gpu_owned.h"
+#include "device/gpu/owned.h"
 
 namespace {
 

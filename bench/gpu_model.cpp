@@ -3,17 +3,17 @@
 //
 //   gpu_model [--csv | --markdown] [CHIP]      CHIP: t4, a100, rtx4090, h100, b200
 //
-// The products come from gpu_plan.cpp, the very lines by which the program chooses its tiles; the
-// head and the step are described here. --csv has the columns type, hidden, batch, what and
-// contender of the table of make bench-gpu, so that predictions and measurements can be joined.
+// The products come from device/gpu/plan.cpp, the very lines by which the program chooses its
+// tiles; the head and the step are described here. --csv has the columns type, hidden, batch, what
+// and contender of the table of make bench-gpu, so that predictions and measurements can be joined.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <string>
 #include <vector>
 
-#include "gpu_plan.h"
-#include "nn_real.h"
+#include "base/real.h"
+#include "device/gpu/plan.h"
 
 namespace {
 

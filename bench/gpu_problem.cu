@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "rng.h"
+#include "base/random.h"
 
 namespace {
 

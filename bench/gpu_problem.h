@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "gpu_owned.h"
-#include "nn_real.h"
+#include "base/real.h"
+#include "device/gpu/owned.h"
 
 using Wide = std::conditional_t<std::is_same_v<nn_real, float>, double, long double>;
 

@@ -7,9 +7,9 @@
 #include <functional>
 #include <vector>
 
-#include "gpu_cublas.h"
+#include "device/gpu/cublas.h"
 #include "gpu_problem.h"
-#include "parameters.h"
+#include "model/parameters.h"
 
 struct Shape {
     int hidden, batch;

@@ -5,7 +5,7 @@
 // recorded alone; a single rank, as here, records none.
 #include "gpu_traffic.h"
 
-#include "gpu_runtime.h"
+#include "device/gpu/runtime.h"
 
 namespace {
 std::size_t uploaded = 0;

@@ -131,7 +131,7 @@ def report(logs: list[str], out: Path | None) -> int:
     for type_name in {log.partition("=")[0] for log in logs}:
         if not any("gemm" in k.name for k in kernels if k.type == type_name):
             raise BadLog(f"no kernel named gemm in the {type_name} logs: nothing was checked; "
-                         "compile gpu_gemm.cu with -Xptxas -v")
+                         "compile device/gpu/gemm_fma.cu with -Xptxas -v")
     names = readable(sorted({k.name for k in kernels}))
     text = table(kernels, names)
     if out is None:

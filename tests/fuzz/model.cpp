@@ -2,7 +2,7 @@
 //
 // A byte more or less in the header makes its length wrong, and the reader stops there. So every
 // input is tried twice: as it is, and with the length that makes the header end at its last brace.
-#include "model_file.h"
+#include "model/model_file.h"
 
 #include <algorithm>
 #include <cmath>

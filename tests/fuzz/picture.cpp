@@ -1,5 +1,5 @@
 // picture.cpp: fuzzes the reader of PNG and PGM pictures, and what makes a network's input of one.
-#include "image_reader.h"
+#include "input/picture.h"
 
 #include <string>
 

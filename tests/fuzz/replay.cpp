@@ -8,8 +8,8 @@
 #include <fstream>
 #include <string>
 
+#include "base/whole_file.h"
 #include "tests/fuzz/targets.h"
-#include "whole_file.h"
 
 namespace fs = std::filesystem;
 

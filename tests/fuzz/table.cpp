@@ -3,7 +3,7 @@
 #include <cmath>
 #include <string_view>
 
-#include "table_reader.h"
+#include "input/table_reader.h"
 #include "tests/fuzz/targets.h"
 
 namespace fuzz {

@@ -1,6 +1,6 @@
 // gpu_traffic.cpp: bench/gpu_traffic.h on the kernel runner, which counts by itself.
 #include "bench/gpu_traffic.h"
 
-#include "gpu_runtime.h"
+#include "device/gpu/runtime.h"
 
 std::size_t uploaded_bytes() { return gpuhost::traffic().uploaded; }

@@ -408,7 +408,7 @@ bool take_copy(std::size_t pending, Copy& copy, Place where) {
 // ---- Products on tensor cores ----
 
 namespace {
-/// The operands of a whole warp. In what follows, g, t, r, s, h and i are gpu_ptx.h's.
+/// The operands of a whole warp. In what follows, g, t, r, s, h and i are device/gpu/ptx.h's.
 struct Operands {
     double a[16][16], b[16][8];
 };

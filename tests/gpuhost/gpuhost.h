@@ -4,7 +4,7 @@
 // barriers, shuffles, vector types) and the runtime calls that this project uses, no others. Every
 // CUDA thread of a block is a fiber of its own, so barriers and shuffles really wait, and the
 // sanitizers see each thread for itself. It is stricter than a GPU: what CUDA leaves undefined is
-// made to show. .cu files include gpu_runtime.h, never this file.
+// made to show. .cu files include device/gpu/runtime.h, never this file.
 #pragma once
 #include <math.h>  // not <cmath> alone: ::exp(float) has to be float, as it is for nvcc
 

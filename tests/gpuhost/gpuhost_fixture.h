@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "gpu_runtime.h"
+#include "device/gpu/runtime.h"
 
 using gpuhost::config;
 using gpuhost::Order;

@@ -1,11 +1,11 @@
-// gpuhost_ptx.h: gpu_ptx.h's instructions, and the types and intrinsics that go with them, on the
-// CPU.
+// gpuhost_ptx.h: device/gpu/ptx.h's instructions, and the types and intrinsics that go with them,
+// on the CPU.
 //
-// gpu_ptx.h says what each one does and which lane holds what. Here they are as unkind as they may
-// be: a copy takes place at the last moment, in the wait for it, and until then its destination is
-// NaN; a sum on tensor cores is truncated, not rounded; products order nothing in memory. What a
-// GPU of config().capability does not have ends the program. gpuhost.h includes this file, which
-// is nothing alone.
+// device/gpu/ptx.h says what each one does and which lane holds what. Here they are as unkind as
+// they may be: a copy takes place at the last moment, in the wait for it, and until then its
+// destination is NaN; a sum on tensor cores is truncated, not rounded; products order nothing in
+// memory. What a GPU of config().capability does not have ends the program. gpuhost.h includes this
+// file, which is nothing alone.
 #pragma once
 
 struct __attribute__((may_alias, aligned(8))) uint2 {

@@ -1,9 +1,9 @@
-// no_cublas.cpp: what gpu_cublas.h says on the kernel runner: there is no cuBLAS.
+// no_cublas.cpp: what device/gpu/cublas.h says on the kernel runner: there is no cuBLAS.
 //
 // cuBLAS needs a GPU and its driver; whoever asks is told so, and goes on without it.
 #include <stdexcept>
 
-#include "gpu_cublas.h"
+#include "device/gpu/cublas.h"
 
 struct Cublas::Library {};
 

@@ -10,8 +10,9 @@ cd "$(dirname "$0")/../.."
 
 cxx=${CXX:-g++}
 jobs=${JOBS:-$(nproc)}
-kernels=(gpu_gemm gpu_head gpu_func)
-[[ ${DOUBLE_FLAG:-} == *USE_DOUBLE* ]] || kernels+=(gpu_bf16x3)
+room=device/gpu
+kernels=(gemm_fma head parts)
+[[ ${DOUBLE_FLAG:-} == *USE_DOUBLE* ]] || kernels+=(gemm_bf16x3)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -32,7 +33,7 @@ compile() {
     local build=$1 source=$2 object=$3
     shift 3
     "$cxx" -std=c++20 -O0 -g1 -ffp-contract=off "${double_flag[@]}" -Wno-unknown-pragmas \
-        -I. -Itests/gpuhost "$@" -x c++ -c "$source" -o "$work/$build/$object.o"
+        "${@}" -I. -Isrc -Itests/gpuhost -x c++ -c "$source" -o "$work/$build/$object.o"
 }
 
 # All that is the same for every defect, and the kernels as they are.
@@ -44,11 +45,11 @@ prepare() {
     done
     for part in "${kernels[@]}"; do
         # shellcheck disable=SC2086 # several flags in one word
-        compile "$build" "$part.cu" "$part" ${sanitizer[$build]}
+        compile "$build" "src/$room/$part.cu" "$part" ${sanitizer[$build]}
     done
     # shellcheck disable=SC2086 # several flags in one word
     compile "$build" tests/gpuhost/planted_driver.cpp driver ${sanitizer[$build]}
-    compile "$build" gpu_plan.cpp plan
+    compile "$build" "src/$room/plan.cpp" plan
 }
 
 # run BUILD KERNELS NAME: links the driver with the file KERNELS.cu of the folder NAME, if it is
@@ -61,7 +62,7 @@ run() {
             objects+=("$work/$build/$part.o"); fi
     done
     # shellcheck disable=SC2086 # several flags in one word
-    { { [[ -z $changed ]] || compile "$build" "$work/$name/$changed.cu" "$name" ${sanitizer[$build]}; } &&
+    { { [[ -z $changed ]] || compile "$build" "$work/$name/$room/$changed.cu" "$name" "-I$work/$name" ${sanitizer[$build]}; } &&
         "$cxx" ${sanitizer[$build]} "${objects[@]}" \
             "$work/$build"/{driver,plan,gpuhost,gpuhost_runtime}.o -lboost_context \
             -o "$work/$name/driver"; } >"$work/$name/log" 2>&1 || return 2
@@ -85,19 +86,21 @@ unchanged() {
 }
 
 # defect BUILD CHECK FILE WHAT FROM TO NAME: WHAT, planted in FILE by replacing FROM with TO, is
-# caught by CHECK. A defect in gpu_gemm.h is tried with gpu_gemm.cu.
+# caught by CHECK. A defect in product.h is tried with gemm_fma.cu.
 defect() {
     local build=$1 check=$2 file=$3 what=$4 from=$5 to=$6 name=$7 text after status=0
     local changed=${file%.*}
-    text=$(<"$file")
+    [[ $file != product.h ]] || changed=gemm_fma
+    text=$(<"src/$room/$file")
     after=${text#*"$from"}
     if [[ $after == "$text" || $after == *"$from"* ]]; then
         echo "'$from' has to stand in $file exactly once" >"$work/$name/log"
         verdict "$name" FAIL "$what cannot be planted; adapt tests/gpuhost/planted.sh:"
         return
     fi
-    cp "$changed.cu" "$work/$name"
-    printf '%s\n' "${text%%"$from"*}$to$after" >"$work/$name/$file"
+    mkdir -p "$work/$name/$room"
+    cp "src/$room/$changed.cu" "$work/$name/$room"
+    printf '%s\n' "${text%%"$from"*}$to$after" >"$work/$name/$room/$file"
     run "$build" "$changed" "$name" || status=$?
     if ((status == 1)) && grep -qF "${words[$check]}" "$work/$name/log"; then
         verdict "$name" PASS "$what ($file): caught by $check"
@@ -124,7 +127,7 @@ start unchanged plain
 start unchanged asan
 start unchanged tsan
 
-file=gpu_gemm.cu
+file=gemm_fma.cu
 start defect tsan TSan $file 'a missing barrier between slices' \
     '__syncthreads();  // slice t is complete' '//'
 start defect plain NaN $file 'the same' \
@@ -139,7 +142,7 @@ start defect plain NaN $file 'a read of shared memory that was not written' \
     'place = in.outside(e);' ';'
 start defect asan ASan $file 'an off-by-one global read' \
     'return AlongEdge ? i + e < x.edge && k' 'return AlongEdge ? i + e <= x.edge && k'
-file=gpu_gemm.h
+file=product.h
 start defect tsan TSan $file 'sums that take the place of slices in use' \
     '__syncthreads();  // every thread is done' '//'
 start defect tsan TSan $file 'sums of groups that are not waited for' \
@@ -151,7 +154,7 @@ start defect plain runner $file 'a copy from a misaligned address' \
 start defect plain NaN $file 'a read of global memory that was not written' \
     'out.beta == 0 ? s :' ''
 if [[ ${kernels[*]} == *bf16x3* ]]; then
-    file=gpu_bf16x3.cu
+    file=gemm_bf16x3.cu
     start defect tsan TSan $file 'a missing barrier between slices' \
         '__syncthreads();  // slice t is complete' '//'
     start defect plain runner $file 'a copy that nobody waits for' \
@@ -159,7 +162,7 @@ if [[ ${kernels[*]} == *bf16x3* ]]; then
     start defect plain runner $file 'a warp that leaves before it multiplies' \
         'float c[across][4] = {};' 'float c[across][4] = {}; if (place.lane == 31) return;'
 fi
-file=gpu_head.cu
+file=head.cu
 start defect tsan TSan $file 'a window of weights that is read too early' \
     '__syncthreads();  // the window is complete' '//'
 start defect tsan TSan $file 'a missing __syncwarp in the softmax' \
@@ -172,7 +175,7 @@ start defect tsan TSan $file 'deltas that are read too early' \
     '__syncthreads();  // all deltas are there' '//'
 start defect plain runner $file 'a shuffle mask that leaves out a lane' \
     'all_lanes = 0xffffffffu' 'all_lanes = 0x7fffffffu'
-file=gpu_func.cu
+file=parts.cu
 start defect tsan TSan $file 'a missing barrier in the tree of the sum of squares' \
     '__syncthreads();  // the last round' '//'
 start defect tsan TSan $file 'a sum that every block adds to, unordered' \

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
 #include "gpu_func.h"
-#include "rng.h"
 
 namespace {
 using Results = std::map<std::string, std::vector<double>>;

@@ -12,8 +12,8 @@
 #include <numeric>
 #include <vector>
 
+#include "device/replica.h"
 #include "gpuhost.h"
-#include "replica.h"
 
 namespace {
 

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 python=${PYTHON:-/usr/bin/python3}
 has() { "$1" -c "import $2" 2>/dev/null; }
 if ! has "$python" "torch, numpy, venv, ensurepip"; then
-    ./setup.sh interop
+    tools/setup.sh interop
 fi
 if ! has build/interop/bin/python "torch, numpy, safetensors"; then
     "$python" -m venv --system-site-packages build/interop

@@ -423,7 +423,7 @@ test_four_nodes() {
 forget_the_caller
 if [[ $(id -u) != 0 ]]; then
     skip "hw6.sh on one node and on four: starting a Slurm takes root"
-elif ! (cd "$source_tree" && ./setup.sh slurm); then
+elif ! (cd "$source_tree" && tools/setup.sh slurm); then
     fail "the packages of Slurm are here; see above"
 else
     copy_the_project

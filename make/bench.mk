@@ -1,0 +1,53 @@
+# bench.mk: what measures. bench/README.md says what each of them finds out.
+#
+# The GPU's benchmark needs neither MPI nor a network; main_no_mpi is main with a stand-in for MPI.
+GPU_BENCH := gpu_bench gpu_contest gpu_problem gpu_steps gpu_ladder
+.PHONY: bench-programs
+
+# Both types, and what bench/ measures with.
+bench-programs:
+	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= build/float/main \
+	    $(addprefix build/float/bench/,limits scaling_measure main_no_mpi)
+	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG=-DUSE_DOUBLE build/double/main
+
+bench: bench-programs
+	$(Q)python3 -B bench/bench.py --main-float build/float/main --main-double build/double/main \
+	    --main-no-mpi build/float/bench/main_no_mpi --limits build/float/bench/limits $(ARGS)
+
+bench-gpu: BENCH := gpu_bench
+bench-gpu-trial: BENCH := gpu_bench_gpuhost
+bench-gpu bench-gpu-trial:
+	$(Q)+for t in float double; do $(MAKE) --no-print-directory \
+	    DOUBLE_FLAG=$$([ $$t = float ] || echo -DUSE_DOUBLE) \
+	    $(if $(filter gpu_bench,$(BENCH)),CUDA=1) build/$$t/bench/$(BENCH) build/$$t/bench/gpu_model || exit; done
+	$(Q)$(if $(filter gpu_bench,$(BENCH)),,GPUHOST_CAPABILITY=90) python3 -B bench/gpu_report.py \
+	    --bench $(foreach t,float double,build/$(t)/bench/$(BENCH)) \
+	    --model $(foreach t,float double,build/$(t)/bench/gpu_model) \
+	    $(if $(filter gpu_bench,$(BENCH)),,--trial --out build/bench-gpu-trial) $(ARGS)
+
+bench-peers:
+	$(Q)bench/peers/setup.sh
+
+scaling: bench-programs
+	$(Q)python3 -B bench/scaling.py $(ARGS)
+
+$(B)/bench/limits: $(B)/bench/limits.o
+	$(call link)
+$(B)/bench/scaling_measure: $(B)/bench/scaling_measure.o
+	$(call link)
+$(B)/bench/main_no_mpi: $(B)/main.o $(COMMAND_LINE) $(filter-out $(call objects_of,$(COMM)),$(OBJECTS)) \
+        $(B)/src/comm/absent.o $(GPU_absent)
+	$(show) LINK $@
+	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $(filter %.o,$^) $(LDFLAGS) $(LIBS)
+
+# cudaMemcpyAsync is wrapped to count what goes to the GPU; the kernel runner counts by itself.
+$(B)/bench/gpu_bench: $(GPU_BENCH:%=$(B)/cuda/bench/%.o) $(B)/cuda/bench/gpu_traffic.o $(GPU_cuda) $(B)/src/device/gpu/plan.o
+	$(show) LINK $@
+	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS) -Wl,--wrap=cudaMemcpyAsync $(LIBS_cuda) -ldl
+$(B)/bench/gpu_bench_gpuhost: $(GPU_BENCH:%=$(B)/gpuhost/bench/%.o) \
+        $(B)/gpuhost/tests/gpuhost/gpu_traffic.o $(GPU_gpuhost) $(B)/src/device/gpu/plan.o
+	$(show) LINK $@
+	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS) $(LIBS_gpuhost)
+$(B)/bench/gpu_model: $(B)/bench/gpu_model.o $(B)/src/device/gpu/plan.o
+	$(show) LINK $@
+	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS)

@@ -1,0 +1,67 @@
+# flags.mk: the configurations, and the flags that each compiler gets.
+#
+# Every flag is kept in $(B)/*.flags, written only when it changes; all that is built from those
+# flags depends on that file.
+REAL := $(if $(findstring -DUSE_DOUBLE,$(DOUBLE_FLAG)),double,float)
+B    := build/$(REAL)$(if $(filter 1,$(DEBUG)),-debug)$(if $(SANITIZE),-$(SANITIZE))
+# The products on the CPU: in float on x86-64 oneDNN and bf16 tiles, otherwise Eigen.
+GEMM := $(if $(filter float,$(REAL)),$(if $(X86_64),onednn,eigen),eigen)
+SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_tsan := -fsanitize=thread
+SAN_fuzz := $(SAN_asan) -fsanitize=fuzzer-no-link -Wno-sign-conversion
+TOLD_asan := -DGPUHOST_ASAN
+TOLD_tsan := -DGPUHOST_TSAN
+SAN      := $(if $(SANITIZE),$(or $(SAN_$(SANITIZE)),$(error SANITIZE=$(SANITIZE): say asan, tsan or fuzz)))
+Q := $(if $(filter 1,$(VERBOSE)),,@)
+show = @printf '  %-12s %s\n'
+
+ifeq ($(MAKELEVEL)$(if $(BUILDING),,none),0)
+$(info # type     $(REAL)$(if $(filter 1,$(DEBUG)), debug))
+$(info # MPI      $(or $(MPI),mpirun not found; $(MPICXX) builds, but nothing can run))
+$(info # CPU      GEMM by $(if $(filter onednn,$(GEMM)),oneDNN and bf16 tiles,Eigen$(if $(EIGEN), in $(EIGEN))))
+$(info # CUDA     $(if $(NVCC),$(NVCC_VERSION) ($(NVCC)) for sm $(GPU_ARCHS) and PTX,$(if \
+    $(filter 0,$(CUDA)),not wanted (CUDA=0),no nvcc on the PATH or under CUDA_HOME or \
+    /usr/local/cuda): trains on the CPU alone))
+$(if $(NVCC),$(info # GPU      $(if $(GPU_FOUND),compute capability $(GPU_FOUND),none here: \
+    ./main takes the CPU here and a GPU where there is one)))
+endif
+
+# No fast-math and no contraction: host results depend on the program alone, not on the compiler.
+# Open MPI's and MPICH's old C++ bindings are not used; without them their headers do not warn.
+# Line numbers, for traces, are all that is kept of names: the rest takes a third of the time.
+# Sanitized code takes twice as long to compile, half of it for the optimiser's second half.
+OPTIMISE := $(if $(filter 1,$(DEBUG)),-O0 -D_GLIBCXX_ASSERTIONS,$(if $(filter asan tsan,$(SANITIZE)),-O1,-O2))
+WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+INCLUDES := -I. -Isrc
+HOST     := -std=c++20 $(if $(filter 1,$(DEBUG)),-g,-g1) $(OPTIMISE) $(WARN) -ffp-contract=off $(DOUBLE_FLAG) $(SAN) $(INCLUDES) -MMD -MP
+MPI_HOST := $(HOST) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX
+NVCC_HOST_WARN := -Wall,-Wextra,-Wshadow,-ffp-contract=off
+# With REPORT=1, an object's registers and shared memory go to a .log beside it.
+NVCC_FLAGS := -std=c++20 -ccbin $(CXX) $(GENCODE) $(if $(REPORT),-Xptxas -v,-t 2) -Werror all-warnings \
+    $(if $(filter 1,$(DEBUG)),-O0 -g -G -D_GLIBCXX_ASSERTIONS,-O2 -lineinfo) -Xcompiler=$(NVCC_HOST_WARN) \
+    $(DOUBLE_FLAG) $(INCLUDES) -MMD -MP
+# The .cu files are C++ to g++, which knows none of nvcc's pragmas.
+GPUHOST  := $(HOST) -Itests/gpuhost -Wno-unknown-pragmas
+
+# The CPU's arithmetic is compiled once for each instruction set; the program takes the best one
+# that the processor has. Sanitizers and debuggers need one alone.
+ISAS := baseline $(if $(filter 1,$(DEBUG))$(SANITIZE),,$(if $(X86_64),avx2 avx512))
+ISA_avx2   := -mavx2 -mfma
+# GCC 12's own AVX-512 header reads a variable before it is set, as it means to, and warns of it.
+ISA_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized
+# Each set's code differs from the others' in rounding anyway, so here a b + c may be rounded once.
+CPU_FLAGS  := $(filter-out -O2 -ffp-contract=off,$(HOST)) $(if $(filter 1,$(DEBUG)),,-O3) -ffp-contract=fast \
+    -Wno-psabi $(addprefix -isystem ,$(EIGEN))
+MPI_HOST   += $(if $(filter avx512,$(ISAS)),-DCPU_HAS_X86_ISAS)
+
+LIBS         := -lz -lpng -ldl -lpthread $(if $(filter onednn,$(GEMM)),-ldnnl -lgomp)
+LIBS_cuda    := $(filter-out %/stubs,$(NVCC_LIBS)) -lcudart_static -lrt \
+    $(patsubst -L%,-Xlinker -rpath=%,$(filter-out %/stubs,$(NVCC_LIBS)))
+LIBS_gpuhost := -lboost_context
+
+host.text := $(MPICXX) $(shell $(MPICXX) --version 2>/dev/null | head -n 1) $(CXX) $(MPI) $(MPI_HOST) $(CPU_FLAGS) $(ISAS)
+cuda.text := $(NVCC) $(NVCC_VERSION) $(NVCC_FLAGS)
+main.text := $(B) $(BACKEND) $(LIBS_$(BACKEND)) $(LDFLAGS)
+$(B)/host.flags $(B)/cuda.flags build/main.flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$($(basename $(@F)).text)' | cmp -s - $@ || echo '$($(basename $(@F)).text)' >$@

@@ -1,0 +1,80 @@
+// grade.cpp: the course's GEMM sizes, each result against plain sums in higher precision.
+#include "app/commands/grade.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <vector>
+
+#include "base/random.h"
+#include "device/cpu/dense.h"
+#include "device/gpu/gemm_timing.h"
+#include "train/judge.h"
+
+namespace {
+
+std::vector<nn_real> random_matrix(int rows, int cols, Rng& rng) {
+    std::vector<nn_real> values(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols));
+    for (auto& value : values) value = static_cast<nn_real>(2 * rng.uniform() - 1);
+    return values;
+}
+
+GemmTiming time_cpu_gemm(const GemmProblem& p, int repeats, nn_real* c) {
+    const auto product = [&](nn_real* out) {
+        cpu_gemm(Transpose::no, Transpose::no, p.m, p.n, p.k, p.alpha, p.a, p.m, p.b, p.k, p.beta,
+                 out, p.m);
+    };
+    product(c);
+    std::vector<nn_real> scratch(c,
+                                 c + static_cast<std::size_t>(p.m) * static_cast<std::size_t>(p.n));
+    std::vector<double> seconds;
+    for (int r = 0; r < repeats; ++r) {
+        const auto start = std::chrono::steady_clock::now();
+        product(scratch.data());
+        seconds.push_back(
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+    std::ranges::nth_element(seconds, seconds.begin() + repeats / 2);
+    return {seconds[static_cast<std::size_t>(repeats) / 2], ""};
+}
+
+}  // namespace
+
+bool grade_gemm() {
+    struct Contender {
+        const char* name;
+        GemmTiming (*run)(const GemmProblem&, int, nn_real*);
+    };
+    constexpr Contender contenders[] = {{"hand-written kernel", time_our_gemm},
+                                        {"cuBLAS", time_cublas_gemm},
+                                        {"CPU library", time_cpu_gemm}};
+    constexpr int sizes[][3] = {{800, 1000, 784}, {800, 10, 1000}};
+    bool right = true, judged_kernel = false;
+    std::printf("# C = 2 A B + 5 C in %s; error in parts of its bound, which it must not exceed\n",
+                nn_real_name);
+    for (const auto [m, n, k] : sizes) {
+        Rng rng(1);
+        const auto a = random_matrix(m, k, rng), b = random_matrix(k, n, rng),
+                   c0 = random_matrix(m, n, rng);
+        const GemmProblem problem{m, n, k, 2, a.data(), b.data(), 5};
+        for (const Contender& contender : contenders) {
+            auto c = c0;
+            const GemmTiming timing = contender.run(problem, 20, c.data());
+            std::printf("%4d x %4d x %4d  %-20s ", m, n, k, contender.name);
+            if (!timing.missing.empty()) {
+                std::printf("SKIPPED: %s\n", timing.missing.c_str());
+                continue;
+            }
+            const GemmVerdict verdict = judge_gemm(false, false, m, n, k, problem.alpha, a.data(),
+                                                   b.data(), problem.beta, c0.data(), c.data());
+            right = right && verdict.right();
+            judged_kernel = judged_kernel || contender.run == time_our_gemm;
+            std::printf("error %.3f  %10.6f ms  %9.1f GFLOP/s  %s\n", verdict.worst,
+                        timing.seconds * 1e3, 2e-9 * m * n * k / timing.seconds,
+                        verdict.right() ? "OK" : ("FAILED: " + verdict.text()).c_str());
+        }
+    }
+    std::printf("CHECK %s: GEMM at the course's sizes%s\n", right ? "PASSED" : "FAILED",
+                judged_kernel ? "" : ", of the CPU library alone");
+    return right;
+}

@@ -1,0 +1,99 @@
+// predict.cpp: file by file, all ranks: read, judge, print.
+#include "app/commands/predict.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "app/report/draw.h"
+#include "app/run/load.h"
+#include "base/text.h"
+#include "input/picture.h"
+#include "mnist_reader.h"
+#include "train/score.h"
+
+namespace {
+
+/// A file of another program does not say how its inputs lie: a square number is taken for a
+/// square.
+void guess_shape(Model& model) {
+    ModelFacts& facts = model.facts;
+    if (!facts.version.empty() || facts.rows > 0) return;
+    const int inputs = model.parameters.layout.inputs();
+    const int side = static_cast<int>(std::lround(std::sqrt(inputs)));
+    if (side * side == inputs) facts.rows = facts.cols = side;
+}
+
+/// One picture, or the images of an IDX file, as the network takes them.
+Dataset read_inputs(const std::string& file, const ModelFacts& facts) {
+    if (!is_idx_or_gzip(file)) {
+        Dataset one;
+        one.rows = facts.rows;
+        one.cols = facts.cols;
+        one.pixels = as_network_input(read_picture(file), facts.rows, facts.cols, file);
+        one.labels = {0};
+        return one;
+    }
+    Dataset set = read_idx_images(file);
+    if (set.rows != facts.rows || set.cols != facts.cols)
+        throw InputError(
+            formatted("%s: expected images of %d x %d pixels, as the network takes, "
+                      "found %d x %d; give it images of its size, or as PNG any size",
+                      file.c_str(), facts.rows, facts.cols, set.rows, set.cols));
+    return set;
+}
+
+/// Everything there is to print on one file.
+std::string told(const std::string& file, const Dataset& set, std::span<const nn_real> yhat,
+                 const Options& options) {
+    const std::size_t outputs = yhat.size() / set.count();
+    const Shades shades = shades_of_output();
+    const bool with_index = is_idx_or_gzip(file);
+    std::string text;
+    for (std::size_t i = 0; i < set.count(); ++i) {
+        const Prediction prediction{file, i, yhat.subspan(i * outputs, outputs)};
+        text +=
+            options.json ? prediction_json(prediction) : prediction_line(prediction, with_index);
+        if (options.show)
+            text += drawn(std::span(set.pixels).subspan(i * set.features(), set.features()),
+                          set.rows, set.cols, shades);
+    }
+    return text;
+}
+
+}  // namespace
+
+std::string prediction_line(const Prediction& prediction, bool with_index) {
+    const Seen seen = seen_in(prediction.yhat);
+    return formatted("%s%s  %d  %.4f\n", one_line(prediction.file).c_str(),
+                     with_index ? (":" + std::to_string(prediction.index)).c_str() : "", seen.c,
+                     seen.probability);
+}
+
+std::string prediction_json(const Prediction& prediction) {
+    const Seen seen = seen_in(prediction.yhat);
+    nlohmann::ordered_json object = {{"file", prediction.file},
+                                     {"index", prediction.index},
+                                     {"class", seen.c},
+                                     {"probability", seen.probability}};
+    object["probabilities"] = prediction.yhat;
+    // A name need not be UTF-8, but JSON is.
+    return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+int predict(const Comm& comm, const Options& options) {
+    Model model = load_model_everywhere(comm, options.load);
+    guess_shape(model);
+    comm.together([&] { check_takes_pictures(model, options.load); });
+    DataParallelNeuralNetwork network = network_of(comm, options, model);
+    bool all_right = true;
+    for (const std::string& file : options.files) {
+        Dataset set;
+        bool right = tried_on_root(comm, [&] { set = read_inputs(file, model.facts); });
+        if (right) {
+            const std::vector<nn_real> yhat = network.probabilities(set);
+            right = tried_on_root(comm, [&] { print(told(file, set, yhat, options)); });
+        }
+        all_right = all_right && right;
+    }
+    return all_right ? exit_ok : exit_bad_input;
+}

@@ -1,0 +1,58 @@
+// load.cpp: see load.h.
+#include "app/run/load.h"
+
+#include <optional>
+#include <vector>
+
+#include "base/text.h"
+#include "train/choose.h"
+
+Model load_model_everywhere(const Comm& comm, const std::string& file) {
+    std::vector<std::uint8_t> bytes;
+    comm.together([&] {
+        if (comm.is_root()) bytes = read_model_bytes(file);
+    });
+    bytes.resize(comm.from_root(bytes.size()));
+    comm.broadcast(bytes);
+    std::optional<Model> model;
+    comm.together([&] { model = parse_model(bytes, file); });
+    return std::move(*model);
+}
+
+void check_takes_pictures(const Model& model, const std::string& file) {
+    const ModelFacts& facts = model.facts;
+    const int inputs = model.parameters.layout.inputs();
+    if (facts.rows > 1 && facts.cols > 1 && std::int64_t{facts.rows} * facts.cols == inputs) return;
+    throw InputError(file + ": expected a network for pictures, found one with " +
+                     std::to_string(inputs) + " inputs and " +
+                     (facts.rows > 0 ? "samples of " + std::to_string(facts.rows) + " x " +
+                                           std::to_string(facts.cols)
+                                     : "no word on rows and columns") +
+                     "; give one that ./main trained on images");
+}
+
+DataParallelNeuralNetwork network_of(const Comm& comm, const Options& options, const Model& model) {
+    constexpr int capacity = 256;  // samples that a rank takes at once
+    Options chosen = options;
+    chosen.allreduce = "mpi";  // there are no gradients to sum
+    std::unique_ptr<SharedParameters> none;
+    const ReplicaShape shape{.layout = model.parameters.layout,
+                             .capacity = capacity,
+                             .pixel_scale = static_cast<nn_real>(model.facts.pixel_scale),
+                             .objective = model.facts.objective};
+    ChosenDevice device = choose_device(comm, chosen, shape, capacity, none);
+    return {comm, std::move(device.replica), model.parameters, capacity};
+}
+
+bool tried_on_root(const Comm& comm, const std::function<void()>& action) {
+    bool right = true;
+    if (comm.is_root()) {
+        try {
+            action();
+        } catch (const InputError& error) {
+            print_error(error.what());
+            right = false;
+        }
+    }
+    return comm.from_root(right) != 0;
+}

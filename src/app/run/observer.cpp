@@ -1,0 +1,78 @@
+// observer.cpp: each epoch's evaluation, its line, its log, its checkpoint.
+#include "app/run/observer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/text.h"
+
+RunFiles::RunFiles(const Options& options, CheckpointFolder* folder, bool is_root,
+                   const TrainingState& from)
+    : csv(is_root ? options.csv : "", RunLog::Format::csv, from),
+      jsonl(is_root ? options.jsonl : "", RunLog::Format::jsonl, from),
+      checkpoints(folder) {}
+
+RunObserver::RunObserver(const Comm& comm, const Options& options, const Sets& sets,
+                         DataParallelNeuralNetwork& network, RunFiles& files, ModelFacts facts,
+                         const Beginning& beginning)
+    : comm_(comm),
+      options_(options),
+      sets_(sets),
+      network_(network),
+      files_(files),
+      facts_(std::move(facts)),
+      history_(beginning.history),
+      progress_(comm.is_root(), sets, options.training, beginning.state, history_) {}
+
+void RunObserver::on_step(int epoch, int step, int steps, double loss) {
+    progress_.print_step(epoch + 1, step, steps, loss);
+    files_.csv.write_step(epoch + 1, step, loss);
+    files_.jsonl.write_step(epoch + 1, step, loss);
+}
+
+void RunObserver::on_epoch(int epoch, double loss) {
+    progress_.epoch_ends();
+    const Evaluation seen = network_.evaluate(sets_.judge());
+    const double accuracy = sets_.has_classes ? seen.accuracy : std::nan("");
+    const EpochRow row = progress_.row_of(epoch + 1, loss, accuracy);
+    history_.push_back(row);
+    const auto batch = static_cast<std::size_t>(options_.training.batch);
+    const int steps = static_cast<int>((sets_.train_count + batch - 1) / batch);
+    files_.csv.write_epoch(row, steps);
+    files_.jsonl.write_epoch(row, steps);
+    // After the logs, which a resumed run cuts back to its state; before the line, so that an epoch
+    // that was announced is on the disk.
+    const bool last = row.epoch == options_.training.epochs;
+    if (!options_.checkpoint.empty() && (row.epoch % options_.checkpoint_every == 0 || last))
+        keep({row.epoch, 0, 0});
+    progress_.print_epoch(row);
+    progress_.epoch_begins();
+}
+
+bool RunObserver::stops() {
+    // A signal may reach some ranks alone, or later: they stop together or not at all.
+    return !comm_.all(!StopSignals::seen());
+}
+
+Model RunObserver::model(const TrainingState& state) {
+    Model model{network_.parameters(), facts_};
+    model.facts.state = state;
+    // Said by all ranks together: a file of such a model is refused on rank 0 alone, and the others
+    // would wait for it.
+    const auto finite = [](nn_real value) { return std::isfinite(value); };
+    if (!comm_.all(std::isfinite(state.loss) &&
+                   std::ranges::all_of(model.parameters.values, finite)))
+        throw Diverged("training diverged: a parameter or the loss is not finite after " +
+                       progress_text(state.epoch, state.step) +
+                       "; use a smaller learning rate (-l)");
+    if (comm_.is_root()) model.facts.history = to_json(history_);
+    return model;
+}
+
+void RunObserver::keep(const TrainingState& state) {
+    const Model now = model(state);
+    comm_.together([&] {
+        if (files_.checkpoints != nullptr) files_.checkpoints->save(now);
+    });
+}

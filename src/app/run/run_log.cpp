@@ -1,0 +1,101 @@
+// run_log.cpp: writes the lines, and finds where in an earlier run's file to go on.
+#include "app/run/run_log.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "base/text.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::array<std::string, 6> columns = {
+    "epoch", "step", "loss", "accuracy", "images_per_second", "seconds"};
+
+std::string csv_line(const std::array<std::string, 6>& fields) {
+    std::string line;
+    for (const std::string& field : fields) line += (&field == &fields[0] ? "" : ",") + field;
+    return line;
+}
+
+/// A field that is empty is left out.
+std::string json_line(const std::array<std::string, 6>& fields) {
+    std::string line;
+    for (std::size_t i = 0; i < fields.size(); ++i)
+        if (!fields[i].empty()) line += (i > 0 ? ",\"" : "{\"") + columns[i] + "\":" + fields[i];
+    return line + "}";
+}
+
+/// The fewest digits that give the number back.
+std::string exact(double number) {
+    std::array<char, 32> text;
+    const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
+    return {text.data(), end};
+}
+
+/// How many bytes of an earlier log tell of what came no later than `from`: whole lines, which
+/// stand in the order of time. Throws InputError, which begins with `what`, if it is no log.
+std::uintmax_t bytes_kept(const std::string& name, RunLog::Format format, const TrainingState& from,
+                          const std::string& what) {
+    const bool csv = format == RunLog::Format::csv;
+    const char* const shape = csv ? "%d,%d," : "{\"epoch\":%d,\"step\":%d,";
+    std::ifstream file(name, std::ios::binary);
+    if (!file) throw InputError(what + ": cannot be read, to go on behind it; name another file");
+    std::uintmax_t kept = 0;
+    for (std::string line; std::getline(file, line) && !file.eof(); kept += line.size() + 1) {
+        int epoch = 0, step = 0;
+        const bool header = csv && kept == 0;
+        if (header ? line != csv_line(columns)
+                   : std::sscanf(line.c_str(), shape, &epoch, &step) != 2)
+            throw InputError(what + ": is no log of this program, to go on behind it; move it " +
+                             "away, or name another file");
+        if (epoch > from.epoch + 1 || (epoch == from.epoch + 1 && step > from.step)) break;
+    }
+    return kept;
+}
+
+}  // namespace
+
+RunLog::RunLog(std::string name, Format format, const TrainingState& from)
+    : name_(std::move(name)), format_(format) {
+    if (name_.empty()) return;
+    std::error_code none;
+    const bool goes_on = from != TrainingState{} && fs::is_regular_file(name_, none);
+    std::uintmax_t kept = 0;
+    if (goes_on) kept = bytes_kept(name_, format_, from, named(flag(), name_));
+    file_ = open_output(flag(), name_, goes_on ? "a" : "w");
+    if (goes_on && ftruncate(fileno(file_.get()), static_cast<off_t>(kept)) != 0)
+        throw not_written(flag(), name_, std::strerror(errno));
+    if (kept == 0 && format_ == Format::csv) write_line(csv_line(columns));
+}
+
+void RunLog::write_epoch(const EpochRow& row, int steps) {
+    write_row({std::to_string(row.epoch), std::to_string(steps), loss_of(row.loss),
+               std::isfinite(row.accuracy) ? exact(row.accuracy) : "",
+               formatted("%.0f", row.images_per_second), formatted("%.3f", row.seconds)});
+}
+
+void RunLog::write_step(int epoch, int step, double loss) {
+    write_row({std::to_string(epoch), std::to_string(step), loss_of(loss), "", "", ""});
+}
+
+/// JSON has no word for what is not finite.
+std::string RunLog::loss_of(double loss) const {
+    return format_ == Format::csv || std::isfinite(loss) ? exact(loss) : "null";
+}
+
+void RunLog::write_row(const Fields& fields) {
+    if (file_) write_line(format_ == Format::csv ? csv_line(fields) : json_line(fields));
+}
+
+void RunLog::write_line(const std::string& line) {
+    std::fputs((line + "\n").c_str(), file_.get());
+    if (std::fflush(file_.get()) != 0) throw not_written(flag(), name_, std::strerror(errno));
+}

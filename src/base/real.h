@@ -1,0 +1,13 @@
+// real.h: the floating-point type of the whole program, chosen when it is built.
+//
+// float by default; double with -DUSE_DOUBLE (DOUBLE_FLAG=-DUSE_DOUBLE make). This is the only file
+// that looks at the flag.
+#pragma once
+
+#ifdef USE_DOUBLE
+using nn_real = double;
+inline constexpr const char* nn_real_name = "double";
+#else
+using nn_real = float;
+inline constexpr const char* nn_real_name = "float";
+#endif

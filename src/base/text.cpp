@@ -1,0 +1,36 @@
+// text.cpp: see text.h.
+#include "base/text.h"
+
+#include <cstdarg>
+#include <cstdio>
+
+#include "base/error.h"
+
+std::string formatted(const char* format, ...) {
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    const int length = std::vsnprintf(nullptr, 0, format, arguments);
+    va_end(arguments);
+    std::string text(static_cast<std::size_t>(length), '\0');
+    std::vsnprintf(text.data(), text.size() + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+std::string one_line(const std::string& text) { return harmless(text, text.size()); }
+
+std::string progress_text(int epochs, int steps) {
+    std::string text = formatted("%d epoch%s", epochs, epochs == 1 ? "" : "s");
+    if (steps > 0) text += formatted(" and %d step%s of the next", steps, steps == 1 ? "" : "s");
+    return text;
+}
+
+void print(const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+}
+
+void print_error(const std::string& message) {
+    std::fprintf(stderr, "main: %s\n", one_line(message).c_str());
+}

@@ -1,0 +1,77 @@
+// absent.cpp: comm.h for exactly one process, without any MPI.
+//
+// Linked in place of comm.o it makes the same training loop a program that knows nothing of MPI:
+// the yardstick of what MPI costs where there is one rank and nothing to send. With one rank every
+// broadcast, sum and agreement is what this rank already has.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "comm/comm.h"
+
+namespace {
+
+/// Started by mpirun, every process would believe to be the only one: measure and write the same.
+void refuse_more_ranks() {
+    for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+        const char* ranks = std::getenv(name);
+        if (ranks != nullptr && std::atoi(ranks) > 1)
+            throw InputError(std::string("this is the build without MPI, and ") + name + " is " +
+                             ranks + "; start it without mpirun, or use ./main");
+    }
+}
+
+}  // namespace
+
+Session::Session(int&, char**&) {
+    refuse_more_ranks();
+    comm_ = std::make_unique<const Comm>();
+}
+
+Session::~Session() = default;
+
+void Session::abort_all(const std::string& message, int code) const {
+    std::fprintf(stderr, "main: %s\n", message.c_str());
+    std::fflush(nullptr);
+    std::_Exit(code);
+}
+
+Comm::Comm() = default;
+
+void Comm::broadcast(std::span<std::uint8_t>) const {}
+void Comm::broadcast(std::span<std::uint32_t>) const {}
+void Comm::broadcast(std::span<nn_real>) const {}
+
+std::uint64_t Comm::from_root(std::uint64_t value) const { return value; }
+
+void Comm::sum(nn_real*, std::size_t) const {}
+double Comm::sum(double value) const { return value; }
+void Comm::sum_on_node(std::span<int>) const {}
+bool Comm::all(bool value) const { return value; }
+
+void Comm::gather(std::span<const nn_real> mine, std::span<nn_real> all) const {
+    std::ranges::copy(mine, all.begin());
+}
+std::vector<std::string> Comm::gather(const std::string& line) const { return {line}; }
+
+void Comm::together(const std::function<void()>& action) const { action(); }
+
+std::string Comm::host_name() { return "this machine"; }
+bool Comm::is_cuda_aware() { return false; }
+std::string Comm::library_version() { return "none (built without)"; }
+
+struct Scatter::State {};
+Scatter::Scatter() = default;
+Scatter::~Scatter() = default;
+void Scatter::start(std::span<const std::uint8_t> all, std::span<const int> counts,
+                    std::span<std::uint8_t> mine) {
+    std::copy_n(all.begin(), counts[0], mine.begin());
+}
+void Scatter::finish() {}
+
+// One process has nobody to share with, and asks for none of this.
+struct SharedParameters::State {};
+bool SharedParameters::fit(const Comm&, std::size_t) { return false; }
+SharedParameters::SharedParameters(const Comm&, std::size_t) {}
+SharedParameters::~SharedParameters() = default;
+void SharedParameters::barrier() {}

@@ -1,0 +1,36 @@
+// dense_onednn.cpp: cpu_gemm() by oneDNN's sgemm. oneDNN's matrices are row-major, so it is
+// asked for C^T = op(B)^T op(A)^T.
+#include <dnnl.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+
+#include "base/error.h"
+#include "device/cpu/dense.h"
+
+static_assert(DNNL_CPU_RUNTIME == DNNL_RUNTIME_OMP || DNNL_CPU_RUNTIME == DNNL_RUNTIME_SEQ,
+              "this oneDNN brings threads of its own; use one that was built for OpenMP");
+
+void cpu_gemm(Transpose op_a, Transpose op_b, int m, int n, int k, nn_real alpha, const nn_real* a,
+              int lda, const nn_real* b, int ldb, nn_real beta, nn_real* c, int ldc) {
+    // oneDNN would start threads of its own by OpenMP; here the caller's are all that there are.
+    thread_local const bool alone = (omp_set_num_threads(1), true);
+    static_cast<void>(alone);
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0) {  // a sum of nothing, where oneDNN may leave C as it is
+        for (int j = 0; j < n; ++j)
+            for (int i = 0; i < m; ++i) {
+                nn_real& sum = c[static_cast<std::ptrdiff_t>(j) * ldc + i];
+                sum = beta == 0 ? 0 : beta * sum;
+            }
+        return;
+    }
+    const auto letter = [](Transpose op) { return op == Transpose::yes ? 'T' : 'N'; };
+    const dnnl_status_t status = dnnl_sgemm(letter(op_b), letter(op_a), n, m, k, alpha, b,
+                                            std::max(ldb, 1), a, std::max(lda, 1), beta, c, ldc);
+    if (status != dnnl_success)
+        throw Failure(__FILE__, __LINE__, "dnnl_sgemm", "status " + std::to_string(status),
+                      "use a smaller network (-n) or batch (-b): oneDNN may be out of memory");
+}

@@ -1,0 +1,105 @@
+// team.h: the threads of one rank, which run one piece of work together.
+//
+// The calling thread is one of them; with one thread there are no others and nothing is waited for.
+// Between pieces of work the others first spin, since training asks again within microseconds, and
+// then sleep. OpenMP is not used: its threads spin at every end of a loop, which stalls a machine
+// that has other work.
+#pragma once
+#include <atomic>
+#include <exception>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/wait.h"
+
+class Team {
+  public:
+    /// Throws Failure where the system gives no more threads.
+    explicit Team(int threads) : size_(threads), errors_(static_cast<std::size_t>(threads)) {
+        try {
+            for (int t = 1; t < threads; ++t) others_.emplace_back([this, t] { serve(t); });
+        } catch (const std::system_error& error) {
+            end_others();
+            throw Failure(__FILE__, __LINE__, "starting " + std::to_string(threads) + " threads",
+                          error.what(), "use fewer (--threads)");
+        }
+    }
+    ~Team() { end_others(); }
+    Team(const Team&) = delete;
+    Team& operator=(const Team&) = delete;
+
+    int size() const { return size_; }
+
+    /// Runs work(t) for every t in [0, size()), each on a thread of its own, and waits for all.
+    /// Then throws what the first of them threw, if any did.
+    template <class Work>
+    void run(Work&& work) {
+        if (size_ == 1) return work(0);
+        data_ = &work;
+        work_ = [](void* data, int t) { (*static_cast<std::remove_reference_t<Work>*>(data))(t); };
+        begin();
+        attempt(0);
+        const int others = size_ - 1;
+        spin_until([&] { return finished_.load(std::memory_order_acquire) == others; });
+        finished_.store(0, std::memory_order_relaxed);
+        std::exception_ptr first;
+        for (std::exception_ptr& error : errors_)
+            if (const auto thrown = std::exchange(error, nullptr); !first) first = thrown;
+        if (first) std::rethrow_exception(first);
+    }
+
+  private:
+    void end_others() {
+        work_ = nullptr;
+        begin();
+        for (std::thread& other : others_) other.join();
+    }
+    void begin() {
+        round_.fetch_add(1, std::memory_order_release);
+        round_.notify_all();
+    }
+    void attempt(int t) {
+        try {
+            work_(data_, t);
+        } catch (...) {
+            errors_[static_cast<std::size_t>(t)] = std::current_exception();
+        }
+    }
+    void serve(int t) {
+        for (unsigned seen = 0;; ++seen) {
+            for (int look = 0; look < 2000 && round_.load(std::memory_order_acquire) == seen;
+                 ++look)
+                pause_briefly();
+            round_.wait(seen, std::memory_order_acquire);
+            if (work_ == nullptr) return;
+            attempt(t);
+            finished_.fetch_add(1, std::memory_order_release);
+        }
+    }
+
+    int size_;
+    void (*work_)(void*, int) = nullptr;
+    void* data_ = nullptr;
+    std::atomic<unsigned> round_ = 0;
+    std::atomic<int> finished_ = 0;
+    std::vector<std::exception_ptr> errors_;
+    std::vector<std::thread> others_;
+};
+
+/// Part t of `parts` of [0, count), in units of `unit`.
+struct Range {
+    int first, count;
+};
+constexpr Range part_of(int count, int t, int parts, int unit = 1) {
+    const long long units = (count + unit - 1) / unit;
+    const auto start = [&](int p) {
+        const auto at = static_cast<int>(units * p / parts) * unit;
+        return at < count ? at : count;
+    };
+    return {start(t), start(t + 1) - start(t)};
+}

@@ -1,0 +1,24 @@
+// absent.cpp: stands in for the CUDA files in a build without nvcc.
+//
+// Such a binary finds no device and says why, and then never asks for a replica on one.
+#include <stdexcept>
+
+#include "device/gpu/gemm_timing.h"
+#include "device/replica.h"
+
+namespace {
+constexpr const char* why = "this binary was built without CUDA, for nvcc was not found";
+}
+
+CudaDevices find_cuda_devices() {
+    CudaDevices none;
+    none.why_none = why;
+    return none;
+}
+
+std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape&, const CudaSettings&) {
+    throw std::logic_error("make_cuda_replica: find_cuda_devices() has found none");
+}
+
+GemmTiming time_our_gemm(const GemmProblem&, int, nn_real*) { return {0, why}; }
+GemmTiming time_cublas_gemm(const GemmProblem&, int, nn_real*) { return {0, why}; }

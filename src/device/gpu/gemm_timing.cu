@@ -1,0 +1,78 @@
+// gemm_timing.cu: one GEMM from host arrays on device 0, timed; by our kernel or by cuBLAS.
+//
+// The same lines run on the kernel runner, where times are those of fibers and say nothing about a
+// GPU, and where there is no cuBLAS (tests/gpuhost/no_cublas.cpp).
+#include "device/gpu/gemm_timing.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "device/gpu/cublas.h"
+#include "device/gpu/owned.h"
+#include "device/replica.h"
+
+namespace {
+
+/// The problem's matrices on the device, and the timing of whatever multiplies them.
+class DeviceProblem {
+  public:
+    DeviceProblem(const GemmProblem& p, const nn_real* c, cudaStream_t stream)
+        : stream_(stream),
+          a_({p.a, elements(p.m, p.k)}, stream),
+          b_({p.b, elements(p.k, p.n)}, stream),
+          c_({c, elements(p.m, p.n)}, stream) {}
+
+    /// multiply(a, b, c) puts one product on the stream. c, on the host, gets the first one's
+    /// result.
+    template <class Multiply>
+    GemmTiming time(int repeats, nn_real* c, const Multiply& multiply) {
+        multiply(a_.data(), b_.data(), c_.data());
+        std::ranges::copy(c_.download(stream_), c);
+        GpuEvent before, after;
+        std::vector<double> seconds;
+        for (int r = 0; r < repeats; ++r) {
+            before.record(stream_);
+            multiply(a_.data(), b_.data(), c_.data());
+            after.record(stream_);
+            after.wait();
+            seconds.push_back(after.seconds_since(before));
+        }
+        const auto median = seconds.begin() + repeats / 2;
+        std::nth_element(seconds.begin(), median, seconds.end());
+        return {*median, ""};
+    }
+
+  private:
+    static std::size_t elements(int rows, int cols) {
+        return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
+    }
+    cudaStream_t stream_;
+    DeviceArray<nn_real> a_, b_, c_;
+};
+
+}  // namespace
+
+GemmTiming time_our_gemm(const GemmProblem& p, int repeats, nn_real* c) {
+    if (const CudaDevices devices = find_cuda_devices(); devices.count == 0)
+        return {0, "no GPU: " + devices.why_none};
+    const GpuChip chip = gpu_chip(0);
+    const GpuStream stream;
+    const Gpu gpu{stream.get(), chip};
+    DeviceProblem problem(p, c, stream.get());
+    return problem.time(repeats, c, [&](const nn_real* a, const nn_real* b, nn_real* out) {
+        gpu_gemm(gpu, Transposed::no, Transposed::no, p.m, p.n, p.k, p.alpha, a, b, p.beta, out);
+    });
+}
+
+GemmTiming time_cublas_gemm(const GemmProblem& p, int repeats, nn_real* c) {
+    if (const CudaDevices devices = find_cuda_devices(); devices.count == 0)
+        return {0, "no GPU: " + devices.why_none};
+    gpu_chip(0);  // selects the device
+    const GpuStream stream;
+    Cublas cublas(stream.get());
+    if (!cublas.missing().empty()) return {0, cublas.missing()};
+    DeviceProblem problem(p, c, stream.get());
+    return problem.time(repeats, c, [&](const nn_real* a, const nn_real* b, nn_real* out) {
+        cublas.gemm(CublasBy::plain, p.m, p.n, p.k, p.alpha, {a, p.m}, {b, p.k}, p.beta, out, p.m);
+    });
+}

@@ -1,0 +1,412 @@
+// head.cu: the output layer, the loss and the way back through that layer, in one kernel.
+//
+// The head is little work on data that is already there: one by one, its product, softmax, loss and
+// three backward products would take six launches, each longer than what it computes. So a block
+// takes a run of samples through all of it and keeps their deltas in shared memory. Blocks share
+// nothing: each writes its own part of [dW|db], which gpu_step adds up in their order.
+#include <algorithm>
+#include <type_traits>
+
+#include "gpu_func.h"
+
+namespace {
+
+constexpr int threads = 256, warps = threads / 32;
+constexpr unsigned all_lanes = 0xffffffffu;
+
+/// Classes are worked on ten at a time, in registers: MNIST's are one group. In the last group,
+/// classes that do not exist are zeros. The 48 bytes of a group in float, and the 80 in double,
+/// bring 8 neighbours in an array to 8 different quarters of the shared memory's banks, so that
+/// lanes read them by 16 bytes without conflict.
+constexpr int group_classes = 10;
+struct alignas(16) Group {
+    nn_real at[group_classes];
+};
+
+/// W is worked on in windows of so many columns (inputs): in the backward pass one a thread.
+constexpr int window_inputs = threads;
+/// Deltas of so many groups are held at once.
+constexpr int held_groups = 16384 / static_cast<int>(sizeof(Group));
+
+/// A block's shared memory: 28 KiB in float, 36 KiB in double.
+struct HeadMemory {
+    Group window[window_inputs];  ///< W's columns; on the way out, dW's
+    Group delta[held_groups];     ///< [sample][group]: logits, then deltas
+    double loss[warps];
+};
+
+/// Samples first .. first + count - 1, at which a block works at a time.
+struct Samples {
+    int first, count;
+};
+
+__host__ __device__ constexpr int groups_of(int classes) {
+    return ceil_div(classes, group_classes);
+}
+__device__ __forceinline__ int this_thread() { return static_cast<int>(threadIdx.x); }
+
+/// A's columns, as activations or as pixels, and the number that one of its elements stands for.
+template <class In>
+__device__ __forceinline__ const In* column_of(const Head& head, int sample) {
+    if constexpr (std::is_same_v<In, nn_real>)
+        return head.a.activations + position(0, sample, head.k);
+    else
+        return head.a.pixels + position(0, sample, head.k);
+}
+template <class In>
+__device__ __forceinline__ nn_real number(const Head& head, In value) {
+    if constexpr (std::is_same_v<In, nn_real>)
+        return value;
+    else
+        return head.a.scale * static_cast<nn_real>(value);
+}
+
+/// Brings W's columns from `first` on, of one group's classes, into the window, unless `in_window`
+/// says that they are there. Mapping: threads take neighbouring elements, which for ten classes are
+/// neighbouring addresses; all ten loads of a thread are under way at once.
+__device__ __forceinline__ void load_window(const Head& head, int group, int first,
+                                            HeadMemory& memory, int& in_window) {
+    const int wanted = group * ceil_div(head.k, window_inputs) + first / window_inputs;
+    if (in_window == wanted) return;
+    in_window = wanted;
+    const int inputs = min(window_inputs, head.k - first);
+    nn_real values[group_classes];
+#pragma unroll
+    for (int r = 0; r < group_classes; ++r) {
+        const int e = this_thread() + r * threads, i = e / group_classes;
+        const int row = group * group_classes + e % group_classes;
+        const bool inside = i < inputs && row < head.classes;
+        values[r] = inside ? head.w[position(row, first + i, head.classes)] : nn_real{0};
+    }
+    __syncthreads();  // nobody reads the window as it was
+#pragma unroll
+    for (int r = 0; r < group_classes; ++r) {
+        const int e = this_thread() + r * threads;
+        if (e / group_classes < inputs)
+            memory.window[e / group_classes].at[e % group_classes] = values[r];
+    }
+    __syncthreads();  // the window is complete before anybody reads it
+}
+
+/// Adds up each of Count values over the lanes of a warp, in a fixed order; a lane gets the sum of
+/// the value place_of_lane<Step>(lane). Mapping: at each step a lane gives half of its values to
+/// the lane Step away and gets the other half's, so that ten take 12 shuffles, where a butterfly
+/// for each would take 50.
+template <int Step, int Count>
+__device__ __forceinline__ nn_real sum_over_lanes(const nn_real (&values)[Count], int lane) {
+    if constexpr (Step == 0) {
+        static_assert(Count == 1);
+        return values[0];
+    } else {
+        constexpr int half = (Count + 1) / 2;
+        const bool upper = Count > 1 && (lane & Step) != 0;
+        nn_real kept[half];
+#pragma unroll
+        for (int c = 0; c < half; ++c) {
+            const nn_real low = values[c];
+            const nn_real high = Count == 1         ? low
+                                 : c + half < Count ? values[c + half]
+                                                    : nn_real{0};
+            kept[c] = (upper ? high : low) + __shfl_xor_sync(all_lanes, upper ? low : high, Step);
+        }
+        return sum_over_lanes<Step / 2>(kept, lane);
+    }
+}
+/// Which of Count values a lane gets the sum of; Count or more: of none. Neighbours, which differ
+/// in the last bit alone, get the same.
+template <int Step, int Count>
+__device__ __forceinline__ int place_of_lane(int lane) {
+    if constexpr (Count == 1) {
+        return 0;
+    } else {
+        constexpr int half = (Count + 1) / 2;
+        const int place = place_of_lane<Step / 2, half>(lane);
+        if (place >= half) return Count;
+        return (lane & Step) != 0 ? place + half : place;
+    }
+}
+
+/// memory.delta = W A + b.
+/// Mapping: sample j belongs to warp j % 8, which takes Columns of its samples at a time, so that
+/// what it reads of W serves them all. Lane l sums over the inputs l, l + 32, ...; then the lanes'
+/// sums are added, in the same order whatever Columns is. A warp without a sample only helps to
+/// load.
+template <class In, int Columns>
+__device__ __forceinline__ void compute_logits(const Head& head, Samples samples, int group,
+                                               int first_column, HeadMemory& memory,
+                                               int& in_window) {
+    const int lane = this_thread() % 32, warp = this_thread() / 32;
+    const In* columns[Columns];  // beyond the last sample, the last again, which goes nowhere
+#pragma unroll
+    for (int s = 0; s < Columns; ++s)
+        columns[s] = column_of<In>(
+            head, samples.first + min(first_column + s * warps + warp, samples.count - 1));
+    const int mine = samples.count - first_column - warp;  // samples from the warp's first on
+    nn_real sum[Columns][group_classes] = {};
+    for (int first = 0; first < head.k; first += window_inputs) {
+        load_window(head, group, first, memory, in_window);
+        const int inputs = mine > 0 ? min(window_inputs, head.k - first) : 0;
+#pragma unroll 4
+        for (int i = lane; i < inputs; i += 32) {
+            const Group w = memory.window[i];
+#pragma unroll
+            for (int s = 0; s < Columns; ++s) {
+                const nn_real a = number(head, columns[s][first + i]);
+#pragma unroll
+                for (int c = 0; c < group_classes; ++c) sum[s][c] += w.at[c] * a;
+            }
+        }
+    }
+#pragma unroll
+    for (int s = 0; s < Columns; ++s) {
+        if (s * warps >= mine) break;  // the whole warp
+        const nn_real z = sum_over_lanes<16>(sum[s], lane);
+        const int c = place_of_lane<16, group_classes>(lane), row = group * group_classes + c;
+        if (c < group_classes && lane % 2 == 0)
+            memory.delta[(first_column + s * warps + warp) * groups_of(head.classes) + group]
+                .at[c] = row < head.classes ? z + head.bias[row] : nn_real{0};
+    }
+}
+
+__device__ __forceinline__ nn_real& logit(Group* logits, int c) {
+    return logits[c / group_classes].at[c % group_classes];
+}
+
+/// The sum over a warp's lanes, by a butterfly: the same bits in every lane.
+__device__ __forceinline__ nn_real sum_in_warp(nn_real value) {
+    for (int step = 16; step > 0; step /= 2) value += __shfl_xor_sync(all_lanes, value, step);
+    return value;
+}
+
+/// A sample's largest logit, and the sum of exp(z - largest).
+struct Exponentials {
+    nn_real largest, sum;
+};
+/// Mapping: one warp; lane l takes the classes l, l + 32, ...; maximum and sum pass between lanes
+/// by butterflies. All lanes read the first logit.
+__device__ __forceinline__ Exponentials exponentials(const Head& head, Group* logits) {
+    const int lane = this_thread() % 32;
+    nn_real largest = logit(logits, 0);
+    for (int c = lane; c < head.classes; c += 32)
+        if (logit(logits, c) > largest) largest = logit(logits, c);
+    for (int step = 16; step > 0; step /= 2) {
+        const nn_real other = __shfl_xor_sync(all_lanes, largest, step);
+        if (other > largest) largest = other;
+    }
+    nn_real sum = 0;
+    for (int c = lane; c < head.classes; c += 32) sum += exp(logit(logits, c) - largest);
+    return {largest, sum_in_warp(sum)};
+}
+
+/// The default objective with labels: yhat = softmax of a sample's logits, which it replaces by
+/// deltas. Returns the sample's loss, log sum exp(z - max) - (z_c - max), which is finite where
+/// yhat_c rounds to 0. Mapping: as exponentials().
+__device__ __forceinline__ nn_real softmax_cross_entropy(const Head& head, int sample,
+                                                         Group* logits) {
+    const auto [largest, sum] = exponentials(head, logits);
+    const int label = head.labels[sample];
+    const nn_real loss = log(sum) - (logit(logits, label) - largest);
+    __syncwarp();  // every lane has read the logit at the label before its lane replaces it
+    for (int c = this_thread() % 32; c < head.classes; c += 32) {
+        const nn_real yhat = exp(logit(logits, c) - largest) / sum;
+        head.yhat[position(c, sample, head.classes)] = yhat;
+        logit(logits, c) = (c == label ? yhat - 1 : yhat) * head.scale;
+    }
+    return loss;
+}
+
+/// The same for every other objective, and for targets that are numbers. Where the loss is the
+/// cross-entropy of sigmoids, -log yhat and -log(1 - yhat) are log(1 + exp(-|z|)), one of them with
+/// |z| more. Mapping: as exponentials(); then a lane reads and writes its own classes alone, in a
+/// first round yhat and what is summed over classes, in a second one the deltas.
+__device__ __forceinline__ nn_real other_objective(const Head& head, int sample, Group* logits) {
+    const bool softmax = head.objective.output == OutputLayer::softmax;
+    const bool mse = head.objective.loss == LossFunction::mse;
+    const int lane = this_thread() % 32, k = head.classes;
+    const auto target = [&](int c) {
+        return head.targets != nullptr ? head.targets[position(c, sample, k)]
+                                       : static_cast<nn_real>(c == head.labels[sample] ? 1 : 0);
+    };
+    nn_real* const yhat = head.yhat + position(0, sample, k);
+    Exponentials e{0, 1};
+    if (softmax) e = exponentials(head, logits);
+    __syncwarp();  // the first logit has been read by every lane before its own replaces it
+    const nn_real log_sum = log(e.sum);
+    nn_real loss = 0, sum_of_y = 0, mean_error = 0;  // mean_error: weighted by yhat
+    for (int c = lane; c < k; c += 32) {
+        const nn_real y = target(c), z = logit(logits, c);
+        const nn_real seen = softmax ? exp(z - e.largest) / e.sum : 1 / (1 + exp(-z));
+        const nn_real error = seen - y;
+        yhat[c] = seen;
+        sum_of_y += y;
+        mean_error += error * seen;
+        if (mse) {
+            loss += error * error;
+        } else if (softmax) {
+            loss += y * (log_sum - (z - e.largest));
+        } else {
+            const nn_real size = z < 0 ? -z : z, least = log1p(exp(-size));
+            loss += y * (z < 0 ? least + size : least) + (1 - y) * (z > 0 ? least + size : least);
+        }
+    }
+    loss = sum_in_warp(loss);
+    sum_of_y = sum_in_warp(sum_of_y);
+    mean_error = sum_in_warp(mean_error);
+    const nn_real share = head.scale / static_cast<nn_real>(k);
+    for (int c = lane; c < k; c += 32) {
+        const nn_real y = target(c), seen = yhat[c], error = seen - y;
+        logit(logits, c) =
+            mse       ? 2 * share * (seen * (softmax ? error - mean_error : error * (1 - seen)))
+            : softmax ? (sum_of_y * seen - y) * head.scale
+                      : error * share;
+    }
+    return softmax && !mse ? loss : loss / static_cast<nn_real>(k);
+}
+
+/// For one input i and one group of classes: delta_below of the samples, and dW, the group's sums
+/// of delta_cj a_ij, which are returned. w: W's column. Mapping: a thread; its neighbours have
+/// neighbouring inputs, so that they read and write neighbouring addresses, and all read the same
+/// delta. A's elements are asked for eight samples ahead, so that a thread waits for memory once
+/// for all eight. delta_below grows by a group at a time, in global memory, where no other thread
+/// touches it, and takes the slope with the last.
+template <class In>
+__device__ __forceinline__ Group differentiate(const Head& head, Samples samples, int group, int i,
+                                               const Group& w, const HeadMemory& memory) {
+    constexpr int ahead = 8;
+    const int groups = groups_of(head.classes);
+    Group dw = {};
+    for (int first = 0; first < samples.count; first += ahead) {
+        nn_real a[ahead];
+#pragma unroll
+        for (int s = 0; s < ahead; ++s)
+            a[s] = number(
+                head, column_of<In>(head, samples.first + min(first + s, samples.count - 1))[i]);
+#pragma unroll
+        for (int s = 0; s < ahead; ++s) {
+            const int j = first + s;
+            if (j >= samples.count) break;
+            const Group delta = memory.delta[j * groups + group];
+            nn_real below = 0;
+#pragma unroll
+            for (int c = 0; c < group_classes; ++c) {
+                below += w.at[c] * delta.at[c];
+                dw.at[c] += delta.at[c] * a[s];
+            }
+            if (head.delta_below == nullptr) continue;
+            nn_real& out = head.delta_below[position(i, samples.first + j, head.k)];
+            if (group > 0) below += out;
+            out = group + 1 < groups ? below : below * (a[s] * (1 - a[s]));
+        }
+    }
+    return dw;
+}
+
+/// delta_below and the samples' share of [dW|db], which is added to `gradient`, or, with the
+/// block's first samples, begins it.
+/// Mapping: thread t of a window has its input t: it replaces W's column there by dW's. The window
+/// then goes to memory as it came. db_c is summed by thread 255 - c mod 256: with few inputs and
+/// classes, a thread that has no input.
+template <class In>
+__device__ __forceinline__ void go_back(const Head& head, Samples samples, bool begins,
+                                        nn_real* gradient, HeadMemory& memory, int& in_window) {
+    const int groups = groups_of(head.classes), t = this_thread();
+    const auto put = [&](int row, int column, nn_real value) {
+        nn_real& out = gradient[position(row, column, head.classes)];
+        out = begins ? value : out + value;
+    };
+    for (int c = threads - 1 - t; c < head.classes; c += threads) {
+        nn_real sum = 0;
+        for (int j = 0; j < samples.count; ++j)
+            sum += memory.delta[j * groups + c / group_classes].at[c % group_classes];
+        put(c, head.k, sum);
+    }
+    for (int group = 0; group < groups; ++group)
+        for (int first = 0; first < head.k; first += window_inputs) {
+            load_window(head, group, first, memory, in_window);
+            const int inputs = min(window_inputs, head.k - first);
+            if (t < inputs)
+                memory.window[t] = differentiate<In>(head, samples, group, first + t,
+                                                     Group{memory.window[t]}, memory);
+            in_window = -1;
+            __syncthreads();  // the window is dW's before other threads write it out
+            for (int e = t; e < inputs * group_classes; e += threads) {
+                const int i = e / group_classes, c = e % group_classes;
+                const int row = group * group_classes + c;
+                if (row < head.classes) put(row, first + i, memory.window[i].at[c]);
+            }
+        }
+}
+
+/// Grid: gpu_head_parts blocks of 256 threads. They share the samples evenly, the first n mod
+/// blocks of them with one more: each takes its own through the head, as many at a time as shared
+/// memory holds (`held`), and writes its part of the gradient. A block without samples writes
+/// zeros.
+template <class In, int Columns>
+__global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
+    GPU_SHARED(HeadMemory, memory, );
+    const int part = static_cast<int>(blockIdx.x), groups = groups_of(head.classes);
+    const int lane = this_thread() % 32, warp = this_thread() / 32;
+    const int blocks = static_cast<int>(gridDim.x), fair = head.n / blocks, more = head.n % blocks;
+    const int begin = part * fair + min(part, more), end = begin + fair + (part < more ? 1 : 0);
+    nn_real* gradient =
+        head.gradient + static_cast<std::size_t>(part) * position(0, head.k + 1, head.classes);
+    const bool by_default = head.objective.output == OutputLayer::softmax &&
+                            head.objective.loss == LossFunction::cross_entropy &&
+                            head.labels != nullptr;
+    double loss = 0;
+    int in_window = -1, first = begin;
+    do {
+        const Samples samples{first, min(held, end - first)};
+        for (int group = 0; group < groups; ++group)
+            for (int j = 0; j < samples.count; j += warps * Columns)
+                compute_logits<In, Columns>(head, samples, group, j, memory, in_window);
+        __syncwarp();  // a sample's logits, written by ten lanes of its warp, are read by all 32
+        for (int j = warp; j < samples.count; j += warps) {
+            Group* const logits = memory.delta + j * groups;
+            loss += static_cast<double>(by_default ? softmax_cross_entropy(head, first + j, logits)
+                                                   : other_objective(head, first + j, logits));
+        }
+        __syncthreads();  // all deltas are there before threads go through all samples
+        go_back<In>(head, samples, first == begin, gradient, memory, in_window);
+        __syncthreads();  // every delta has been read before it is replaced by a logit
+        first += samples.count;
+    } while (first < end);
+
+    if (lane == 0) memory.loss[warp] = loss;
+    __syncthreads();  // the first thread adds what each warp's first lane wrote
+    if (this_thread() > 0) return;
+    for (int w = 1; w < warps; ++w) loss += memory.loss[w];
+    head.loss[part] += loss;
+}
+
+/// How many samples' deltas shared memory holds: at least one up to gpu_head_most_classes().
+int held_samples(int classes) { return held_groups / groups_of(classes); }
+
+template <class In>
+void launch_head(const Gpu& gpu, const Head& head) {
+    const int parts = gpu_head_parts(gpu.chip, head.classes, head.n);
+    // Where a warp has one sample, it has no use for more sums.
+    const auto kernel = head.n > parts * warps ? head_kernel<In, 4> : head_kernel<In, 1>;
+    GPU_CHECK(gpu_launch(kernel, dim3(static_cast<unsigned>(parts)), dim3(threads), 0, gpu.stream,
+                         head, held_samples(head.classes)));
+}
+
+}  // namespace
+
+int gpu_head_most_classes() { return held_groups * group_classes; }
+
+/// A block for each multiprocessor; more where a block could not hold its samples at once, but no
+/// more than four; and at least 4 samples for each, since a part of the gradient costs as much as
+/// they do.
+int gpu_head_parts(const GpuChip& chip, int classes, int n) {
+    const int wanted = std::max(chip.multiprocessors, ceil_div(n, held_samples(classes)));
+    const int most = std::min(most_head_parts, 4 * chip.multiprocessors);
+    return std::max(1, std::min({wanted, most, ceil_div(n, 4)}));
+}
+
+void gpu_head(const Gpu& gpu, const Head& head) {
+    if (head.a.activations != nullptr)
+        launch_head<nn_real>(gpu, head);
+    else
+        launch_head<std::uint8_t>(gpu, head);
+}

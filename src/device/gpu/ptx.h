@@ -1,0 +1,116 @@
+// ptx.h: the instructions of newer GPUs that CUDA C++ has no name for: copies from global to
+// shared memory that go on while the thread computes, and products on tensor cores.
+//
+// Only nvcc reads this file; elsewhere tests/gpuhost/gpuhost_ptx.h stands in for it. A kernel is
+// compiled for old GPUs too, so it asks gpu_copies_async() and gpu_has_f64_mma() first, which are
+// constants for nvcc; what a GPU does not have ends the kernel with a trap.
+//
+// Fragments. All 32 lanes of a warp call mma_* together, for a 16 x 8 matrix C += A B, k = 0..15.
+// With g = lane / 4 and t = lane % 4, a lane holds these elements:
+//   c[2 r + s]           C(g + 8 r, 2 t + s)                           r, s: 0, 1
+//   mma_bf16: two neighbours of k in a register, the smaller k in the lower half:
+//     a[2 h + r]         A(g + 8 r, 2 t + 8 h) and A(.., 2 t + 8 h + 1)     h: 0, 1
+//     b[h]               B(2 t + 8 h, g) and B(2 t + 8 h + 1, g)
+//   mma_f64:
+//     a[2 i + r]         A(g + 8 r, 4 i + t)                           i: 0..3
+//     b[i]               B(4 i + t, g)
+// All asm is volatile: otherwise the compiler may move an mma to where its result is used, into a
+// branch that not all lanes take.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#ifdef __CUDA_ARCH__
+inline constexpr int gpu_compiled_for = __CUDA_ARCH__ / 10;  ///< compute capability x 10
+#else
+inline constexpr int gpu_compiled_for = 0;  // the host's half of the compilation runs no kernel
+#endif
+
+__device__ constexpr bool gpu_copies_async() { return gpu_compiled_for >= 80; }
+
+/// Whether tensor cores multiply doubles faster than the other units do. Other GPUs from sm_80 on
+/// have the instruction too, at a fraction of the speed.
+__device__ constexpr bool gpu_has_f64_mma() {
+    return gpu_compiled_for == 80 || gpu_compiled_for == 90 || gpu_compiled_for == 100;
+}
+
+/// Starts to copy 4, 8 or 16 bytes from global to shared memory, both aligned to as many. The bytes
+/// may arrive at any time until copy_async_wait; the source must not change before. Pieces of 16
+/// bytes pass by the L1 cache (.cg): a block reads an element of a tile once, and what other blocks
+/// read again lies in L2. For smaller ones there is only the way through L1 (.ca).
+template <int Bytes>
+__device__ __forceinline__ void copy_async(void* shared, const void* global) {
+    static_assert(Bytes == 4 || Bytes == 8 || Bytes == 16);
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    // The instruction takes an address within shared memory, not a pointer that may lead anywhere.
+    const auto to = static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
+    const std::size_t from = __cvta_generic_to_global(global);
+    if constexpr (Bytes == 16)
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
+    else
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(to), "l"(from), "n"(Bytes)
+                     : "memory");
+#else
+    __trap();
+#endif
+}
+
+/// Ends a group: the copies that this thread has started since the group before.
+__device__ __forceinline__ void copy_async_commit() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.commit_group;" ::: "memory");
+#else
+    __trap();
+#endif
+}
+
+/// Waits until all groups of this thread but the last `Pending` have arrived. Other threads see
+/// them only after a barrier.
+template <int Pending>
+__device__ __forceinline__ void copy_async_wait() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
+#else
+    __trap();
+#endif
+}
+
+/// C += A B for bf16, summed in float32: products are exact, but neither the order of the sum nor
+/// its rounding is promised, and tensor cores truncate.
+__device__ __forceinline__ void mma_bf16(float (&c)[4], const std::uint32_t (&a)[4],
+                                         const std::uint32_t (&b)[2]) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    __trap();
+#endif
+}
+
+/// C += A B in float64. From sm_90 it is one instruction; sm_80 has 8 x 8 x 4 alone, whose
+/// fragments are the same registers: four in k for either half of the rows.
+__device__ __forceinline__ void mma_f64(double (&c)[4], const double (&a)[8],
+                                        const double (&b)[4]) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f64.f64.f64.f64 {%0, %1, %2, %3}, "
+        "{%4, %5, %6, %7, %8, %9, %10, %11}, {%12, %13, %14, %15}, {%0, %1, %2, %3};"
+        : "+d"(c[0]), "+d"(c[1]), "+d"(c[2]), "+d"(c[3])
+        : "d"(a[0]), "d"(a[1]), "d"(a[2]), "d"(a[3]), "d"(a[4]), "d"(a[5]), "d"(a[6]), "d"(a[7]),
+          "d"(b[0]), "d"(b[1]), "d"(b[2]), "d"(b[3]));
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+#pragma unroll
+        for (int r = 0; r < 2; ++r)
+            asm volatile(
+                "mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0, %1}, {%2}, {%3}, {%0, %1};"
+                : "+d"(c[2 * r]), "+d"(c[2 * r + 1])
+                : "d"(a[2 * i + r]), "d"(b[i]));
+#else
+    __trap();
+#endif
+}

@@ -1,0 +1,39 @@
+// runtime.h: the one door to CUDA.
+//
+// nvcc gets the CUDA runtime. Any other compiler gets tests/gpuhost, which runs the same kernels
+// and the same runtime calls on the CPU, every CUDA thread a fiber. What the two languages spell
+// differently is named here and nowhere else: a launch and shared memory.
+//   gpu_launch(kernel<...>, grid, block, dynamic_shared_bytes, stream, arguments...)
+//   GPU_SHARED(T, name, [A][B])      a static __shared__ array
+// and, in device/gpu/ptx.h, instructions that CUDA C++ has no name for.
+// Every runtime call goes through GPU_CHECK, which throws Failure with file, line and call.
+#pragma once
+#include <cstddef>
+#include <string>
+
+#include "base/error.h"
+
+#ifdef __CUDACC__
+#include <cuda_runtime.h>
+
+#include "device/gpu/ptx.h"
+#define GPU_SHARED(T, name, ...) __shared__ T name __VA_ARGS__
+template <class... Params, class... Args>
+inline cudaError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared,
+                              cudaStream_t stream, Args... args) {
+    kernel<<<grid, block, shared, stream>>>(static_cast<Params>(args)...);
+    return cudaGetLastError();
+}
+#else
+#include "gpuhost.h"
+#endif
+
+inline void gpu_check(cudaError_t status, const char* call, const char* file, int line) {
+    if (status == cudaSuccess) return;
+    throw Failure(
+        file, line, call, cudaGetErrorString(status),
+        status == cudaErrorMemoryAllocation
+            ? "use a smaller batch (-b), fewer ranks a GPU, or --scatter every-step"
+            : "run again with --device cpu, or under compute-sanitizer to find the cause");
+}
+#define GPU_CHECK(call) gpu_check((call), #call, __FILE__, __LINE__)

@@ -1,0 +1,84 @@
+// score.cpp: counts what was seen against what was true.
+#include "train/score.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "model/objective.h"
+
+namespace {
+
+/// What the network's outputs give to class c.
+double given_to(std::span<const nn_real> yhat, int c) {
+    if (yhat.size() == 1) return c == 1 ? double{yhat[0]} : 1 - double{yhat[0]};
+    return yhat[static_cast<std::size_t>(c)];
+}
+
+double part(std::size_t count, std::size_t total) {
+    if (total == 0) return std::numeric_limits<double>::quiet_NaN();
+    return static_cast<double>(count) / static_cast<double>(total);
+}
+
+}  // namespace
+
+Interval wilson_interval(std::size_t correct, std::size_t total) {
+    constexpr double z = 1.959963984540054;  // 97.5 % of normal deviates lie below
+    const auto n = static_cast<double>(total);
+    const double p = static_cast<double>(correct) / n, scale = 1 / (1 + z * z / n);
+    const double centre = scale * (p + z * z / (2 * n));
+    const double half = scale * z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+    return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
+}
+
+double Score::precision(int c) const {
+    std::size_t seen = 0;
+    for (int truth = 0; truth < classes; ++truth) seen += at(truth, c);
+    return part(at(c, c), seen);
+}
+
+double Score::recall(int c) const { return part(at(c, c), count_of(c)); }
+
+std::size_t Score::count_of(int c) const {
+    std::size_t count = 0;
+    for (int seen = 0; seen < classes; ++seen) count += at(c, seen);
+    return count;
+}
+
+Seen seen_in(std::span<const nn_real> yhat) {
+    if (!std::ranges::all_of(yhat, [](nn_real y) { return std::isfinite(y); }))
+        throw InputError(
+            "the network's answer is not finite: its weights are too large; train it again with a "
+            "smaller learning rate (-l)");
+    const int c = class_of(yhat.data(), static_cast<int>(yhat.size()));
+    return {c, given_to(yhat, c)};
+}
+
+Score score(const Dataset& set, std::span<const nn_real> yhat, std::size_t worst) {
+    const std::size_t count = set.count(), outputs = yhat.size() / count;
+    Score result;
+    result.classes = std::max(2, static_cast<int>(outputs));
+    result.total = count;
+    result.confusion.resize(static_cast<std::size_t>(result.classes) *
+                            static_cast<std::size_t>(result.classes));
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto answer = yhat.subspan(i * outputs, outputs);
+        const auto [seen, probability] = seen_in(answer);
+        const int truth = set.has_targets()
+                              ? seen_in(std::span(set.targets).subspan(i * outputs, outputs)).c
+                              : set.labels[i];
+        ++result.at(truth, seen);
+        result.correct += truth == seen;
+        result.worst.push_back({i, truth, seen, probability, given_to(answer, truth)});
+    }
+    const auto end = result.worst.begin() + static_cast<std::ptrdiff_t>(std::min(worst, count));
+    std::partial_sort(result.worst.begin(), end, result.worst.end(),
+                      [](const Judgement& a, const Judgement& b) {
+                          return a.probability_of_truth != b.probability_of_truth
+                                     ? a.probability_of_truth < b.probability_of_truth
+                                     : a.sample < b.sample;
+                      });
+    result.worst.erase(end, result.worst.end());
+    return result;
+}

@@ -1,0 +1,502 @@
+// test_cli_files.cpp: what a run keeps and what is done with it: networks, checkpoints, pictures,
+// tables, curves, the demo.
+#include <array>
+#include <cstdint>
+
+#include "tests/support/cli_fixture.h"
+
+namespace {
+
+/// A training of half a second, and the file of its network.
+std::string trained_network() {
+    static const std::string file = [] {
+        const std::string name = scratch("trained.safetensors").string();
+        EXPECT_TRUE(succeeded(run_main(small_set() + " -n 16 -e 4 --save " + name)));
+        return name;
+    }();
+    return file;
+}
+
+/// The tensors' bytes alone: metadata has times in it.
+std::string tensors(const fs::path& file) {
+    const std::string bytes = read_text(file);
+    std::uint64_t header = 0;
+    for (std::size_t i = 0; i < 8 && i < bytes.size(); ++i)
+        header |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(bytes[i])) << 8 * i;
+    EXPECT_LT(header + 8, bytes.size()) << file << " has no tensors";
+    return bytes.substr(std::min(bytes.size(), header + 8));
+}
+testing::AssertionResult same_bits(const fs::path& a, const fs::path& b) {
+    if (!fs::exists(a) || !fs::exists(b))
+        return testing::AssertionFailure() << a << " or " << b << " is not there";
+    const std::string left = tensors(a), right = tensors(b);
+    if (left == right) return testing::AssertionSuccess();
+    std::size_t i = 0;
+    while (i < std::min(left.size(), right.size()) && left[i] == right[i]) ++i;
+    return testing::AssertionFailure() << a << " and " << b << " differ from byte " << i << " on";
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+    std::set<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder)) names.insert(entry.path().filename());
+    return {names.begin(), names.end()};
+}
+
+/// The number behind `"name":` in JSON.
+double json_number(const std::string& json, const std::string& name) {
+    const std::string key = "\"" + name + "\":";
+    const auto at = json.find(key);
+    EXPECT_NE(at, std::string::npos) << "no " << name << " in " << json;
+    return at == std::string::npos ? std::nan("")
+                                   : std::strtod(json.c_str() + at + key.size(), nullptr);
+}
+double number_behind(const std::string& words, const std::string& text) {
+    const auto at = text.find(words);
+    EXPECT_NE(at, std::string::npos) << "no '" << words << "' in " << text;
+    return at == std::string::npos ? std::nan("")
+                                   : std::strtod(text.c_str() + at + words.size(), nullptr);
+}
+
+// ---- networks in files
+
+TEST(Save, TheFileJudgesAsTheRunDid) {
+    const Result run = run_main(small_set() + " -n 16 -e 4");
+    const Result seen = run_main("evaluate --json --load " + trained_network() + " " + small_set());
+    ASSERT_TRUE(succeeded(seen));
+    EXPECT_NEAR(100 * json_number(seen.out, "accuracy"), number_behind("# test accuracy ", run.out),
+                0.005);
+}
+
+TEST(Load, AtRateZeroGivesTheFileBack) {
+    const std::string again = scratch("again.safetensors").string();
+    for (int ranks : {0, 3}) {
+        ASSERT_TRUE(succeeded(run_main(
+            small_set() + " -e 1 -l 0 --load " + trained_network() + " --save " + again, ranks)));
+        EXPECT_TRUE(same_bits(trained_network(), again)) << ranks << " ranks";
+    }
+}
+
+TEST(Load, TakesThePixelsAsTheFileWasTrainedOnThem) {
+    const std::string raw = scratch("raw.safetensors").string();
+    const Result first =
+        run_main(small_set() + " -l 0.001 -n 16 -e 1 --raw-pixels --init-scale 0.01 --save " + raw);
+    const Result more = run_main(small_set() + " -e 1 -l 0 --load " + raw);
+    ASSERT_TRUE(succeeded(first));
+    EXPECT_EQ(lines_with("# test accuracy", more.out), lines_with("# test accuracy", first.out));
+}
+
+TEST(Load, GoesOnLearning) {
+    const Result more = run_main(small_set() + " -e 4 --load " + trained_network());
+    const Result first = run_main(small_set() + " -n 16 -e 4");
+    EXPECT_LT(first_loss(more), epochs_of(first).back().loss);
+}
+
+TEST(Load, ComparesWithAReferenceFromTheSameFile) {
+    EXPECT_TRUE(check_passed(run_main(small_set() + " -e 2 -s --load " + trained_network(), 2)));
+}
+
+TEST(Load, RefusesWhatIsNotThereOrDoesNotFit) {
+    const fs::path torn = scratch("torn.safetensors");
+    fs::copy(trained_network(), torn, fs::copy_options::overwrite_existing);
+    fs::resize_file(torn, fs::file_size(torn) - 1);
+    for (const char* command : {"evaluate --load ", "predict x.png --load "}) {
+        EXPECT_TRUE(refused(run_main(command + torn.string()), 2, "", torn.string()));
+        EXPECT_TRUE(refused(run_main(std::string(command) + "nowhere"), 2, "", "nowhere"));
+    }
+    const std::string data = first_images(10, 10);
+    EXPECT_TRUE(refused(run_main(data + " --load " + torn.string()), 2, "", torn.string()));
+    EXPECT_TRUE(refused(run_main(data + " --load Makefile"), 2, "", "Makefile"));
+    const fs::path table = scratch("two.csv");
+    std::ofstream(table) << "1,0,0\n0,1,1\n";
+    EXPECT_TRUE(refused(run_main("--csv-data " + table.string() + " --load " + trained_network()),
+                        2, "", "784 inputs"));
+}
+
+// ---- checkpoints
+
+/// 25 steps an epoch.
+std::string resumable(const std::string& state, const std::string& save) {
+    return small_set() + " -n 16 --seed 5 --checkpoint " + scratch(state).string() + " --save " +
+           scratch(save).string();
+}
+
+TEST(Checkpoint, KeepsTheLastTwoStates) {
+    ASSERT_TRUE(succeeded(run_main(resumable("kept", "kept.safetensors") + " -e 5", 2)));
+    EXPECT_EQ(names_in(scratch("kept")),
+              (std::vector<std::string>{"checkpoint-000004-000000000.safetensors",
+                                        "checkpoint-000005-000000000.safetensors"}));
+    EXPECT_TRUE(same_bits(scratch("kept.safetensors"),
+                          scratch("kept") / "checkpoint-000005-000000000.safetensors"));
+}
+
+TEST(Checkpoint, EverySoManyEpochsAndAtTheEnd) {
+    ASSERT_TRUE(
+        succeeded(run_main(resumable("some", "some.safetensors") + " -e 5 --checkpoint-every 3")));
+    EXPECT_EQ(names_in(scratch("some")),
+              (std::vector<std::string>{"checkpoint-000003-000000000.safetensors",
+                                        "checkpoint-000005-000000000.safetensors"}));
+}
+
+TEST(Checkpoint, OfATrainingThatDivergedInItsLastStepEndsEveryRank) {
+    if (!is_float()) GTEST_SKIP() << "no flag is large enough to overflow a double";
+    const fs::path table = scratch("huge.csv");
+    std::ofstream(table) << "1,1e20\n0,1e20\n1,1e20\n";
+    for (const char* keeps : {" --checkpoint ", " --save "}) {
+        const std::string target = scratch("diverged").string() + keeps[3];
+        const Result result = run_main("--csv-data " + table.string() +
+                                           " --output sigmoid --loss mse -n 2 -b 3 -e 1 -r 0"
+                                           " -l 1e30" +
+                                           keeps + target,
+                                       3);
+        EXPECT_EQ(result.code, 1) << keeps << result.err;
+        EXPECT_TRUE(is_one_line_of_main(result.err));
+        EXPECT_TRUE(says(result.err, "diverged"));
+        EXPECT_FALSE(fs::is_regular_file(target)) << keeps;
+        if (fs::is_directory(target)) {
+            EXPECT_EQ(names_in(target), std::vector<std::string>{});
+        }
+    }
+}
+
+TEST(Resume, EndsInTheBitsOfAnUninterruptedRun) {
+    for (int ranks : {0, 3}) {
+        const std::string n = std::to_string(ranks);
+        const std::string whole =
+            small_set() + " -n 16 --seed 5 -e 6 --save " + scratch("whole" + n).string();
+        const std::string parts = resumable("parts" + n, "resumed" + n) + " --resume";
+        ASSERT_TRUE(succeeded(run_main(whole, ranks)));
+        const Result first = run_main(parts + " -e 2", ranks);
+        EXPECT_TRUE(says(first.out, "# resume     nothing valid in "));
+        const Result second = run_main(parts + " -e 6", ranks);
+        EXPECT_TRUE(says(second.out, ", after 2 epochs\n"));
+        EXPECT_EQ(epochs_of(second).size(), 4u);
+        EXPECT_TRUE(same_bits(scratch("whole" + n), scratch("resumed" + n))) << ranks << " ranks";
+    }
+}
+
+TEST(Resume, AtAnotherNumberOfRanksPassesTheComparison) {
+    const std::string flags = resumable("ranks", "ranks.safetensors") + " --resume ";
+    ASSERT_TRUE(succeeded(run_main(flags + "-e 2", 3)));
+    const Result resumed = run_main(flags + "-e 4 -s", 2);
+    EXPECT_TRUE(check_passed(resumed));
+    EXPECT_TRUE(says(resumed.out, ", after 2 epochs\n"));
+}
+
+TEST(Resume, OfAFinishedRunReportsAgain) {
+    const std::string flags = resumable("finished", "finished.safetensors") + " -e 2 --resume";
+    const Result once = run_main(flags), again = run_main(flags);
+    ASSERT_TRUE(succeeded(again));
+    EXPECT_EQ(epochs_of(again).size(), 0u);
+    EXPECT_EQ(lines_with("# test accuracy", again.out), lines_with("# test accuracy", once.out));
+}
+
+TEST(Resume, TakesTheOlderStateWhereTheNewerIsDamaged) {
+    const std::string flags = resumable("damaged", "damaged.safetensors") + " --resume";
+    ASSERT_TRUE(succeeded(run_main(flags + " -e 3")));
+    const fs::path newest = scratch("damaged") / "checkpoint-000003-000000000.safetensors";
+    fs::resize_file(newest, 100);
+    const Result resumed = run_main(flags + " -e 3");
+    EXPECT_EQ(resumed.code, 0);
+    EXPECT_TRUE(says(resumed.err, "main: passed over " + newest.string()));
+    EXPECT_TRUE(says(resumed.out, ", after 2 epochs\n"));
+}
+
+TEST(Resume, RefusesAnotherRunsState) {
+    const std::string flags = resumable("other", "other.safetensors");
+    ASSERT_TRUE(succeeded(run_main(flags + " -e 2")));
+    EXPECT_TRUE(refused(run_main(flags + " -e 2"), 2, "", "--resume"));
+    const struct {
+        const char *flag, *named;
+    } others[] = {{"-b 25", "batch"},
+                  {"-l 1", "learning-rate"},
+                  {"-r 0", "reg"},
+                  {"--no-shuffle", "shuffle"},
+                  {"--train-size 500", "samples"},
+                  {"--loss mse", "loss"},
+                  {"-e 1", "-e"}};
+    for (const auto& other : others) {
+        const std::string epochs = std::string(other.flag).starts_with("-e") ? " " : " -e 2 ";
+        EXPECT_TRUE(
+            refused(run_main(flags + " --resume" + epochs + other.flag), 2, "", other.named))
+            << other.flag;
+    }
+}
+
+TEST(Resume, LogsHaveEveryEpochOnce) {
+    const fs::path csv = scratch("resumed.csv");
+    const std::string flags =
+        resumable("logged", "logged.safetensors") + " --resume --csv " + csv.string();
+    ASSERT_TRUE(succeeded(run_main(flags + " -e 3")));
+    // The newest state is gone: its epoch's line has to go too.
+    fs::remove(scratch("logged") / "checkpoint-000003-000000000.safetensors");
+    ASSERT_TRUE(succeeded(run_main(flags + " -e 5")));
+    const std::vector<std::string> lines = lines_of(read_text(csv));
+    ASSERT_EQ(lines.size(), 6u) << read_text(csv);
+    for (int e = 1; e <= 5; ++e)
+        EXPECT_TRUE(lines[static_cast<std::size_t>(e)].starts_with(std::to_string(e) + ",25,"))
+            << lines[static_cast<std::size_t>(e)];
+}
+
+TEST(Stop, ASignalEndsTheRunAfterItsStepAndItResumesToTheSameBits) {
+    ASSERT_TRUE(succeeded(run_main(small_set() + " -n 16 --seed 5 -b 1 -e 40 --save " +
+                                   scratch("undisturbed").string())));
+    for (const int signal : {SIGUSR1, SIGTERM}) {
+        const std::string state = "stopped" + std::to_string(signal);
+        const std::string flags = resumable(state, state + ".safetensors") + " -b 1 -e 40 -p 50";
+        Process process("exec ./main " + flags);
+        ASSERT_TRUE(process.prints("step  2:")) << process.finish(1).err;
+        process.signal(signal);
+        const Result stopped = process.finish(30);
+        EXPECT_EQ(stopped.code, 4) << stopped.err;
+        EXPECT_TRUE(says(stopped.out, "# stopped by a signal after "));
+        const Result resumed = run_main(flags + " --resume");
+        EXPECT_TRUE(succeeded(resumed));
+        EXPECT_TRUE(same_bits(scratch("undisturbed"), scratch(state + ".safetensors")));
+    }
+}
+
+TEST(Stop, OfOneRankStopsAllAtTheSameStep) {
+    const fs::path pids = scratch("stopped_pids");
+    const std::string flags = resumable("one", "one.safetensors") + " -b 1 -e 100 -p 50";
+    Process process("mpirun -np 3 sh -c 'echo $$ >>" + pids.string() + "; exec ./main " + flags +
+                    "'");
+    ASSERT_TRUE(process.prints("step  ")) << "training has not begun";
+    ASSERT_EQ(kill(std::stoi(lines_of(read_text(pids)).at(1)), SIGUSR1), 0);
+    const Result stopped = process.finish(30);
+    EXPECT_EQ(stopped.code, 4) << stopped.err;
+    EXPECT_EQ(lines_with("# stopped by a signal", stopped.out).size(), 1u) << stopped.out;
+}
+
+TEST(Stop, WithoutCheckpointsASignalEndsTheRunAtOnce) {
+    Process process("exec ./main " + small_set() + " -n 16 -e 1000000");
+    ASSERT_TRUE(process.prints("epoch "));
+    process.signal(SIGTERM);
+    EXPECT_EQ(process.finish(10).code, 128 + SIGTERM);
+}
+
+// ---- curves and pages
+
+TEST(Plot, IsAnSvgAndTheReportOneHtmlFile) {
+    const fs::path svg = scratch("curve.svg"), page = scratch("run.html");
+    ASSERT_TRUE(succeeded(run_main(
+        small_set() + " -n 8 -e 3 --plot " + svg.string() + " --report " + page.string(), 2)));
+    EXPECT_TRUE(says(read_text(svg).substr(0, 200), "<svg"));
+    const std::string html = read_text(page);
+    EXPECT_TRUE(says(html.substr(0, 100), "<!DOCTYPE html>"));
+    for (const char* part : {"<svg", "784-8-10", "data:image/png;base64,", "MPI", "onfusion"})
+        EXPECT_NE(html.find(part), std::string::npos) << part;
+    for (const char* outside : {"http-equiv", "<script", "src=\"http", "href=\"http"})
+        EXPECT_EQ(html.find(outside), std::string::npos) << outside;
+}
+
+TEST(Plot, WhatCannotBeWrittenIsRefusedBeforeTheTraining) {
+    const std::string run = first_images(10, 10) + " -e 1 ";
+    for (const char* flag : {"--plot nowhere/curve.svg", "--report nowhere/run.html",
+                             "--save nowhere/net", "--jsonl nowhere/log"})
+        EXPECT_TRUE(refused(run_main(run + flag), 2, "", "nowhere/")) << flag;
+    EXPECT_TRUE(refused(run_main(run + "--checkpoint Makefile"), 2, "", "Makefile"));
+}
+
+// ---- pictures
+
+/// MNIST's test images 0 .. count - 1 as PGM files of their own.
+std::vector<std::string> pictures(std::size_t count) {
+    const fs::path folder = scratch("pictures");
+    fs::create_directory(folder);
+    cut("t10k-images-idx3-ubyte", 16, 784, count, folder);
+    const std::string bytes = read_text(folder / "t10k-images-idx3-ubyte");
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < count; ++i) {
+        names.push_back((folder / (std::to_string(i) + ".pgm")).string());
+        std::ofstream(names.back(), std::ios::binary) << "P5\n28 28\n255\n"
+                                                      << bytes.substr(16 + 784 * i, 784);
+    }
+    return names;
+}
+
+TEST(Predict, JudgesAPictureAsItsIdxImage) {
+    const std::vector<std::string> names = pictures(5);
+    std::string all;
+    for (const std::string& name : names) all += name + " ";
+    const std::string load = "predict --json --load " + trained_network() + " ";
+    const Result one_by_one = run_main(load + all);
+    const Result together =
+        run_main(load + (scratch("pictures") / "t10k-images-idx3-ubyte").string(), 2);
+    ASSERT_TRUE(succeeded(one_by_one));
+    ASSERT_TRUE(succeeded(together));
+    const auto a = lines_of(one_by_one.out), b = lines_of(together.out);
+    ASSERT_EQ(a.size(), 5u);
+    ASSERT_EQ(b.size(), 5u);
+    for (std::size_t i = 0; i < 5; ++i) {
+        EXPECT_EQ(json_number(a[i], "class"), json_number(b[i], "class"));
+        EXPECT_NEAR(json_number(a[i], "probability"), json_number(b[i], "probability"), 1e-5);
+    }
+}
+
+TEST(Predict, BadFilesAmongGoodOnesGetALineEach) {
+    const std::string good = pictures(1)[0];
+    const Result mixed =
+        run_main("predict --load " + trained_network() + " nowhere.png " + good + " Makefile");
+    EXPECT_EQ(mixed.code, 2);
+    EXPECT_EQ(lines_of(mixed.out).size(), 1u) << mixed.out;
+    EXPECT_EQ(lines_of(mixed.err).size(), 2u) << mixed.err;
+    EXPECT_TRUE(says(mixed.err, "nowhere.png"));
+    EXPECT_TRUE(says(mixed.err, "Makefile"));
+}
+
+TEST(Predict, ShowDrawsWhatTheNetworkSees) {
+    const Result shown =
+        run_main("predict --show --load " + trained_network() + " " + pictures(1)[0]);
+    ASSERT_TRUE(succeeded(shown));
+    EXPECT_GT(lines_of(shown.out).size(), 10u) << shown.out;
+}
+
+TEST(Evaluate, TellsIntervalConfusionPrecisionAndRecall) {
+    const Result seen = run_main("evaluate --load " + trained_network() + " " + small_set(), 2);
+    ASSERT_TRUE(succeeded(seen));
+    for (const char* part : {"accuracy", "95 %", "precision", "recall"})
+        EXPECT_TRUE(says(seen.out, part));
+}
+
+TEST(Evaluate, RefusesANetworkThatIsForNoPictures) {
+    const std::string file = scratch("xor.safetensors").string();
+    ASSERT_TRUE(succeeded(run_main("demo xor --save " + file)));
+    for (const char* command :
+         {"evaluate --load ", "predict data/t10k-images-idx3-ubyte.gz --load "})
+        EXPECT_TRUE(refused(run_main(command + file), 2, "",
+                            file + ": expected a network for pictures, found one with 4 inputs"))
+            << command;
+}
+
+TEST(Inspect, TellsOfNetworksStatesAndData) {
+    ASSERT_TRUE(succeeded(run_main(resumable("told", "told.safetensors") + " -e 3")));
+    const Result network = run_main("inspect " + trained_network());
+    for (const char* part : {"W1", "784", "epoch"}) EXPECT_TRUE(says(network.out, part));
+    const Result folder = run_main("inspect --json " + scratch("told").string());
+    ASSERT_TRUE(succeeded(folder));
+    EXPECT_TRUE(says(folder.out, "\"epoch\":3"));
+    const Result data = run_main("inspect data");
+    ASSERT_TRUE(succeeded(data));
+    for (const char* part : {"60000", "10000", "28"}) EXPECT_TRUE(says(data.out, part));
+}
+
+TEST(Commands, RefuseBadUseInOneLine) {
+    const struct {
+        const char *flags, *named;
+    } cases[] = {{"predict", "--load"},
+                 {"predict x.png", "--load"},
+                 {"predict --load x", "IMAGES"},
+                 {"predict --load x --show --json y", "--show"},
+                 {"predict --load x y --bogus", "--bogus"},
+                 {"evaluate", "--load"},
+                 {"evaluate --load x extra", "extra"},
+                 {"inspect", "FILES"},
+                 {"inspect nowhere", "nowhere"},
+                 {"demo", "NAME"},
+                 {"demo and", "and"},
+                 {"demo xor --epochs 3", "--epochs"},
+                 {"--csv-data t.csv --gemm bf16x3", "--gemm"},
+                 {"--csv log --jsonl ./log", "--csv and --jsonl both name log"},
+                 {"--plot c.svg --report c.svg", "--plot and --report both name c.svg"},
+                 {"demo xor --csv x.svg --plot x.svg", "--csv and --plot both name x.svg"},
+                 {"retrain", "'retrain': no such command; there are train, predict, "}};
+    for (const auto& c : cases) EXPECT_TRUE(refused(run_main(c.flags), 2, "", c.named)) << c.flags;
+}
+
+TEST(Commands, TellWhichFilesTheyWrote) {
+    const std::string csv = scratch("told.csv").string(), plot = scratch("told.svg").string(),
+                      save = scratch("written.safetensors").string();
+    const std::string flags = " --csv " + csv + " --plot " + plot + " --save " + save;
+    for (const std::string& command : {small_set() + " -n 4 -e 1", std::string("demo xor")}) {
+        const Result result = run_main(command + flags);
+        ASSERT_TRUE(succeeded(result));
+        EXPECT_TRUE(says(result.out, "# written    " + save + ", " + csv + ", " + plot + "\n"));
+    }
+    EXPECT_EQ(lines_with("# written", run_main(small_set() + " -n 4 -e 1").out).size(), 0u);
+}
+
+// ---- tables and the demo
+
+TEST(Table, OfClassesIsLearned) {
+    const fs::path table = scratch("classes.csv");
+    std::ofstream file(table);
+    file << "x,y,class\n";
+    for (int i = 0; i < 200; ++i) {
+        const double angle = 0.0314 * i, radius = i % 2 == 0 ? 1 : 2;
+        file << radius * std::cos(angle) << ',' << radius * std::sin(angle) << ',' << i % 2 << '\n';
+    }
+    file.close();
+    const Result result =
+        run_main("--csv-data " + table.string() +
+                     " -n 16 -b 10 -e 200 -l 2 --lr-decay 1 -r 0 --init xavier -s",
+                 2);
+    EXPECT_TRUE(check_passed(result));
+    EXPECT_EQ(number_behind("# training accuracy ", result.out), 100) << result.out;
+}
+
+TEST(Table, OfNumbersHasNoAccuracyInItsLogAlsoAfterAResume) {
+    const fs::path table = scratch("plain.csv"), log = scratch("plain.log"),
+                   plot = scratch("plain.svg");
+    std::ofstream(table) << "0,0.5\n1,0.25\n0.5,0.3\n";
+    const std::string flags = "--csv-data " + table.string() +
+                              " --output sigmoid --loss mse -n 2 -b 3 --csv " + log.string() +
+                              " --plot " + plot.string() + " --resume --checkpoint " +
+                              scratch("plain").string();
+    ASSERT_TRUE(succeeded(run_main(flags + " -e 2")));
+    ASSERT_TRUE(succeeded(run_main(flags + " -e 4")));
+    const std::vector<std::string> lines = lines_of(read_text(log));
+    ASSERT_EQ(lines.size(), 5u);
+    for (std::size_t e = 1; e <= 4; ++e) {
+        int epoch = 0;
+        char behind = 0;
+        EXPECT_EQ(std::sscanf(lines[e].c_str(), "%d,1,%*[^,],,%c", &epoch, &behind), 2) << lines[e];
+    }
+    // All four epochs are in the curve, those from before the resume too.
+    EXPECT_TRUE(says(read_text(plot), "epoch 1"));
+}
+
+TEST(Table, OfNumbersIsFittedOnBothDevices) {
+    const fs::path table = scratch("numbers.csv");
+    std::ofstream file(table);
+    for (int i = 0; i < 60; ++i)
+        file << i / 60. << ',' << i % 7 / 7. << ',' << i / 120. << ",0.25\n";
+    file.close();
+    const std::string flags = "--csv-data " + table.string() +
+                              " --target-columns 2 --output sigmoid --loss mse -n 6 -b 7 -e 20 -s";
+    const Result cpu = run_main(flags, 3), gpu = run_gpuhost(2, flags + " --device cuda");
+    EXPECT_TRUE(check_passed(cpu));
+    EXPECT_TRUE(check_passed(gpu));
+    EXPECT_EQ(cpu.out.find("accuracy "), std::string::npos) << "of numbers there is none";
+}
+
+TEST(Demo, GivesNumPysNumbersOnAnyRanksAndDevice) {
+    const double bound = is_float() ? 2e-6 : 1e-12;
+    const std::array<std::pair<const char*, double>, 7> numbers = {{
+        {"iteration  50  loss ", 0.2160032787902573},
+        {"iteration 100  loss ", 0.21042364493114152},
+        {"iteration 150  loss ", 0.20237991307866574},
+        {"iteration 200  loss ", 0.18882194840404473},
+        {"final MSE       ", 0.1884773848670874},
+        {"initial loss    ", 0.24298464456670568},
+        {"loss reduction  ", 22.4324},
+    }};
+    const double predicted[] = {0.69124730974417481, 0.68953587270654271, 0.61132311957340901};
+    for (int ranks = 1; ranks <= 4; ++ranks)
+        for (const bool cuda : {false, true}) {
+            const Result seen =
+                cuda ? run_gpuhost(ranks, "demo xor --device cuda") : run_main("demo xor", ranks);
+            ASSERT_TRUE(succeeded(seen));
+            for (const auto& [words, value] : numbers)
+                EXPECT_NEAR(number_behind(words, seen.out), value,
+                            value > 1 ? 0.00005 + 100 * bound : bound)
+                    << words << "at " << ranks << " ranks" << (cuda ? ", CUDA" : "");
+            for (int j = 0; j < 3; ++j)
+                EXPECT_NEAR(number_behind("\n     " + std::to_string(j + 1) + "       " +
+                                              (j < 2 ? "1" : "0") + "  ",
+                                          seen.out),
+                            predicted[j], bound)
+                    << "sample " << j + 1 << " at " << ranks << " ranks" << (cuda ? ", CUDA" : "");
+        }
+}
+
+}  // namespace

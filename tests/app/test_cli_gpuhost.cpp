@@ -1,0 +1,141 @@
+// test_cli_gpuhost.cpp: the whole program with its CUDA kernels on the CPU.
+//
+// What main does with GPUs: which rank gets which, what happens where there are none, too few, old
+// ones, or little memory, and that it learns what the CPU learns.
+#include "tests/support/cli_fixture.h"
+
+namespace {
+
+TEST(Gpuhost, LearnsWhatTheCpuLearns) {
+    const std::string flags = tiny_set() + " -n 12 -b 20 -e 3 --device ";
+    const Result kernels = run_gpuhost(2, flags + "cuda"), cpu = run_gpuhost(2, flags + "cpu");
+    ASSERT_TRUE(succeeded(kernels));
+    ASSERT_TRUE(succeeded(cpu));
+    EXPECT_TRUE(says(lines_with("# rank 1 ", kernels.out).at(0), "gpuhost"));
+    EXPECT_TRUE(says(lines_with("# rank 1 ", cpu.out).at(0), "CPU ("));
+    const std::vector<Epoch> ours = epochs_of(kernels), theirs = epochs_of(cpu);
+    ASSERT_EQ(ours.size(), 3u);
+    ASSERT_EQ(theirs.size(), 3u);
+    for (std::size_t i = 0; i < 3; ++i) {
+        EXPECT_NEAR(ours[i].loss, theirs[i].loss, 1e-4) << "epoch " << i + 1;
+        EXPECT_NEAR(ours[i].accuracy, theirs[i].accuracy, 2) << "one of 50 images is 2 %";
+    }
+}
+
+TEST(Gpuhost, ComparePassesAtOneTwoAndThreeRanks) {
+    for (int ranks : {1, 2, 3}) {
+        const Result result =
+            run_gpuhost(ranks, tiny_set() + " -s -n 9,7 -b 32 -e 1 --device cuda");
+        EXPECT_TRUE(check_passed(result)) << ranks << " ranks";
+        EXPECT_EQ(lines_with("# W3 ", result.out).size(), 1u) << ranks << " ranks";
+    }
+}
+
+TEST(Gpuhost, ServesMoreRanksThanGpus) {
+    const Result result = run_gpuhost(3, tiny_set() + " -s -n 9 -b 32 -e 1", "GPUHOST_DEVICES=2");
+    EXPECT_TRUE(check_passed(result));
+    EXPECT_TRUE(says(result.out, "2 devices\n"));
+    for (const char* rank : {"# rank 0 ", "# rank 1 ", "# rank 2 "})
+        EXPECT_TRUE(says(lines_with(rank, result.out).at(0), "gpuhost"));
+}
+
+TEST(Gpuhost, WithoutAGpuAutoTakesTheCpuAndCudaIsRefused) {
+    const std::string none = "GPUHOST_DEVICES=0";
+    const Result automatic = run_gpuhost(2, tiny_set() + " -n 9 -e 1", none);
+    EXPECT_TRUE(succeeded(automatic));
+    for (const char* rank : {"# rank 0 ", "# rank 1 "})
+        EXPECT_TRUE(says(lines_with(rank, automatic.out).at(0), "CPU ("));
+    const Result cuda = run_gpuhost(2, tiny_set() + " -n 9 -e 1 --device cuda", none);
+    EXPECT_EQ(cuda.code, 2);
+    EXPECT_EQ(cuda.out, "");
+    EXPECT_TRUE(is_one_line_of_main(cuda.err));
+    EXPECT_TRUE(says(cuda.err, "--device cuda"));
+}
+
+TEST(Gpuhost, RanksOfWhichOneHasNoGpuAllTakeTheCpu) {
+    const fs::path program =
+        fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "main_gpuhost";
+    const Result mixed =
+        run(on_ranks(2, "",
+                     "sh -c 'GPUHOST_DEVICES=$OMPI_COMM_WORLD_RANK exec " + program.string() + " " +
+                         tiny_set() + " -s -n 9 -b 32 -e 1'"));
+    EXPECT_TRUE(check_passed(mixed));
+    for (const char* rank : {"# rank 0 ", "# rank 1 "})
+        EXPECT_TRUE(says(lines_with(rank, mixed.out).at(0), "CPU ("));
+}
+
+TEST(Gpuhost, GpusShareNoMemory) {
+    const std::string flags = tiny_set() + " -n 9 -b 30 -e 1 --device cuda";
+    const Result automatic = run_gpuhost(2, flags);
+    EXPECT_TRUE(succeeded(automatic));
+    EXPECT_TRUE(says(automatic.out, "added up by MPI_Allreduce\n"));
+    const Result shared = run_gpuhost(0, flags + " --allreduce shared");
+    EXPECT_EQ(shared.code, 2);
+    EXPECT_EQ(shared.out, "");
+    EXPECT_TRUE(is_one_line_of_main(shared.err));
+    EXPECT_TRUE(says(shared.err, "--allreduce shared"));
+}
+
+TEST(Gpuhost, GemmAutoIsBf16x3WhereTheGpuHasItAndSlicesAreLargeEnough) {
+    const std::string flags = tiny_set() + " -n 9 -e 1 --device cuda";
+    const char* const plain = is_float() ? " (gemm fp32)\n" : " (gemm fp64)\n";
+    const char* const best = is_float() ? " (gemm bf16x3)\n" : plain;
+    const struct {
+        const char *flags, *capability, *told;
+    } cases[] = {{" -b 32", "80", best},
+                 {" -b 31", "80", plain},
+                 {" -b 32", "75", plain},
+                 {" -b 32 --gemm fp32", "80", plain}};
+    for (const auto& c : cases) {
+        const Result told =
+            run_gpuhost(1, flags + c.flags, std::string("GPUHOST_CAPABILITY=") + c.capability);
+        EXPECT_TRUE(succeeded(told)) << c.flags;
+        EXPECT_TRUE(says(lines_with("# rank 0 ", told.out).at(0) + "\n", c.told)) << c.flags;
+    }
+}
+
+TEST(Gpuhost, Bf16x3WhereTheGpuHasItNotIsRefused) {
+    const std::string flags = tiny_set() + " -n 9 -e 1 --device cuda --gemm bf16x3";
+    const Result old = run_gpuhost(2, flags, "GPUHOST_CAPABILITY=75");
+    EXPECT_EQ(old.code, 2);
+    EXPECT_EQ(old.out, "");
+    EXPECT_TRUE(is_one_line_of_main(old.err));
+    EXPECT_TRUE(says(old.err, "--gemm bf16x3"));
+    EXPECT_TRUE(says(old.err, is_float() ? "compute capability 8.0" : "double"));
+    if (is_float()) {
+        const Result asked = run_gpuhost(2, flags + " -b 20 -s", "GPUHOST_CAPABILITY=90");
+        EXPECT_TRUE(check_passed(asked));
+        EXPECT_TRUE(says(asked.out, "(gemm bf16x3)"));
+    }
+}
+
+TEST(Gpuhost, BothWaysToScatterLearnTheSame) {
+    const std::string flags = tiny_set() + " -n 9 -b 30 -e 2 --scatter ";
+    EXPECT_EQ(learned(run_gpuhost(3, flags + "every-step")),
+              learned(run_gpuhost(3, flags + "once")));
+}
+
+TEST(Gpuhost, ASetThatDoesNotFitIsScatteredEveryStep) {
+    // The 2000 images take 1.6 MB, and as much again in the order of an epoch.
+    const std::string flags = first_images(2000, 20) + " -n 4 -b 250 -e 1 --scatter once";
+    const Result narrow = run_gpuhost(2, flags, "GPUHOST_MEMORY=2000000");
+    const Result wide = run_gpuhost(2, flags);
+    EXPECT_EQ(learned(narrow), learned(wide));
+    EXPECT_TRUE(says(wide.out, "scattered once"));
+    EXPECT_TRUE(says(narrow.out, "every step")) << "a run that does not do as it was asked says so";
+}
+
+TEST(Gpuhost, TooLittleDeviceMemoryEndsEveryRank) {
+    const Result result = run_gpuhost(2, tiny_set() + " -n 9 -e 1", "GPUHOST_MEMORY=100000");
+    EXPECT_EQ(result.code, 3);
+    EXPECT_EQ(result.out, "");
+    const std::vector<std::string> lines = lines_of(result.err);
+    ASSERT_FALSE(lines.empty());
+    for (const std::string& line : lines) {  // one from each rank that came so far
+        EXPECT_TRUE(line.starts_with("main: rank ")) << line;
+        for (const char* part : {"cudaMalloc", "out of memory", "-b"})
+            EXPECT_TRUE(says(line, part));
+    }
+}
+
+}  // namespace

@@ -1,0 +1,250 @@
+// test_cli_refusals.cpp: training from the command line that cannot be, or breaks on the way.
+//
+// Every bad flag and input is refused in one line with exit code 2, on any number of ranks; a
+// failure ends every rank, with its own exit code, and never hangs.
+#include "tests/support/cli_fixture.h"
+
+namespace {
+
+// ---- refusals -----------------------------------------------------------------------------------
+
+/// At three ranks the line is still one, and every rank's own exit code is 2.
+void expect_refused_by_all(const std::string& flags, const std::string& named) {
+    const Result result = run("mpirun -np 3 sh -c './main " + flags + "; echo rc $?'");
+    EXPECT_TRUE(refused(result, 0, "rc 2\nrc 2\nrc 2\n", named)) << "3 ranks, ./main " << flags;
+}
+
+/// A run that is over at once, should the program take the bad flag beside it.
+std::string short_run() { return first_images(10, 10) + " "; }
+
+TEST(Refusals, GradingModesWithOtherFlagsOrTooFewImages) {
+    EXPECT_TRUE(refused(run_main("-g 4 --device cpu"), 2, "", "--device"));
+    EXPECT_TRUE(refused(run_main(small_set() + " -g 1"), 2, "", "at least 6000 training images"));
+}
+
+TEST(Refusals, TextThatIsNoWholeNumberInRange) {
+    const struct {
+        const char *flag, *name;
+        std::vector<std::string> outside;
+    } flags[] = {
+        {"-b", "--batch", {"0", "2147483648"}},
+        {"-e", "--epochs", {"0", "1000001"}},
+        {"-p", "--print-every", {"2147483648"}},
+        {"-g", "--grade", {"0", "5"}},
+        {"--train-size", "--train-size", {"4294967296"}},
+        {"--seed", "--seed", {"18446744073709551616"}},
+        {"--threads", "--threads", {"1025"}},
+    };
+    for (const auto& flag : flags) {
+        std::vector<std::string> bad = {"x",   "3x",  "0x3", "03", "2.5", "1e1",
+                                        "nan", "inf", "-1",  "+3", "''",  "' 3'"};
+        bad.insert(bad.end(), flag.outside.begin(), flag.outside.end());
+        for (const std::string& text : bad)
+            expect_refused(short_run() + flag.flag + " " + text, flag.name);
+    }
+}
+
+TEST(Refusals, TextThatIsNoNumberInRange) {
+    const struct {
+        const char *flag, *name;
+    } flags[] = {{"-l", "--learning-rate"},
+                 {"--lr-decay", "--lr-decay"},
+                 {"-r", "--reg"},
+                 {"--init-scale", "--init-scale"}};
+    for (const auto& flag : flags)
+        for (const char* text : {"x", "1.5x", "0x1p2", "1,5", "nan", "-nan", "inf", "-inf", "-0.5",
+                                 "1e39", "1e999", "''"})
+            expect_refused(short_run() + flag.flag + " " + text, flag.name);
+}
+
+TEST(Refusals, HiddenSizesThatAreNoListOfSizes) {
+    for (const char* text : {"''", "x", "1,,2", "1,", ",1", "'1 2'", "'1;2'", "0", "8,0", "-1",
+                             "0x10", "010", "2.5", "1e3", "nan", "1048577", "99999999999999999999"})
+        expect_refused(short_run() + "-n " + text, "-n");
+}
+
+TEST(Refusals, FlagsThatAreUnknownOrGivenWrongly) {
+    const struct {
+        const char *flags, *named;
+    } cases[] = {{"--bogus", "--bogus"},
+                 {"-z", "-z"},
+                 {"--batches 3", "--batches"},
+                 {"extra", "extra"},
+                 {"''", "argument"},
+                 {"-b 8 9", "9"},
+                 {"-b 8 -b 9", "--batch"},
+                 {"-b", "--batch"},
+                 {"--seed", "--seed"},
+                 {"--device gpu", "--device"},
+                 {"--device CPU", "--device"},
+                 {"--scatter never", "--scatter"},
+                 {"--threads", "--threads"},
+                 {"--gemm fp64", "--gemm"},
+                 {"--gemm FP32", "--gemm"},
+                 {"--gemm", "--gemm"},
+                 {"--allreduce nccl", "--allreduce"},
+                 {"--allreduce ''", "--allreduce"},
+                 {"--shuffle --no-shuffle", "--shuffle"},
+                 {"--csv ''", "--csv"},
+                 {"--compare=3", "--compare"},
+                 {"--raw-pixels=2", "--raw-pixels"},
+                 {"--no-shuffle=7", "--no-shuffle"},
+                 {"--version=3", "--version"},
+                 {"--output tanh", "--output"},
+                 {"--loss mae", "--loss"},
+                 {"--init zeros", "--init"},
+                 {"--init xavier --init-scale 1", "--init-scale"},
+                 {"--init uniform --seed 4294967296", "--seed"},
+                 {"--resume", "--checkpoint"},
+                 {"--checkpoint-every 2", "--checkpoint"},
+                 {"--checkpoint ''", "--checkpoint"},
+                 {"--save ''", "--save"},
+                 {"--load ''", "--load"},
+                 {"--jsonl ''", "--jsonl"},
+                 {"--plot ''", "--plot"},
+                 {"--plot curve.gif", "curve.gif"},
+                 {"--report ''", "--report"},
+                 {"--target-columns 2", "--csv-data"},
+                 {"--csv-data table.csv", "--data"},
+                 {"--load file -n 8", "-n"}};
+    for (const auto& c : cases) expect_refused(short_run() + c.flags, c.named);
+}
+
+TEST(Refusals, WhatAGradingModeFixesBesideIt) {
+    for (const char* fixed :
+         {"-n 8", "-b 8", "-e 1", "-l 1", "--lr-decay 1", "-r 0", "--init-scale 1",
+          "--train-size 5", "--shuffle", "--no-shuffle", "--raw-pixels", "--loss mse",
+          "--output sigmoid", "--init xavier", "--csv-data x", "--load x"})
+        expect_refused(short_run() + "-g 3 " + fixed, "--grade");
+}
+
+TEST(Refusals, InputThatCannotBeUsed) {
+    const fs::path empty = scratch("empty"), torn = scratch("torn");
+    fs::create_directory(empty);
+    const std::string whole = first_images(20, 10).substr(std::string("--data ").size());
+    fs::copy(whole, torn);
+    fs::resize_file(torn / "train-images-idx3-ubyte", 100);
+    expect_refused("--data nowhere", "nowhere");
+    expect_refused("--data Makefile", "Makefile");
+    expect_refused("--data " + empty.string(), empty.string());
+    expect_refused("--data " + torn.string(), "train-images-idx3-ubyte");
+    expect_refused(short_run() + "--train-size 11", "--train-size");
+    expect_refused(short_run() + "-n 1048576,1048576", "-n");
+    expect_refused(short_run() + "-e 1 --csv nowhere/epochs.csv", "nowhere/epochs.csv");
+    expect_refused(short_run() + "-e 1 --csv " + empty.string(), empty.string());
+}
+
+TEST(Refusals, AreOneLineAndExitCodeTwoOnEachOfThreeRanks) {
+    expect_refused_by_all("--bogus", "--bogus");
+    expect_refused_by_all("-b 0", "--batch");
+    expect_refused_by_all("-n 1,,2", "-n");
+    expect_refused_by_all("-g 3 -b 8", "--grade");
+    expect_refused_by_all("--data nowhere", "nowhere");
+    expect_refused_by_all(short_run() + "--train-size 11", "--train-size");
+    expect_refused_by_all(short_run() + "-n 1048576,1048576", "-n");
+    expect_refused_by_all(short_run() + "-e 1 --csv nowhere/epochs.csv", "nowhere/epochs.csv");
+    EXPECT_EQ(run_main("--bogus", 3).code, 2) << "mpirun's own exit code";
+}
+
+TEST(Refusals, DeviceCudaWithoutAGpu) {
+    if (run_main(short_run() + "-e 1").out.find("no device") == std::string::npos)
+        GTEST_SKIP() << "there is a GPU here";
+    expect_refused(short_run() + "--device cuda", "--device cuda");
+    expect_refused_by_all(short_run() + "--device cuda", "--device cuda");
+}
+
+TEST(Refusals, Bf16x3WhereItCannotBe) {
+    const std::string flags = short_run() + "-e 1 --device cpu --gemm bf16x3";
+    if (is_float() && run_main(flags).code == 0) GTEST_SKIP() << "there are bf16 tiles here";
+    expect_refused(flags, "--gemm bf16x3");
+    expect_refused(flags, is_float() ? "AMX" : "double");
+    expect_refused_by_all(flags, "--gemm bf16x3");
+}
+
+TEST(Refusals, CudaAwareWithoutAnMpiThatIs) {
+    if (run("ompi_info --parsable --all").out.find("cuda_support:value:true") != std::string::npos)
+        GTEST_SKIP() << "this MPI is CUDA-aware";
+    expect_refused(short_run() + "--cuda-aware", "--cuda-aware");
+    expect_refused_by_all(short_run() + "--cuda-aware", "--cuda-aware");
+}
+
+// ---- failures -----------------------------------------------------------------------------------
+
+TEST(Failures, TrainingThatDivergesSaysSo) {
+    for (int ranks : {0, 3}) {
+        const Result result = run_main(small_set() + " -n 8 -e 2 -l 1e30", ranks);
+        EXPECT_EQ(result.code, 1) << ranks << " ranks";
+        EXPECT_TRUE(is_one_line_of_main(result.err)) << ranks << " ranks";
+        EXPECT_TRUE(says(result.err, "diverged"));
+        EXPECT_TRUE(says(result.err, "-l"));
+        EXPECT_EQ(lines_with("epoch ", result.out).size(), 0u) << result.out;
+    }
+}
+
+TEST(Failures, AFullDiskUnderTheCsvFileEndsTheRun) {
+    for (int ranks : {0, 2}) {
+        const Result result = run_main(small_set() + " -n 8 -e 2 --csv /dev/full", ranks);
+        EXPECT_EQ(result.code, 3) << ranks << " ranks";
+        EXPECT_TRUE(is_one_line_of_main(result.err)) << ranks << " ranks";
+        for (const char* part : {"rank 0", "--csv", "No space left on device"})
+            EXPECT_TRUE(says(result.err, part));
+    }
+}
+
+TEST(Failures, TooLittleMemoryEndsEveryRank) {
+    const std::string limited = "ulimit -v 3000000; ";  // KiB; the network alone takes 3.3 GB
+    for (const char* allreduce : {"mpi", "shared"}) {
+        const Result result =
+            run(limited + on_ranks(2, first_images(10, 10) + " --device cpu -e 1 -n 1048576" +
+                                          " --allreduce " + allreduce));
+        EXPECT_EQ(result.code, 3) << result.err;
+        EXPECT_TRUE(says(result.err, "main: rank "));
+        EXPECT_TRUE(says(result.err, "out of memory"));
+    }
+}
+
+/// As in a container, whose /dev/shm is small: Open MPI itself finds its room there, the parameters
+/// and gradients do not.
+TEST(Failures, TooLittleSharedMemoryIsNoHang) {
+    const auto with_little = [](const std::string& command) {
+        return run("unshare -m sh -c 'mount -t tmpfs -o size=10m tmpfs /dev/shm && " + command +
+                   "'");
+    };
+    if (with_little("true").code != 0) GTEST_SKIP() << "/dev/shm cannot be made small here";
+    const std::string flags = small_set() + " --device cpu -n 3000 -b 300 -e 1 --allreduce ";
+    const Result automatic = with_little(on_ranks(2, flags + "auto"));
+    EXPECT_TRUE(succeeded(automatic));
+    EXPECT_TRUE(says(automatic.out, "added up by MPI_Allreduce"));
+    const Result shared = with_little(on_ranks(2, flags + "shared"));
+    EXPECT_EQ(shared.code, 2);
+    EXPECT_TRUE(says(shared.err, "/dev/shm"));
+}
+
+TEST(Failures, MoreThreadsThanTheSystemGivesEndEveryRank) {
+    const std::string limited = "ulimit -v 3000000; ";  // KiB; the stacks alone take 8 GB
+    for (int ranks : {0, 2}) {
+        const Result result = run(limited + on_ranks(ranks, short_run() + "--device cpu -e 1 "
+                                                                          "--threads 1024"));
+        EXPECT_EQ(result.code, 3) << ranks << " ranks";
+        for (const char* part : {"main: rank ", "1024 threads", "--threads"})
+            EXPECT_TRUE(says(result.err, part));
+    }
+}
+
+TEST(Failures, AKilledRankEndsTheOthers) {
+    const fs::path pids = scratch("pids");
+    Process process("mpirun -np 3 sh -c 'echo $$ >>" + pids.string() + "; exec ./main " +
+                    small_set() + " -n 8 -e 1000000'");
+    ASSERT_TRUE(process.prints("epoch ")) << "training has not begun";
+    std::vector<pid_t> ranks;
+    for (const std::string& line : lines_of(read_text(pids))) ranks.push_back(std::stoi(line));
+    ASSERT_EQ(ranks.size(), 3u);
+    ASSERT_EQ(kill(ranks[1], SIGKILL), 0);
+    EXPECT_NE(process.finish(10).code, 0);
+    for (pid_t rank : ranks) {
+        for (int i = 0; i < 300 && kill(rank, 0) == 0; ++i) pause(10);
+        EXPECT_NE(kill(rank, 0), 0) << "process " << rank << " goes on without mpirun";
+    }
+}
+
+}  // namespace

@@ -1,0 +1,291 @@
+// cli_fixture.h: the program as its user meets it: a command line in; exit code, text and files
+// out.
+//
+// The tests of test_cli*.cpp run ./main, or main_gpuhost, which is the same program with its CUDA
+// kernels on the CPU and is found beside them. Most train on a few hundred images cut from data/,
+// so that a run takes a fraction of a second. They run from the project's root.
+#pragma once
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/support/temporary_directory.h"
+
+namespace fs = std::filesystem;
+
+// ---- files --------------------------------------------------------------------------------------
+
+/// A file or folder of this name where everything goes that the tests write, until they end.
+inline fs::path scratch(const std::string& name) {
+    static const TemporaryDirectory folder;
+    return folder.path / name;
+}
+
+inline std::string read_text(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Writes the first `count` items of one of MNIST's files, with a header that says so.
+inline void cut(const std::string& name, std::size_t header, std::size_t item, std::size_t count,
+                const fs::path& folder) {
+    std::string bytes(header + item * count, '\0');
+    const gzFile whole = gzopen(("data/" + name + ".gz").c_str(), "rb");
+    if (whole == nullptr) throw std::runtime_error("no data/" + name + ".gz: run from the root");
+    const int got = gzread(whole, bytes.data(), static_cast<unsigned>(bytes.size()));
+    gzclose(whole);
+    if (got != static_cast<int>(bytes.size())) throw std::runtime_error(name + " is too short");
+    for (int i = 0; i < 4; ++i) bytes[7 - i] = static_cast<char>(count >> 8 * i & 255);
+    std::ofstream(folder / name, std::ios::binary) << bytes;
+}
+
+/// "--data FOLDER": MNIST's first images in a folder of their own.
+inline std::string first_images(std::size_t train, std::size_t test) {
+    const fs::path folder = scratch(std::to_string(train) + "-" + std::to_string(test));
+    if (fs::create_directory(folder)) {
+        cut("train-images-idx3-ubyte", 16, 784, train, folder);
+        cut("train-labels-idx1-ubyte", 8, 1, train, folder);
+        cut("t10k-images-idx3-ubyte", 16, 784, test, folder);
+        cut("t10k-labels-idx1-ubyte", 8, 1, test, folder);
+    }
+    return "--data " + folder.string();
+}
+inline std::string small_set() { return first_images(600, 200); }
+inline std::string tiny_set() { return first_images(200, 50); }  // main_gpuhost is slow
+
+// ---- running a command --------------------------------------------------------------------------
+
+struct Result {
+    int code = -1;  ///< as a shell has it: 128 + signal where one ended the command
+    std::string out, err;
+};
+
+inline void pause(int milliseconds) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+}
+
+/// A shell command in a process group of its own, its output in files.
+class Process {
+  public:
+    explicit Process(const std::string& command)
+        : command_(command),
+          out_(scratch("stdout." + std::to_string(++count_))),
+          err_(scratch("stderr." + std::to_string(count_))) {
+        const std::string script = ". tests/mpi_env.sh && " + command;
+        pid_ = fork();
+        if (pid_ != 0) return;
+        setpgid(0, 0);
+        dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+        dup2(open(out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), STDOUT_FILENO);
+        dup2(open(err_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), STDERR_FILENO);
+        execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
+        _exit(127);
+    }
+    ~Process() {
+        if (!ended_) stop();
+    }
+    Process(const Process&) = delete;
+    Process& operator=(const Process&) = delete;
+
+    /// Whether standard output holds `text` before the command ends, or the time is up.
+    bool prints(const std::string& text) {
+        const auto end = Clock::now() + std::chrono::seconds(60);
+        while (Clock::now() < end) {
+            const bool over = ended();
+            if (read_text(out_).find(text) != std::string::npos) return true;
+            if (over) return false;
+            pause(10);
+        }
+        return false;
+    }
+
+    /// Sends a signal to the command itself, which was started by "exec".
+    void signal(int number) const { kill(pid_, number); }
+
+    /// Waits for the end. A command that takes longer than `limit` seconds hangs: it is stopped.
+    Result finish(int limit) {
+        const auto end = Clock::now() + std::chrono::seconds(limit);
+        while (!ended() && Clock::now() < end) pause(2);
+        if (!ended_) {
+            ADD_FAILURE() << command_ << ": not over after " << limit << " s";
+            stop();
+        }
+        const int code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
+        return {code, read_text(out_), read_text(err_)};
+    }
+
+    /// Ends the command and all that it started; mpirun is given the time to end its ranks.
+    void stop() {
+        kill(-pid_, SIGTERM);
+        for (int i = 0; i < 300 && !ended(); ++i) pause(10);
+        kill(-pid_, SIGKILL);
+        if (!ended_) waitpid(pid_, &status_, 0);
+        ended_ = true;
+    }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    bool ended() {
+        if (!ended_) ended_ = waitpid(pid_, &status_, WNOHANG) == pid_;
+        return ended_;
+    }
+
+    inline static int count_ = 0;
+    std::string command_;
+    fs::path out_, err_;
+    pid_t pid_ = -1;
+    int status_ = 0;
+    bool ended_ = false;
+};
+
+inline Result run(const std::string& command) { return Process(command).finish(60); }
+
+/// The command that runs the program on `ranks` ranks; 0: without mpirun.
+inline std::string on_ranks(int ranks, const std::string& flags,
+                            const std::string& program = "./main") {
+    const std::string start = ranks > 0 ? "mpirun -np " + std::to_string(ranks) + " " : "";
+    return start + program + " " + flags;
+}
+inline Result run_main(const std::string& flags, int ranks = 0) {
+    return run(on_ranks(ranks, flags));
+}
+
+/// Open MPI's settings that the program's user has no need of. mpirun's own words about a rank that
+/// fails are left out, so that standard error is the program's alone; a run without mpirun starts
+/// no helper, and has its session folder here, as all of them would have the same one; and no time
+/// goes into a search for network hardware, of which one machine needs none.
+class MpiSettings : public testing::Environment {
+    void SetUp() override {
+        setenv("OMPI_MCA_orte_execute_quiet", "1", 1);
+        setenv("OMPI_MCA_ess_singleton_isolated", "1", 1);
+        const fs::path own = scratch("mpi");
+        fs::create_directory(own);
+        setenv("OMPI_MCA_orte_tmpdir_base", own.c_str(), 1);
+        setenv("OMPI_MCA_pml", "ob1", 1);
+    }
+};
+inline const auto* const mpi_settings = testing::AddGlobalTestEnvironment(new MpiSettings);
+
+// ---- reading what it printed --------------------------------------------------------------------
+
+inline std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) lines.push_back(line);
+    return lines;
+}
+
+inline std::vector<std::string> lines_with(const std::string& start, const std::string& text) {
+    std::vector<std::string> found;
+    for (const std::string& line : lines_of(text))
+        if (line.starts_with(start)) found.push_back(line);
+    return found;
+}
+
+inline testing::AssertionResult says(const std::string& text, const std::string& part) {
+    if (text.find(part) != std::string::npos) return testing::AssertionSuccess();
+    return testing::AssertionFailure() << "expected '" << part << "' in:\n" << text;
+}
+
+inline testing::AssertionResult is_one_line_of_main(const std::string& text) {
+    if (text.starts_with("main: ") && text.find('\n') == text.size() - 1)
+        return testing::AssertionSuccess();
+    return testing::AssertionFailure() << "expected one line 'main: ...', found:\n" << text;
+}
+
+inline testing::AssertionResult succeeded(const Result& result) {
+    if (result.code == 0 && result.err.empty()) return testing::AssertionSuccess();
+    return testing::AssertionFailure() << "exit code " << result.code << ", stderr: " << result.err
+                                       << "\nstdout: " << result.out;
+}
+
+inline testing::AssertionResult check_passed(const Result& result) {
+    const testing::AssertionResult ended_well = succeeded(result);
+    if (!ended_well) return ended_well;
+    const std::vector<std::string> lines = lines_of(result.out);
+    if (!lines.empty() && lines.back().starts_with("CHECK PASSED: "))
+        return testing::AssertionSuccess();
+    return testing::AssertionFailure() << "the last line is not CHECK PASSED:\n" << result.out;
+}
+
+/// A progress line: the numbers that it shows.
+struct Epoch {
+    int number = 0, of = 0;
+    double loss = 0, accuracy = 0, images_per_second = 0;
+};
+inline std::vector<Epoch> epochs_of(const Result& result) {
+    std::vector<Epoch> epochs;
+    for (const std::string& line : lines_with("epoch ", result.out)) {
+        Epoch e;
+        const int read = std::sscanf(line.c_str(), "epoch %d/%d loss %lf %*s accuracy %lf %% %lf",
+                                     &e.number, &e.of, &e.loss, &e.accuracy, &e.images_per_second);
+        if (read != 5) ADD_FAILURE() << "not a progress line: " << line;
+        epochs.push_back(e);
+    }
+    return epochs;
+}
+
+/// What a run learned: its epochs' losses and accuracies and the test accuracy, without what
+/// depends on the clock.
+inline std::vector<std::string> learned(const Result& result) {
+    EXPECT_TRUE(succeeded(result));
+    std::vector<std::string> lines;
+    for (const std::string& line : lines_with("epoch ", result.out))
+        lines.push_back(line.substr(0, line.find('%')));
+    EXPECT_FALSE(lines.empty()) << "no epoch in: " << result.out;
+    for (const std::string& line : lines_with("# test accuracy", result.out)) lines.push_back(line);
+    return lines;
+}
+
+inline double first_loss(const Result& result) {
+    EXPECT_TRUE(succeeded(result));
+    const std::vector<Epoch> epochs = epochs_of(result);
+    return epochs.empty() ? std::nan("") : epochs[0].loss;
+}
+
+inline bool is_float() { return run_main("--version").out.find("(float)") != std::string::npos; }
+
+/// Runs main_gpuhost on the CUDA back end; `settings` go before the command: "GPUHOST_DEVICES=2".
+inline Result run_gpuhost(int ranks, const std::string& flags, const std::string& settings = "") {
+    const fs::path program =
+        fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "main_gpuhost";
+    if (!fs::exists(program))
+        throw std::runtime_error(program.string() +
+                                 " is missing: build it with make test-binaries");
+    return run(settings + " " + on_ranks(ranks, flags, program.string()));
+}
+
+/// Whether a run ended with `code`, with `out` and nothing else on standard output, and with one
+/// line that names what is wrong.
+inline testing::AssertionResult refused(const Result& result, int code, const std::string& out,
+                                        const std::string& named) {
+    const std::string shown = result.out.substr(0, 300) + (result.out.size() > 300 ? "..." : "");
+    if (result.code != code)
+        return testing::AssertionFailure() << "expected exit code " << code << ", found "
+                                           << result.code << "; " << result.err << shown;
+    if (result.out != out)
+        return testing::AssertionFailure() << "expected '" << out << "' on stdout, found:\n"
+                                           << shown;
+    const testing::AssertionResult one_line = is_one_line_of_main(result.err);
+    return one_line ? says(result.err, named) : one_line;
+}
+
+inline void expect_refused(const std::string& flags, const std::string& named) {
+    EXPECT_TRUE(refused(run_main(flags), 2, "", named)) << "./main " << flags;
+}

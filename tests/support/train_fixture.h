@@ -1,0 +1,262 @@
+// train_fixture.h: what is trained in the tests of test_train*.cpp, in which ways, and how it is
+// judged.
+//
+// Every test runs on the CPU replica, in each way that it can work, and on the CUDA replica of this
+// binary's back end: real GPUs, or the kernel runner. All ranks run every test; long trainings are
+// judged on rank 0.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <ostream>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mnist_reader.h"
+#include "neural_network.h"
+#include "train/judge.h"
+
+constexpr nn_real unit_pixels = nn_real{1} / nn_real{255};
+constexpr double course_tolerance = sizeof(nn_real) == sizeof(float) ? 1e-6 : 1e-14;
+
+inline const Comm& comm() {
+    static const Comm world;
+    return world;
+}
+
+/// What a test trains, and from which start.
+struct Case {
+    std::vector<int> sizes;
+    int images;
+    Training training;
+    double init_scale = 0;
+    std::uint64_t seed = 1;
+    Objective objective = {};
+};
+
+inline Parameters<nn_real> initial_of(const Case& c) {
+    return initial_parameters<nn_real>(Layout(c.sizes), c.seed, c.init_scale);
+}
+
+/// `images` random images of sizes.front() pixels, with every label below sizes.back() in turn.
+inline Dataset random_set(const std::vector<int>& sizes, int images) {
+    Dataset set{1, sizes.front(), sizes.back(), {}, {}};
+    Rng rng(7);
+    for (int j = 0; j < images; ++j) {
+        set.labels.push_back(static_cast<std::uint8_t>(j % sizes.back()));
+        for (int i = 0; i < sizes.front(); ++i)
+            set.pixels.push_back(static_cast<std::uint8_t>(rng.below(256)));
+    }
+    return set;
+}
+
+/// Samples of either kind of inputs and of targets: some targets are 0 or 1, some are not.
+inline Dataset random_table(const std::vector<int>& sizes, int samples,
+                            const SampleFormat& format) {
+    Dataset set = random_set(sizes, samples);
+    Rng rng(8);
+    if (format.number_inputs) {
+        for (std::size_t i = 0; i < set.pixels.size(); ++i)
+            set.inputs.push_back(static_cast<nn_real>(rng.normal()));
+        set.pixels.clear();
+    }
+    if (format.number_targets) {
+        const std::size_t count = set.labels.size() * static_cast<std::size_t>(sizes.back());
+        for (std::size_t i = 0; i < count; ++i)
+            set.targets.push_back(
+                static_cast<nn_real>(i % 3 == 0 ? static_cast<double>(i % 2) : rng.uniform()));
+        set.labels.clear();
+    }
+    return set;
+}
+
+/// The first images of MNIST.
+inline Dataset mnist_set(int images) {
+    static const Dataset all = read_mnist("data", Split::train);
+    const auto count = static_cast<std::size_t>(images);
+    Dataset set{all.rows, all.cols, all.classes, {}, {}};
+    set.pixels.assign(all.pixels.begin(),
+                      all.pixels.begin() + static_cast<std::ptrdiff_t>(count * all.features()));
+    set.labels.assign(all.labels.begin(), all.labels.begin() + images);
+    return set;
+}
+
+inline std::vector<std::uint32_t> all_samples(const Dataset& set) {
+    std::vector<std::uint32_t> samples(set.count());
+    std::iota(samples.begin(), samples.end(), 0u);
+    return samples;
+}
+
+inline double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Fails, naming tensor, element, values and bound, where a tensor is off by more than `tolerance`,
+/// absolute or relative, in any element.
+inline void expect_same(const Parameters<nn_real>& values, const Parameters<double>& reference,
+                        double tolerance) {
+    for (const TensorDifference& d : compare(values, reference))
+        EXPECT_TRUE(d.max_either <= tolerance)
+            << d.name << "(" << d.worst % static_cast<std::size_t>(d.rows) << ","
+            << d.worst / static_cast<std::size_t>(d.rows) << ") = " << d.value << ", reference "
+            << d.reference << ", difference " << d.max_either << " > " << tolerance << " on "
+            << comm().size() << " ranks";
+}
+
+/// Few images, in batches that do not divide them.
+inline Case small_case(int images, int batch, int epochs = 2) {
+    return {{12, 7, 3},
+            images,
+            {.batch = batch,
+             .epochs = epochs,
+             .rate = 0.1,
+             .decay = 0.9,
+             .reg = 1e-3,
+             .pixel_scale = unit_pixels}};
+}
+
+/// Keeps what train() reports.
+struct Listener : TrainingObserver {
+    std::vector<double> steps, epochs;
+    void on_step(int, int, int, double loss) override { steps.push_back(loss); }
+    void on_epoch(int, double loss) override { epochs.push_back(loss); }
+};
+
+// Where the kernels run on the CPU, what a new GPU can is seen unless the user asks for another.
+inline const int capability_of_runner = setenv("GPUHOST_CAPABILITY", "90", 0);
+
+/// A way to train. On a CPU bf16x3 is so where the processor can.
+struct Way {
+    const char* name;
+    bool cuda = false, bf16x3 = true;
+    int threads = 1;
+    bool shared = false;  ///< parameters and gradients in memory that all ranks see, as in main.cpp
+    std::size_t parts_from = CudaSettings{}.parts_from;
+};
+inline void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
+
+inline constexpr Way cpu_ways[] = {{.name = "cpu"},
+                                   {.name = "cpu_fp32", .bf16x3 = false},
+                                   {.name = "cpu_3_threads", .threads = 3},
+                                   {.name = "cpu_shared", .threads = 2, .shared = true}};
+inline constexpr Way cuda_ways[] = {
+    {.name = "cuda", .cuda = true, .bf16x3 = false},
+    {.name = "cuda_bf16x3", .cuda = true},
+    {.name = "cuda_parts", .cuda = true, .bf16x3 = false, .parts_from = 0}};
+inline constexpr Way every_way[] = {cpu_ways[0],  cpu_ways[1],  cpu_ways[2], cpu_ways[3],
+                                    cuda_ways[0], cuda_ways[1], cuda_ways[2]};
+/// What CUDA's ways have of their own is in CudaTrain.
+inline constexpr auto ways = std::span(every_way).first<5>();
+
+class Train : public testing::TestWithParam<Way> {
+  protected:
+    void SetUp() override {
+        devices_ = find_cuda_devices();
+        if (GetParam().cuda && devices_.count == 0)
+            GTEST_SKIP() << "no CUDA: " << devices_.why_none;
+        if (GetParam().cuda && GetParam().bf16x3 && !devices_.bf16x3)
+            GTEST_SKIP() << "a GPU before compute capability 8.0, or the build in double";
+        if (GetParam().shared && comm().node_size() < comm().size())
+            GTEST_SKIP() << "the ranks are on several nodes";
+    }
+
+    DataParallelNeuralNetwork make_network(const Parameters<nn_real>& initial, int batch,
+                                           nn_real pixel_scale, const Way& way = GetParam(),
+                                           const Objective& objective = {},
+                                           const SampleFormat& format = {}) {
+        const int capacity = std::max(1, slice_of(batch, 0, comm().size()).count);
+        const ReplicaShape shape{initial.layout, capacity, pixel_scale, objective, format};
+        if (way.cuda)
+            return {comm(), make_cuda_replica(shape, cuda_settings(way)), initial, capacity};
+        CpuSettings settings{.threads = way.threads, .bf16x3 = way.bf16x3};
+        if (way.shared) {
+            const std::size_t count = initial.layout.total();
+            shared_.push_back(std::make_unique<SharedParameters>(comm(), count));
+            settings.parameters = shared_.back()->parameters();
+            settings.gradient =
+                shared_.back()->gradients()[static_cast<std::size_t>(comm().rank())];
+        }
+        return {comm(), make_cpu_replica(shape, settings), initial, capacity,
+                way.shared ? shared_.back().get() : nullptr};
+    }
+
+    CudaSettings cuda_settings(const Way& way, bool several_ranks = comm().size() > 1) const {
+        return {.device = comm().node_rank() % devices_.count,
+                .bf16x3 = way.bf16x3,
+                .several_ranks = several_ranks,
+                .shares_device = comm().node_size() > devices_.count,
+                .parts_from = way.parts_from};
+    }
+
+    /// A replica for slices of up to `capacity` images, with parameters and the set on it. For
+    /// CUDA: one of several ranks, or not, whatever there are.
+    std::unique_ptr<Replica> make_replica(const std::vector<int>& sizes, int capacity,
+                                          const Dataset& set, bool several_ranks) const {
+        const ReplicaShape shape{Layout(sizes), capacity, unit_pixels};
+        const Way& way = GetParam();
+        auto replica =
+            way.cuda ? make_cuda_replica(shape, cuda_settings(way, several_ranks))
+                     : make_cpu_replica(shape, {.threads = way.threads, .bf16x3 = way.bf16x3});
+        replica->set_parameters(initial_parameters<nn_real>(shape.layout, 1, 0).values);
+        EXPECT_TRUE(replica->keep(set.pixels, set.labels));
+        replica->set_order(all_samples(set));
+        return replica;
+    }
+    /// All parts, each in its place; NaN where none is, and a failure where two are.
+    static std::vector<nn_real> gradient_of(Replica& replica, const Layout& layout) {
+        std::vector<nn_real> gradient(layout.total(), std::numeric_limits<nn_real>::quiet_NaN());
+        std::size_t covered = 0;
+        for (int p = 0; p < replica.gradient_parts(); ++p) {
+            const GradientPart part = replica.gradient(p);
+            covered += part.values.size();
+            std::ranges::copy(part.values,
+                              gradient.begin() + static_cast<std::ptrdiff_t>(part.first));
+        }
+        EXPECT_EQ(covered, layout.total());
+        return gradient;
+    }
+
+    /// For the case's training.
+    DataParallelNeuralNetwork make_network(const Parameters<nn_real>& initial, const Case& c,
+                                           const Dataset& set, const Way& way = GetParam()) {
+        return make_network(initial, std::min(c.training.batch, c.images), c.training.pixel_scale,
+                            way, c.objective, set.format());
+    }
+
+    /// Trains and returns the parameters, after a look whether all ranks hold the same bits.
+    Parameters<nn_real> trained(const Case& c, const Dataset& set, const Way& way = GetParam()) {
+        auto network = make_network(initial_of(c), c, set, way);
+        network.train(set, c.training, nullptr);
+        EXPECT_TRUE(network.ranks_agree()) << "the ranks' parameters differ in some bit";
+        return network.parameters();
+    }
+    static Parameters<double> reference(const Case& c, const Dataset& set) {
+        NeuralNetwork network(initial_of(c), c.objective);
+        network.train(set, c.training);
+        return network.parameters();
+    }
+    /// The same bits twice and by both ways to scatter, and the reference's parameters.
+    void expect_reference_by_the_same_bits(Case c, const Dataset& set) {
+        const auto first = trained(c, set);
+        EXPECT_EQ(trained(c, set).values, first.values);
+        c.training.scatter_once = false;
+        EXPECT_EQ(trained(c, set).values, first.values) << "scattered every step";
+        expect_same(first, reference(c, set), course_tolerance);
+    }
+    void expect_reference(const Case& c) {
+        const Dataset set = random_set(c.sizes, c.images);
+        const Parameters<nn_real> values = trained(c, set);
+        if (comm().is_root()) expect_same(values, reference(c, set), course_tolerance);
+    }
+
+    CudaDevices devices_;
+    std::vector<std::unique_ptr<SharedParameters>> shared_;  ///< outlive the networks
+};
+
+inline std::string name_of_way(const testing::TestParamInfo<Way>& test) { return test.param.name; }

@@ -1,0 +1,85 @@
+// test_stop_signals.cpp: a training that is told to stop hears it, and comes to no harm.
+//
+// The harm is real: oneDNN's sgemm borrows the stack pointer, and a handler that runs on such a
+// stack destroys the heap (see train/resume.cpp).
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "device/cpu/dense.h"
+#include "train/resume.h"
+
+namespace {
+
+/// While it lives, the process gets a signal every 100 microseconds.
+class Sender {
+  public:
+    explicit Sender(int number)
+        : thread_([this, number] {
+              while (!over_) {
+                  kill(getpid(), number);
+                  std::this_thread::sleep_for(std::chrono::microseconds(100));
+              }
+          }) {}
+    ~Sender() {
+        over_ = true;
+        thread_.join();
+    }
+    Sender(const Sender&) = delete;
+    Sender& operator=(const Sender&) = delete;
+
+  private:
+    std::atomic<bool> over_ = false;
+    std::thread thread_;
+};
+
+class StopSignal : public testing::TestWithParam<int> {};
+
+TEST_P(StopSignal, IsSeenOnceItHasCome) {
+    const StopSignals signals;
+    EXPECT_FALSE(StopSignals::seen()) << "before any signal";
+    kill(getpid(), GetParam());
+    EXPECT_TRUE(StopSignals::seen());
+    EXPECT_TRUE(StopSignals::seen()) << "the second time";
+}
+
+TEST_P(StopSignal, IsForgottenByTheNextTraining) {
+    {
+        const StopSignals signals;
+        kill(getpid(), GetParam());
+    }
+    const StopSignals signals;
+    EXPECT_FALSE(StopSignals::seen());
+}
+
+TEST_P(StopSignal, DoesNoHarmToAProductThatItInterrupts) {
+    const StopSignals signals;
+    constexpr int m = 32, n = 256, k = 784;  // a slice of images through the first layer
+    std::vector<nn_real> a(m * k), b(k * n), undisturbed(m * n), c(m * n);
+    for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<nn_real>(i % 7) - 3;
+    for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<nn_real>(i % 5) - 2;
+    const auto multiply = [&](std::vector<nn_real>& to) {
+        cpu_gemm(Transpose::no, Transpose::no, m, n, k, 1, a.data(), m, b.data(), k, 0, to.data(),
+                 m);
+    };
+    multiply(undisturbed);
+    const Sender sender(GetParam());
+    for (int i = 0; i < 2000; ++i) {
+        std::ranges::fill(c, nn_real{-1});
+        multiply(c);
+        ASSERT_EQ(c, undisturbed) << "product " << i;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, StopSignal, testing::Values(SIGUSR1, SIGTERM),
+                         [](const auto& number) {
+                             return number.param == SIGUSR1 ? "SIGUSR1" : "SIGTERM";
+                         });
+
+}  // namespace

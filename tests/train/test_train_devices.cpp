@@ -1,0 +1,275 @@
+// test_train_devices.cpp: what one device's way of training has of its own.
+//
+// CUDA's graphs, the CPU's threads and shared memory, what a step allocates, and the collectives
+// that the trainer stands on.
+#include <thread>
+
+#include "tests/support/counted_new.h"
+#include "tests/support/train_fixture.h"
+#include "train/cores.h"
+
+namespace {
+
+// ------------------------------------------------------------------ CUDA's graphs
+
+class CudaTrain : public Train {
+  protected:
+    static constexpr int images = 33, batch = 8;  // the last mini-batch is of one image
+    const std::vector<int> sizes_ = {40, 9, 6, 3};
+    const Dataset set_ = random_set(sizes_, images);
+
+    struct Learned {
+        std::vector<nn_real> parameters;
+        std::vector<double> losses;
+        bool operator==(const Learned&) const = default;
+    };
+    /// Three epochs, in the file's order and in others, at several rates, each followed by a look
+    /// at some images.
+    Learned learn(bool at_once) const {
+        const auto replica = make_replica(sizes_, batch, set_, false);
+        Learned learned;
+        for (int epoch = 0; epoch < 4; ++epoch) {
+            Training order;
+            order.shuffled = epoch > 1;
+            const nn_real rate = nn_real{1} / static_cast<nn_real>(2 + epoch / 2),
+                          reg = nn_real{1} / 256;
+            replica->set_order(sample_order(images, epoch, order));
+            const bool done = at_once && replica->epoch(images, batch, rate, reg);
+            EXPECT_EQ(done, at_once);
+            for (int first = 0; !done && first < images; first += batch) {
+                const int n = std::min(batch, images - first);
+                replica->pick(static_cast<std::size_t>(first), n);
+                replica->forward(n);
+                replica->backward();
+                replica->step(rate, reg);
+            }
+            learned.losses.push_back(replica->take_loss());
+            learned.losses.push_back(loss_of_staged(*replica));
+        }
+        learned.parameters.resize(Layout(sizes_).total());
+        replica->get_parameters(learned.parameters);
+        return learned;
+    }
+    double loss_of_staged(Replica& replica) const {
+        const Staging slice = replica.stage(5);
+        std::copy_n(set_.pixels.begin(), slice.inputs.size(), slice.inputs.begin());
+        std::copy_n(set_.labels.begin(), slice.targets.size(), slice.targets.begin());
+        replica.load();
+        replica.forward(5);
+        return replica.take_loss();
+    }
+};
+INSTANTIATE_TEST_SUITE_P(On, CudaTrain, testing::ValuesIn(cuda_ways), name_of_way);
+
+TEST_P(CudaTrain, small_runs_match_the_reference_by_the_same_bits_twice_and_both_ways_to_scatter) {
+    Case c = small_case(images, batch);
+    c.sizes = sizes_;
+    c.training.shuffled = true;
+    expect_reference_by_the_same_bits(c, set_);
+}
+/// bf16x3 is for pixels: asked for it, a replica for numbers multiplies them as they are.
+TEST_P(CudaTrain, small_numbers_match_the_reference_where_pixels_would_go_by_bf16x3) {
+    Case c = small_case(images, batch);
+    c.sizes = sizes_;
+    const Dataset set = random_table(sizes_, images, {true, true});
+    auto network = make_network(initial_of(c), c, set);
+    EXPECT_EQ(network.replica().device_name().find("bf16x3"), std::string::npos);
+    network.train(set, c.training, nullptr);
+    expect_same(network.parameters(), reference(c, set), course_tolerance);
+}
+TEST_P(CudaTrain, small_epoch_at_once_gives_the_bits_of_its_steps) {
+    const Learned at_once = learn(true), by_steps = learn(false);
+    EXPECT_EQ(at_once.losses, by_steps.losses);
+    EXPECT_EQ(at_once.parameters, by_steps.parameters);
+    EXPECT_TRUE(std::isfinite(at_once.losses.back()));
+}
+
+/// The graph of a step is recorded where nothing is asked for on the way, and each slice comes
+/// twice, so that it is launched again.
+TEST_P(CudaTrain, small_values_asked_for_on_the_way_change_no_gradient) {
+    const auto replica = make_replica(sizes_, batch, set_, true);
+    std::vector<nn_real> expected[2], yhat(batch * 3), same_yhat(batch * 3);
+    for (const char* asked : {"nothing", "again", "forward", "backward", "twice"}) {
+        SCOPED_TRACE(asked);
+        for (int slice : {0, 1, 0, 1}) {
+            replica->pick(static_cast<std::size_t>(slice * batch), batch);
+            replica->forward(batch);
+            if (asked[0] == 'f') {
+                EXPECT_GT(replica->take_loss(), 0);
+                replica->get_probabilities(yhat);
+            }
+            replica->backward();
+            if (asked[0] == 'b') replica->get_probabilities(same_yhat);
+            if (asked[0] == 't') gradient_of(*replica, Layout(sizes_));
+            const auto gradient = gradient_of(*replica, Layout(sizes_));
+            auto& first = expected[slice];
+            if (first.empty()) first = gradient;
+            ASSERT_EQ(gradient, first) << "slice " << slice;
+        }
+    }
+    EXPECT_EQ(yhat, same_yhat);
+    EXPECT_NE(expected[0], expected[1]);
+}
+
+// ------------------------------------------------------------------ the CPU's ways
+
+class CpuTrain : public Train {
+  protected:
+    /// Wide enough that every thread has a part of every layer.
+    static Case wide_case() {
+        return {{100, 70, 40, 10},
+                210,
+                {.batch = 96,
+                 .epochs = 2,
+                 .rate = 0.1,
+                 .reg = 1e-3,
+                 .shuffled = true,
+                 .pixel_scale = unit_pixels}};
+    }
+};
+INSTANTIATE_TEST_SUITE_P(On, CpuTrain, testing::ValuesIn(cpu_ways), name_of_way);
+
+TEST_P(CpuTrain, gives_the_same_bits_twice_and_by_both_ways_to_scatter) {
+    const Case c = wide_case();
+    expect_reference_by_the_same_bits(c, random_set(c.sizes, c.images));
+}
+
+/// a + b is b + a, so with two ranks there is one way to add up; with more, MPI has its own order.
+TEST_P(CpuTrain, gives_by_shared_memory_what_it_gives_by_allreduce) {
+    if (comm().node_size() < comm().size()) GTEST_SKIP() << "the ranks are on several nodes";
+    const Case c = wide_case();
+    const Dataset set = random_set(c.sizes, c.images);
+    Way by_mpi = GetParam(), by_memory = GetParam();
+    by_mpi.shared = false;
+    by_memory.shared = true;
+    const auto one = trained(c, set, by_mpi), other = trained(c, set, by_memory);
+    if (comm().size() <= 2) {
+        EXPECT_EQ(one.values, other.values);
+    } else {
+        Parameters<double> expected(one.layout);
+        expected.values.assign(one.values.begin(), one.values.end());
+        expect_same(other, expected, course_tolerance);
+    }
+}
+
+/// Loaded images, and those kept on the device. oneDNN takes its memory by malloc, which is not
+/// counted.
+TEST_P(CpuTrain, allocates_nothing_in_a_step_of_the_replica) {
+    const Case c = wide_case();
+    const Dataset set = random_set(c.sizes, c.images);
+    const int n = 48;
+    const Way& way = GetParam();
+    const auto replica = make_cpu_replica({Layout(c.sizes), n, unit_pixels},
+                                          {.threads = way.threads, .bf16x3 = way.bf16x3});
+    replica->set_parameters(initial_parameters<nn_real>(Layout(c.sizes), 1, 0).values);
+    replica->keep(set.pixels, set.labels);
+    replica->set_order(all_samples(set));
+    const auto step = [&](bool kept) {
+        if (kept) {
+            replica->pick(7, n);
+        } else {
+            const Staging slice = replica->stage(n);
+            std::copy_n(set.pixels.begin(), slice.inputs.size(), slice.inputs.begin());
+            std::copy_n(set.labels.begin(), slice.targets.size(), slice.targets.begin());
+            replica->load();
+        }
+        replica->forward(n);
+        replica->backward();
+        replica->gradient(0);
+        replica->step(nn_real{0.1f}, nn_real{1e-3f});
+        return replica->take_loss() + replica->weights_squared();
+    };
+    for (const bool kept : {false, true}) {
+        double losses = step(kept) + step(kept);
+        const long before = allocations;
+        for (int i = 0; i < 20; ++i) losses += step(kept);
+        EXPECT_EQ(allocations - before, 0) << (kept ? "picked" : "loaded") << " on " << way.name;
+        EXPECT_TRUE(std::isfinite(losses));
+    }
+}
+
+/// What train() allocates, it allocates once a call and once an epoch.
+TEST_P(CpuTrain, allocates_nothing_in_a_step_of_the_trainer) {
+    Case c = wide_case();
+    c.training.batch = 24;
+    const auto initial = initial_parameters<nn_real>(Layout(c.sizes), 1, 0);
+    auto network = make_network(initial, c.training.batch, unit_pixels);
+    const auto allocations_of_training = [&](int images) {
+        const Dataset set = random_set(c.sizes, images);
+        const long before = allocations;
+        network.train(set, c.training, nullptr);
+        EXPECT_TRUE(network.scattered_once());
+        return allocations - before;
+    };
+    allocations_of_training(40 * c.training.batch);
+    EXPECT_EQ(allocations_of_training(20 * c.training.batch),
+              allocations_of_training(c.training.batch))
+        << "twenty steps an epoch, and one";
+}
+
+// ------------------------------------------------------------------ what the trainer stands on
+
+TEST(Cores, small_parts_of_all_ranks_fit_the_machine) {
+    const int mine = cores_of_this_rank(comm());
+    EXPECT_GE(mine, 1);
+    const double all = comm().sum(static_cast<double>(mine));
+    if (comm().node_size() < comm().size()) return;
+    const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+    EXPECT_LE(all, std::max(comm().size(), cores));
+}
+
+TEST(Shared, small_memory_of_every_rank_is_seen_by_the_next_one_after_each_barrier) {
+    if (comm().node_size() < comm().size()) GTEST_SKIP() << "the ranks are on several nodes";
+    const std::size_t count = 37;
+    SharedParameters shared(comm(), count);
+    const auto rank = static_cast<std::size_t>(comm().rank());
+    const auto ranks = static_cast<std::size_t>(comm().size());
+    ASSERT_EQ(shared.gradients().size(), ranks);
+    const std::size_t next = (rank + 1) % ranks;
+    for (int round = 0; round < 200; ++round) {
+        for (std::size_t i = 0; i < count; ++i)
+            shared.gradients()[rank][i] =
+                static_cast<nn_real>(1000 * round + static_cast<int>(rank));
+        if (rank == static_cast<std::size_t>(round) % ranks)
+            std::fill_n(shared.parameters(), count, static_cast<nn_real>(round));
+        shared.barrier();
+        for (std::size_t i = 0; i < count; ++i) {
+            ASSERT_EQ(shared.gradients()[next][i], 1000 * round + static_cast<int>(next))
+                << "gradient " << next << ", element " << i << ", round " << round;
+            ASSERT_EQ(shared.parameters()[i], round) << "parameter " << i;
+        }
+        shared.barrier();
+    }
+}
+
+TEST(Scatters, small_parts_of_any_size_reach_their_ranks_while_others_go_on) {
+    std::vector<int> counts;
+    for (int r = 0; r < comm().size(); ++r) counts.push_back(r % 3 == 1 ? 0 : 1000 * r + 1);
+    const auto part = [&](int r) {
+        return static_cast<std::size_t>(counts[static_cast<std::size_t>(r)]);
+    };
+    std::vector<std::uint8_t> all[2], mine[2];
+    for (int s : {0, 1}) {
+        if (comm().is_root())
+            for (int r = 0; r < comm().size(); ++r)
+                all[s].insert(all[s].end(), part(r), static_cast<std::uint8_t>(10 * r + s));
+        mine[s].resize(part(comm().rank()));
+    }
+    Scatter first, second, never_started;
+    never_started.finish();
+    for (int round = 0; round < 3; ++round) {
+        for (auto& bytes : mine) std::ranges::fill(bytes, std::uint8_t{255});
+        first.start(all[0], counts, mine[0]);
+        second.start(all[1], counts, mine[1]);
+        EXPECT_EQ(comm().sum(1.0), comm().size()) << "a sum meanwhile";
+        second.finish();
+        first.finish();
+        for (int s : {0, 1})
+            EXPECT_EQ(mine[s],
+                      std::vector<std::uint8_t>(mine[s].size(),
+                                                static_cast<std::uint8_t>(10 * comm().rank() + s)))
+                << "scatter " << s << ", round " << round;
+    }
+}
+
+}  // namespace
