@@ -66,7 +66,7 @@ compare() { # REAL RANKS PROGRAM FLAGS...
     judge "$*" "$(trained "$base" "$@")" "$(trained "$here" "$@")"
 }
 
-few=(-n 30,20 -b 50 --train-size 1990 -l 0.5 --lr-decay 0.9 -r 1e-3)
+few=(-n "30,20" -b 50 --train-size 1990 -l 0.5 --lr-decay 0.9 -r 1e-3)
 small=("${few[@]}" -e 2)
 wide=(-n 200 -b 200 -e 1)
 for real in float double; do
