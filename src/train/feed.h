@@ -45,6 +45,9 @@ struct FeedPlace {
     Role role;
 };
 
+/// The most samples of which one MPI message, whose counts are ints, holds inputs, targets or yhat.
+std::size_t most_samples_in_message(const Layout& layout, const SampleFormat& format);
+
 /// Of rank 0's set; the other ranks' set is not looked at. `set_on_root` has to outlive the feed.
 /// Resident, where that is asked for and every rank's device has room; otherwise scattered.
 std::unique_ptr<Feed> make_feed(FeedKind asked, const FeedPlace& place, const SampleSet& set_on_root);

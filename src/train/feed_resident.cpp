@@ -60,10 +60,3 @@ bool keep_everywhere(const FeedPlace& place, const SampleSet& set_on_root) {
 std::unique_ptr<Feed> make_resident_feed(const FeedPlace& place) {
     return std::make_unique<ResidentFeed>(place);
 }
-
-std::unique_ptr<Feed> make_feed(FeedKind asked, const FeedPlace& place,
-                                const SampleSet& set_on_root) {
-    if (asked == FeedKind::resident && keep_everywhere(place, set_on_root))
-        return make_resident_feed(place);
-    return make_scattered_feed(place, set_on_root);
-}
