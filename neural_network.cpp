@@ -245,8 +245,7 @@ double NeuralNetwork::accuracy(const SampleSet& set, nn_real pixel_scale) {
 
 DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
                                                      std::unique_ptr<Replica> replica,
-                                                     Parameters<nn_real> initial,
-                                                     Teamwork teamwork)
+                                                     Parameters<nn_real> initial, Teamwork teamwork)
     : comm_(comm),
       replica_(std::move(replica)),
       layout_(initial.layout),
@@ -288,8 +287,8 @@ void DataParallelNeuralNetwork::update(const Update& update) {
 // ---- the loop over epochs and mini-batches
 
 TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
-                                               const Training& training,
-                                               TrainingObserver* observer, TrainingState from) {
+                                               const Training& training, TrainingObserver* observer,
+                                               TrainingState from) {
     const std::size_t count = comm_.from_root(set_on_root.count());
     feed(set_on_root);
     TrainingState state = from;
@@ -328,8 +327,8 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
         const std::size_t first = static_cast<std::size_t>(state.step) * batch;
         const bool reports = report_every > 0 && (state.step + 1) % report_every == 0;
         const double penalty_before = reports ? penalty(training.reg) : 0;
-        teamwork_.strategy->step(
-            *this, {first, static_cast<int>(std::min(batch, count - first))}, update);
+        teamwork_.strategy->step(*this, {first, static_cast<int>(std::min(batch, count - first))},
+                                 update);
         if (reports) {
             const auto samples = static_cast<double>(unasked_);
             const double sum = take_loss();
@@ -368,8 +367,7 @@ Feed& DataParallelNeuralNetwork::feed(const SampleSet& set_on_root) {
 }
 
 void DataParallelNeuralNetwork::check_format(const SampleSet& set_on_root) const {
-    const bool fits =
-        set_on_root.count() == 0 || set_on_root.format() == replica_->shape().format;
+    const bool fits = set_on_root.count() == 0 || set_on_root.format() == replica_->shape().format;
     if (!comm_.from_root(fits))
         throw std::logic_error("the set has another SampleFormat than the network's replicas");
 }

@@ -2,8 +2,8 @@
 //
 // NeuralNetwork is the reference: serial, in double whatever the build, written to be read beside
 // the formulas. DataParallelNeuralNetwork is the trainer: each rank's Replica works on its shard of
-// every mini-batch, and a Reducer sums the gradients. They share the data's order and no arithmetic, so
-// that the first can judge the second (train/judge.h).
+// every mini-batch, and a Reducer sums the gradients. They share the data's order and no
+// arithmetic, so that the first can judge the second (train/judge.h).
 //
 // Both train fully connected layers with sigmoids. For a mini-batch of n, with the output layer and
 // the loss of model/objective.h:

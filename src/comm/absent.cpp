@@ -1,8 +1,8 @@
 // absent.cpp: src/comm for exactly one process, without any MPI.
 //
-// Linked in place of the rest of the folder it makes the same training loop a program that knows nothing of MPI:
-// the yardstick of what MPI costs where there is one rank and nothing to send. With one rank every
-// broadcast, sum and agreement is what this rank already has.
+// Linked in place of the rest of the folder it makes the same training loop a program that knows
+// nothing of MPI: the yardstick of what MPI costs where there is one rank and nothing to send. With
+// one rank every broadcast, sum and agreement is what this rank already has.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

@@ -9,9 +9,7 @@
 #include "base/error.h"
 #include "base/real.h"
 
-inline MPI_Datatype mpi_real() {
-    return std::is_same_v<nn_real, double> ? MPI_DOUBLE : MPI_FLOAT;
-}
+inline MPI_Datatype mpi_real() { return std::is_same_v<nn_real, double> ? MPI_DOUBLE : MPI_FLOAT; }
 
 inline constexpr const char* usual_advice =
     "check that all ranks run the same binary, with the same flags, on live nodes";

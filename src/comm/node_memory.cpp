@@ -48,8 +48,7 @@ bool NodeMemory::fit(const Comm& comm, std::size_t count) {
     return comm.from_root(fits_shared_memory(shared_bytes(comm.size(), count)));
 }
 
-NodeMemory::NodeMemory(const Comm& comm, std::size_t count)
-    : state_(std::make_unique<State>()) {
+NodeMemory::NodeMemory(const Comm& comm, std::size_t count) : state_(std::make_unique<State>()) {
     static_assert(sizeof(State::Counter) == cache_line);
     // Rank 0 asks for all of it.
     const std::size_t bytes = comm.is_root() ? shared_bytes(comm.size(), count) : 0;

@@ -1,8 +1,8 @@
 // node.cpp: ranks of one node add up where the gradients lie.
 //
-// Parameters and gradients are in memory that all ranks see (NodeMemory). A first barrier tells that
-// every gradient is complete; each rank updates its own range of the parameters by the sum of all
-// ranks' gradients, added in the order of the ranks; a second barrier tells that all ranges are
+// Parameters and gradients are in memory that all ranks see (NodeMemory). A first barrier tells
+// that every gradient is complete; each rank updates its own range of the parameters by the sum of
+// all ranks' gradients, added in the order of the ranks; a second barrier tells that all ranges are
 // updated and no gradient is needed any more. So all ranks have the same bits, and equal runs too.
 #include <deque>
 #include <vector>
@@ -20,9 +20,7 @@ class NodeReducer : public Reducer {
           memory_(memory),
           addends_(ranks_) {}
 
-    void start(const Lent& lent) override {
-        started_.push_back({lent.first, lent.values.size()});
-    }
+    void start(const Lent& lent) override { started_.push_back({lent.first, lent.values.size()}); }
     Sum finish() override {
         wait_for_all();
         const Part part = started_.front();

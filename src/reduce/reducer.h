@@ -1,9 +1,9 @@
 // reducer.h: sums over replicas.
 //
-// One file a way to sum (mpi.cpp, node.cpp), one row each in reducers.h. The trainer's verb backward
-// starts the parts of the gradient, its verb update finishes them, in the order in which they were
-// started, and publishes. Collective: all ranks start the same parts in the same order. A call that
-// fails throws Failure. Memory that is lent stays the replica's.
+// One file a way to sum (mpi.cpp, node.cpp), one row each in reducers.h. The trainer's verb
+// backward starts the parts of the gradient, its verb update finishes them, in the order in which
+// they were started, and publishes. Collective: all ranks start the same parts in the same order. A
+// call that fails throws Failure. Memory that is lent stays the replica's.
 #pragma once
 #include <cstddef>
 

@@ -55,8 +55,8 @@ void check_ranks_agree(const Comm& comm, const Layout& layout, std::span<const n
         differs == 0 ? "" : first_difference(lines[0], lines[static_cast<std::size_t>(differs)]);
     differs = comm.from_root(differs);
     if (differs == 0) return;
-    throw RanksDiffer("the ranks' parameters differ " + when + ": rank " +
-                      std::to_string(differs) + " has another " + tensor +
+    throw RanksDiffer("the ranks' parameters differ " + when + ": rank " + std::to_string(differs) +
+                      " has another " + tensor +
                       " than rank 0; run all ranks on processors of one kind with the same binary, "
                       "or use --isa baseline");
 }

@@ -1,4 +1,5 @@
-// evaluate.cpp: as many samples at once as all replicas take; rank 0, which has the targets, counts.
+// evaluate.cpp: as many samples at once as all replicas take; rank 0, which has the targets,
+// counts.
 #include "train/evaluate.h"
 
 #include <algorithm>
@@ -68,15 +69,15 @@ std::vector<nn_real> Evaluator::forward(Want want) {
     feed_->begin(order, at_once_);
     std::vector<nn_real> all(comm.is_root() ? count_ * height : 0);
     for (std::size_t first = 0; first < count_; first += static_cast<std::size_t>(at_once_)) {
-        const int n =
-            static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(at_once_), count_ - first));
+        const int n = static_cast<int>(
+            std::min<std::size_t>(static_cast<std::size_t>(at_once_), count_ - first));
         feed_->load({first, n});
         replica.forward(1, want);
         const Range mine = shard_of(n, comm.rank(), comm.size());
         std::vector<nn_real> yhat(static_cast<std::size_t>(mine.count) * height);
         replica.outputs(yhat);
-        comm.gather(yhat, comm.is_root() ? std::span(all).subspan(first * height)
-                                         : std::span<nn_real>());
+        comm.gather(yhat,
+                    comm.is_root() ? std::span(all).subspan(first * height) : std::span<nn_real>());
     }
     return all;
 }

@@ -1,9 +1,9 @@
 // feed.h: where the samples of a mini-batch come from: the verb load.
 //
-// A set lies on rank 0. Either it is sent to every rank once and stays on each device, and load only
-// selects (feed_resident.cpp); or each mini-batch is scattered when it is needed, as the course does
-// (feed_scattered.cpp). Both give the same samples in the same order, and so the same bits.
-// Collective; a call that fails throws Failure.
+// A set lies on rank 0. Either it is sent to every rank once and stays on each device, and load
+// only selects (feed_resident.cpp); or each mini-batch is scattered when it is needed, as the
+// course does (feed_scattered.cpp). Both give the same samples in the same order, and so the same
+// bits. Collective; a call that fails throws Failure.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -50,7 +50,8 @@ std::size_t most_samples_in_message(const Layout& layout, const SampleFormat& fo
 
 /// Of rank 0's set; the other ranks' set is not looked at. `set_on_root` has to outlive the feed.
 /// Resident, where that is asked for and every rank's device has room; otherwise scattered.
-std::unique_ptr<Feed> make_feed(FeedKind asked, const FeedPlace& place, const SampleSet& set_on_root);
+std::unique_ptr<Feed> make_feed(FeedKind asked, const FeedPlace& place,
+                                const SampleSet& set_on_root);
 
 /// Sends rank 0's set to all devices. False, and no device keeps it, where one has no room.
 bool keep_everywhere(const FeedPlace& place, const SampleSet& set_on_root);

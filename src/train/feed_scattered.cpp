@@ -20,8 +20,8 @@ class ScatteredFeed : public Feed {
           store_(place.replica.samples()),
           set_(set),
           input_(place.replica.shape().format.input_bytes(place.replica.shape().layout.inputs())),
-          target_(place.replica.shape().format.target_bytes(
-              place.replica.shape().layout.classes())) {}
+          target_(
+              place.replica.shape().format.target_bytes(place.replica.shape().layout.classes())) {}
 
     void begin(std::span<const std::uint32_t> order, int batch) override {
         end();
@@ -58,8 +58,8 @@ class ScatteredFeed : public Feed {
 
     void start(const Batch& batch) {
         under_way_ = true;
-        const auto samples = std::span(order_).subspan(batch.first).first(
-            static_cast<std::size_t>(batch.count));
+        const auto samples =
+            std::span(order_).subspan(batch.first).first(static_cast<std::size_t>(batch.count));
         prepare(inputs_, samples, set_.input_bytes(), input_);
         prepare(targets_, samples, set_.target_bytes(), target_);
         const Staging mine = store_.stage(shard_of(batch.count, comm_.rank(), comm_.size()).count);

@@ -431,6 +431,6 @@ void output_gradient(int classes, int inputs, int first, int count, int n, const
 #define TEXT(a) TEXT_(a)
 extern const CpuFunctions JOIN(cpu_functions_, CPU_ISA);
 const CpuFunctions JOIN(cpu_functions_, CPU_ISA) = {
-    TEXT(CPU_ISA), pixels_to_real, bias_sigmoid,     sigmoid_backward, row_sums,
+    TEXT(CPU_ISA),       pixels_to_real, bias_sigmoid,     sigmoid_backward, row_sums,
     update_parameters<>, sum_of_squares, pad_output_layer, output_logits,    softmax_cross_entropy,
-    output_loss,   output_delta,   output_gradient};
+    output_loss,         output_delta,   output_gradient};
