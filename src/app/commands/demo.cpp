@@ -14,13 +14,13 @@
 
 #include "app/report/banner.h"
 #include "app/report/chart.h"
-#include "base/range.h"
-#include "train/evaluate.h"
 #include "app/run/run_log.h"
 #include "base/error.h"
+#include "base/range.h"
 #include "model/model_file.h"
 #include "neural_network.h"
 #include "train/choose.h"
+#include "train/evaluate.h"
 
 namespace {
 
