@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/range.h"
 #include "base/real.h"
 #include "device/gpu/plan.h"
 #include "device/gpu/runtime.h"
@@ -24,7 +25,6 @@ __host__ __device__ inline std::size_t position(int i, int j, int rows) {
     return static_cast<std::size_t>(j) * static_cast<std::size_t>(rows) +
            static_cast<std::size_t>(i);
 }
-__host__ __device__ constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 /// Device `device`, selected for this thread, with what the model needs to know of it.
 GpuChip gpu_chip(int device);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/range.h"
 #include "base/real.h"
 
 /// Another rank had the InputError and prints it; this one only has to end with exit_bad_input.
@@ -117,15 +118,8 @@ class SharedParameters {
     std::vector<nn_real*> gradients_;
 };
 
-/// Samples of a mini-batch of `batch` that rank `rank` of `size` works on: contiguous, and the
-/// first batch mod size ranks take one more.
-struct Slice {
-    int first, count;
-};
-constexpr Slice slice_of(int batch, int rank, int size) {
-    const int share = batch / size, extra = batch % size;
-    return {rank * share + (rank < extra ? rank : extra), share + (rank < extra ? 1 : 0)};
-}
+using Slice = Range;
+constexpr Slice slice_of(int batch, int rank, int size) { return shard_of(batch, rank, size); }
 
 /// MPI from start to end: one object, in main().
 class Session {

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/range.h"
 #include "base/whole_file.h"
 
 namespace fs = std::filesystem;
@@ -37,10 +38,6 @@ void check_size(const std::string& name, std::uint64_t width, std::uint64_t heig
                std::to_string(width) + " x " + std::to_string(height), "scale or cut it");
 }
 
-std::size_t pixels_of(int width, int height) {
-    return static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
-}
-
 /// The value that half of `values` do not exceed. `values` must not be empty.
 template <class Value>
 Value median(std::vector<Value> values) {
@@ -55,7 +52,7 @@ void for_border(int width, int height, See&& see) {
     for (int y = 0; y < height; ++y) {
         const bool whole_row = y == 0 || y == height - 1;
         for (int x = 0; x < width; x += whole_row || width == 1 ? 1 : width - 1)
-            see(pixels_of(width, y) + static_cast<std::size_t>(x));
+            see(elements(width, y) + static_cast<std::size_t>(x));
     }
 }
 
@@ -187,7 +184,7 @@ std::uint8_t to_byte(int value, int most) {
 /// P2: the pixels are numbers in text. Each takes two bytes of the file at least, which is checked
 /// before memory is taken.
 void read_plain_pixels(PgmText& text, const std::string& name, int most, Picture& picture) {
-    const std::size_t count = pixels_of(picture.width, picture.height);
+    const std::size_t count = elements(picture.width, picture.height);
     if (text.left_after_space() + 1 < 2 * count)
         refuse(name, std::to_string(count) + " pixels", "too few bytes for them",
                "save the picture again");
@@ -201,7 +198,7 @@ void read_plain_pixels(PgmText& text, const std::string& name, int most, Picture
 /// P5: a byte a pixel, or from a greatest value of 256 on two, the higher one first.
 void read_raw_pixels(std::span<const std::uint8_t> body, const std::string& name, int most,
                      Picture& picture) {
-    const std::size_t count = pixels_of(picture.width, picture.height), size = most < 256 ? 1 : 2;
+    const std::size_t count = elements(picture.width, picture.height), size = most < 256 ? 1 : 2;
     if (body.size() != count * size)
         refuse(name, std::to_string(count * size) + " bytes of pixels", std::to_string(body.size()),
                "save the picture again");
@@ -405,7 +402,7 @@ Box box_of(const std::vector<std::uint8_t>& amount, int width, int height) {
     int left = width, top = height, right = -1, bottom = -1;
     for (int y = 0; y < height; ++y)
         for (int x = 0; x < width; ++x)
-            if (amount[pixels_of(width, y) + static_cast<std::size_t>(x)] > 0) {
+            if (amount[elements(width, y) + static_cast<std::size_t>(x)] > 0) {
                 left = std::min(left, x);
                 right = std::max(right, x);
                 top = std::min(top, y);
@@ -453,7 +450,7 @@ struct Scaled {
 /// the rows.
 Scaled scaled(const std::vector<std::uint8_t>& amount, int picture_width, const Box& box, int width,
               int height) {
-    Scaled result{width, height, std::vector<double>(pixels_of(width, height))};
+    Scaled result{width, height, std::vector<double>(elements(width, height))};
     const auto across = scaling(box.width, width), down = scaling(box.height, height);
     std::vector<double> row(static_cast<std::size_t>(box.width));
     for (int y = 0; y < height; ++y) {
@@ -462,7 +459,7 @@ Scaled scaled(const std::vector<std::uint8_t>& amount, int picture_width, const 
         for (std::size_t k = 0; k < rows.weights.size(); ++k) {
             const std::uint8_t* const source =
                 amount.data() +
-                pixels_of(picture_width, box.top + rows.first + static_cast<int>(k)) + box.left;
+                elements(picture_width, box.top + rows.first + static_cast<int>(k)) + box.left;
             for (std::size_t x = 0; x < row.size(); ++x) row[x] += rows.weights[k] * source[x];
         }
         for (int x = 0; x < width; ++x) {
@@ -470,7 +467,7 @@ Scaled scaled(const std::vector<std::uint8_t>& amount, int picture_width, const 
             double sum = 0;
             for (std::size_t k = 0; k < columns.weights.size(); ++k)
                 sum += columns.weights[k] * row[static_cast<std::size_t>(columns.first) + k];
-            result.ink[pixels_of(width, y) + static_cast<std::size_t>(x)] = sum;
+            result.ink[elements(width, y) + static_cast<std::size_t>(x)] = sum;
         }
     }
     return result;
@@ -493,19 +490,19 @@ std::vector<std::uint8_t> centred(const Scaled& drawing, int rows, int cols) {
     for (int y = 0; y < drawing.height; ++y)
         for (int x = 0; x < drawing.width; ++x) {
             const double ink =
-                drawing.ink[pixels_of(drawing.width, y) + static_cast<std::size_t>(x)];
+                drawing.ink[elements(drawing.width, y) + static_cast<std::size_t>(x)];
             mass += ink;
             along += ink * x;
             down += ink * y;
         }
     const int left = placed(along / mass, drawing.width, cols);
     const int top = placed(down / mass, drawing.height, rows);
-    std::vector<std::uint8_t> input(pixels_of(cols, rows));
+    std::vector<std::uint8_t> input(elements(cols, rows));
     for (int y = 0; y < drawing.height; ++y)
         for (int x = 0; x < drawing.width; ++x)
-            input[pixels_of(cols, top + y) + static_cast<std::size_t>(left + x)] =
+            input[elements(cols, top + y) + static_cast<std::size_t>(left + x)] =
                 static_cast<std::uint8_t>(std::lround(
-                    drawing.ink[pixels_of(drawing.width, y) + static_cast<std::size_t>(x)]));
+                    drawing.ink[elements(drawing.width, y) + static_cast<std::size_t>(x)]));
     return input;
 }
 

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/range.h"
 #include "base/real.h"
 #include "model/objective.h"
 #include "train/judge.h"
@@ -36,10 +37,6 @@ inline constexpr Wide function_error = 4 * u;
 inline constexpr Wide tiny = std::numeric_limits<nn_real>::min();
 inline constexpr Wide slack = static_cast<Wide>(1.01);
 inline constexpr nn_real nan_real = std::numeric_limits<nn_real>::quiet_NaN();
-
-inline std::size_t elements(int rows, int cols) {
-    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
-}
 
 /// The index of element (i, j) of a column-major matrix.
 inline std::size_t at(int i, int j, int rows) {

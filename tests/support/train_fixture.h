@@ -170,7 +170,7 @@ class Train : public testing::TestWithParam<Way> {
                                            nn_real pixel_scale, const Way& way = GetParam(),
                                            const Objective& objective = {},
                                            const SampleFormat& format = {}) {
-        const int capacity = std::max(1, slice_of(batch, 0, comm().size()).count);
+        const int capacity = std::max(1, shard_of(batch, 0, comm().size()).count);
         const ReplicaShape shape{initial.layout, capacity, pixel_scale, objective, format};
         if (way.cuda)
             return {comm(), make_cuda_replica(shape, cuda_settings(way)), initial, capacity};

@@ -1,5 +1,5 @@
-// test_cores.cpp: how many cores a quota allows, how work is divided, and that a team's threads
-// neither miss a round nor return before it is over.
+// test_cores.cpp: how many cores a quota allows, and that a team's threads neither miss a round nor
+// return before it is over.
 #include "train/cores.h"
 
 #include <gtest/gtest.h>
@@ -28,29 +28,6 @@ TEST(CoresOfQuota, IsZeroWhereThereIsNoLimitOrNoSense) {
          {"max 100000", "max", "", " ", "150000", "150000 max", "0 100000", "-1 100000", "150000 0",
           "150000 -100000", "x 100000", "150000 x", "inf 100000", "nan 100000"})
         EXPECT_EQ(cores_of_quota(text), 0) << "'" << text << "'";
-}
-
-TEST(PartOf, CoversAllOnceInWholeUnits) {
-    for (const int count : {0, 1, 2, 7, 8, 9, 31, 32, 33, 100, 784, 1000})
-        for (const int parts : {1, 2, 3, 4, 7, 16, 200})
-            for (const int unit : {1, 8, 16, 32}) {
-                int next = 0, smallest = count, largest = 0;
-                for (int t = 0; t < parts; ++t) {
-                    const auto [first, length] = part_of(count, t, parts, unit);
-                    ASSERT_EQ(first, next) << "part " << t << " of " << parts << " of " << count
-                                           << " in units of " << unit;
-                    ASSERT_GE(length, 0);
-                    EXPECT_TRUE(first % unit == 0 || length == 0);
-                    next = first + length;
-                    smallest = std::min(smallest, length);
-                    largest = std::max(largest, length);
-                }
-                EXPECT_EQ(next, count);
-                EXPECT_LT(largest - smallest, 2 * unit)
-                    << "uneven parts of " << count << " in " << parts << " by " << unit;
-            }
-    const Range last = part_of(2147483647, 1023, 1024);
-    EXPECT_EQ(last.first + last.count, 2147483647) << "the largest count";
 }
 
 TEST(Team, RunsEachPartOnceOnAThreadOfItsOwn) {

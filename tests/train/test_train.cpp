@@ -54,7 +54,7 @@ class Step : public Train {
     }
 
     static void expect_probabilities(Replica& replica, const Matrix& expected, int images) {
-        const Slice mine = slice_of(images, comm().rank(), comm().size());
+        const Range mine = shard_of(images, comm().rank(), comm().size());
         std::vector<nn_real> yhat(static_cast<std::size_t>(mine.count * expected.rows));
         replica.get_probabilities(yhat);
         for (int j = 0; j < mine.count; ++j)

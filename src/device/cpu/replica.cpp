@@ -47,10 +47,6 @@ class Buffer {
     std::unique_ptr<T, Free> memory_;
 };
 
-std::size_t elements(int rows, int columns) {
-    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
-}
-
 /// The mini-batch's pixels in bf16: an image to a row, and an image to a column. Both are whole
 /// tiles; an odd number of cache lines in each keeps different ones out of each other's place in
 /// the cache.

@@ -11,6 +11,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/range.h"
+
 namespace {
 
 constexpr int lanes = 64 / static_cast<int>(sizeof(nn_real));
@@ -30,10 +32,6 @@ Vector load_some(const nn_real* p, int count) {
 }
 void store_some(nn_real* p, Vector v, int count) {
     std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(nn_real));
-}
-
-std::size_t elements(int rows, int columns) {
-    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
 }
 
 // ---- exp and sigmoid

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/range.h"
 #include "base/wait.h"
 
 class Team {
@@ -90,16 +91,3 @@ class Team {
     std::vector<std::exception_ptr> errors_;
     std::vector<std::thread> others_;
 };
-
-/// Part t of `parts` of [0, count), in units of `unit`.
-struct Range {
-    int first, count;
-};
-constexpr Range part_of(int count, int t, int parts, int unit = 1) {
-    const long long units = (count + unit - 1) / unit;
-    const auto start = [&](int p) {
-        const auto at = static_cast<int>(units * p / parts) * unit;
-        return at < count ? at : count;
-    };
-    return {start(t), start(t + 1) - start(t)};
-}

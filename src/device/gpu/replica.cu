@@ -76,10 +76,6 @@ struct GraphKey {
 
 // ------------------------------------------------------------------ samples and layers
 
-std::size_t elements(int rows, int cols) {
-    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
-}
-
 /// n samples on the device, in bytes (SampleFormat).
 struct Samples {
     const std::uint8_t *inputs = nullptr, *targets = nullptr;
