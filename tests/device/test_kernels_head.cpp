@@ -1,4 +1,4 @@
-// test_kernels_head.cpp: what gpu_head promises in gpu_func.h, stated and held to it.
+// test_kernels_head.cpp: what gpu_head promises in kernels.h, stated and held to it.
 //
 // g++ builds this against tests/gpuhost, nvcc for real GPUs; where there is none, every test is
 // skipped. All arrays lie between guards and outputs start as NaN. yhat and the loss are judged by
