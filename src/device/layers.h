@@ -4,8 +4,8 @@
 // delta too; delta(l) makes a hidden layer's delta of the one above it; gradient(l) makes dW_l and
 // db_l. A primitive may be empty where another one has done its work already.
 //
-// All deltas come before all gradients: no delta needs the memory of a gradient, so threads wait for
-// each other once, and an update may follow its gradient at once, for W_l is not read any more.
+// All deltas come before all gradients: no delta needs the memory of a gradient, so threads wait
+// for each other once, and an update may follow its gradient at once, for W_l is not read any more.
 #pragma once
 #include "model/parameters.h"
 

@@ -59,3 +59,4 @@ struct Dataset {
                 values.size() * sizeof(nn_real)};
     }
 };
+using SampleSet = Dataset;

@@ -198,7 +198,7 @@ const CLI::Option* add_other_flags(CLI::App& app, Options& o, TrainWords& words)
         ->type_name("N")
         ->check(number<std::uint64_t>(0, std::numeric_limits<std::uint64_t>::max()))
         ->group("Training");
-    app.add_option("-p,--print-every", o.training.print_every,
+    app.add_option("-p,--print-every", o.print_every,
                    "print and log the loss every so many steps, as epoch:step; 0: never")
         ->type_name("N")
         ->check(number(0, std::numeric_limits<int>::max()))
@@ -312,7 +312,7 @@ std::optional<Options> parse_train(const std::vector<std::string>& arguments, bo
              : words.init == "uniform" ? Init::uniform
                                        : Init::xavier;
     t.shuffled = !words.in_order;
-    t.scatter_once = words.scatter == "once";
+    o.feed = words.scatter == "once" ? FeedKind::resident : FeedKind::scattered;
     if (o.grade >= 1 && o.grade <= 3) apply_grade(o);
     t.pixel_scale = o.raw_pixels ? nn_real{1} : nn_real{1} / nn_real{255};
     return o;

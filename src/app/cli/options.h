@@ -18,7 +18,9 @@ struct Options {
     std::vector<int> hidden;  ///< sizes of the hidden layers
     Training training;
     Objective objective;
-    double init_scale = 0.1;     ///< deviation of normal first weights; 0: 1 / sqrt(layer's inputs)
+    double init_scale = 0.1;  ///< deviation of normal first weights; 0: 1 / sqrt(layer's inputs)
+    FeedKind feed = FeedKind::resident;
+    int print_every = 0;         ///< report the loss every so many steps; 0: never
     std::size_t train_size = 0;  ///< samples to train on, the rest is held out; 0: all
     std::size_t hold_out = 0;    ///< hold so many of the last training images out instead
     std::string device = "auto";

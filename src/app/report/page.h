@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "train/evaluate.h"
+#include "base/clock.h"
 #include "app/run/history.h"
 #include "input/sample_set.h"
 #include "neural_network.h"

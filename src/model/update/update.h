@@ -6,14 +6,6 @@
 #include <variant>
 
 #include "base/real.h"
-
-// A rule's formula is compiled by nvcc for GPUs too, and by every other compiler for the host.
-#ifdef __CUDACC__
-#define ON_HOST_AND_DEVICE __host__ __device__
-#else
-#define ON_HOST_AND_DEVICE
-#endif
-
 #include "model/update/sgd.h"
 
 using Rule = std::variant<Sgd>;
