@@ -1,7 +1,7 @@
 # gpu.mk: the kernels, by nvcc for GPUs and by g++ for the kernel runner, tests/gpuhost.
 #
 # bf16x3 is a way to multiply floats, so the build in double has no such file.
-KERNELS    := src/device/gpu/parts src/device/gpu/head src/device/gpu/gemm_fma \
+KERNELS    := gpu_func src/device/gpu/parts src/device/gpu/head src/device/gpu/gemm_fma \
               $(if $(filter float,$(REAL)),src/device/gpu/gemm_bf16x3)
 GPU_FILES  := $(KERNELS) $(filter-out $(KERNELS) src/device/gpu/gemm_bf16x3 src/device/gpu/cublas,\
               $(patsubst %.cu,%,$(wildcard src/device/gpu/*.cu)))

@@ -1,5 +1,5 @@
 # tests.mk: the test programs, and what each goal of testing runs.
-KERNEL_TESTS := $(patsubst %,tests/device/%,test_kernels test_kernels_gemm test_kernels_head test_gpu_ladder)
+KERNEL_TESTS := $(patsubst %,tests/device/%,test_kernels test_kernels_gemm test_kernels_head test_course test_gpu_ladder)
 TRAIN_TESTS  := $(patsubst %,tests/train/%,test_train test_train_objectives test_train_devices) \
                 tests/support/counted_new
 CLI_TESTS    := $(patsubst %.cpp,%,$(wildcard tests/app/test_cli*.cpp))

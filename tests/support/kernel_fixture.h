@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "gpu_func.h"
+#include "device/gpu/kernels.h"
 #include "tests/support/reference_math.h"
 
 inline Gpu gpu{};  // the running test's
