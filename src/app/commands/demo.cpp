@@ -127,7 +127,7 @@ int demo(const Comm& comm, const Options& options, std::unique_ptr<SharedParamet
         if (!options.save.empty() && comm.is_root()) check_writable("--save", options.save);
     });
     ChosenDevice device = choose_device(
-        comm, options,
+        comm, options.device,
         {layout, count, options.training.pixel_scale, options.objective, all.format()}, slice,
         shared);
     if (comm.is_root())
