@@ -304,7 +304,7 @@ int train(const Comm& comm, const Options& asked) {
     const int slice = shard_of(largest_batch(options, sets), 0, comm.size()).count;
     const int capacity = std::max(slice, 256);
     ChosenDevice device = choose_device(
-        comm, options,
+        comm, options.device,
         {layout, capacity, options.training.pixel_scale, options.objective, sets.format}, slice);
     std::optional<RunFiles> files;
     comm.together(
