@@ -8,6 +8,8 @@ TIDY := -std=c++20 $(INCLUDES) $(addprefix -isystem ,$(MPI_INCLUDES)) \
 lint: | build/.setup-lint
 	clang-format --dry-run -Werror $(SOURCES)
 	shellcheck -x $(SCRIPTS)
+	tools/check_includes.py --self-test
+	tools/check_includes.py
 	cppcheck --quiet --std=c++20 --enable=warning,performance,portability --suppress=uninitMemberVar \
 	    --suppress=invalidFunctionArg --inline-suppr --error-exitcode=1 $(INCLUDES) $(PRODUCT)
 	printf "%s\n" $(PRODUCT) | xargs -P $$(nproc) -I FILE clang-tidy --quiet FILE -- $(TIDY)
