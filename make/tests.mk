@@ -7,7 +7,7 @@ RUNNER_TESTS := $(patsubst %,tests/gpuhost/%,test_threads test_undefined test_ru
 UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNER_TESTS),\
                   $(patsubst %.cpp,%,$(wildcard tests/*/test_*.cpp)))
 # The readers of files, and what fuzzes them.
-FUZZED       := $(FILES) $(BASE) $(patsubst %,tests/fuzz/%,targets model idx table picture)
+FUZZED       := $(FILES) $(BASICS) $(patsubst %,tests/fuzz/%,targets model idx table picture)
 
 # Without a GPU all of CUDA's tests would be skipped; make gpu-check compiles them.
 CUDA_TESTS   := $(if $(and $(NVCC),$(GPU_FOUND)),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
