@@ -90,6 +90,7 @@ look_up() {
     docs) what="places that docs/ names" command=(tests/check_docs.py) ;;
     make) what="what make does and does not" command=(tests/test_make.sh) ;;
     interop) what="files to PyTorch and NumPy and back" command=("$python" tests/interop/interop.py ./main) ;;
+    skip) what="${argument//-/ }: no nvcc, or no GPU" command=(echo "0 passed, 0 failed, 1 skipped") ;;
     goal) # GOAL of make; its exit code is its verdict
         what="make $argument" limit=1200 command=(make --no-print-directory "$argument")
         [[ $argument != bench ]] || what+=", a trial" alone=1 command+=(ARGS=--quick)
