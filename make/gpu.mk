@@ -27,6 +27,9 @@ $(B)/gpuhost/tests/%.o: tests/%.cpp $(B)/host.flags | build/.setup-test
 $(RUNNER): $(B)/gpuhost/%.o: %.cpp $(B)/host.flags | build/.setup-build
 	$(call compile,GPUHOST,$(CXX) $(filter-out $(SAN),$(GPUHOST)) $(TOLD_$(SANITIZE)))
 
+gpu-kit:
+	$(Q)tools/gpu_kit/pack.sh $(ARGS)
+
 # A GEMM kernel that does not fit its registers would be right, only several times slower.
 gpu-check:
 	$(Q)tests/ptxas_table.py --self-test
