@@ -1,13 +1,13 @@
 # tests.mk: the test programs, and what each goal of testing runs.
-KERNEL_TESTS := $(patsubst %,tests/device/%,test_kernels test_kernels_gemm test_kernels_head test_gpu_ladder)
-TRAIN_TESTS  := $(patsubst %,tests/train/%,test_train test_train_objectives test_train_devices) \
-                tests/support/counted_new
-CLI_TESTS    := $(patsubst %.cpp,%,$(wildcard tests/app/test_cli*.cpp))
-RUNNER_TESTS := $(patsubst %,tests/gpuhost/%,test_threads test_undefined test_runtime test_replica)
-UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNER_TESTS),\
-                  $(patsubst %.cpp,%,$(wildcard tests/*/test_*.cpp)))
+# Which program a test belongs to is in its file's name; all that no line takes are unit tests.
+named        = $(patsubst %.cpp,%,$(wildcard $(addprefix tests/,$(addsuffix .cpp,$(1)))))
+KERNEL_TESTS := $(call named,device/test_kernels* device/test_course* device/test_gpu_ladder*)
+TRAIN_TESTS  := $(call named,train/test_train*) tests/support/counted_new
+CLI_TESTS    := $(call named,app/test_cli*)
+RUNNER_TESTS := $(call named,gpuhost/test_*)
+UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNER_TESTS),$(call named,*/test_*))
 # The readers of files, and what fuzzes them.
-FUZZED       := $(FILES) $(BASE) $(patsubst %,tests/fuzz/%,targets model idx table picture)
+FUZZED       := $(FILES) $(BASE) $(filter-out tests/fuzz/fuzzer tests/fuzz/replay,$(call named,fuzz/*))
 
 # Without a GPU all of CUDA's tests would be skipped; make gpu-check compiles them.
 CUDA_TESTS   := $(if $(and $(NVCC),$(GPU_FOUND)),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
