@@ -1,18 +1,25 @@
 #!/usr/bin/env bash
-# planted.sh: proves that the kernel tests' net is sound, by planting defects in copies of the
+# kernels.sh [all|one-of-each-kind]: proves that the kernel tests' net is sound, by planting defects in copies of the
 # kernels, one at a time, and requiring that the check that is there for it catches each.
 #
 # The unchanged kernels have to pass every check. A defect is a piece of text that has to stand in
 # its file exactly once, and what replaces it: where the kernels changed, change it here too.
-# Builds are small (-O0); CXX, DOUBLE_FLAG and JOBS are taken from the environment.
+# Builds are small (-O0); CXX, DOUBLE_FLAG and JOBS are taken from the environment. With
+# one-of-each-kind every check is tried on its first defect alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 cxx=${CXX:-g++}
 jobs=${JOBS:-$(nproc)}
+kinds=${1:-all}
+[[ $kinds =~ ^(all|one-of-each-kind)$ ]] || {
+    echo "usage: tests/planted/kernels.sh [all|one-of-each-kind]" >&2
+    exit 2
+}
 room=device/gpu
 kernels=(gemm_fma head parts)
 [[ ${DOUBLE_FLAG:-} == *USE_DOUBLE* ]] || kernels+=(gemm_bf16x3)
+mapfile -t runner < <(cd tests/gpuhost && basename -s .cpp -a gpuhost*.cpp)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -32,7 +39,7 @@ export ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1:atexit_sleep_ms=
 compile() {
     local build=$1 source=$2 object=$3
     shift 3
-    "$cxx" -std=c++20 -O0 -g1 -ffp-contract=off "${double_flag[@]}" -Wno-unknown-pragmas \
+    $(command -v ccache || true) "$cxx" -std=c++20 -O0 -g1 -ffp-contract=off "${double_flag[@]}" -Wno-unknown-pragmas \
         "${@}" -I. -Isrc -Itests/gpuhost -x c++ -c "$source" -o "$work/$build/$object.o"
 }
 
@@ -40,7 +47,7 @@ compile() {
 prepare() {
     local build=$1 part
     mkdir "$work/$build"
-    for part in gpuhost gpuhost_runtime; do # unsanitized: see fiber.h
+    for part in "${runner[@]}"; do # unsanitized: see fiber.h
         compile "$build" "tests/gpuhost/$part.cpp" "$part" -O2 ${told[$build]:+"${told[$build]}"}
     done
     for part in "${kernels[@]}"; do
@@ -48,7 +55,7 @@ prepare() {
         compile "$build" "src/$room/$part.cu" "$part" ${sanitizer[$build]}
     done
     # shellcheck disable=SC2086 # several flags in one word
-    compile "$build" tests/gpuhost/planted_driver.cpp driver ${sanitizer[$build]}
+    compile "$build" tests/planted/kernels_driver.cpp driver ${sanitizer[$build]}
     compile "$build" "src/$room/plan.cpp" plan
 }
 
@@ -57,6 +64,7 @@ prepare() {
 # checks found nothing, 1 where one did, 2 where it did not build.
 run() {
     local build=$1 changed=$2 name=$3 part objects=()
+    local linked=("${runner[@]/#/$work/$build/}")
     for part in "${kernels[@]}"; do
         if [[ $part == "$changed" ]]; then objects+=("$work/$build/$name.o"); else
             objects+=("$work/$build/$part.o"); fi
@@ -64,7 +72,7 @@ run() {
     # shellcheck disable=SC2086 # several flags in one word
     { { [[ -z $changed ]] || compile "$build" "$work/$name/$room/$changed.cu" "$name" "-I$work/$name" ${sanitizer[$build]}; } &&
         "$cxx" ${sanitizer[$build]} "${objects[@]}" \
-            "$work/$build"/{driver,plan,gpuhost,gpuhost_runtime}.o -lboost_context \
+            "$work/$build"/{driver,plan}.o "${linked[@]/%/.o}" -lboost_context \
             -o "$work/$name/driver"; } >"$work/$name/log" 2>&1 || return 2
     # The outer redirection silences the shell, which reports an abort on its own.
     { timeout 60 "$work/$name/driver" "${orders[$build]}" >>"$work/$name/log" 2>&1; } 2>/dev/null || return 1
@@ -95,7 +103,7 @@ defect() {
     after=${text#*"$from"}
     if [[ $after == "$text" || $after == *"$from"* ]]; then
         echo "'$from' has to stand in $file exactly once" >"$work/$name/log"
-        verdict "$name" FAIL "$what cannot be planted; adapt tests/gpuhost/planted.sh:"
+        verdict "$name" FAIL "$what cannot be planted; adapt tests/gpuhost/kernels.sh:"
         return
     fi
     mkdir -p "$work/$name/$room"
@@ -113,7 +121,10 @@ defect() {
 
 # Starts a function in the background when fewer than $jobs run; the name of its files comes last.
 count=0
+declare -A tried=()
 start() {
+    if [[ $1 == defect && $kinds != all && -n ${tried[$3]:-} ]]; then return; fi
+    [[ $1 != defect ]] || tried[$3]=1
     while (($(jobs -rp | wc -l) >= jobs)); do wait -n || true; done
     count=$((count + 1))
     mkdir "$work/case$count"
@@ -121,7 +132,7 @@ start() {
 }
 
 prepare plain & prepare asan & prepare tsan &
-for _ in 1 2 3; do wait -n || { echo "planted.sh: the runner does not build" >&2; exit 1; }; done
+for _ in 1 2 3; do wait -n || { echo "kernels.sh: the runner does not build" >&2; exit 1; }; done
 
 start unchanged plain
 start unchanged asan
