@@ -15,7 +15,7 @@ CPU_onednn := src/device/cpu/dense_onednn src/device/cpu/tiles_bf16x3.amx
 CPU_eigen  := src/device/cpu/dense_by_isa src/device/cpu/tiles_absent
 CPU_CHOICE := $(patsubst %,src/device/cpu/%,table dense_onednn dense_eigen dense_by_isa tiles_bf16x3 tiles_absent)
 
-BASE   := $(call room,src/base)
+BASICS := $(call room,src/base)
 FILES  := $(call room,src/input) $(call room,src/model) mnist_reader
 DEVICE := $(filter-out $(CPU_CHOICE),$(call room,src/device/cpu)) $(CPU_$(GEMM)) src/device/gpu/plan \
           $(foreach isa,$(ISAS),$(EACH_ISA:%=%.$(isa)))
@@ -25,7 +25,7 @@ APP    := $(foreach r,cli commands run report,$(call room,src/app/$(r)))
 
 objects_of = $(patsubst %,$(B)/%.o,$(1))
 COMMAND_LINE := $(call objects_of,$(APP))
-OBJECTS      := $(call objects_of,$(BASE) $(FILES) $(DEVICE) $(COMM) $(TRAIN))
+OBJECTS      := $(call objects_of,$(BASICS) $(FILES) $(DEVICE) $(COMM) $(TRAIN))
 
 main $(B)/main: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_$(BACKEND)) build/main.flags
 	$(call link,$(LIBS_$(BACKEND)))
@@ -39,17 +39,19 @@ $(show) '$(1)' $<
 $(Q)mkdir -p $(@D) && $(CCACHE) $(2) -c -o $@ $<
 endef
 
-$(B)/%.o: %.cpp $(B)/host.flags
+$(B)/%.o: %.cpp $(B)/host.flags | build/.setup-build
 	$(call compile,MPICXX,$(MPICXX) $(MPI_HOST))
+$(B)/tests/%.o: tests/%.cpp $(B)/host.flags | build/.setup-test
+	$(call compile,MPICXX,$(MPICXX) $(call as_test,$(MPI_HOST)))
 
 define each_isa
-$(B)/%.$(1).o: %.cpp $(B)/host.flags
+$(B)/%.$(1).o: %.cpp $(B)/host.flags | build/.setup-build
 	$$(call compile,CXX $(1),$$(CXX) $$(CPU_FLAGS) $$(ISA_$(1)) -DCPU_ISA=$(1) -DEigen=Eigen_$(1))
 	$(if $(ISA_$(1)),$$(Q)$$(call own_code_alone,$(1)))
 endef
 $(foreach isa,$(ISAS),$(eval $(call each_isa,$(isa))))
 # The tiles need AVX-512 and, at run time, AMX. Unoptimised, the header's functions would be shared.
-$(B)/%.amx.o: %.cpp $(B)/host.flags
+$(B)/%.amx.o: %.cpp $(B)/host.flags | build/.setup-build
 	$(call compile,CXX amx,$(CXX) $(CPU_FLAGS) $(if $(filter 1,$(DEBUG)),-O1) $(ISA_avx512))
 	$(Q)$(call own_code_alone,amx)
 # An inline function of std:: compiled here for AVX could be the copy that the linker keeps for the
@@ -58,5 +60,5 @@ define own_code_alone
 nm -C $@ | awk '$$2 == "W" && !/$(1)/ { print "$@ has code that is not $(1) alone:", $$0; bad = 1 } END { exit bad }' >&2
 endef
 
-# What an object was compiled from, beside its source: wherever there are objects, there are these.
+# What an object was compiled from, beside its source: a .d beside every object, however deep.
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 enum ExitCode : int {
     exit_ok = 0,
@@ -50,4 +51,16 @@ inline std::string harmless(std::string_view text, std::size_t most = 80) {
         if (byte < 0x20 || byte == 0x7f || (second && byte < 0xa0)) line[i] = '?';
     }
     return cut ? line + "..." : line;
+}
+
+/// Refuses what a user gave: "NAME: expected THIS, found THAT; do SO".
+[[noreturn]] inline void refuse(const std::string& name, const std::string& expected,
+                                const std::string& found, const std::string& advice) {
+    throw InputError(harmless(name, 4096) + ": expected " + expected + ", found " + found + "; " +
+                     advice);
+}
+
+/// The system's words on `error`, an errno, in quotes.
+inline std::string error_text(int error) {
+    return "\"" + std::generic_category().message(error) + "\"";
 }

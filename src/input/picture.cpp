@@ -26,11 +26,6 @@ namespace {
 constexpr int most_side = 10000;
 constexpr std::size_t most_bytes = std::size_t{64} << 20;
 
-[[noreturn]] void refuse(const std::string& name, const std::string& expected,
-                         const std::string& found, const std::string& advice) {
-    throw InputError(name + ": expected " + expected + ", found " + found + "; " + advice);
-}
-
 /// Before anything is allocated for the pixels.
 void check_size(const std::string& name, std::uint64_t width, std::uint64_t height) {
     if (width < 1 || height < 1 || width > most_side || height > most_side)

@@ -44,8 +44,7 @@ struct Refusal {
 
     [[noreturn]] void operator()(const std::string& expected, const std::string& found,
                                  const std::string& advice = get_again) const {
-        throw InputError(harmless(name, 4096) + ": expected " + expected + ", found " + found +
-                         "; " + advice);
+        refuse(name, expected, found, advice);
     }
 };
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/names.h"
 #include "base/random.h"
 
 class Layout {
@@ -74,6 +75,11 @@ enum class Init {
     normal,   ///< weights N(0, deviation^2), biases 0
     uniform,  ///< weights and biases from [0, 1), as NumPy's legacy generator draws them
     xavier    ///< weights U(-a, a), a = sqrt(6 / (inputs + outputs of the layer)), biases 0
+};
+template <>
+struct Names<Init> {
+    static constexpr Named<Init> all[] = {
+        {Init::normal, "normal"}, {Init::uniform, "uniform"}, {Init::xavier, "xavier"}};
 };
 
 /// The first parameters. deviation: of Init::normal; with 0 each layer takes 1 / sqrt(its inputs),

@@ -3,7 +3,7 @@
 // With Open MPI the sum has the same bits on every rank, and in every run with the same number of
 // ranks. Other libraries may promise less; the trainer compares the copies after each epoch.
 #include <array>
-#include <deque>
+#include <vector>
 
 #include "base/clock.h"
 #include "reduce/reducers.h"
@@ -26,8 +26,11 @@ class MpiReducer : public Reducer {
         summed_.push_back(lent);
     }
     Sum finish() override {
-        const Lent lent = summed_.front();
-        summed_.pop_front();
+        const Lent lent = summed_[finished_++];
+        if (finished_ == summed_.size()) {  // of this step; the memory is kept for the next one
+            summed_.clear();
+            finished_ = 0;
+        }
         addends_ = {lent.values.data()};
         return {lent.first, lent.values.size(), addends_, lent.memory};
     }
@@ -35,7 +38,8 @@ class MpiReducer : public Reducer {
 
   private:
     const Comm& comm_;
-    std::deque<Lent> summed_;
+    std::vector<Lent> summed_;  ///< of this step
+    std::size_t finished_ = 0;
     std::array<const nn_real*, 1> addends_ = {};
 };
 

@@ -4,7 +4,6 @@
 // that every gradient is complete; each rank updates its own range of the parameters by the sum of
 // all ranks' gradients, added in the order of the ranks; a second barrier tells that all ranges are
 // updated and no gradient is needed any more. So all ranks have the same bits, and equal runs too.
-#include <deque>
 #include <vector>
 
 #include "base/clock.h"
@@ -23,8 +22,11 @@ class NodeReducer : public Reducer {
     void start(const Lent& lent) override { started_.push_back({lent.first, lent.values.size()}); }
     Sum finish() override {
         wait_for_all();
-        const Part part = started_.front();
-        started_.pop_front();
+        const Part part = started_[finished_++];
+        if (finished_ == started_.size()) {  // of this step; the memory is kept for the next one
+            started_.clear();
+            finished_ = 0;
+        }
         const std::size_t first = part.first + part.count * rank_ / ranks_;
         const std::size_t last = part.first + part.count * (rank_ + 1) / ranks_;
         for (std::size_t r = 0; r < ranks_; ++r) addends_[r] = memory_.gradients()[r] + first;
@@ -41,7 +43,8 @@ class NodeReducer : public Reducer {
 
     std::size_t rank_, ranks_;
     NodeMemory& memory_;
-    std::deque<Part> started_;
+    std::vector<Part> started_;  ///< of this step
+    std::size_t finished_ = 0;
     std::vector<const nn_real*> addends_;
 };
 

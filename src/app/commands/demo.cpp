@@ -14,13 +14,13 @@
 
 #include "app/report/banner.h"
 #include "app/report/chart.h"
-#include "base/range.h"
-#include "train/evaluate.h"
 #include "app/run/run_log.h"
 #include "base/error.h"
+#include "base/range.h"
 #include "model/model_file.h"
 #include "neural_network.h"
 #include "train/choose.h"
+#include "train/evaluate.h"
 
 namespace {
 
@@ -130,7 +130,7 @@ int demo(const Comm& comm, const Options& options) {
         if (!options.save.empty() && comm.is_root()) check_writable("--save", options.save);
     });
     ChosenDevice device = choose_device(
-        comm, options,
+        comm, options.device,
         {layout, count, options.training.pixel_scale, options.objective, all.format()}, slice);
     if (comm.is_root())
         print_configuration(layout, options, all.count(), comm.size(),

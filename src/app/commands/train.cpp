@@ -13,15 +13,15 @@
 #include "app/report/banner.h"
 #include "app/report/chart.h"
 #include "app/report/page.h"
-#include "base/range.h"
-#include "train/evaluate.h"
 #include "app/run/load.h"
 #include "app/run/observer.h"
 #include "app/run/output_file.h"
 #include "app/run/sets.h"
 #include "base/error.h"
+#include "base/range.h"
 #include "base/text.h"
 #include "train/choose.h"
+#include "train/evaluate.h"
 #include "train/judge.h"
 #include "train/resume.h"
 #include "train/score.h"
@@ -304,7 +304,7 @@ int train(const Comm& comm, const Options& asked) {
     const int slice = shard_of(largest_batch(options, sets), 0, comm.size()).count;
     const int capacity = std::max(slice, 256);
     ChosenDevice device = choose_device(
-        comm, options,
+        comm, options.device,
         {layout, capacity, options.training.pixel_scale, options.objective, sets.format}, slice);
     std::optional<RunFiles> files;
     comm.together(

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
 #include "app/cli/options.h"
 #include "app/run/history.h"
 #include "app/run/sets.h"
+#include "base/clock.h"
 #include "neural_network.h"
 #include "train/evaluate.h"
 #include "train/judge.h"

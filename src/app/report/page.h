@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "train/evaluate.h"
-#include "base/clock.h"
 #include "app/run/history.h"
+#include "base/clock.h"
 #include "input/sample_set.h"
 #include "neural_network.h"
+#include "train/evaluate.h"
 #include "train/score.h"
 
 struct PageFacts {

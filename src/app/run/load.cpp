@@ -33,13 +33,13 @@ void check_takes_pictures(const Model& model, const std::string& file) {
 
 DataParallelNeuralNetwork network_of(const Comm& comm, const Options& options, const Model& model) {
     constexpr int capacity = 256;  // samples that a rank takes at once
-    Options chosen = options;
-    chosen.allreduce = "mpi";  // there are no gradients to sum
+    DeviceRequest asked = options.device;
+    asked.allreduce = AllreduceKind::mpi;  // there are no gradients to sum
     const ReplicaShape shape{.layout = model.parameters.layout,
                              .capacity = capacity,
                              .pixel_scale = static_cast<nn_real>(model.facts.pixel_scale),
                              .objective = model.facts.objective};
-    ChosenDevice device = choose_device(comm, chosen, shape, capacity);
+    ChosenDevice device = choose_device(comm, asked, shape, capacity);
     return {comm, std::move(device.replica), model.parameters, {std::move(device.reducer)}};
 }
 

@@ -2,7 +2,7 @@
 // set.
 //
 // device/cpu/table.cpp is compiled several times (baseline, AVX2, AVX-512), and cpu_functions()
-// picks the widest that this processor runs, so one binary is right everywhere and fast where it
+// picks the one to take (isa.h), so one binary is right everywhere and fast where it
 // can be. All matrices are column-major and packed unless a leading dimension `ld` is given. Arrays
 // do not overlap unless a comment says so. Nothing fails; sizes may be 0.
 //
@@ -75,5 +75,5 @@ struct CpuFunctions {
                             const nn_real* delta, const nn_real* a, nn_real* dw);
 };
 
-/// The widest set that this processor and operating system run.
+/// The table of isa_taken() (isa.h).
 const CpuFunctions& cpu_functions();

@@ -1,7 +1,7 @@
-// planted_driver.cpp: runs every launcher of kernels.h and gpu_func.h on small inputs, in forward
+// kernels_driver.cpp: runs every launcher of kernels.h and gpu_func.h on small inputs, in forward
 // order, or with the argument all-orders in every order of threads and blocks.
 //
-// planted.sh links it with the kernels as they are and with defects planted in them. It says what
+// kernels.sh links it with the kernels as they are and with defects planted in them. It says what
 // no sanitizer says: a result that is not a finite number, and a result that depends on the order
 // in which threads run. Sizes are chosen so that every kernel has edges, several blocks and several
 // rounds of its loops. Exit code 0 when nothing was found, else 1.

@@ -1,15 +1,21 @@
 #!/usr/bin/env bash
-# planted.sh: proves that the kernel tests' net is sound, by planting defects in copies of the
+# kernels.sh [all|one-of-each-kind]: proves that the kernel tests' net is sound, by planting defects in copies of the
 # kernels, one at a time, and requiring that the check that is there for it catches each.
 #
 # The unchanged kernels have to pass every check. A defect is a piece of text that has to stand in
 # its file exactly once, and what replaces it: where the kernels changed, change it here too.
-# Builds are small (-O0); CXX, DOUBLE_FLAG and JOBS are taken from the environment.
+# Builds are small (-O0); CXX, DOUBLE_FLAG and JOBS are taken from the environment. With
+# one-of-each-kind every check is tried on its first defect alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 cxx=${CXX:-g++}
 jobs=${JOBS:-$(nproc)}
+kinds=${1:-all}
+[[ $kinds =~ ^(all|one-of-each-kind)$ ]] || {
+    echo "usage: tests/planted/kernels.sh [all|one-of-each-kind]" >&2
+    exit 2
+}
 room=device/gpu
 kernels=(gemm_fma head parts gpu_func)
 [[ ${DOUBLE_FLAG:-} == *USE_DOUBLE* ]] || kernels+=(gemm_bf16x3)
@@ -37,7 +43,7 @@ place_of() {
 compile() {
     local build=$1 source=$2 object=$3
     shift 3
-    "$cxx" -std=c++20 -O0 -g1 -ffp-contract=off "${double_flag[@]}" -Wno-unknown-pragmas \
+    $(command -v ccache || true) "$cxx" -std=c++20 -O0 -g1 -ffp-contract=off "${double_flag[@]}" -Wno-unknown-pragmas \
         "${@}" -I. -Isrc -Itests/gpuhost -x c++ -c "$source" -o "$work/$build/$object.o"
 }
 
@@ -53,7 +59,7 @@ prepare() {
         compile "$build" "$(place_of "$part")/$part.cu" "$part" ${sanitizer[$build]}
     done
     # shellcheck disable=SC2086 # several flags in one word
-    compile "$build" tests/gpuhost/planted_driver.cpp driver ${sanitizer[$build]}
+    compile "$build" tests/planted/kernels_driver.cpp driver ${sanitizer[$build]}
     compile "$build" "src/$room/plan.cpp" plan
 }
 
@@ -101,7 +107,7 @@ defect() {
     after=${text#*"$from"}
     if [[ $after == "$text" || $after == *"$from"* ]]; then
         echo "'$from' has to stand in $file exactly once" >"$work/$name/log"
-        verdict "$name" FAIL "$what cannot be planted; adapt tests/gpuhost/planted.sh:"
+        verdict "$name" FAIL "$what cannot be planted; adapt tests/gpuhost/kernels.sh:"
         return
     fi
     mkdir -p "$work/$name/$place"
@@ -119,7 +125,10 @@ defect() {
 
 # Starts a function in the background when fewer than $jobs run; the name of its files comes last.
 count=0
+declare -A tried=()
 start() {
+    if [[ $1 == defect && $kinds != all && -n ${tried[$3]:-} ]]; then return; fi
+    [[ $1 != defect ]] || tried[$3]=1
     while (($(jobs -rp | wc -l) >= jobs)); do wait -n || true; done
     count=$((count + 1))
     mkdir "$work/case$count"
@@ -127,7 +136,7 @@ start() {
 }
 
 prepare plain & prepare asan & prepare tsan &
-for _ in 1 2 3; do wait -n || { echo "planted.sh: the runner does not build" >&2; exit 1; }; done
+for _ in 1 2 3; do wait -n || { echo "kernels.sh: the runner does not build" >&2; exit 1; }; done
 
 start unchanged plain
 start unchanged asan
