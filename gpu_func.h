@@ -20,12 +20,6 @@ struct Gpu {
     GpuChip chip;
 };
 
-/// Where element (i, j) of a matrix of `rows` rows lies.
-__host__ __device__ inline std::size_t position(int i, int j, int rows) {
-    return static_cast<std::size_t>(j) * static_cast<std::size_t>(rows) +
-           static_cast<std::size_t>(i);
-}
-
 /// Device `device`, selected for this thread, with what the model needs to know of it.
 GpuChip gpu_chip(int device);
 

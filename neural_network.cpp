@@ -8,6 +8,8 @@
 #include <limits>
 #include <numeric>
 
+#include "base/random.h"
+
 // ------------------------------------------------------------------ what both agree on
 
 nn_real Training::rate_of(int epoch) const {
@@ -178,7 +180,7 @@ Matrix input_columns(const Dataset& set, std::span<const std::uint32_t> samples,
     for (std::size_t j = 0; j < samples.size(); ++j)
         for (std::size_t i = 0; i < d; ++i)
             x.values[j * d + i] =
-                set.has_inputs()
+                set.format.number_inputs
                     ? static_cast<double>(set.inputs[samples[j] * d + i])
                     : set.pixels[samples[j] * d + i] * static_cast<double>(pixel_scale);
     return x;
@@ -188,7 +190,7 @@ Matrix target_columns(const Dataset& set, std::span<const std::uint32_t> samples
     Matrix y(set.classes, static_cast<int>(samples.size()));
     for (int j = 0; j < y.cols; ++j) {
         const std::size_t sample = samples[static_cast<std::size_t>(j)];
-        if (set.has_targets())
+        if (set.format.number_targets)
             for (int c = 0; c < y.rows; ++c)
                 y(c, j) = set.targets[sample * static_cast<std::size_t>(y.rows) +
                                       static_cast<std::size_t>(c)];
@@ -277,9 +279,11 @@ DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
     if (shared_ != nullptr) shared_->barrier();
 }
 
-void DataParallelNeuralNetwork::check_format(const Dataset& set_on_root) const {
-    const bool fits = set_on_root.count() == 0 || set_on_root.format() == format_;
-    if (comm_.from_root(fits) == 0)
+void DataParallelNeuralNetwork::check_format(const Dataset& set_on_root, bool with_targets) const {
+    SampleFormat found = set_on_root.format;
+    if (!with_targets)
+        found = {.number_inputs = found.number_inputs, .number_targets = format_.number_targets};
+    if (comm_.from_root(found == format_) == 0)
         throw std::logic_error("the set has another SampleFormat than the network's replicas");
 }
 
@@ -307,10 +311,11 @@ void DataParallelNeuralNetwork::start_scatter(const Dataset& set_on_root,
         Stopwatch watch(times_.data);
         const auto inputs = set_on_root.input_bytes(), targets = set_on_root.target_bytes();
         batch_inputs_.resize(samples.size() * input);
-        batch_targets_.resize(samples.size() * target);
+        batch_targets_.assign(samples.size() * target, 0);  // stays so without targets
         for (std::size_t j = 0; j < samples.size(); ++j) {
             std::copy_n(&inputs[samples[j] * input], input, &batch_inputs_[j * input]);
-            std::copy_n(&targets[samples[j] * target], target, &batch_targets_[j * target]);
+            if (!targets.empty())
+                std::copy_n(&targets[samples[j] * target], target, &batch_targets_[j * target]);
         }
     }
     arriving_ = replica_->stage(slice_of(arriving_batch_, comm_.rank(), comm_.size()).count);
@@ -519,7 +524,6 @@ std::size_t most_samples_in_message(const Layout& layout, const SampleFormat& fo
 
 void DataParallelNeuralNetwork::forward_all(const Dataset& set_on_root,
                                             const std::function<void(std::size_t)>& use) {
-    check_format(set_on_root);
     const std::size_t count = comm_.from_root(set_on_root.count());
     const std::size_t most = std::clamp<std::size_t>(
         most_samples_in_message(layout_, format_), 1,
@@ -558,6 +562,7 @@ std::size_t DataParallelNeuralNetwork::correct_in_slice() {
 }
 
 Evaluation DataParallelNeuralNetwork::evaluate(const Dataset& set_on_root) {
+    check_format(set_on_root);
     const TimeSplit before = times_;
     double seconds = 0;
     Evaluation result;
@@ -577,6 +582,7 @@ Evaluation DataParallelNeuralNetwork::evaluate(const Dataset& set_on_root) {
 }
 
 std::vector<nn_real> DataParallelNeuralNetwork::probabilities(const Dataset& set_on_root) {
+    check_format(set_on_root, false);
     const TimeSplit before = times_;
     double seconds = 0;
     std::vector<nn_real> all;

@@ -30,6 +30,7 @@
 #include "input/sample_set.h"
 #include "model/objective.h"
 #include "model/parameters.h"
+#include "model/state.h"
 
 /// How to train: everything that both networks have to agree on. The values here are plain ones;
 /// the program's defaults are in app/cli/options.cpp.
@@ -115,15 +116,6 @@ struct Evaluation {
     double accuracy = 0;  ///< part of them whose yhat stands for the class of their target
 };
 
-/// Where a training stands, between two steps: all that it needs to go on, beside the parameters.
-struct TrainingState {
-    int epoch = 0;    ///< complete passes
-    int step = 0;     ///< steps taken in the next one, fewer than it has
-    double loss = 0;  ///< sum over the samples of those steps, each taken before its step
-
-    bool operator==(const TrainingState&) const = default;
-};
-
 /// What train() tells while it runs, on every rank.
 struct TrainingObserver {
     virtual ~TrainingObserver() = default;
@@ -140,11 +132,6 @@ struct TrainingObserver {
 
 /// The most samples of which one MPI message, whose counts are ints, holds inputs, targets or yhat.
 std::size_t most_samples_in_message(const Layout& layout, const SampleFormat& format);
-
-/// Training whose loss is no longer a number.
-struct Diverged : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
 
 /// The trainer: one object on each rank, all functions collective. Any number of ranks may have no
 /// samples of a mini-batch.
@@ -172,7 +159,7 @@ class DataParallelNeuralNetwork {
                         TrainingObserver* observer, TrainingState from = {});
     /// Over rank 0's set. Not between forward() and step(): it takes the mini-batch's place.
     Evaluation evaluate(const Dataset& set_on_root);
-    /// yhat of rank 0's set: classes x count, column-major, on rank 0; empty elsewhere.
+    /// yhat of rank 0's set, which may be without targets: classes x count, column-major, on rank 0; empty elsewhere.
     std::vector<nn_real> probabilities(const Dataset& set_on_root);
 
     /// The parameters after the last step, on every rank.
@@ -190,7 +177,8 @@ class DataParallelNeuralNetwork {
     /// `use` gets the number of its first sample.
     void forward_all(const Dataset& set_on_root, const std::function<void(std::size_t)>& use);
     std::size_t correct_in_slice();
-    void check_format(const Dataset& set_on_root) const;  ///< throws on every rank
+    /// Throws on every rank.
+    void check_format(const Dataset& set_on_root, bool with_targets = true) const;
     void keep_everywhere(const Dataset& set_on_root, std::size_t count);
     void start_scatter(const Dataset& set_on_root, std::span<const std::uint32_t> samples);
     void finish_scatter();

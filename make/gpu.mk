@@ -5,7 +5,7 @@ KERNELS    := src/device/gpu/parts src/device/gpu/head src/device/gpu/gemm_fma \
               $(if $(filter float,$(REAL)),src/device/gpu/gemm_bf16x3)
 GPU_FILES  := $(KERNELS) $(filter-out $(KERNELS) src/device/gpu/gemm_bf16x3 src/device/gpu/cublas,\
               $(patsubst %.cu,%,$(wildcard src/device/gpu/*.cu)))
-RUNNER     := $(patsubst %,$(B)/gpuhost/tests/gpuhost/%.o,gpuhost gpuhost_runtime)
+RUNNER     := $(patsubst tests/%.cpp,$(B)/gpuhost/tests/%.o,$(wildcard tests/gpuhost/gpuhost*.cpp))
 
 GPU_cuda    := $(patsubst %,$(B)/cuda/%.o,$(GPU_FILES) src/device/gpu/cublas)
 GPU_absent  := $(B)/src/device/gpu/absent.o

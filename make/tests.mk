@@ -1,9 +1,9 @@
 # tests.mk: the test programs, and what each goal of testing runs.
-KERNEL_TESTS := $(patsubst %,tests/device/%,test_kernels test_kernels_gemm test_kernels_head test_gpu_ladder)
+KERNEL_TESTS := $(patsubst %,tests/device/%,test_kernels test_kernels_gemm test_kernels_layer test_kernels_head test_gpu_ladder)
 TRAIN_TESTS  := $(patsubst %,tests/train/%,test_train test_train_objectives test_train_devices) \
                 tests/support/counted_new
 CLI_TESTS    := $(patsubst %.cpp,%,$(wildcard tests/app/test_cli*.cpp))
-RUNNER_TESTS := $(patsubst %,tests/gpuhost/%,test_threads test_undefined test_runtime test_replica)
+RUNNER_TESTS := $(patsubst %,tests/gpuhost/%,test_threads test_undefined test_runtime test_streams test_replica)
 UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNER_TESTS),\
                   $(patsubst %.cpp,%,$(wildcard tests/*/test_*.cpp)))
 # The readers of files, and what fuzzes them.

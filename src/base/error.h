@@ -1,8 +1,9 @@
-// error.h: the two ways in which the program refuses to go on, and its exit codes.
+// error.h: the ways in which the program refuses to go on, and its exit codes.
 //
 // InputError: what the user gave cannot be used (a flag, a file). Nothing is broken; exit code 2.
 // Failure:    a call that should have worked did not (MPI, CUDA, memory). Exit code 3.
-// Both carry one line that says what happened, to what, and what to do. main() prints it once.
+// Diverged:   a training whose loss is no longer a number. Exit code 1.
+// All carry one line that says what happened, to what, and what to do. main() prints it once.
 #pragma once
 #include <stdexcept>
 #include <string>
@@ -18,6 +19,10 @@ enum ExitCode : int {
 };
 
 struct InputError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+struct Diverged : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 

@@ -13,6 +13,9 @@ jobs=${JOBS:-$(nproc)}
 room=device/gpu
 kernels=(gemm_fma head parts)
 [[ ${DOUBLE_FLAG:-} == *USE_DOUBLE* ]] || kernels+=(gemm_bf16x3)
+runner=(tests/gpuhost/gpuhost*.cpp)
+runner=("${runner[@]##*/}")
+runner=("${runner[@]%.cpp}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -40,7 +43,7 @@ compile() {
 prepare() {
     local build=$1 part
     mkdir "$work/$build"
-    for part in gpuhost gpuhost_runtime; do # unsanitized: see fiber.h
+    for part in "${runner[@]}"; do # unsanitized: see fiber.h
         compile "$build" "tests/gpuhost/$part.cpp" "$part" -O2 ${told[$build]:+"${told[$build]}"}
     done
     for part in "${kernels[@]}"; do
@@ -57,15 +60,13 @@ prepare() {
 # checks found nothing, 1 where one did, 2 where it did not build.
 run() {
     local build=$1 changed=$2 name=$3 part objects=()
-    for part in "${kernels[@]}"; do
+    for part in "${kernels[@]}" "${runner[@]}" driver plan; do
         if [[ $part == "$changed" ]]; then objects+=("$work/$build/$name.o"); else
             objects+=("$work/$build/$part.o"); fi
     done
     # shellcheck disable=SC2086 # several flags in one word
     { { [[ -z $changed ]] || compile "$build" "$work/$name/$room/$changed.cu" "$name" "-I$work/$name" ${sanitizer[$build]}; } &&
-        "$cxx" ${sanitizer[$build]} "${objects[@]}" \
-            "$work/$build"/{driver,plan,gpuhost,gpuhost_runtime}.o -lboost_context \
-            -o "$work/$name/driver"; } >"$work/$name/log" 2>&1 || return 2
+        "$cxx" ${sanitizer[$build]} "${objects[@]}" -lboost_context -o "$work/$name/driver"; } >"$work/$name/log" 2>&1 || return 2
     # The outer redirection silences the shell, which reports an abort on its own.
     { timeout 60 "$work/$name/driver" "${orders[$build]}" >>"$work/$name/log" 2>&1; } 2>/dev/null || return 1
 }
