@@ -138,13 +138,13 @@ void measure_steps(Bench& bench, Shape shape) {
 
 /// Every mini-batch over the replica's set, as the trainer does it.
 void train_epoch(Replica& replica, int count, int batch) {
-    if (replica.epoch(static_cast<std::size_t>(count), batch, step_rate, step_reg)) return;
+    const Update update{step_rate, step_reg};
+    if (replica.run({static_cast<std::size_t>(count), batch, update})) return;
     for (int first = 0; first < count; first += batch) {
         const int n = std::min(batch, count - first);
-        replica.pick(static_cast<std::size_t>(first), n);
-        replica.forward(n);
-        replica.backward();
-        replica.step(step_rate, step_reg);
+        replica.samples().select(Role::train, static_cast<std::size_t>(first), n);
+        replica.forward(nn_real{1} / static_cast<nn_real>(n), Want::gradient);
+        replica.backward_and_update(update);
     }
 }
 
@@ -156,11 +156,12 @@ void measure_epoch(Bench& bench, Shape shape) {
     const Layout layout({images.pixels(), shape.hidden, images.classes()});
     const auto replica =
         make_cuda_replica({layout, shape.batch, Images::scale}, {.device = 0, .bf16x3 = bf16x3});
-    replica->set_parameters(initial_parameters<nn_real>(layout, 21, 0).values);
+    replica->write(initial_parameters<nn_real>(layout, 21, 0).values);
 
     const std::size_t before = uploaded_bytes();
     const auto bytes = elements(images.pixels(), count), labels = elements(1, count);
-    if (!replica->keep({images.host_bytes(0, 1), bytes}, {images.host_labels(0, 1), labels}))
+    if (!replica->samples().keep(
+            Role::train, {{images.host_bytes(0, 1), bytes}, {images.host_labels(0, 1), labels}}))
         throw InputError("gpu_bench: the device has no room for the images; free its memory");
     std::vector<std::uint32_t> order(labels);
     std::iota(order.begin(), order.end(), 0u);
@@ -171,7 +172,7 @@ void measure_epoch(Bench& bench, Shape shape) {
     for (int e = 0; e <= (bench.effort.repetitions > 1 ? 10 : 1); ++e) {
         shuffle(order, rng);
         const auto start = std::chrono::steady_clock::now();
-        replica->set_order(order);
+        replica->samples().set_order(order);
         train_epoch(*replica, count, shape.batch);
         loss = replica->take_loss() / count;
         const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;

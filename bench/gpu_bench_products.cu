@@ -198,8 +198,8 @@ void measure_plans(Bench& bench, Shape shape) {
                      .run =
                          [&, by, plan](int batch) {
                              g.gradient(by, plan, batch);
-                             gpu_step(g.gpu, std::vector{g.run(plan)}, g.no_rate.data(), step_reg,
-                                      g.p.data());
+                             gpu_update(g.gpu, std::vector{g.run(plan)}, Sgd{}, g.no_rate.data(),
+                                        step_reg, g.p.data());
                          },
                      .poison = [&] { g.poison(); },
                      .error = [&, splits](

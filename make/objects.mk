@@ -39,17 +39,19 @@ $(show) '$(1)' $<
 $(Q)mkdir -p $(@D) && $(CCACHE) $(2) -c -o $@ $<
 endef
 
-$(B)/%.o: %.cpp $(B)/host.flags
+$(B)/%.o: %.cpp $(B)/host.flags | build/.setup-build
 	$(call compile,MPICXX,$(MPICXX) $(MPI_HOST))
+$(B)/tests/%.o: tests/%.cpp $(B)/host.flags | build/.setup-test
+	$(call compile,MPICXX,$(MPICXX) $(call as_test,$(MPI_HOST)))
 
 define each_isa
-$(B)/%.$(1).o: %.cpp $(B)/host.flags
+$(B)/%.$(1).o: %.cpp $(B)/host.flags | build/.setup-build
 	$$(call compile,CXX $(1),$$(CXX) $$(CPU_FLAGS) $$(ISA_$(1)) -DCPU_ISA=$(1) -DEigen=Eigen_$(1))
 	$(if $(ISA_$(1)),$$(Q)$$(call own_code_alone,$(1)))
 endef
 $(foreach isa,$(ISAS),$(eval $(call each_isa,$(isa))))
 # The tiles need AVX-512 and, at run time, AMX. Unoptimised, the header's functions would be shared.
-$(B)/%.amx.o: %.cpp $(B)/host.flags
+$(B)/%.amx.o: %.cpp $(B)/host.flags | build/.setup-build
 	$(call compile,CXX amx,$(CXX) $(CPU_FLAGS) $(if $(filter 1,$(DEBUG)),-O1) $(ISA_avx512))
 	$(Q)$(call own_code_alone,amx)
 # An inline function of std:: compiled here for AVX could be the copy that the linker keeps for the
@@ -58,5 +60,5 @@ define own_code_alone
 nm -C $@ | awk '$$2 == "W" && !/$(1)/ { print "$@ has code that is not $(1) alone:", $$0; bad = 1 } END { exit bad }' >&2
 endef
 
-# What an object was compiled from, beside its source: wherever there are objects, there are these.
+# What an object was compiled from, beside its source: a .d beside every object, however deep.
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -2,7 +2,7 @@
 //
 // InputError: what the user gave cannot be used (a flag, a file). Nothing is broken; exit code 2.
 // Failure:    a call that should have worked did not (MPI, CUDA, memory). Exit code 3.
-// Diverged:   a training whose loss is no longer a number. Exit code 1.
+// Diverged, RanksDiffer: a training came to nothing; thrown on every rank; exit code 1.
 // All carry one line that says what happened, to what, and what to do. main() prints it once.
 #pragma once
 #include <stdexcept>
@@ -22,7 +22,13 @@ struct InputError : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+/// Training whose loss or parameters are no longer numbers. Exit code 1.
 struct Diverged : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// Replicas whose parameters are no longer the same. Exit code 1.
+struct RanksDiffer : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "base/names.h"
 #include "model/parameters.h"
 
 /// How the first weights are drawn.
@@ -9,6 +10,11 @@ enum class Init {
     normal,   ///< weights N(0, deviation^2), biases 0
     uniform,  ///< weights and biases from [0, 1), as NumPy's legacy generator draws them
     xavier    ///< weights U(-a, a), a = sqrt(6 / (inputs + outputs of the layer)), biases 0
+};
+template <>
+struct Names<Init> {
+    static constexpr Named<Init> all[] = {
+        {Init::normal, "normal"}, {Init::uniform, "uniform"}, {Init::xavier, "xavier"}};
 };
 
 /// The first parameters. deviation: of Init::normal; with 0 each layer takes 1 / sqrt(its inputs),

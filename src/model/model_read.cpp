@@ -11,6 +11,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/names.h"
 #include "base/real.h"
 #include "base/whole_file.h"
 #include "model/model_file.h"
@@ -169,13 +170,12 @@ class Metadata {
                            value <= std::numeric_limits<Number>::max();
         if (!right) refuse(key, "a number", *text);
     }
-    template <class Name>
-    void read(const char* key, std::initializer_list<Name> names, Name& value) const {
+    template <HasNames Name>
+    void read(const char* key, Name& value) const {
         const auto* text = find(key);
         if (!text) return;
-        const auto named = std::find_if(names.begin(), names.end(),
-                                        [&](Name name) { return *text == name_of(name); });
-        if (named == names.end()) refuse(key, "a name of this program", *text);
+        const auto named = value_named<Name>(*text);
+        if (!named) refuse(key, "a name of this program", *text);
         value = *named;
     }
     /// A string that must be JSON itself, an object or an array.
@@ -208,8 +208,8 @@ ModelFacts read_facts(const Metadata& metadata, const Layout& layout, const Refu
     std::string sizes = sizes_text(layout);
     metadata.read("sizes", sizes);
     if (sizes != sizes_text(layout)) metadata.refuse("sizes", sizes_text(layout), sizes);
-    metadata.read("output", {OutputLayer::softmax, OutputLayer::sigmoid}, facts.objective.output);
-    metadata.read("loss", {LossFunction::cross_entropy, LossFunction::mse}, facts.objective.loss);
+    metadata.read("output", facts.objective.output);
+    metadata.read("loss", facts.objective.loss);
     metadata.read("rows", 0, facts.rows);
     metadata.read("cols", 0, facts.cols);
     const std::uint64_t pixels =

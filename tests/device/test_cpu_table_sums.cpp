@@ -29,10 +29,10 @@ TEST_P(CpuTable, RowSumsOfTheFirstRowsDoNotTouchTheOthers) {
     });
 }
 
-TEST_P(CpuTable, StepFollowsTheGradientAndThePenalty) {
+TEST_P(CpuTable, UpdateFollowsTheGradientAndThePenalty) {
     check_step<HostMemory>([this](std::size_t count, nn_real rate, nn_real reg,
                                   const nn_real* gradient,
-                                  nn_real* p) { f().step(0, count, rate, reg, &gradient, 1, p); });
+                                  nn_real* p) { f().update({rate, 0}, reg, 0, count, 0, &gradient, 1, p); });
 }
 
 struct StepCase {
@@ -58,13 +58,13 @@ struct StepCase {
         }
         OnHost<nn_real> after("p", p);
         for (std::size_t c = 0; c + 1 < cuts.size(); ++c)
-            f.step(cuts[c], cuts[c + 1], rate, reg, pointers.data(),
-                   static_cast<int>(pointers.size()), after.output());
+            f.update({rate, 0}, reg, cuts[c], cuts[c + 1], 0, pointers.data(),
+                     static_cast<int>(pointers.size()), after.output());
         return after.values();
     }
 };
 
-TEST_P(CpuTable, StepAddsUpTheGradientsOfUpToFiveRanksInAnyRange) {
+TEST_P(CpuTable, UpdateAddsUpTheGradientsOfUpToFiveRanksInAnyRange) {
     Rng rng(52);
     for (const bool whole : {false, true})
         for (const int ranks : {1, 2, 3, 4, 5})

@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "gpu_func.h"
+#include "device/gpu/kernels.h"
 #include "tests/support/gemm_math.h"
 #include "tests/support/output_math.h"
 #include "tests/support/step_math.h"

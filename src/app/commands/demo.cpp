@@ -3,6 +3,7 @@
 // It is the classroom's network from scratch: sigmoids on both layers, squared error, full batch,
 // first weights and biases uniform in [0, 1) by NumPy's generator with seed 0.
 #include "app/commands/demo.h"
+#include "train/evaluate.h"
 
 #include <algorithm>
 #include <chrono>
@@ -15,9 +16,11 @@
 #include "app/report/chart.h"
 #include "app/run/run_log.h"
 #include "base/error.h"
+#include "base/range.h"
 #include "model/model_file.h"
 #include "neural_network.h"
 #include "train/choose.h"
+#include "train/evaluate.h"
 
 namespace {
 
@@ -116,28 +119,27 @@ void print_curve(const History& history) {
 
 }  // namespace
 
-int demo(const Comm& comm, const Options& options, std::unique_ptr<SharedParameters>& shared) {
+int demo(const Comm& comm, const Options& options) {
     const Dataset all = three_samples();
     Dataset set;
     if (comm.is_root()) set = all;
     const Layout layout({4, options.hidden.front(), 1});
-    const int slice = slice_of(options.training.batch, 0, comm.size()).count;
+    const int slice = shard_of(options.training.batch, 0, comm.size()).count;
     const auto count = static_cast<int>(all.count());
     comm.together([&] {
         if (!options.plot.empty() && comm.is_root()) check_plot(options.plot);
         if (!options.save.empty() && comm.is_root()) check_writable("--save", options.save);
     });
     ChosenDevice device = choose_device(
-        comm, options,
-        {layout, count, options.training.pixel_scale, options.objective, all.format}, slice,
-        shared);
+        comm, options.device,
+        {layout, count, options.training.pixel_scale, options.objective, all.format}, slice);
     if (comm.is_root())
         print_configuration(layout, options, all.count(), comm.size(),
                             device.replica->device_name());
     DataParallelNeuralNetwork network(
         comm, std::move(device.replica),
-        initial_parameters<nn_real>(layout, options.training.seed, 0, options.init), count,
-        shared.get());
+        initial_parameters<nn_real>(layout, options.training.seed, 0, options.init),
+        {std::move(device.reducer)});
     std::optional<RunLog> csv, jsonl;
     comm.together([&] {
         csv.emplace(comm.is_root() ? options.csv : "", RunLog::Format::csv, TrainingState{});
@@ -146,7 +148,7 @@ int demo(const Comm& comm, const Options& options, std::unique_ptr<SharedParamet
     Iterations iterations(comm.is_root(), *csv, *jsonl);
     network.train(set, options.training, &iterations);
 
-    const std::vector<nn_real> yhat = network.probabilities(set);
+    const std::vector<nn_real> yhat = Evaluator(network, set).outputs();
     const Model model{network.parameters(),
                       {.objective = options.objective,
                        .seed = options.training.seed,

@@ -1,4 +1,5 @@
 // evaluate.cpp: the network and the set are brought together, judged, and told.
+#include "train/evaluate.h"
 #include "app/commands/evaluate.h"
 
 #include <algorithm>
@@ -114,13 +115,16 @@ int evaluate(const Comm& comm, const Options& options) {
         if (comm.is_root()) set = read_set(options, model);
     });
     DataParallelNeuralNetwork network = network_of(comm, options, model);
-    const Evaluation whole = network.evaluate(set);
-    const std::vector<nn_real> yhat = network.probabilities(set);
+    const Evaluation whole = Evaluator(network, set).evaluate();
     comm.together([&] {
         if (!comm.is_root()) return;
-        const EvaluationFacts facts{
-            options.load, options.data,       set.rows, set.cols, model.parameters.layout,
-            whole.loss,   score(set, yhat, 0)};
+        const EvaluationFacts facts{options.load,
+                                    options.data,
+                                    set.rows,
+                                    set.cols,
+                                    model.parameters.layout,
+                                    whole.loss,
+                                    score(set, whole.yhat, 0)};
         print(options.json ? evaluation_json(facts) : evaluation_text(facts));
     });
     return exit_ok;

@@ -1,5 +1,6 @@
 // predict.cpp: file by file, all ranks: read, judge, print.
 #include "app/commands/predict.h"
+#include "train/evaluate.h"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -90,7 +91,7 @@ int predict(const Comm& comm, const Options& options) {
         Dataset set;
         bool right = tried_on_root(comm, [&] { set = read_inputs(file, model.facts); });
         if (right) {
-            const std::vector<nn_real> yhat = network.probabilities(set);
+            const std::vector<nn_real> yhat = Evaluator(network, set).outputs();
             right = tried_on_root(comm, [&] { print(told(file, set, yhat, options)); });
         }
         all_right = all_right && right;

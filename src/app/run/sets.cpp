@@ -79,14 +79,13 @@ Sets read_sets(const Comm& comm, const Options& options) {
         if (comm.is_root()) read_on_root(options, sets);
     });
     for (Dataset* set : {&sets.train, &sets.held_out, &sets.test}) {
-        for (int* field : {&set->rows, &set->cols, &set->classes})
-            *field = static_cast<int>(comm.from_root(static_cast<std::uint64_t>(*field)));
+        for (int* field : {&set->rows, &set->cols, &set->classes}) *field = comm.from_root(*field);
         for (bool* field : {&set->format.number_inputs, &set->format.number_targets})
-            *field = comm.from_root(*field) != 0;
+            *field = comm.from_root(*field);
     }
     sets.train_count = comm.from_root(sets.train.count());
     sets.held_out_count = comm.from_root(sets.held_out.count());
     sets.test_count = comm.from_root(sets.test.count());
-    sets.has_classes = comm.from_root(sets.has_classes) != 0;
+    sets.has_classes = comm.from_root(sets.has_classes);
     return sets;
 }

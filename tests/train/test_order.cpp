@@ -1,11 +1,11 @@
-// test_sample_order.cpp: an epoch walks through every sample once, in an order that all ranks know.
+// test_order.cpp: an epoch walks through every sample once, in an order that all ranks know.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <numeric>
 #include <vector>
 
-#include "neural_network.h"
+#include "train/order.h"
 
 TEST(SampleOrder, is_the_files_order_unless_shuffled) {
     const auto order = sample_order(5, 0, {.shuffled = false});
