@@ -207,7 +207,7 @@ Dataset read_idx_images(const fs::path& images) {
     set.rows = static_cast<int>(array.dimensions[1]);
     set.cols = static_cast<int>(array.dimensions[2]);
     set.pixels = std::move(array.elements);
-    set.labels.resize(array.dimensions[0]);
+    set.format.without_targets = true;
     return set;
 }
 

@@ -22,7 +22,7 @@ Dataset read_idx(const std::filesystem::path& images, const std::filesystem::pat
 /// Whether a file begins as IDX or gzip does. False where it cannot be read.
 bool is_idx_or_gzip(const std::filesystem::path& file);
 
-/// Reads an images file alone, as above. Its labels, and its number of classes, are all 0.
+/// Reads an images file alone, as above: samples without targets, and of 0 classes.
 Dataset read_idx_images(const std::filesystem::path& images);
 
 /// Reads the training or the test pair in `dir` by find_idx_file and read_idx.

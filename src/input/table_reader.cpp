@@ -73,6 +73,7 @@ class TableReader {
             ::refuse(name_, "a table with a sample in each line", "none", "give another file");
         set_.rows = static_cast<int>(columns_ - targets_);
         set_.cols = 1;
+        set_.format = {.number_inputs = true, .number_targets = !as_classes_};
         set_.classes = as_classes_ ? *std::max_element(set_.labels.begin(), set_.labels.end()) + 1
                                    : static_cast<int>(targets_);
         return std::move(set_);

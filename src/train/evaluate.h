@@ -25,7 +25,7 @@ class Evaluator {
     /// Not between load() and update(): it takes the mini-batch's place. The loss and the accuracy
     /// are the same on every rank.
     Evaluation evaluate();
-    /// yhat alone, of a set whose targets mean nothing; on rank 0, empty elsewhere.
+    /// yhat alone; the set may be without targets. On rank 0, empty elsewhere.
     std::vector<nn_real> outputs();
 
   private:

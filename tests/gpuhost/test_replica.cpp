@@ -14,6 +14,7 @@
 
 #include "device/replica.h"
 #include "gpuhost.h"
+#include "model/initial.h"
 
 namespace {
 

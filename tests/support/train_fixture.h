@@ -18,10 +18,12 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
 #include "base/range.h"
 #include "comm/node_memory.h"
 #include "comm/scatter.h"
 #include "mnist_reader.h"
+#include "model/initial.h"
 #include "neural_network.h"
 #include "reduce/reducers.h"
 #include "train/evaluate.h"
@@ -68,6 +70,7 @@ inline Dataset random_set(const std::vector<int>& sizes, int images) {
 inline Dataset random_table(const std::vector<int>& sizes, int samples,
                             const SampleFormat& format) {
     Dataset set = random_set(sizes, samples);
+    set.format = format;
     Rng rng(8);
     if (format.number_inputs) {
         for (std::size_t i = 0; i < set.pixels.size(); ++i)
@@ -256,7 +259,7 @@ class Train : public testing::TestWithParam<Way> {
     DataParallelNeuralNetwork make_network(const Parameters<nn_real>& initial, const Case& c,
                                            const Dataset& set, const Way& way = GetParam()) {
         return make_network(initial, std::min(c.training.batch, c.images), c.training.pixel_scale,
-                            way, c.objective, set.format(), c.feed);
+                            way, c.objective, set.format, c.feed);
     }
 
     /// Trains and returns the parameters, after a look whether all ranks hold the same bits.

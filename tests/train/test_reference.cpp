@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/random.h"
+#include "model/initial.h"
 #include "neural_network.h"
 
 namespace {
@@ -152,7 +154,12 @@ TEST(Reference, one_output_is_class_1_from_a_half_on) {
         NeuralNetwork network = network_of_logits({logit}, sigmoid_mse);
         EXPECT_EQ(network.predict(Matrix(1, 1)), std::vector<int>{seen}) << "logit " << logit;
     }
-    const Dataset set{1, 1, 1, {}, {}, {0, 0, 0, 0}, {0, nn_real{0.5}, 1, nn_real{0.25}}};
+    const Dataset set{.rows = 1,
+                      .cols = 1,
+                      .classes = 1,
+                      .inputs = {0, 0, 0, 0},
+                      .targets = {0, nn_real{0.5}, 1, nn_real{0.25}},
+                      .format = {.number_inputs = true, .number_targets = true}};
     EXPECT_DOUBLE_EQ(network_of_logits({1}, sigmoid_mse).accuracy(set, 1), 0.5);
 }
 

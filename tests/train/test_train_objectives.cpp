@@ -95,10 +95,15 @@ TEST_P(Train, small_set_of_another_kind_of_sample_is_refused_on_every_rank) {
 TEST_P(Train, notebook_gives_numpys_numbers) {
     const bool exact = sizeof(nn_real) == sizeof(double);
     const double bound = exact ? 1e-12 : 3000 * 0x1p-24;
-    const Dataset set{4, 1, 1, {}, {}, {1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1}, {1, 1, 0}};
+    const Dataset set{.rows = 4,
+                      .cols = 1,
+                      .classes = 1,
+                      .inputs = {1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1},
+                      .targets = {1, 1, 0},
+                      .format = {.number_inputs = true, .number_targets = true}};
     const Objective objective{OutputLayer::sigmoid, LossFunction::mse};
     const auto initial = initial_parameters<nn_real>(Layout({4, 3, 1}), 0, 0, Init::uniform);
-    auto network = make_network(initial, 3, 1, GetParam(), objective, set.format());
+    auto network = make_network(initial, 3, 1, GetParam(), objective, set.format);
     Listener heard;
     network.train(set, {.batch = 3, .epochs = 200, .rate = 0.15}, &heard);
     const auto expect = [&](const std::string& what, double value, double expected) {

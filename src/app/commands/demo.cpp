@@ -33,6 +33,7 @@ Dataset three_samples() {
     set.classes = 1;
     set.inputs = {1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1};
     set.targets = {1, 1, 0};
+    set.format = {.number_inputs = true, .number_targets = true};
     return set;
 }
 
@@ -131,7 +132,7 @@ int demo(const Comm& comm, const Options& options) {
     });
     ChosenDevice device = choose_device(
         comm, options.device,
-        {layout, count, options.training.pixel_scale, options.objective, all.format()}, slice);
+        {layout, count, options.training.pixel_scale, options.objective, all.format}, slice);
     if (comm.is_root())
         print_configuration(layout, options, all.count(), comm.size(),
                             device.replica->device_name());

@@ -31,7 +31,7 @@ Dataset read_inputs(const std::string& file, const ModelFacts& facts) {
         one.rows = facts.rows;
         one.cols = facts.cols;
         one.pixels = as_network_input(read_picture(file), facts.rows, facts.cols, file);
-        one.labels = {0};
+        one.format.without_targets = true;
         return one;
     }
     Dataset set = read_idx_images(file);

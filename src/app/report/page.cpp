@@ -272,10 +272,10 @@ std::string worst_judged(const Score& score, const Dataset& test) {
     const auto worst = std::span(score.worst).first(std::min(score.worst.size(), most_pictures));
     std::string inside;
     for (const Judgement& judged : worst)
-        inside += test.has_inputs() ? formatted("<tr><td>%zu</td><td>", judged.sample) +
+        inside += test.format.number_inputs ? formatted("<tr><td>%zu</td><td>", judged.sample) +
                                           verdict(judged) + "</td></tr>\n"
                                     : picture(judged, test);
-    if (test.has_inputs())
+    if (test.format.number_inputs)
         inside =
             "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>sample</th><th>"
             "judgement</th></tr></thead>\n<tbody>" +
