@@ -101,7 +101,7 @@ make -s "$program"
 mkdir "$work/tree"
 tar -c --exclude=./data --exclude=./.git --exclude=./build --exclude=./main --exclude=./bench/results . |
     tar -C "$work/tree" -x
-tar -c build/.setup-* build/float --exclude=build/float/tests/*_tests* --exclude=build/float/main* |
+tar -c --exclude='*_tests' --exclude='*_tests_gpuhost' --exclude=build/float/main build/.setup-* build/float |
     tar -C "$work/tree" -x
 ln -s "$tree/data" "$work/tree/data"
 
