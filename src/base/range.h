@@ -19,7 +19,7 @@ ON_HOST_AND_DEVICE constexpr std::size_t position(int i, int j, int rows) {
            static_cast<std::size_t>(i);
 }
 
-/// a / b, rounded up; a at least 0, b at least 1, a + b - 1 an int.
+/// a / b, rounded up; a at least 0, b at least 1, a + b an int.
 ON_HOST_AND_DEVICE constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 /// [first, first + count)
