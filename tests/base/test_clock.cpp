@@ -24,7 +24,9 @@ TimeSplit pauses_of(const Action& action) {
 /// A pause takes at least its time; what comes on top is the system's.
 void expect_pauses(double found, int expected, const char* what) {
     EXPECT_GE(found, expected * 0.999) << what;
-    if (expected == 0) EXPECT_LT(found, 0.5) << what;
+    if (expected == 0) {
+        EXPECT_LT(found, 0.5) << what;
+    }
 }
 
 TEST(Span, OfAnotherWithinItStopsTheOuterOnesClock) {
