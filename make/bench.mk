@@ -1,7 +1,7 @@
 # bench.mk: what measures. bench/README.md says what each of them finds out.
 #
 # The GPU's benchmark needs neither MPI nor a network; main_no_mpi is main with a stand-in for MPI.
-GPU_BENCH := gpu_bench gpu_bench_products gpu_contest gpu_problem gpu_steps gpu_ladder
+GPU_BENCH := $(patsubst bench/%.cu,%,$(filter-out bench/gpu_traffic.cu,$(wildcard bench/gpu_*.cu)))
 .PHONY: bench-programs
 
 # Both types, and what bench/ measures with.
@@ -31,7 +31,7 @@ bench-peers:
 scaling: bench-programs
 	$(Q)python3 -B bench/scaling.py $(ARGS)
 
-$(B)/bench/limits: $(B)/bench/limits.o $(B)/bench/limits_machine.o
+$(B)/bench/limits: $(patsubst %.cpp,$(B)/%.o,$(wildcard bench/limits*.cpp))
 	$(call link)
 $(B)/bench/scaling_measure: $(B)/bench/scaling_measure.o
 	$(call link)
@@ -41,11 +41,11 @@ $(B)/bench/main_no_mpi: $(B)/main.o $(COMMAND_LINE) $(filter-out $(call objects_
 	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $(filter %.o,$^) $(LDFLAGS) $(LIBS)
 
 # cudaMemcpyAsync is wrapped to count what goes to the GPU; the kernel runner counts by itself.
-$(B)/bench/gpu_bench: $(GPU_BENCH:%=$(B)/cuda/bench/%.o) $(B)/cuda/bench/gpu_traffic.o $(GPU_cuda) $(B)/src/device/gpu/plan.o $(B)/src/model/initial.o
+$(B)/bench/gpu_bench: $(GPU_BENCH:%=$(B)/cuda/bench/%.o) $(B)/cuda/bench/gpu_traffic.o $(GPU_cuda) $(B)/src/device/gpu/plan.o
 	$(show) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS) -Wl,--wrap=cudaMemcpyAsync $(LIBS_cuda) -ldl
 $(B)/bench/gpu_bench_gpuhost: $(GPU_BENCH:%=$(B)/gpuhost/bench/%.o) \
-        $(B)/gpuhost/tests/gpuhost/gpu_traffic.o $(GPU_gpuhost) $(B)/src/device/gpu/plan.o $(B)/src/model/initial.o
+        $(B)/gpuhost/tests/gpuhost/gpu_traffic.o $(GPU_gpuhost) $(B)/src/device/gpu/plan.o
 	$(show) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS) $(LIBS_gpuhost)
 $(B)/bench/gpu_model: $(B)/bench/gpu_model.o $(B)/src/device/gpu/plan.o

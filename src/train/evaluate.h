@@ -10,7 +10,7 @@
 struct Evaluation {
     double loss = 0;            ///< mean of the samples' losses
     double accuracy = 0;        ///< part of them whose yhat stands for the class of their target
-    std::vector<nn_real> yhat;  ///< on rank 0: outputs x N, column-major; empty elsewhere
+    std::vector<nn_real> yhat = {};  ///< on rank 0: outputs x N, column-major; empty elsewhere
 };
 
 /// Evaluates one set as often as asked.

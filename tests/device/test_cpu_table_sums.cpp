@@ -30,9 +30,10 @@ TEST_P(CpuTable, RowSumsOfTheFirstRowsDoNotTouchTheOthers) {
 }
 
 TEST_P(CpuTable, UpdateFollowsTheGradientAndThePenalty) {
-    check_step<HostMemory>([this](std::size_t count, nn_real rate, nn_real reg,
-                                  const nn_real* gradient,
-                                  nn_real* p) { f().update({rate, 0}, reg, 0, count, 0, &gradient, 1, p); });
+    check_step<HostMemory>(
+        [this](std::size_t count, nn_real rate, nn_real reg, const nn_real* gradient, nn_real* p) {
+            f().update({rate, 0}, reg, 0, count, 0, &gradient, 1, p);
+        });
 }
 
 struct StepCase {

@@ -15,10 +15,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <iterator>
 #include <memory>
 #include <numeric>
 #include <random>
-#include <ranges>
 #include <span>
 #include <string>
 #include <vector>
@@ -155,9 +155,9 @@ void thread_main() {
 
 /// Every thread that has not ended waits. Names one of them and what it waits for.
 [[noreturn]] void die_of_deadlock() {
-    auto all_waiting = block.threads | std::views::filter([](const Thread* thread) {
-                           return thread->state != State::ended;
-                       });
+    std::vector<const Thread*> all_waiting;
+    std::ranges::copy_if(block.threads, std::back_inserter(all_waiting),
+                         [](const Thread* thread) { return thread->state != State::ended; });
     const Thread& waiting = *all_waiting.front();
     for (const Thread* other : all_waiting)
         if (!same(other->where, waiting.where))

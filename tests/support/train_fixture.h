@@ -151,6 +151,7 @@ struct Way {
     int threads = 1;
     bool shared = false;  ///< parameters and gradients in memory that all ranks see, as in main.cpp
     std::size_t parts_from = CudaSettings{}.parts_from;
+    bool course = false;  ///< on CUDA, by the plain kernels of gpu_func.cu
 };
 inline void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
 
@@ -162,10 +163,13 @@ inline constexpr Way cuda_ways[] = {
     {.name = "cuda", .cuda = true, .bf16x3 = false},
     {.name = "cuda_bf16x3", .cuda = true},
     {.name = "cuda_parts", .cuda = true, .bf16x3 = false, .parts_from = 0}};
-inline constexpr Way every_way[] = {cpu_ways[0],  cpu_ways[1],  cpu_ways[2], cpu_ways[3],
-                                    cuda_ways[0], cuda_ways[1], cuda_ways[2]};
+inline constexpr Way course_way = {.name = "course", .cuda = true, .bf16x3 = false, .course = true};
+inline constexpr Way every_way[] = {cpu_ways[0],  cpu_ways[1], cpu_ways[2],  cpu_ways[3],
+                                    cuda_ways[0], course_way,  cuda_ways[1], cuda_ways[2]};
 /// What CUDA's ways have of their own is in CudaTrain.
-inline constexpr auto ways = std::span(every_way).first<5>();
+inline constexpr auto ways = std::span(every_way).first<6>();
+/// Without those that are slow where the kernels run on the CPU.
+inline constexpr auto fast_ways = std::span(every_way).first<5>();
 
 class Train : public testing::TestWithParam<Way> {
   protected:
@@ -188,7 +192,8 @@ class Train : public testing::TestWithParam<Way> {
         const ReplicaShape shape{initial.layout, capacity, pixel_scale, objective, format};
         if (way.cuda)
             return {comm(),
-                    make_cuda_replica(shape, cuda_settings(way)),
+                    way.course ? make_course_replica(shape, cuda_settings(way))
+                               : make_cuda_replica(shape, cuda_settings(way)),
                     initial,
                     {mpi_reducer(), feed}};
         CpuSettings settings{.threads = way.threads, .bf16x3 = way.bf16x3};
@@ -224,8 +229,9 @@ class Train : public testing::TestWithParam<Way> {
         const ReplicaShape shape{Layout(sizes), capacity, unit_pixels};
         const Way& way = GetParam();
         auto replica =
-            way.cuda ? make_cuda_replica(shape, cuda_settings(way, several_ranks))
-                     : make_cpu_replica(shape, {.threads = way.threads, .bf16x3 = way.bf16x3});
+            way.course ? make_course_replica(shape, cuda_settings(way, several_ranks))
+            : way.cuda ? make_cuda_replica(shape, cuda_settings(way, several_ranks))
+                       : make_cpu_replica(shape, {.threads = way.threads, .bf16x3 = way.bf16x3});
         replica->write(initial_parameters<nn_real>(shape.layout, 1, 0).values);
         EXPECT_TRUE(replica->samples().keep(Role::train, {set.pixels, set.labels}));
         return replica;

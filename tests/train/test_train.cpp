@@ -433,7 +433,7 @@ TEST_P(CourseTrain, small2) { expect_course({"small2", 32, 0.005, 512, 2, 32}); 
 
 /// Those that take long where the kernels run on the CPU, by one of CUDA's ways.
 class LongCourseTrain : public CourseTrain {};
-INSTANTIATE_TEST_SUITE_P(On, LongCourseTrain, testing::ValuesIn(ways), name_of_way);
+INSTANTIATE_TEST_SUITE_P(On, LongCourseTrain, testing::ValuesIn(fast_ways), name_of_way);
 
 TEST_P(LongCourseTrain, small3) { expect_course({"small3", 32, 0.002, 512, 16, 32}); }
 TEST_P(LongCourseTrain, medium) { expect_course({"medium", 128, 0.004, 1087, 4, 64}); }

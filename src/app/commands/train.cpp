@@ -305,7 +305,8 @@ int train(const Comm& comm, const Options& asked) {
     const int capacity = std::max(slice, 256);
     ChosenDevice device = choose_device(
         comm, options.device,
-        {layout, capacity, options.training.pixel_scale, options.objective, sets.train.format}, slice);
+        {layout, capacity, options.training.pixel_scale, options.objective, sets.train.format},
+        slice);
     std::optional<RunFiles> files;
     comm.together(
         [&] { files.emplace(options, begin.folder.get(), comm.is_root(), begin.beginning.state); });

@@ -273,8 +273,8 @@ std::string worst_judged(const Score& score, const Dataset& test) {
     std::string inside;
     for (const Judgement& judged : worst)
         inside += test.format.number_inputs ? formatted("<tr><td>%zu</td><td>", judged.sample) +
-                                          verdict(judged) + "</td></tr>\n"
-                                    : picture(judged, test);
+                                                  verdict(judged) + "</td></tr>\n"
+                                            : picture(judged, test);
     if (test.format.number_inputs)
         inside =
             "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>sample</th><th>"
