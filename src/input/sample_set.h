@@ -64,4 +64,3 @@ struct SampleSet {
                 values.size() * sizeof(nn_real)};
     }
 };
-using Dataset = SampleSet;

@@ -85,7 +85,7 @@ TEST_P(BothReducers, give_by_shared_memory_what_it_gives_by_allreduce) {
                   .reg = 1e-3,
                   .shuffled = true,
                   .pixel_scale = unit_pixels}};
-    const Dataset set = random_set(c.sizes, c.images);
+    const SampleSet set = random_set(c.sizes, c.images);
     Way by_mpi = GetParam(), by_memory = GetParam();
     by_mpi.shared = false;
     by_memory.shared = true;

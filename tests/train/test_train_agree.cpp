@@ -67,7 +67,7 @@ class Drifting : public Replica {
 /// Three epochs of three steps each.
 TEST(Drift, small_of_one_parameter_ends_the_training_after_its_epoch_on_every_rank) {
     const Case c = small_case(20, 8, 3);
-    const Dataset set = random_set(c.sizes, c.images);
+    const SampleSet set = random_set(c.sizes, c.images);
     for (const int at : {1, 3, 4, 9}) {
         const ReplicaShape shape{Layout(c.sizes), 8, unit_pixels};
         DataParallelNeuralNetwork network(

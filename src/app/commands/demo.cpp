@@ -26,8 +26,8 @@ namespace {
 
 constexpr int every = 50;  // iterations between two lines
 
-Dataset three_samples() {
-    Dataset set;
+SampleSet three_samples() {
+    SampleSet set;
     set.rows = 4;
     set.cols = 1;
     set.classes = 1;
@@ -79,7 +79,7 @@ void print_configuration(const Layout& layout, const Options& options, std::size
     std::printf("# ranks      %d; rank 0: %s\n", ranks, device.c_str());
 }
 
-void print_predictions(const Dataset& set, const std::vector<nn_real>& yhat,
+void print_predictions(const SampleSet& set, const std::vector<nn_real>& yhat,
                        const Iterations& iterations) {
     double final_mse = 0;
     std::printf("sample  target  predicted            error\n");
@@ -120,8 +120,8 @@ void print_curve(const History& history) {
 }  // namespace
 
 int demo(const Comm& comm, const Options& options) {
-    const Dataset all = three_samples();
-    Dataset set;
+    const SampleSet all = three_samples();
+    SampleSet set;
     if (comm.is_root()) set = all;
     const Layout layout({4, options.hidden.front(), 1});
     const int slice = shard_of(options.training.batch, 0, comm.size()).count;
