@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <optional>
 #include <string>
@@ -19,11 +18,11 @@
 #include "app/commands/train.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "comm/comm.h"
+#include "comm/session.h"
 
 namespace {
 
-int run(const Comm& comm, int argc, char** argv, std::unique_ptr<SharedParameters>& shared) {
+int run(const Comm& comm, int argc, char** argv) {
     std::optional<Options> options;
     comm.together([&] { options = parse_options(argc, argv, comm.is_root()); });
     if (!options) return exit_ok;
@@ -35,24 +34,21 @@ int run(const Comm& comm, int argc, char** argv, std::unique_ptr<SharedParameter
         case Command::inspect:
             return inspect(comm, *options);
         case Command::demo:
-            return demo(comm, *options, shared);
+            return demo(comm, *options);
         case Command::train:
             break;
     }
     if (options->grade == 4) {
         const bool right = !comm.is_root() || grade_gemm();
-        return comm.from_root(right) != 0 ? exit_ok : exit_check_failed;
+        return comm.from_root(right) ? exit_ok : exit_check_failed;
     }
-    return train(comm, *options, shared);
+    return train(comm, *options);
 }
 
 /// What main() does once MPI runs; returns the exit code.
 int run_with_mpi(const Session& mpi, int argc, char** argv) {
-    // To free it takes all ranks. So it lives here: what one rank alone throws ends all of them
-    // before, and what ends run() otherwise, ends it on every rank.
-    std::unique_ptr<SharedParameters> shared;
     try {
-        const int code = run(mpi.comm(), argc, argv, shared);
+        const int code = run(mpi.comm(), argc, argv);
         if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
             throw Failure(__FILE__, __LINE__, "writing to standard output", std::strerror(errno),
                           "send the output where there is room");
@@ -63,6 +59,9 @@ int run_with_mpi(const Session& mpi, int argc, char** argv) {
         print_error(error.what());
         return exit_bad_input;
     } catch (const Diverged& error) {
+        if (mpi.comm().is_root()) print_error(error.what());
+        return exit_check_failed;
+    } catch (const RanksDiffer& error) {
         if (mpi.comm().is_root()) print_error(error.what());
         return exit_check_failed;
     } catch (const std::bad_alloc&) {

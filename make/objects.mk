@@ -16,7 +16,7 @@ CPU_onednn := src/device/cpu/dense_onednn src/device/cpu/tiles_bf16x3.amx
 CPU_eigen  := src/device/cpu/dense_by_isa src/device/cpu/tiles_absent
 CPU_CHOICE := $(patsubst %,src/device/cpu/%,table dense_onednn dense_eigen dense_by_isa tiles_bf16x3 tiles_absent)
 
-BASE   := $(call room,src/base)
+BASICS := $(call room,src/base)
 FILES  := $(call room,src/input) $(call room,src/model) mnist_reader
 DEVICE := $(filter-out $(CPU_CHOICE) src/device/gpu/%,$(call room,src/device)) $(CPU_$(GEMM)) src/device/gpu/plan \
           $(foreach isa,$(ISAS),$(EACH_ISA:%=%.$(isa)))
@@ -26,7 +26,7 @@ APP    := $(call room,src/app)
 
 objects_of = $(patsubst %,$(B)/%.o,$(1))
 COMMAND_LINE := $(call objects_of,$(APP))
-OBJECTS      := $(call objects_of,$(BASE) $(FILES) $(DEVICE) $(COMM) $(TRAIN))
+OBJECTS      := $(call objects_of,$(BASICS) $(FILES) $(DEVICE) $(COMM) $(TRAIN))
 
 main $(B)/main: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_$(BACKEND)) build/main.flags
 	$(call link,$(LIBS_$(BACKEND)))

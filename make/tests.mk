@@ -7,7 +7,7 @@ CLI_TESTS    := $(call named,app/test_cli*)
 RUNNER_TESTS := $(call named,gpuhost/test_*)
 UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNER_TESTS),$(call named,*/test_*))
 # The readers of files, and what fuzzes them.
-FUZZED       := $(FILES) $(BASE) $(filter-out tests/fuzz/fuzzer tests/fuzz/replay,$(call named,fuzz/*))
+FUZZED       := $(FILES) $(BASICS) $(filter-out tests/fuzz/fuzzer tests/fuzz/replay,$(call named,fuzz/*))
 
 # Without a GPU all of CUDA's tests would be skipped; make gpu-check compiles them.
 CUDA_TESTS   := $(if $(and $(NVCC),$(GPU_FOUND)),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))

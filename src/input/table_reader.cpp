@@ -45,15 +45,12 @@ std::optional<nn_real> number_in(std::string_view text) {
 class TableReader {
   public:
     TableReader(const std::string& name, int target_columns, bool as_classes)
-        : name_(harmless(name, 4096)),
-          targets_(static_cast<std::size_t>(target_columns)),
-          as_classes_(as_classes) {
+        : name_(name), targets_(static_cast<std::size_t>(target_columns)), as_classes_(as_classes) {
         if (target_columns < 1 || (as_classes && target_columns != 1))
-            throw InputError(name_ + ": expected " +
-                             (as_classes ? "one target column, with class numbers"
-                                         : "at least one target column") +
-                             ", found " + std::to_string(target_columns) +
-                             "; give another --target-columns");
+            ::refuse(
+                name,
+                as_classes ? "one target column, with class numbers" : "at least one target column",
+                std::to_string(target_columns), "give another --target-columns");
     }
 
     /// The next line, without its end.
@@ -71,13 +68,12 @@ class TableReader {
         take_sample();
     }
 
-    Dataset finish() {
+    SampleSet finish() {
         if (set_.inputs.empty())
-            throw InputError(name_ +
-                             ": expected a table with a sample in each line, found none; "
-                             "give another file");
+            ::refuse(name_, "a table with a sample in each line", "none", "give another file");
         set_.rows = static_cast<int>(columns_ - targets_);
         set_.cols = 1;
+        set_.format = {.number_inputs = true, .number_targets = !as_classes_};
         set_.classes = as_classes_ ? *std::max_element(set_.labels.begin(), set_.labels.end()) + 1
                                    : static_cast<int>(targets_);
         return std::move(set_);
@@ -86,8 +82,7 @@ class TableReader {
   private:
     [[noreturn]] void refuse(const std::string& expected, const std::string& found,
                              const std::string& advice) const {
-        throw InputError(name_ + " line " + std::to_string(line_) + ": expected " + expected +
-                         ", found " + found + "; " + advice);
+        ::refuse(name_ + " line " + std::to_string(line_), expected, found, advice);
     }
 
     void split(std::string_view line) {
@@ -141,13 +136,13 @@ class TableReader {
     bool as_classes_;
     std::size_t line_ = 0, columns_ = 0;  ///< columns_ is 0 before the first line that counts
     std::vector<std::string_view> fields_;
-    Dataset set_;
+    SampleSet set_;
 };
 
 }  // namespace
 
-Dataset parse_table(std::string_view text, const std::string& name, int target_columns,
-                    bool as_classes) {
+SampleSet parse_table(std::string_view text, const std::string& name, int target_columns,
+                      bool as_classes) {
     TableReader reader(name, target_columns, as_classes);
     if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // some spreadsheets' mark
     while (!text.empty()) {
@@ -158,7 +153,7 @@ Dataset parse_table(std::string_view text, const std::string& name, int target_c
     return reader.finish();
 }
 
-Dataset read_table(const std::filesystem::path& file, int target_columns, bool as_classes) {
+SampleSet read_table(const std::filesystem::path& file, int target_columns, bool as_classes) {
     const auto bytes = read_whole_file(file, "a table");
     return parse_table({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file.string(),
                        target_columns, as_classes);

@@ -8,6 +8,7 @@
 //     mse:            (1/k) sum_c (yhat_c - y_c)^2
 // A mini-batch's loss is the mean over its samples. A label stands for a y that is 1 there, else 0.
 #pragma once
+#include "base/names.h"
 
 enum class OutputLayer { softmax, sigmoid };
 enum class LossFunction { cross_entropy, mse };
@@ -19,12 +20,16 @@ struct Objective {
     bool operator==(const Objective&) const = default;
 };
 
-inline const char* name_of(OutputLayer output) {
-    return output == OutputLayer::softmax ? "softmax" : "sigmoid";
-}
-inline const char* name_of(LossFunction loss) {
-    return loss == LossFunction::mse ? "mse" : "cross-entropy";
-}
+template <>
+struct Names<OutputLayer> {
+    static constexpr Named<OutputLayer> all[] = {{OutputLayer::softmax, "softmax"},
+                                                 {OutputLayer::sigmoid, "sigmoid"}};
+};
+template <>
+struct Names<LossFunction> {
+    static constexpr Named<LossFunction> all[] = {{LossFunction::cross_entropy, "cross-entropy"},
+                                                  {LossFunction::mse, "mse"}};
+};
 
 /// The class that `outputs` numbers stand for, yhat or y: the first largest; of one alone, 1 from
 /// 0.5 on.

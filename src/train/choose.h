@@ -2,19 +2,54 @@
 #pragma once
 #include <memory>
 
-#include "app/cli/options.h"
+#include "base/names.h"
 #include "comm/comm.h"
+#include "device/cpu/isa.h"
 #include "device/replica.h"
+#include "reduce/reducer.h"
+
+enum class DeviceKind { automatic, cuda, cpu };
+enum class GemmKind { automatic, fp32, bf16x3 };
+enum class AllreduceKind { automatic, mpi, shared };
+
+template <>
+struct Names<DeviceKind> {
+    static constexpr Named<DeviceKind> all[] = {
+        {DeviceKind::automatic, "auto"}, {DeviceKind::cuda, "cuda"}, {DeviceKind::cpu, "cpu"}};
+};
+template <>
+struct Names<GemmKind> {
+    static constexpr Named<GemmKind> all[] = {
+        {GemmKind::automatic, "auto"}, {GemmKind::fp32, "fp32"}, {GemmKind::bf16x3, "bf16x3"}};
+};
+template <>
+struct Names<AllreduceKind> {
+    static constexpr Named<AllreduceKind> all[] = {{AllreduceKind::automatic, "auto"},
+                                                   {AllreduceKind::mpi, "mpi"},
+                                                   {AllreduceKind::shared, "shared"}};
+};
+
+/// What a user asks for; or, in ChosenDevice, what was taken.
+struct DeviceRequest {
+    DeviceKind device = DeviceKind::automatic;
+    GemmKind gemm = GemmKind::automatic;
+    AllreduceKind allreduce = AllreduceKind::automatic;
+    CpuIsa isa = CpuIsa::automatic;  ///< on the CPU: the widest set that this rank may take
+    int threads = 0;                 ///< of each rank on the CPU; 0: as many as it has cores
+    bool cuda_aware = false;         ///< hand device memory to MPI, if MPI takes that
+};
 
 struct ChosenDevice {
     std::unique_ptr<Replica> replica;
+    std::unique_ptr<Reducer> reducer;  ///< null: there is one rank
     CudaDevices cuda;
+    DeviceRequest taken;  ///< nothing is automatic there but the instruction set of a GPU
 };
 
 /// Where every rank has a GPU, each takes one of its node by turns; otherwise all take the CPU. The
-/// GEMM, and on the CPU the threads and the memory, are what the options ask for, or what suits a
-/// slice of `slice` samples. `shared` receives memory that the replicas of all ranks use, or null
-/// where MPI_Allreduce is to sum the gradients. Collective. Throws InputError where the options ask
-/// for what is not here.
-ChosenDevice choose_device(const Comm& comm, const Options& options, const ReplicaShape& shape,
-                           int slice, std::unique_ptr<SharedParameters>& shared);
+/// GEMM, and on the CPU the threads and the memory, are what is asked for, or what suits a shard of
+/// `shard` samples. On the CPU all ranks take the widest instruction set that every rank has and
+/// may take, for each set rounds differently. Collective. Throws InputError
+/// where something is asked for that is not here.
+ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
+                           int shard);

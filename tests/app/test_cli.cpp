@@ -62,6 +62,7 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--device auto|cuda|cpu", "auto"},
                  {"--threads N", "0"},
                  {"--gemm auto|fp32|bf16x3", "auto"},
+                 {"--isa auto|baseline|avx2|avx512", "auto"},
                  {"--allreduce auto|mpi|shared", "auto"},
                  {"--scatter once|every-step", "once"},
                  {"--cuda-aware", ""}};
@@ -208,6 +209,31 @@ TEST(Flags, GemmAutoIsBf16x3WhereItCanBeAndSlicesAreLargeEnough) {
     } else {
         EXPECT_EQ(asked.code, 2);
         EXPECT_TRUE(says(large.out, plain));
+    }
+}
+
+/// Ranks on different processors, as far as one machine can have them. Each set rounds differently:
+/// with sets of their own the ranks drift apart from the first step on.
+TEST(Isa, RanksThatMayTakeDifferentSetsAllTakeTheLowest) {
+    const std::string flags = small_set() + " --device cpu -n 16,8 -b 50 -e 1 --save ";
+    const fs::path mixed = scratch("mixed.safetensors"), low = scratch("low.safetensors");
+    const std::string here = "./main " + flags + mixed.string();
+    const Result both =
+        run("mpirun -np 1 " + here + " --isa auto : -np 1 " + here + " --isa baseline");
+    ASSERT_TRUE(succeeded(both));
+    for (const std::string& rank : lines_with("# rank ", both.out))
+        EXPECT_TRUE(says(rank, "CPU (baseline, "));
+    ASSERT_TRUE(succeeded(run_main(flags + low.string() + " --isa baseline", 2)));
+    EXPECT_EQ(read_text(mixed), read_text(low));
+}
+
+TEST(Isa, IsTheOneAskedForWhereTheProcessorHasIt) {
+    const auto avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    for (const std::string isa : {"baseline", "avx2"}) {
+        if (isa == "avx2" && !avx2) continue;
+        const Result result = run_main(small_set() + " --device cpu -n 8 -e 1 -s --isa " + isa);
+        EXPECT_TRUE(check_passed(result)) << isa;
+        EXPECT_TRUE(says(result.out, "CPU (" + isa + ", ")) << isa;
     }
 }
 

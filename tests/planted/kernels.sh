@@ -17,7 +17,7 @@ kinds=${1:-all}
     exit 2
 }
 room=device/gpu
-kernels=(gemm_fma head parts)
+kernels=(gemm_fma head parts gpu_func)
 [[ ${DOUBLE_FLAG:-} == *USE_DOUBLE* ]] || kernels+=(gemm_bf16x3)
 mapfile -t runner < <(cd tests/gpuhost && basename -s .cpp -a gpuhost*.cpp)
 work=$(mktemp -d)
@@ -34,6 +34,11 @@ declare -A words=([ASan]='ERROR: AddressSanitizer' [UBSan]='runtime error:'
     [TSan]='WARNING: ThreadSanitizer' [runner]='gpuhost: block' [NaN]='is not finite'
     [order]='depends on the order')
 export ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1:atexit_sleep_ms=0
+
+# place_of FILE: its folder; the course's kernels are at the top.
+place_of() {
+    if [[ $1 == gpu_func* ]]; then echo .; else echo "src/$room"; fi
+}
 
 # compile BUILD SOURCE OBJECT FLAGS...
 compile() {
@@ -52,7 +57,7 @@ prepare() {
     done
     for part in "${kernels[@]}"; do
         # shellcheck disable=SC2086 # several flags in one word
-        compile "$build" "src/$room/$part.cu" "$part" ${sanitizer[$build]}
+        compile "$build" "$(place_of "$part")/$part.cu" "$part" ${sanitizer[$build]}
     done
     # shellcheck disable=SC2086 # several flags in one word
     compile "$build" tests/planted/kernels_driver.cpp driver ${sanitizer[$build]}
@@ -70,7 +75,7 @@ run() {
             objects+=("$work/$build/$part.o"); fi
     done
     # shellcheck disable=SC2086 # several flags in one word
-    { { [[ -z $changed ]] || compile "$build" "$work/$name/$room/$changed.cu" "$name" "-I$work/$name" ${sanitizer[$build]}; } &&
+    { { [[ -z $changed ]] || compile "$build" "$work/$name/$(place_of "$changed")/$changed.cu" "$name" "-I$work/$name/src" ${sanitizer[$build]}; } &&
         "$cxx" ${sanitizer[$build]} "${objects[@]}" \
             "$work/$build"/{driver,plan}.o "${linked[@]/%/.o}" -lboost_context \
             -o "$work/$name/driver"; } >"$work/$name/log" 2>&1 || return 2
@@ -97,18 +102,19 @@ unchanged() {
 # caught by CHECK. A defect in product.h is tried with gemm_fma.cu.
 defect() {
     local build=$1 check=$2 file=$3 what=$4 from=$5 to=$6 name=$7 text after status=0
-    local changed=${file%.*}
+    local changed=${file%.*} place
+    place=$(place_of "$file")
     [[ $file != product.h ]] || changed=gemm_fma
-    text=$(<"src/$room/$file")
+    text=$(<"$place/$file")
     after=${text#*"$from"}
     if [[ $after == "$text" || $after == *"$from"* ]]; then
         echo "'$from' has to stand in $file exactly once" >"$work/$name/log"
         verdict "$name" FAIL "$what cannot be planted; adapt tests/gpuhost/kernels.sh:"
         return
     fi
-    mkdir -p "$work/$name/$room"
-    cp "src/$room/$changed.cu" "$work/$name/$room"
-    printf '%s\n' "${text%%"$from"*}$to$after" >"$work/$name/$room/$file"
+    mkdir -p "$work/$name/$place"
+    cp "$place/$changed.cu" "$work/$name/$place"
+    printf '%s\n' "${text%%"$from"*}$to$after" >"$work/$name/$place/$file"
     run "$build" "$changed" "$name" || status=$?
     if ((status == 1)) && grep -qF "${words[$check]}" "$work/$name/log"; then
         verdict "$name" PASS "$what ($file): caught by $check"
@@ -197,6 +203,30 @@ start defect asan ASan $file 'an off-by-one shared write, through a pointer' \
     'partial[group][lane] = sum;' '(&partial[0][0])[threadIdx.x + 1] = sum;'
 start defect asan UBSan $file 'an off-by-one shared read, by subscript' \
     'sum += partial[g][lane]' 'sum += partial[g + 1][lane]'
+file=gpu_func.cu
+start defect tsan TSan $file 'tiles that are read too early' \
+    '__syncthreads();  // both tiles' '//'
+start defect plain NaN $file 'the same' \
+    '__syncthreads();  // both tiles' '//'
+start defect tsan TSan $file 'tiles that are filled while they are read' \
+    '__syncthreads();  // every thread has read the tiles' '//'
+start defect plain order $file 'the same' \
+    '__syncthreads();  // every thread has read the tiles' '//'
+start defect plain runner $file 'a thread that leaves before the last tile' \
+    'nn_real sum = 0;
+    for (int k0' 'nn_real sum = 0;
+    if (row + x >= m) return;
+    for (int k0'
+start defect tsan TSan $file 'a missing barrier in the tree of the outputs' \
+    "__syncthreads();  // the last round's values" '//'
+start defect tsan TSan $file 'a result of the tree that is read too early' \
+    '__syncthreads();  // the result is there' '//'
+start defect tsan TSan $file 'values that are replaced while they are read' \
+    '__syncthreads();  // every thread has it' '//'
+start defect asan ASan $file 'an off-by-one global read of an operand' \
+    'const bool inside = i < edge && p < k;' 'const bool inside = i <= edge && p < k;'
+start defect asan UBSan $file 'an off-by-one shared read, by subscript' \
+    'sum += tile_a.at[p][x]' 'sum += tile_a.at[p + 1][x]'
 wait
 
 passed=0 failed=0

@@ -51,31 +51,38 @@ void apply_grade(Options& options) {
 
 // ------------------------------------------------------------------ flags of several commands
 
-void add_device_flags(CLI::App& app, Options& o) {
-    app.add_option("--device", o.device,
-                   "what each rank computes on; auto takes a GPU where there is one")
-        ->check(CLI::IsMember({"auto", "cuda", "cpu"}))
-        ->type_name("auto|cuda|cpu")
+/// A flag that takes a name of the enum E.
+template <class E>
+void add_choice(CLI::App& app, const char* flag, E& place, const char* text) {
+    std::vector<std::string> names;
+    for (const Named<E>& known : Names<E>::all) names.emplace_back(known.name);
+    app.add_option_function<std::string>(
+           flag, [&place](const std::string& name) { place = *value_named<E>(name); }, text)
+        ->check(CLI::IsMember(names))
+        ->type_name(all_names<E>())
+        ->default_str(name_of(place))
         ->group("Devices");
-    app.add_option("--threads", o.threads,
+}
+
+void add_device_flags(CLI::App& app, Options& o) {
+    add_choice(app, "--device", o.device.device,
+               "what each rank computes on; auto takes a GPU where there is one");
+    app.add_option("--threads", o.device.threads,
                    "threads of each rank on the CPU; 0: as many as it has cores")
         ->type_name("N")
         ->check(number(0, 1024))
         ->group("Devices");
-    app.add_option("--gemm", o.gemm,
-                   "the first layer's products: bf16x3 (float by three bf16, exact; needs AMX, or "
-                   "a GPU of compute capability 8.0), fp32, or auto")
-        ->check(CLI::IsMember({"auto", "fp32", "bf16x3"}))
-        ->type_name("auto|fp32|bf16x3")
-        ->group("Devices");
+    add_choice(app, "--gemm", o.device.gemm,
+               "the first layer's products: bf16x3 (float by three bf16, exact; needs AMX, or "
+               "a GPU of compute capability 8.0), fp32, or auto");
+    add_choice(app, "--isa", o.device.isa,
+               "the widest instruction set that this rank may use on the CPU; all ranks take the "
+               "widest that every rank has and may use");
 }
 void add_allreduce_flag(CLI::App& app, Options& o) {
-    app.add_option("--allreduce", o.allreduce,
-                   "gradients by mpi (MPI_Allreduce), shared (memory of one node, on the CPU), or "
-                   "auto")
-        ->check(CLI::IsMember({"auto", "mpi", "shared"}))
-        ->type_name("auto|mpi|shared")
-        ->group("Devices");
+    add_choice(app, "--allreduce", o.device.allreduce,
+               "gradients by mpi (MPI_Allreduce), shared (memory of one node, on the CPU), or "
+               "auto");
 }
 void add_data_flag(CLI::App& app, Options& o) {
     app.add_option("--data", o.data, "folder of the IDX files")->type_name("DIR")->group("Data");
@@ -198,7 +205,7 @@ const CLI::Option* add_other_flags(CLI::App& app, Options& o, TrainWords& words)
         ->type_name("N")
         ->check(number<std::uint64_t>(0, std::numeric_limits<std::uint64_t>::max()))
         ->group("Training");
-    app.add_option("-p,--print-every", o.training.print_every,
+    app.add_option("-p,--print-every", o.print_every,
                    "print and log the loss every so many steps, as epoch:step; 0: never")
         ->type_name("N")
         ->check(number(0, std::numeric_limits<int>::max()))
@@ -235,7 +242,7 @@ const CLI::Option* add_other_flags(CLI::App& app, Options& o, TrainWords& words)
         ->check(CLI::IsMember({"once", "every-step"}))
         ->type_name("once|every-step")
         ->group("Devices");
-    app.add_flag("--cuda-aware", o.cuda_aware, "hand device memory to MPI, if it takes that")
+    app.add_flag("--cuda-aware", o.device.cuda_aware, "hand device memory to MPI, if it takes that")
         ->group("Devices");
     return grade;
 }
@@ -267,7 +274,7 @@ void check_train_flags(CommandLine& line, const Options& o, const TrainWords& wo
     for (const char* other : {"--data", "--raw-pixels"})
         if (app.count(other) > 0 && !o.csv_data.empty())
             line.refuse(std::string("--csv-data and ") + other + ": give one of them");
-    if (o.gemm == "bf16x3" && !o.csv_data.empty())
+    if (o.device.gemm == GemmKind::bf16x3 && !o.csv_data.empty())
         line.refuse("--gemm bf16x3 is for pixels, not for --csv-data; use --gemm auto or fp32");
     for (const char* other : {"-n", "--output", "--init", "--init-scale", "--raw-pixels"})
         if (app.count(other) > 0 && !o.load.empty())
@@ -312,7 +319,7 @@ std::optional<Options> parse_train(const std::vector<std::string>& arguments, bo
              : words.init == "uniform" ? Init::uniform
                                        : Init::xavier;
     t.shuffled = !words.in_order;
-    t.scatter_once = words.scatter == "once";
+    o.feed = words.scatter == "once" ? FeedKind::resident : FeedKind::scattered;
     if (o.grade >= 1 && o.grade <= 3) apply_grade(o);
     t.pixel_scale = o.raw_pixels ? nn_real{1} : nn_real{1} / nn_real{255};
     return o;

@@ -4,9 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "model/initial.h"
 #include "model/objective.h"
-#include "model/parameters.h"
 #include "neural_network.h"
+#include "train/choose.h"
 
 inline constexpr const char* program_version = "0.2.0";
 
@@ -18,25 +19,23 @@ struct Options {
     std::vector<int> hidden;  ///< sizes of the hidden layers
     Training training;
     Objective objective;
-    double init_scale = 0.1;     ///< deviation of normal first weights; 0: 1 / sqrt(layer's inputs)
+    double init_scale = 0.1;  ///< deviation of normal first weights; 0: 1 / sqrt(layer's inputs)
+    FeedKind feed = FeedKind::resident;
+    int print_every = 0;         ///< report the loss every so many steps; 0: never
     std::size_t train_size = 0;  ///< samples to train on, the rest is held out; 0: all
     std::size_t hold_out = 0;    ///< hold so many of the last training images out instead
-    std::string device = "auto";
-    std::string gemm = "auto";
-    std::string allreduce = "auto";
+    DeviceRequest device;
     std::string data = "data";
     std::string csv_data;  ///< a table to train on instead of images; empty: none
     std::string csv, jsonl, plot, report, save, load;  ///< files; empty: none
     std::string checkpoint;                            ///< folder; empty: none
     std::vector<std::string> files;                    ///< of predict and inspect
-    int threads = 0;         ///< of each rank on the CPU; 0: as many as it has cores
-    int grade = 0;           ///< grading mode, 0: none
-    int target_columns = 1;  ///< of the table
+    int grade = 0;                                     ///< grading mode, 0: none
+    int target_columns = 1;                            ///< of the table
     int checkpoint_every = 1;
     bool resume = false;
     bool compare = false;     ///< train the reference too and compare
     bool raw_pixels = false;  ///< inputs 0..255 instead of 0..1
-    bool cuda_aware = false;  ///< hand device pointers to MPI, if it says that it takes them
     bool show = false, json = false;
 };
 

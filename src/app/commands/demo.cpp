@@ -3,6 +3,7 @@
 // It is the classroom's network from scratch: sigmoids on both layers, squared error, full batch,
 // first weights and biases uniform in [0, 1) by NumPy's generator with seed 0.
 #include "app/commands/demo.h"
+#include "train/evaluate.h"
 
 #include <algorithm>
 #include <chrono>
@@ -15,21 +16,24 @@
 #include "app/report/chart.h"
 #include "app/run/run_log.h"
 #include "base/error.h"
+#include "base/range.h"
 #include "model/model_file.h"
 #include "neural_network.h"
 #include "train/choose.h"
+#include "train/evaluate.h"
 
 namespace {
 
 constexpr int every = 50;  // iterations between two lines
 
-Dataset three_samples() {
-    Dataset set;
+SampleSet three_samples() {
+    SampleSet set;
     set.rows = 4;
     set.cols = 1;
     set.classes = 1;
     set.inputs = {1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1};
     set.targets = {1, 1, 0};
+    set.format = {.number_inputs = true, .number_targets = true};
     return set;
 }
 
@@ -75,7 +79,7 @@ void print_configuration(const Layout& layout, const Options& options, std::size
     std::printf("# ranks      %d; rank 0: %s\n", ranks, device.c_str());
 }
 
-void print_predictions(const Dataset& set, const std::vector<nn_real>& yhat,
+void print_predictions(const SampleSet& set, const std::vector<nn_real>& yhat,
                        const Iterations& iterations) {
     double final_mse = 0;
     std::printf("sample  target  predicted            error\n");
@@ -115,28 +119,27 @@ void print_curve(const History& history) {
 
 }  // namespace
 
-int demo(const Comm& comm, const Options& options, std::unique_ptr<SharedParameters>& shared) {
-    const Dataset all = three_samples();
-    Dataset set;
+int demo(const Comm& comm, const Options& options) {
+    const SampleSet all = three_samples();
+    SampleSet set;
     if (comm.is_root()) set = all;
     const Layout layout({4, options.hidden.front(), 1});
-    const int slice = slice_of(options.training.batch, 0, comm.size()).count;
+    const int slice = shard_of(options.training.batch, 0, comm.size()).count;
     const auto count = static_cast<int>(all.count());
     comm.together([&] {
         if (!options.plot.empty() && comm.is_root()) check_plot(options.plot);
         if (!options.save.empty() && comm.is_root()) check_writable("--save", options.save);
     });
     ChosenDevice device = choose_device(
-        comm, options,
-        {layout, count, options.training.pixel_scale, options.objective, all.format()}, slice,
-        shared);
+        comm, options.device,
+        {layout, count, options.training.pixel_scale, options.objective, all.format}, slice);
     if (comm.is_root())
         print_configuration(layout, options, all.count(), comm.size(),
                             device.replica->device_name());
     DataParallelNeuralNetwork network(
         comm, std::move(device.replica),
-        initial_parameters<nn_real>(layout, options.training.seed, 0, options.init), count,
-        shared.get());
+        initial_parameters<nn_real>(layout, options.training.seed, 0, options.init),
+        {std::move(device.reducer)});
     std::optional<RunLog> csv, jsonl;
     comm.together([&] {
         csv.emplace(comm.is_root() ? options.csv : "", RunLog::Format::csv, TrainingState{});
@@ -145,7 +148,7 @@ int demo(const Comm& comm, const Options& options, std::unique_ptr<SharedParamet
     Iterations iterations(comm.is_root(), *csv, *jsonl);
     network.train(set, options.training, &iterations);
 
-    const std::vector<nn_real> yhat = network.probabilities(set);
+    const std::vector<nn_real> yhat = Evaluator(network, set).outputs();
     const Model model{network.parameters(),
                       {.objective = options.objective,
                        .seed = options.training.seed,

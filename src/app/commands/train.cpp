@@ -18,8 +18,10 @@
 #include "app/run/output_file.h"
 #include "app/run/sets.h"
 #include "base/error.h"
+#include "base/range.h"
 #include "base/text.h"
 #include "train/choose.h"
+#include "train/evaluate.h"
 #include "train/judge.h"
 #include "train/resume.h"
 #include "train/score.h"
@@ -45,7 +47,7 @@ void check_sizes(const Layout& layout, const Options& options, const Sets& sets)
         throw InputError("-n: the network has " + std::to_string(layout.total()) +
                          " parameters, more than the 2147483647 that one MPI message holds; use "
                          "smaller layers");
-    if (batch > most_samples_in_message(layout, sets.format))
+    if (batch > most_samples_in_message(layout, sets.train.format))
         throw InputError("-b: a mini-batch of " + std::to_string(batch) +
                          " samples is more than the 2147483647 bytes that one MPI message holds; "
                          "use a smaller batch");
@@ -133,8 +135,8 @@ Start find_start(const Comm& comm, const Options& options, const std::string& se
         start.beginning = {model->facts.state, history_from(model->facts.history)};
     });
     TrainingState& state = start.beginning.state;
-    state.epoch = static_cast<int>(comm.from_root(static_cast<std::uint64_t>(state.epoch)));
-    state.step = static_cast<int>(comm.from_root(static_cast<std::uint64_t>(state.step)));
+    state.epoch = comm.from_root(state.epoch);
+    state.step = comm.from_root(state.step);
     return start;
 }
 
@@ -166,7 +168,7 @@ bool compare_with_reference(const Comm& comm, const Options& options, const Sets
         right = print_comparison(compare(trained, reference.parameters()),
                                  comparison_tolerance(options.training, sets.train_count));
     }
-    return comm.from_root(right) != 0;
+    return comm.from_root(right);
 }
 
 ModelFacts facts_of_files(const Options& options, const Sets& sets, const std::string& settings) {
@@ -222,8 +224,6 @@ void write_files(const Run& run, const Outcome& outcome) {
     const Model model = run.observer.model({options.training.epochs, 0, 0});
     const History& history = run.observer.history();
     const std::string accuracy_name = sets.has_classes ? sets.judge_name() : "";
-    std::vector<nn_real> yhat;
-    if (!options.report.empty()) yhat = run.network.probabilities(sets.final_judge());
     run.comm.together([&] {
         if (!run.comm.is_root()) return;
         if (!options.save.empty()) save_model(options.save, model);
@@ -233,7 +233,7 @@ void write_files(const Run& run, const Outcome& outcome) {
             write_page(options.report,
                        {settings_for_people(run.facts, options), history, accuracy_name,
                         outcome.times, outcome.seconds, outcome.last},
-                       score(sets.final_judge(), yhat, worst), sets.final_judge());
+                       score(sets.final_judge(), outcome.last.yhat, worst), sets.final_judge());
         print_written(options);
     });
 }
@@ -263,33 +263,30 @@ int end_early(const Run& run, const TrainingState& state) {
 int finish(const Run& run, Clock::time_point start, double read_seconds,
            const Parameters<nn_real>& first) {
     Outcome outcome;
-    outcome.last = run.network.evaluate(run.sets.final_judge());
+    outcome.last = Evaluator(run.network, run.sets.final_judge()).evaluate();
     if (!std::isfinite(outcome.last.loss))
         throw Diverged("training diverged in its last step: the " +
                        std::string(run.sets.final_name()) +
                        " loss is not finite; use a smaller learning rate (-l)");
     outcome.seconds = seconds_since(start);
-    outcome.times = run.network.times();
+    outcome.times = time_split();
     outcome.times.data += read_seconds;
-    outcome.scattered_once = run.network.scattered_once();
-    const bool agree = run.network.ranks_agree();
+    outcome.feed = run.network.feed_kind();
     if (run.comm.is_root()) {
-        print_footer(run.sets, run.options.training, outcome);
-        std::printf("# ranks agree: %s\n", !agree                    ? "no"
-                                           : run.facts.shared_memory ? "they share one copy"
-                                                                     : "all hold the same bits");
-        if (!agree) std::printf("CHECK FAILED: the ranks' parameters differ\n");
+        print_footer(run.sets, run.options.feed, outcome);
+        std::printf("# ranks agree: %s\n",
+                    run.facts.shared_memory ? "they share one copy" : "all hold the same bits");
     }
     write_files(run, outcome);
     const bool right =
         !run.options.compare ||
         compare_with_reference(run.comm, run.options, run.sets, first, run.network.parameters());
-    return agree && right ? exit_ok : exit_check_failed;
+    return right ? exit_ok : exit_check_failed;
 }
 
 }  // namespace
 
-int train(const Comm& comm, const Options& asked, std::unique_ptr<SharedParameters>& shared) {
+int train(const Comm& comm, const Options& asked) {
     const auto start = Clock::now();
     Options options = asked;
     std::optional<StopSignals> signals;
@@ -304,27 +301,27 @@ int train(const Comm& comm, const Options& asked, std::unique_ptr<SharedParamete
     });
     const Start begin = find_start(comm, options, settings, first);
 
-    const int slice = slice_of(largest_batch(options, sets), 0, comm.size()).count;
+    const int slice = shard_of(largest_batch(options, sets), 0, comm.size()).count;
     const int capacity = std::max(slice, 256);
     ChosenDevice device = choose_device(
-        comm, options,
-        {layout, capacity, options.training.pixel_scale, options.objective, sets.format}, slice,
-        shared);
+        comm, options.device,
+        {layout, capacity, options.training.pixel_scale, options.objective, sets.train.format},
+        slice);
     std::optional<RunFiles> files;
     comm.together(
         [&] { files.emplace(options, begin.folder.get(), comm.is_root(), begin.beginning.state); });
     const RunFacts facts{
         .mpi_version = Comm::library_version(),
         .cuda = device.cuda,
-        .shared_memory = shared != nullptr,
+        .shared_memory = device.reducer && !device.reducer->has_copies(),
         .rank_devices = comm.gather(Comm::host_name() + ": " + device.replica->device_name()),
         .layout = layout,
         .sets = sets,
         .resumed = begin.told};
     if (comm.is_root()) print_banner(options, facts);
 
-    DataParallelNeuralNetwork network(comm, std::move(device.replica), begin.now, capacity,
-                                      shared.get());
+    DataParallelNeuralNetwork network(comm, std::move(device.replica), begin.now,
+                                      {std::move(device.reducer), options.feed});
     RunObserver observer(comm, options, sets, network, *files,
                          facts_of_files(options, sets, settings), begin.beginning);
     const Run run{comm, options, sets, facts, network, observer};

@@ -149,7 +149,7 @@ void ProgressLines::print_epoch(const EpochRow& row) const {
     std::fflush(stdout);
 }
 
-void print_footer(const Sets& sets, const Training& training, const Outcome& outcome) {
+void print_footer(const Sets& sets, FeedKind asked, const Outcome& outcome) {
     const Evaluation& last = outcome.last;
     const TimeSplit& times = outcome.times;
     if (sets.has_classes)
@@ -165,8 +165,8 @@ void print_footer(const Sets& sets, const Training& training, const Outcome& out
         outcome.seconds, times.data, times.compute, times.communication, times.evaluation,
         outcome.seconds - times.data - times.compute - times.communication - times.evaluation);
     std::printf("# %s scattered %s%s\n", sets.is_table ? "samples" : "images",
-                outcome.scattered_once ? "once" : "every step",
-                training.scatter_once && !outcome.scattered_once
+                outcome.feed == FeedKind::resident ? "once" : "every step",
+                asked == FeedKind::resident && outcome.feed != asked
                     ? ": the set does not fit every rank's device"
                     : "");
     std::fflush(stdout);

@@ -10,7 +10,9 @@
 #include "app/cli/options.h"
 #include "app/run/history.h"
 #include "app/run/sets.h"
+#include "base/clock.h"
 #include "neural_network.h"
+#include "train/evaluate.h"
 #include "train/judge.h"
 
 /// Whether standard output reaches a terminal. Under mpirun a rank's own standard output is a
@@ -62,9 +64,9 @@ struct Outcome {
     Evaluation last;  ///< on sets.final_judge()
     TimeSplit times;
     double seconds = 0;
-    bool scattered_once = false;  ///< what was done, which may differ from what was asked
+    FeedKind feed = FeedKind::resident;  ///< what was done, which may differ from what was asked
 };
-void print_footer(const Sets& sets, const Training& training, const Outcome& outcome);
+void print_footer(const Sets& sets, FeedKind asked, const Outcome& outcome);
 
 /// "# written    mnist.safetensors, run.html": every file that the options name, if any.
 void print_written(const Options& options);

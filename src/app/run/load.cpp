@@ -33,15 +33,14 @@ void check_takes_pictures(const Model& model, const std::string& file) {
 
 DataParallelNeuralNetwork network_of(const Comm& comm, const Options& options, const Model& model) {
     constexpr int capacity = 256;  // samples that a rank takes at once
-    Options chosen = options;
-    chosen.allreduce = "mpi";  // there are no gradients to sum
-    std::unique_ptr<SharedParameters> none;
+    DeviceRequest asked = options.device;
+    asked.allreduce = AllreduceKind::mpi;  // there are no gradients to sum
     const ReplicaShape shape{.layout = model.parameters.layout,
                              .capacity = capacity,
                              .pixel_scale = static_cast<nn_real>(model.facts.pixel_scale),
                              .objective = model.facts.objective};
-    ChosenDevice device = choose_device(comm, chosen, shape, capacity, none);
-    return {comm, std::move(device.replica), model.parameters, capacity};
+    ChosenDevice device = choose_device(comm, asked, shape, capacity);
+    return {comm, std::move(device.replica), model.parameters, {std::move(device.reducer)}};
 }
 
 bool tried_on_root(const Comm& comm, const std::function<void()>& action) {
@@ -54,5 +53,5 @@ bool tried_on_root(const Comm& comm, const std::function<void()>& action) {
             right = false;
         }
     }
-    return comm.from_root(right) != 0;
+    return comm.from_root(right);
 }

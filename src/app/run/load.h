@@ -8,6 +8,7 @@
 #include "comm/comm.h"
 #include "model/model_file.h"
 #include "neural_network.h"
+#include "train/evaluate.h"
 
 /// Reads it on rank 0; every rank gets it. Collective. Throws as load_model().
 Model load_model_everywhere(const Comm& comm, const std::string& file);

@@ -1,4 +1,4 @@
-// dense_by_isa.cpp: cpu_gemm() by Eigen, compiled for the widest set that the processor has.
+// dense_by_isa.cpp: cpu_gemm() by Eigen, compiled for the set that the process takes.
 #include "device/cpu/dense.h"
 #include "device/cpu/isa.h"
 
@@ -10,7 +10,7 @@ decltype(cpu_gemm) cpu_gemm_avx2, cpu_gemm_avx512;
 void cpu_gemm(Transpose op_a, Transpose op_b, int m, int n, int k, nn_real alpha, const nn_real* a,
               int lda, const nn_real* b, int ldb, nn_real beta, nn_real* c, int ldc) {
     static const decltype(&cpu_gemm) gemms[] = {cpu_gemm_baseline, cpu_gemm_avx2, cpu_gemm_avx512};
-    static const auto gemm = gemms[static_cast<int>(widest_isa())];
+    const auto gemm = gemms[static_cast<int>(isa_taken())];
     gemm(op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 #else

@@ -9,15 +9,37 @@
 
 #include "base/error.h"
 #include "device/cpu/dense.h"
+#include "device/cpu/isa.h"
 
 static_assert(DNNL_CPU_RUNTIME == DNNL_RUNTIME_OMP || DNNL_CPU_RUNTIME == DNNL_RUNTIME_SEQ,
               "this oneDNN brings threads of its own; use one that was built for OpenMP");
+
+namespace {
+
+/// oneDNN takes the widest set of this processor. Where the process takes a lower one, so does
+/// oneDNN: ranks on different processors must round alike. It listens once, before its first work.
+bool follow_isa() {
+#ifdef CPU_HAS_X86_ISAS
+    const CpuIsa isa = isa_taken();
+    if (isa == CpuIsa::avx512) return true;
+    const dnnl_status_t status =
+        dnnl_set_max_cpu_isa(isa == CpuIsa::avx2 ? dnnl_cpu_isa_avx2 : dnnl_cpu_isa_sse41);
+    if (status != dnnl_success)
+        throw Failure(__FILE__, __LINE__, "dnnl_set_max_cpu_isa",
+                      "status " + std::to_string(status),
+                      "use a oneDNN that was built with ONEDNN_ENABLE_MAX_CPU_ISA");
+#endif
+    return true;
+}
+
+}  // namespace
 
 void cpu_gemm(Transpose op_a, Transpose op_b, int m, int n, int k, nn_real alpha, const nn_real* a,
               int lda, const nn_real* b, int ldb, nn_real beta, nn_real* c, int ldc) {
     // oneDNN would start threads of its own by OpenMP; here the caller's are all that there are.
     thread_local const bool alone = (omp_set_num_threads(1), true);
-    static_cast<void>(alone);
+    static const bool follows = follow_isa();
+    static_cast<void>(alone && follows);
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) {  // a sum of nothing, where oneDNN may leave C as it is
         for (int j = 0; j < n; ++j)

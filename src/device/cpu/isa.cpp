@@ -1,9 +1,5 @@
-// isa.cpp: asks the processor, and takes the functions that were compiled for what it has.
+// isa.cpp: asks the processor what it has, and remembers what the process was told to take.
 #include "device/cpu/isa.h"
-
-#include "device/cpu/table.h"
-
-extern const CpuFunctions cpu_functions_baseline;
 
 #ifdef __x86_64__
 bool has_avx512() {
@@ -17,21 +13,22 @@ bool has_avx512() {
 bool has_avx512() { return false; }
 #endif
 
-#ifdef CPU_HAS_X86_ISAS
-extern const CpuFunctions cpu_functions_avx2, cpu_functions_avx512;
-
 CpuIsa widest_isa() {
+#ifdef CPU_HAS_X86_ISAS
     if (has_avx512()) return CpuIsa::avx512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return CpuIsa::avx2;
+#endif
     return CpuIsa::baseline;
 }
 
-const CpuFunctions& cpu_functions() {
-    static const CpuFunctions* const tables[] = {&cpu_functions_baseline, &cpu_functions_avx2,
-                                                 &cpu_functions_avx512};
-    return *tables[static_cast<int>(widest_isa())];
+namespace {
+
+CpuIsa& taken() {
+    static CpuIsa isa = widest_isa();
+    return isa;
 }
-#else
-CpuIsa widest_isa() { return CpuIsa::baseline; }
-const CpuFunctions& cpu_functions() { return cpu_functions_baseline; }
-#endif
+
+}  // namespace
+
+void take_isa(CpuIsa isa) { taken() = isa; }
+CpuIsa isa_taken() { return taken(); }
