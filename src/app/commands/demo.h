@@ -8,4 +8,4 @@
 /// Trains 4-3-1 sigmoids on three samples by the same trainer as everything else, on all ranks, and
 /// prints the configuration, the loss every 50 iterations, the predictions and the curve. Returns
 /// the exit code. shared: as for train().
-int demo(const Comm& comm, const Options& options, std::unique_ptr<SharedParameters>& shared);
+int demo(const Comm& comm, const DemoOptions& options, std::unique_ptr<SharedParameters>& shared);
