@@ -4,20 +4,27 @@
 #   flags.mk      configurations and flags    gpu.mk      kernels: nvcc, kernel runner, gpu-check
 #   tests.mk      test programs and tiers     bench.mk    what measures      lint.mk  what checks style
 #
-# Each configuration (float or double, debug, sanitizer) has its own folder of objects, $(B), so two
-# of them never mix.
-CUDA        ?= auto
+# What a user may set: the type, nvcc or not, a debugger's or a sanitizer's build, the compilers.
 DOUBLE_FLAG ?=
+CUDA        ?= auto
 DEBUG       ?= 0
-VERBOSE     ?= 0
 SANITIZE    ?=
+VERBOSE     ?= 0
 MPICXX      ?= mpicxx
+MPIRUN      ?=
+export MPIRUN
+
+# Each configuration has its own folder of objects, so two of them never mix.
+REAL := $(if $(findstring -DUSE_DOUBLE,$(DOUBLE_FLAG)),double,float)
+B    := build/$(REAL)$(if $(filter 1,$(DEBUG)),-debug)$(if $(SANITIZE),-$(SANITIZE))
+Q    := $(if $(filter 1,$(VERBOSE)),,@)
+show = @printf '  %-12s %s\n'
 
 .DEFAULT_GOAL := main
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: run test test-quick test-custom test-slurm interop fuzz bench bench-peers bench-gpu \
-        bench-gpu-trial scaling gpu-check same-bits lint format clean help FORCE
+.PHONY: run test test-quick test-custom check test-slurm interop fuzz bench bench-peers bench-gpu \
+        bench-gpu-trial scaling gpu-check gpu-kit same-bits ab lint format clean help FORCE
 
 include make/toolchain.mk make/flags.mk make/gpu.mk make/objects.mk make/tests.mk make/bench.mk make/lint.mk
 
@@ -26,20 +33,25 @@ main:  ## builds ./main (DOUBLE_FLAG=-DUSE_DOUBLE: in double)
 run: main  ## trains on MNIST (NP=2 ranks, ARGS="flags of ./main")
 	$(Q). tests/mpi_env.sh && mpirun -np $(or $(NP),2) ./main $(ARGS)
 
-test:  ## every test (NP=3: on 3 ranks alone)
-test-quick:  ## the short tests, under 2 minutes
+test-quick:  ## what to run after every edit: a minute and a half
+test:  ## every claim once: 8 minutes from nothing (NP=3: on 3 ranks alone)
+check:  ## the rest: double, sanitizers, planted defects, kills, lint and more: 22 minutes
 test-slurm:  ## hw6.sh on a real Slurm, started on this machine
 interop:  ## installs PyTorch in build/interop and exchanges files with it and with NumPy
 fuzz:  ## fuzzes the readers of files (FUZZ_SECONDS=600 of each, ARGS="model idx" alone)
+lint:  ## clang-format, shellcheck, includes, cppcheck and clang-tidy
+gpu-check:  ## the kernels for every architecture, all warnings as errors; build/gpu-check/kernels.txt
+gpu-kit:  ## packs in build/gpu-kit what a first run on a bare GPU machine needs (ARGS=90: its capability)
 bench:  ## speed on the CPU, beside every peer that is installed (ARGS="--quick")
 bench-peers:  ## installs the peers (PyTorch, NumPy, scikit-learn) in build/peers: several GB
 bench-gpu:  ## speed of the kernels on a GPU, beside cuBLAS and PyTorch, to bench/results/
 bench-gpu-trial:  ## tries that benchmark on the kernel runner, at tiny sizes: its times mean nothing
 scaling:  ## the cost of a step as ranks grow, and what it says of 10,000 nodes
-gpu-check:  ## the kernels for every architecture, all warnings as errors; build/gpu-check/kernels.txt
+
 same-bits:  ## does BASE=commit train to the same bits on this machine?
 	$(Q)tools/same_bits.sh $(BASE)
-lint:  ## clang-format, shellcheck, cppcheck and clang-tidy
+ab:  ## is this tree faster than BASE=commit? (ARGS="flags of ./main", NP=2 ranks, PAIRS=20)
+	$(Q)tools/ab.py $(or $(BASE),HEAD) --ranks $(or $(NP),2) --pairs $(or $(PAIRS),20) -- $(ARGS)
 
 format:  ## formats every source
 	clang-format -i $(SOURCES)
@@ -49,4 +61,5 @@ clean:  ## removes all that was built
 
 help:  ## says what make can do
 	@sed -n 's/^\([a-z-]*\):.*## */  make \1|/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
-	@echo "  with any of them: DOUBLE_FLAG=-DUSE_DOUBLE, CUDA=0 (no nvcc), DEBUG=1, VERBOSE=1"
+	@echo "  with any of them: DOUBLE_FLAG=-DUSE_DOUBLE, CUDA=0 (no nvcc), DEBUG=1, VERBOSE=1,"
+	@echo "  MPICXX=mpicxx.mpich MPIRUN=mpirun.mpich (another MPI), CXX=clang++ OMPI_CXX=clang++"

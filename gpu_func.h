@@ -1,135 +1,64 @@
-// gpu_func.h: the hand-written CUDA kernels' launchers.
+// gpu_func.h: the CUDA kernels of one training step, as a course hands them out: a kernel a
+// formula.
 //
-// Every matrix is column-major and packed (its leading dimension is its number of rows), in device
-// memory, in nn_real. Sizes may be 0: nothing is launched, or what would be summed is 0. Every
-// launcher only puts work on gpu.stream; it throws Failure if CUDA refuses the launch. No kernel
-// uses atomics, so that equal runs give equal bits.
+// Read these first. They are complete (--course trains by them, device/gpu/course_replica.cu calls
+// them in the order below), they take networks of any size, and nothing in them is tuned. What
+// trains by default are the kernels of src/device/gpu.
+//
+// Every matrix is column-major and packed, so that a sample is a column; all arrays are in device
+// memory. Sizes may be 0: nothing is launched, or what would be summed is 0. Launchers only put
+// work on the stream; they throw Failure if CUDA refuses the launch. No kernel uses atomics, so
+// that equal runs give equal bits.
 #pragma once
 #include <cstdint>
-#include <span>
 
 #include "base/real.h"
-#include "device/gpu/plan.h"
+#include "device/gpu/matrix.h"
 #include "device/gpu/runtime.h"
 #include "model/objective.h"
+#include "model/update/update.h"
 
-/// Where launchers put their work.
-struct Gpu {
-    cudaStream_t stream;
-    GpuChip chip;
-};
+// ------------------------------------------------------------------ forward
 
-/// Where element (i, j) of a matrix of `rows` rows lies.
-__host__ __device__ inline std::size_t position(int i, int j, int rows) {
-    return static_cast<std::size_t>(j) * static_cast<std::size_t>(rows) +
-           static_cast<std::size_t>(i);
-}
-__host__ __device__ constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
-
-/// Device `device`, selected for this thread, with what the model needs to know of it.
-GpuChip gpu_chip(int device);
-
-// ------------------------------------------------------------------ GEMM (device/gpu/gemm_fma.cu)
-
-enum class Transposed : bool { no, yes };
+/// x_i = scale * pixel_i, i < count: what goes into layer 1.
+void course_numbers(cudaStream_t stream, std::size_t count, nn_real scale,
+                    const std::uint8_t* pixels, nn_real* x);
 
 /// C = alpha op(A) op(B) + beta C
 /// op(A): m x k, op(B): k x n, C: m x n; A is stored k x m where it is transposed, B n x k. With
-/// beta 0, C is only written. C must not overlap A or B. plan.splits has to be 1.
-void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, int k, nn_real alpha,
-              const nn_real* a, const nn_real* b, nn_real beta, nn_real* c, GemmPlan plan);
-/// The same, with the tile that the model prefers.
-void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, int k, nn_real alpha,
-              const nn_real* a, const nn_real* b, nn_real beta, nn_real* c);
+/// beta 0, C is only written. C must not overlap A or B. n is at most 32 x 65535.
+void course_gemm(cudaStream_t stream, Transposed op_a, Transposed op_b, int m, int n, int k,
+                 nn_real alpha, const nn_real* a, const nn_real* b, nn_real beta, nn_real* c);
 
-/// What goes into a layer, d x n: the activations of the layer below, which may be the network's
-/// own inputs, or an image's bytes, each worth pixel x scale.
-struct Input {
-    const nn_real* activations;  ///< null: pixels
-    const std::uint8_t* pixels;
-    nn_real scale;  ///< of pixels
-};
-inline Input input_of(const nn_real* activations) { return {activations, nullptr, 1}; }
-inline Input input_of(const std::uint8_t* pixels, nn_real scale) {
-    return {nullptr, pixels, scale};
-}
+/// A = sigmoid(A + b), b added to each column: a hidden layer, after its product.
+/// A: rows x n, b: rows.
+void course_sigmoid(cudaStream_t stream, int rows, int n, const nn_real* bias, nn_real* a);
 
-/// A_out = sigmoid(W A_in + b): a whole hidden layer forward in one kernel.
-/// W: m x k, A_in: k x n, b: m (added to each column), A_out: m x n, overlapping nothing.
-/// by: bf16x3 for pixels alone, in float, from compute capability 8.0 (gpu_has_bf16x3).
-void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w, Input a_in,
-               const nn_real* bias, nn_real* a_out, GemmPlan plan);
-
-/// [dW|db] = delta [A_in; 1]^T over n samples: the data gradient of a layer's weights and biases,
-/// which lie next to each other in Layout's order, as one product whose last input is 1.
-/// delta: m x n, A_in: k x n, out: m x (k + 1), of the columns [first, first + count) of [dW|db]
-/// alone; part s of plan.splits is written to out + s * stride. by: as for gpu_layer.
-void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta, Input a_in,
-                  int first, int count, nn_real* out, std::size_t stride, GemmPlan plan);
-
-/// delta_below = (W^T delta) * a (1 - a): W: m x k, delta: m x n, a and delta_below: k x n.
-void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, const nn_real* delta,
-                     const nn_real* a, nn_real* delta_below, GemmPlan plan);
-
-/// Whether gpu_layer and gpu_gradient can go by bf16x3: a build in float, bf16 tensor cores.
-bool gpu_has_bf16x3(const GpuChip& chip);
-
-// ------------------------------------------------------------------ the head (device/gpu/head.cu)
-
-/// The output layer, the loss and all that the backward pass has to do there, in one kernel:
-///     z = W A + b,  yhat = softmax(z) or sigmoid(z),  loss,  delta = scale dloss/dz,
-///     delta_below = (W^T delta) * a (1 - a),  [dW|db] = delta [A; 1]^T
-/// W: classes x k, A: k x n, b: classes, at most gpu_head_most_classes(). yhat, loss and dloss/dz
-/// are the objective's (objective.h, neural_network.h); by default softmax, loss = sum -log yhat_c,
-/// delta = (yhat - y) scale.
-struct Head {
-    Objective objective = {};
-    int classes, n, k;
-    const nn_real* w;
-    const nn_real* bias;
-    Input a;
-    const std::uint8_t* labels;  ///< n, each below classes: y is 1 there, and 0 elsewhere; or null:
-    const nn_real* targets;      ///< y itself, classes x n
+/// The output layer after its product, with z = yhat + b:
+///     yhat = softmax(z) or sigmoid(z),  loss,  delta = scale dloss/dz
+/// by objective.h; the default is softmax, loss = -log yhat_c, delta = scale (yhat - y).
+struct CourseOutput {
+    Objective objective;
+    int outputs, n;
+    const nn_real* bias;         ///< outputs
+    const std::uint8_t* labels;  ///< n, each below outputs: y is 1 there, and 0 elsewhere; or null
+    const nn_real* targets;      ///< y itself, outputs x n; or null. Without either: yhat alone
     nn_real scale;
-    nn_real* yhat;         ///< classes x n
-    nn_real* delta_below;  ///< k x n; null where A is the network's input
-    nn_real* gradient;     ///< gpu_head_parts() parts of classes x (k + 1), one behind the other
-    double* loss;          ///< gpu_head_parts() doubles, each of which grows by its samples' losses
+    nn_real* yhat;   ///< outputs x n; before, the product
+    nn_real* delta;  ///< outputs x n; or null
+    double* losses;  ///< n, each of which grows by its sample's loss
 };
-void gpu_head(const Gpu& gpu, const Head& head);
-int gpu_head_most_classes();
-/// Into how many parts gpu_head sums its gradient for n samples of so many classes: it grows with
-/// n, up to most_head_parts.
-int gpu_head_parts(const GpuChip& chip, int classes, int n);
-inline constexpr int most_head_parts = 512;
+void course_output(cudaStream_t stream, const CourseOutput& output);
 
-// ------------------------------------------------------------------ the rest (device/gpu/parts.cu)
+// ------------------------------------------------------------------ backward and update
 
-/// A run of the flat parameters whose gradient was summed in parts, each `stride` behind the one
-/// before.
-struct Parts {
-    std::size_t first, count;  ///< elements of the flat array
-    std::size_t penalised;     ///< the first so many of them are weights: reg counts
-    const nn_real* gradient;
-    std::size_t stride;
-    int parts;
-};
+/// delta_i = delta_i a_i (1 - a_i), i < count: a hidden layer's delta, after the product
+/// W^T delta of the layer above.
+void course_delta(cudaStream_t stream, std::size_t count, const nn_real* a, nn_real* delta);
 
-/// p_i -= *rate (g_i + reg p_i), over all runs; g_i is the sum of its parts, first to last.
-/// p: the flat parameters; rate: on the device, so that a recorded graph can be used with another.
-void gpu_step(const Gpu& gpu, std::span<const Parts> runs, const nn_real* rate, nn_real reg,
-              nn_real* p);
-/// gradient_i = the sum of its parts, for a gradient that MPI is to sum.
-void gpu_add_parts(const Gpu& gpu, std::span<const Parts> runs, nn_real* gradient);
+/// db_i = sum_j delta_ij. delta: rows x n, db: rows. The weights' gradient is a product, delta A^T.
+void course_row_sums(cudaStream_t stream, int rows, int n, const nn_real* delta, nn_real* db);
 
-/// Samples samples_0 .. samples_(n-1) of a set, in this order. inputs: input_bytes x N bytes,
-/// targets: target_bytes x N; inputs_out and targets_out: as many rows, n columns.
-void gpu_gather(const Gpu& gpu, std::size_t input_bytes, std::size_t target_bytes, int n,
-                const std::uint32_t* samples, const std::uint8_t* inputs,
-                const std::uint8_t* targets, std::uint8_t* inputs_out, std::uint8_t* targets_out);
-
-/// Number of doubles in the partial sums of gpu_sum_of_squares.
-inline constexpr int gpu_square_slots = 64;
-
-/// The sum of partial's gpu_square_slots doubles is the sum of values_i^2, i < count.
-void gpu_sum_of_squares(const Gpu& gpu, std::size_t count, const nn_real* values, double* partial);
+/// p_i = rule(p_i, gradient_i + reg p_i, rate), i < count.
+void course_update(cudaStream_t stream, const Rule& rule, nn_real rate, nn_real reg,
+                   std::size_t count, const nn_real* gradient, nn_real* p);

@@ -6,31 +6,26 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <optional>
 
 #include "app/commands/commands.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "comm/comm.h"
-#include "neural_network.h"
+#include "comm/session.h"
 
 namespace {
 
-int run(const Comm& comm, const Arguments& arguments, std::unique_ptr<SharedParameters>& shared) {
+int run(const Comm& comm, const Arguments& arguments) {
     std::optional<Job> job;
     comm.together([&] { job = parse_command(arguments, comm.is_root()); });
-    return job ? (*job)(comm, shared) : exit_ok;
+    return job ? (*job)(comm) : exit_ok;
 }
 
 /// What main() does once MPI runs; returns the exit code.
 int run_with_mpi(const Session& mpi, const Arguments& arguments) {
-    // To free it takes all ranks. So it lives here: what one rank alone throws ends all of them
-    // before, and what ends run() otherwise, ends it on every rank.
-    std::unique_ptr<SharedParameters> shared;
     try {
-        const int code = run(mpi.comm(), arguments, shared);
+        const int code = run(mpi.comm(), arguments);
         if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
             throw Failure(__FILE__, __LINE__, "writing to standard output", std::strerror(errno),
                           "send the output where there is room");
@@ -41,6 +36,9 @@ int run_with_mpi(const Session& mpi, const Arguments& arguments) {
         print_error(error.what());
         return exit_bad_input;
     } catch (const Diverged& error) {
+        if (mpi.comm().is_root()) print_error(error.what());
+        return exit_check_failed;
+    } catch (const RanksDiffer& error) {
         if (mpi.comm().is_root()) print_error(error.what());
         return exit_check_failed;
     } catch (const std::bad_alloc&) {

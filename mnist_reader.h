@@ -4,23 +4,12 @@
 // dimensions, each dimension as a big-endian 32-bit integer, then the elements, the last dimension
 // varying fastest. Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
 #pragma once
-#include <cstddef>
 #include <filesystem>
-#include <string>
-#include <vector>
 
+#include "input/idx_files.h"
 #include "input/sample_set.h"
 
 enum class Split { train, test };
-
-/// The path of one file of the set in `dir`. `stem` is "train-images-idx3-ubyte" or the like. Tried
-/// in this order: `stem`, `stem`.gz, the spelling with a dot ("train-images.idx3-ubyte"), that with
-/// .gz; then, for a stem with "t10k-", the same four with "test-" (EMNIST's name). A name that ends
-/// so ("emnist-digits-train-images-idx3-ubyte") is taken, in the same order, when there is no name
-/// without a prefix; two different prefixes are an error. A regular file goes before anything else
-/// of such a name. Throws InputError, naming every spelling that was looked for, when there is
-/// none.
-std::filesystem::path find_idx_file(const std::filesystem::path& dir, const std::string& stem);
 
 /// Reads an images file (three dimensions: count, rows, cols) and a labels file (one dimension).
 /// Gzip is told by the first bytes, not by the name. At most 2^31 - 1 images, and as many pixels an
@@ -33,7 +22,7 @@ Dataset read_idx(const std::filesystem::path& images, const std::filesystem::pat
 /// Whether a file begins as IDX or gzip does. False where it cannot be read.
 bool is_idx_or_gzip(const std::filesystem::path& file);
 
-/// Reads an images file alone, as above. Its labels, and its number of classes, are all 0.
+/// Reads an images file alone, as above: samples without targets, and of 0 classes.
 Dataset read_idx_images(const std::filesystem::path& images);
 
 /// Reads the training or the test pair in `dir` by find_idx_file and read_idx.

@@ -1,28 +1,21 @@
-// neural_network.cpp: the serial reference, then the trainer above Replica and MPI.
+// neural_network.cpp: the serial reference, to be read beside the formulas, then the trainer: its
+// four verbs, and the loop over epochs and mini-batches.
+//
+// The reference uses no trick and no special hardware: double precision, plain loops, one thread.
 #include "neural_network.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <cstring>
-#include <limits>
 #include <numeric>
+#include <stdexcept>
+#include <string>
+#include <variant>
 
-// ------------------------------------------------------------------ what both agree on
-
-nn_real Training::rate_of(int epoch) const {
-    return static_cast<nn_real>(rate * std::pow(decay, epoch));
-}
-
-std::vector<std::uint32_t> sample_order(std::size_t count, int epoch, const Training& training) {
-    std::vector<std::uint32_t> order(count);
-    std::iota(order.begin(), order.end(), 0u);
-    if (training.shuffled) {
-        Rng rng(training.seed, static_cast<std::uint64_t>(epoch) + 1);
-        shuffle(order, rng);
-    }
-    return order;
-}
+#include "base/clock.h"
+#include "base/error.h"
+#include "train/agree.h"
+#include "train/order.h"
+#include "train/schedule.h"
 
 // ------------------------------------------------------------------ the reference
 
@@ -166,29 +159,35 @@ const Parameters<double>& NeuralNetwork::backward(const Matrix& y, double reg) {
     return gradient_;
 }
 
-void NeuralNetwork::step(double rate) {
-    for (std::size_t i = 0; i < parameters_.values.size(); ++i)
-        parameters_.values[i] -= rate * gradient_.values[i];
+void NeuralNetwork::update(const Update& update) {
+    const auto rate = static_cast<double>(update.rate);
+    std::visit(
+        [&](const auto& rule) {
+            for (std::size_t i = 0; i < parameters_.values.size(); ++i)
+                parameters_.values[i] =
+                    rule.reference(parameters_.values[i], gradient_.values[i], rate);
+        },
+        update.rule);
 }
 
-Matrix input_columns(const Dataset& set, std::span<const std::uint32_t> samples,
+Matrix input_columns(const SampleSet& set, std::span<const std::uint32_t> samples,
                      nn_real pixel_scale) {
     const std::size_t d = set.features();
     Matrix x(static_cast<int>(d), static_cast<int>(samples.size()));
     for (std::size_t j = 0; j < samples.size(); ++j)
         for (std::size_t i = 0; i < d; ++i)
             x.values[j * d + i] =
-                set.has_inputs()
+                set.format.number_inputs
                     ? static_cast<double>(set.inputs[samples[j] * d + i])
                     : set.pixels[samples[j] * d + i] * static_cast<double>(pixel_scale);
     return x;
 }
 
-Matrix target_columns(const Dataset& set, std::span<const std::uint32_t> samples) {
+Matrix target_columns(const SampleSet& set, std::span<const std::uint32_t> samples) {
     Matrix y(set.classes, static_cast<int>(samples.size()));
     for (int j = 0; j < y.cols; ++j) {
         const std::size_t sample = samples[static_cast<std::size_t>(j)];
-        if (set.has_targets())
+        if (set.format.number_targets)
             for (int c = 0; c < y.rows; ++c)
                 y(c, j) = set.targets[sample * static_cast<std::size_t>(y.rows) +
                                       static_cast<std::size_t>(c)];
@@ -198,7 +197,7 @@ Matrix target_columns(const Dataset& set, std::span<const std::uint32_t> samples
     return y;
 }
 
-void NeuralNetwork::train(const Dataset& set, const Training& training) {
+void NeuralNetwork::train(const SampleSet& set, const Training& training) {
     for (int epoch = 0; epoch < training.epochs; ++epoch) {
         const std::vector<std::uint32_t> order = sample_order(set.count(), epoch, training);
         const auto batch = static_cast<std::size_t>(training.batch);
@@ -206,7 +205,7 @@ void NeuralNetwork::train(const Dataset& set, const Training& training) {
             const std::span samples(&order[first], std::min(batch, order.size() - first));
             forward(input_columns(set, samples, training.pixel_scale));
             backward(target_columns(set, samples), training.reg);
-            step(static_cast<double>(training.rate_of(epoch)));
+            update({rate_at(epoch, training), static_cast<nn_real>(training.reg)});
         }
     }
 }
@@ -227,7 +226,7 @@ std::vector<int> classes_of(const Matrix& columns) {
 
 std::vector<int> NeuralNetwork::predict(const Matrix& x) { return classes_of(forward(x)); }
 
-double NeuralNetwork::accuracy(const Dataset& set, nn_real pixel_scale) {
+double NeuralNetwork::accuracy(const SampleSet& set, nn_real pixel_scale) {
     constexpr std::size_t at_once = 1000;  // so that the activations of a large set fit memory
     std::vector<std::uint32_t> samples(set.count());
     std::iota(samples.begin(), samples.end(), 0u);
@@ -244,202 +243,64 @@ double NeuralNetwork::accuracy(const Dataset& set, nn_real pixel_scale) {
 
 // ------------------------------------------------------------------ the trainer
 
-namespace {
-
-/// Adds the seconds until the end of its scope to one entry of a TimeSplit.
-class Stopwatch {
-  public:
-    explicit Stopwatch(double& seconds) : seconds_(seconds), start_(Clock::now()) {}
-    ~Stopwatch() { seconds_ += std::chrono::duration<double>(Clock::now() - start_).count(); }
-    Stopwatch(const Stopwatch&) = delete;
-    Stopwatch& operator=(const Stopwatch&) = delete;
-
-  private:
-    using Clock = std::chrono::steady_clock;
-    double& seconds_;
-    Clock::time_point start_;
-};
-
-}  // namespace
-
 DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
                                                      std::unique_ptr<Replica> replica,
-                                                     Parameters<nn_real> initial,
-                                                     int slice_capacity, SharedParameters* shared)
+                                                     Parameters<nn_real> initial, Teamwork teamwork)
     : comm_(comm),
       replica_(std::move(replica)),
       layout_(initial.layout),
-      format_(replica_->shape().format),
-      slice_capacity_(slice_capacity),
-      shared_(shared) {
+      teamwork_(std::move(teamwork)) {
     comm_.broadcast(initial.values);
-    if (shared_ == nullptr || comm_.is_root()) replica_->set_parameters(initial.values);
-    if (shared_ != nullptr) shared_->barrier();
+    // Where all ranks share one copy of the parameters, one of them writes it.
+    const bool has_copy = !teamwork_.reducer || teamwork_.reducer->has_copies();
+    if (has_copy || comm_.is_root()) replica_->write(initial.values);
+    if (teamwork_.reducer) teamwork_.reducer->publish();
 }
 
-void DataParallelNeuralNetwork::check_format(const Dataset& set_on_root) const {
-    const bool fits = set_on_root.count() == 0 || set_on_root.format() == format_;
-    if (comm_.from_root(fits) == 0)
-        throw std::logic_error("the set has another SampleFormat than the network's replicas");
-}
+// ---- the four verbs
 
-void DataParallelNeuralNetwork::load(const Dataset& set_on_root,
-                                     std::span<const std::uint32_t> samples) {
-    check_format(set_on_root);
-    start_scatter(set_on_root, samples);
-    finish_scatter();
-    replica_->take_loss();  // loss() is of this mini-batch alone
-}
-
-void DataParallelNeuralNetwork::start_scatter(const Dataset& set_on_root,
-                                              std::span<const std::uint32_t> samples) {
-    const std::size_t input = format_.input_bytes(layout_.inputs());
-    const std::size_t target = format_.target_bytes(layout_.classes());
-    arriving_batch_ = static_cast<int>(samples.size());
-    input_counts_.clear();
-    target_counts_.clear();
-    for (int r = 0; r < comm_.size(); ++r) {
-        const auto n = static_cast<std::size_t>(slice_of(arriving_batch_, r, comm_.size()).count);
-        input_counts_.push_back(static_cast<int>(n * input));
-        target_counts_.push_back(static_cast<int>(n * target));
-    }
-    if (comm_.is_root()) {
-        Stopwatch watch(times_.data);
-        const auto inputs = set_on_root.input_bytes(), targets = set_on_root.target_bytes();
-        batch_inputs_.resize(samples.size() * input);
-        batch_targets_.resize(samples.size() * target);
-        for (std::size_t j = 0; j < samples.size(); ++j) {
-            std::copy_n(&inputs[samples[j] * input], input, &batch_inputs_[j * input]);
-            std::copy_n(&targets[samples[j] * target], target, &batch_targets_[j * target]);
-        }
-    }
-    arriving_ = replica_->stage(slice_of(arriving_batch_, comm_.rank(), comm_.size()).count);
-    Stopwatch watch(times_.communication);
-    input_scatter_.start(batch_inputs_, input_counts_, arriving_.inputs);
-    target_scatter_.start(batch_targets_, target_counts_, arriving_.targets);
-}
-
-void DataParallelNeuralNetwork::finish_scatter() {
-    {
-        Stopwatch watch(times_.communication);
-        input_scatter_.finish();
-        target_scatter_.finish();
-    }
-    Stopwatch watch(times_.data);
-    batch_ = arriving_batch_;
-    replica_->load();
-}
-
-void DataParallelNeuralNetwork::pick_batch(std::size_t first, std::size_t count) {
-    Stopwatch watch(times_.data);
-    batch_ = static_cast<int>(count);
-    const Slice mine = slice_of(batch_, comm_.rank(), comm_.size());
-    replica_->pick(first + static_cast<std::size_t>(mine.first), mine.count);
+void DataParallelNeuralNetwork::load(const Batch& batch) {
+    batch_ = batch.count;
+    feed_->load(batch);
 }
 
 void DataParallelNeuralNetwork::forward() {
-    Stopwatch watch(times_.compute);
-    replica_->forward(batch_);
+    const Span span(Work::compute);
+    unasked_ += static_cast<std::size_t>(batch_);
+    replica_->forward(nn_real{1} / static_cast<nn_real>(batch_), Want::gradient);
 }
-
-double DataParallelNeuralNetwork::penalty(double reg) {
-    Stopwatch watch(times_.compute);
-    return reg == 0 ? 0 : reg / 2 * replica_->weights_squared();
-}
-
-double DataParallelNeuralNetwork::take_loss() {
-    double mine = 0;
-    {
-        Stopwatch watch(times_.compute);
-        mine = replica_->take_loss();
-    }
-    Stopwatch watch(times_.communication);
-    return comm_.sum(mine);
-}
-
-double DataParallelNeuralNetwork::loss(double reg) { return take_loss() / batch_ + penalty(reg); }
 
 void DataParallelNeuralNetwork::backward() {
-    {
-        Stopwatch watch(times_.compute);
-        replica_->backward();
-    }
-    // One rank: the sum is what the replica already has. Shared memory: step() adds them up.
-    if (comm_.size() == 1 || shared_ != nullptr) return;
-    for (int part = 0; part < replica_->gradient_parts(); ++part) {
-        const std::span<nn_real> values = complete_gradient(part);
-        // A device computes the next part meanwhile. MPI_Iallreduce would hide no more: without a
-        // thread of its own MPI gets on with a sum only while it is called.
-        Stopwatch watch(times_.communication);
-        comm_.sum(values.data(), values.size());
-    }
+    if (!teamwork_.reducer) return;  // update() does both, in one pass over the parameters
+    const Span span(Work::compute);
+    replica_->backward([&](int part) { teamwork_.reducer->start(replica_->lend(part)); });
 }
 
-std::span<nn_real> DataParallelNeuralNetwork::complete_gradient(int part) {
-    Stopwatch watch(times_.compute);
-    return replica_->gradient(part).values;
+void DataParallelNeuralNetwork::update(const Update& update) {
+    const Span span(Work::compute);
+    if (!teamwork_.reducer) return replica_->backward_and_update(update);
+    for (std::size_t part = 0; part < replica_->parts().size(); ++part)
+        replica_->update(update, teamwork_.reducer->finish());
+    teamwork_.reducer->publish();
 }
 
-void DataParallelNeuralNetwork::step(nn_real rate, double reg) {
-    if (shared_ != nullptr) return step_shared(rate, static_cast<nn_real>(reg));
-    Stopwatch watch(times_.compute);
-    replica_->step(rate, static_cast<nn_real>(reg));
-}
+// ---- the loop over epochs and mini-batches
 
-void DataParallelNeuralNetwork::step_shared(nn_real rate, nn_real reg) {
-    const auto wait_for_all = [&] {
-        Stopwatch watch(times_.communication);
-        shared_->barrier();
-    };
-    wait_for_all();  // until every gradient is complete
-    {
-        Stopwatch watch(times_.compute);
-        const auto rank = static_cast<std::size_t>(comm_.rank());
-        const auto ranks = static_cast<std::size_t>(comm_.size());
-        const std::size_t first = layout_.total() * rank / ranks;
-        const std::size_t last = layout_.total() * (rank + 1) / ranks;
-        replica_->step_part(rate, reg, shared_->gradients(), first, last - first);
-    }
-    wait_for_all();  // until every part is updated, and no gradient needed any more
-}
-
-void DataParallelNeuralNetwork::keep_everywhere(const Dataset& set_on_root, std::size_t count) {
-    if (comm_.size() == 1) {
-        Stopwatch watch(times_.data);
-        resident_ = replica_->keep(set_on_root.input_bytes(), set_on_root.target_bytes());
-        return;
-    }
-    std::vector<std::uint8_t> inputs(count * format_.input_bytes(layout_.inputs()));
-    std::vector<std::uint8_t> targets(count * format_.target_bytes(layout_.classes()));
-    if (comm_.is_root()) {
-        std::ranges::copy(set_on_root.input_bytes(), inputs.begin());
-        std::ranges::copy(set_on_root.target_bytes(), targets.begin());
-    }
-    {
-        Stopwatch watch(times_.communication);
-        comm_.broadcast(inputs);
-        comm_.broadcast(targets);
-    }
-    Stopwatch watch(times_.data);
-    resident_ = comm_.all(replica_->keep(inputs, targets));
-    if (!resident_) replica_->keep({}, {});  // where one has no room, none keeps a copy
-}
-
-TrainingState DataParallelNeuralNetwork::train(const Dataset& set_on_root, const Training& training,
-                                               TrainingObserver* observer, TrainingState from) {
-    check_format(set_on_root);
+TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
+                                               const Training& training, TrainingObserver* observer,
+                                               TrainingState from) {
     const std::size_t count = comm_.from_root(set_on_root.count());
-    resident_ = false;
-    if (training.scatter_once) keep_everywhere(set_on_root, count);
-    replica_->take_loss();  // nothing from before counts
+    feed(set_on_root);
     TrainingState state = from;
     while (state.epoch < training.epochs) {
-        if (!train_epoch(set_on_root, count, training, observer, state)) return state;
+        if (!train_epoch(count, training, observer, state)) return state;
         const double loss = state.loss / static_cast<double>(count) + penalty(training.reg);
+        const std::string epoch = std::to_string(state.epoch + 1);
         if (!comm_.all(std::isfinite(loss)))
-            throw Diverged("training diverged: the loss of epoch " +
-                           std::to_string(state.epoch + 1) +
+            throw Diverged("training diverged: the loss of epoch " + epoch +
                            " is not finite; use a smaller learning rate (-l)");
+        if (teamwork_.reducer && teamwork_.reducer->has_copies())
+            check_ranks_agree(comm_, layout_, parameters().values, "after epoch " + epoch);
         state = {state.epoch + 1, 0, 0};
         if (observer == nullptr) continue;
         observer->on_epoch(state.epoch - 1, loss);
@@ -448,59 +309,34 @@ TrainingState DataParallelNeuralNetwork::train(const Dataset& set_on_root, const
     return state;
 }
 
-bool DataParallelNeuralNetwork::epoch_at_once(std::size_t count, int epoch,
-                                              const Training& training) {
-    Stopwatch watch(times_.compute);
-    const auto batch = std::min(static_cast<std::size_t>(training.batch), count);
-    return replica_->epoch(count, static_cast<int>(batch), training.rate_of(epoch),
-                           static_cast<nn_real>(training.reg));
-}
-
 /// The rest of an epoch; false if the observer stopped it before its end.
-bool DataParallelNeuralNetwork::train_epoch(const Dataset& set_on_root, std::size_t count,
-                                            const Training& training, TrainingObserver* observer,
-                                            TrainingState& state) {
+bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& training,
+                                            TrainingObserver* observer, TrainingState& state) {
     const auto batch = static_cast<std::size_t>(training.batch);
     const int steps = static_cast<int>((count + batch - 1) / batch);
-    const std::vector<std::uint32_t> order = sample_order(count, state.epoch, training);
-    if (resident_) replica_->set_order(order);
-    const bool reports = observer != nullptr && training.print_every > 0;
+    const int report_every = observer == nullptr ? 0 : observer->steps_between_reports();
     const bool may_stop = observer != nullptr && observer->may_stop();
-    if (resident_ && comm_.size() == 1 && state.step == 0 && !reports && !may_stop &&
-        epoch_at_once(count, state.epoch, training)) {
+    feed_->begin(sample_order(count, state.epoch, training), training.batch);
+    if (state.step == 0 && report_every == 0 && !may_stop &&
+        run_epoch(count, training, state.epoch)) {
         state.loss = take_loss();
         return true;
     }
-    std::size_t unreported = 0;  // samples whose loss no on_step() has told yet
-    for (bool arriving = false; state.step < steps; ++state.step) {
+    const Update update{rate_at(state.epoch, training), static_cast<nn_real>(training.reg)};
+    for (; state.step < steps; ++state.step) {
         const std::size_t first = static_cast<std::size_t>(state.step) * batch;
-        const auto samples = std::span(order).subspan(first, std::min(batch, count - first));
-        if (resident_) {
-            pick_batch(first, samples.size());
-        } else {
-            if (!arriving) start_scatter(set_on_root, samples);
-            finish_scatter();
-            // The next one is on its way while this one is computed: gathered here, sent as far as
-            // MPI does it by itself, the rest when it is waited for.
-            const std::size_t next = first + samples.size();
-            arriving = next < count;
-            if (arriving)
-                start_scatter(set_on_root,
-                              std::span(order).subspan(next, std::min(batch, count - next)));
-        }
-        forward();
-        unreported += samples.size();
-        if (reports && (state.step + 1) % training.print_every == 0) {
+        const bool reports = report_every > 0 && (state.step + 1) % report_every == 0;
+        const double penalty_before = reports ? penalty(training.reg) : 0;
+        teamwork_.strategy->step(*this, {first, static_cast<int>(std::min(batch, count - first))},
+                                 update);
+        if (reports) {
+            const auto samples = static_cast<double>(unasked_);
             const double sum = take_loss();
-            observer->on_step(state.epoch, state.step + 1, steps,
-                              sum / static_cast<double>(unreported) + penalty(training.reg));
+            observer->on_step(state.epoch, state.step + 1, steps, sum / samples + penalty_before);
             state.loss += sum;
-            unreported = 0;
         }
-        backward();
-        step(training.rate_of(state.epoch), training.reg);
         if (may_stop && state.step + 1 < steps && observer->stops()) {
-            if (arriving) finish_scatter();
+            feed_->end();
             ++state.step;
             state.loss += take_loss();
             return false;
@@ -510,105 +346,56 @@ bool DataParallelNeuralNetwork::train_epoch(const Dataset& set_on_root, std::siz
     return true;
 }
 
-std::size_t most_samples_in_message(const Layout& layout, const SampleFormat& format) {
-    const std::size_t largest =
-        std::max({format.input_bytes(layout.inputs()), format.target_bytes(layout.classes()),
-                  static_cast<std::size_t>(layout.classes())});
-    return std::numeric_limits<int>::max() / largest;
+/// A whole epoch in one submission to the device, with the same bits; false where that cannot be.
+bool DataParallelNeuralNetwork::run_epoch(std::size_t count, const Training& training, int epoch) {
+    if (teamwork_.reducer || feed_->kind() != FeedKind::resident || !teamwork_.strategy->is_plain())
+        return false;
+    const Span span(Work::compute);
+    const auto batch = std::min(static_cast<std::size_t>(training.batch), count);
+    return replica_->run({count,
+                          static_cast<int>(batch),
+                          {rate_at(epoch, training), static_cast<nn_real>(training.reg)}});
 }
 
-void DataParallelNeuralNetwork::forward_all(const Dataset& set_on_root,
-                                            const std::function<void(std::size_t)>& use) {
+// ---- what is asked of it
+
+Feed& DataParallelNeuralNetwork::feed(const SampleSet& set_on_root) {
     check_format(set_on_root);
-    const std::size_t count = comm_.from_root(set_on_root.count());
-    const std::size_t most = std::clamp<std::size_t>(
-        most_samples_in_message(layout_, format_), 1,
-        static_cast<std::size_t>(slice_capacity_) * static_cast<std::size_t>(comm_.size()));
-    std::vector<std::uint32_t> samples(count);
-    std::iota(samples.begin(), samples.end(), 0u);
-    for (std::size_t first = 0; first < count; first += most) {
-        start_scatter(set_on_root,
-                      std::span(samples).subspan(first, std::min(most, count - first)));
-        finish_scatter();
-        forward();
-        use(first);
-    }
+    take_loss();  // nothing from before counts
+    feed_ = make_feed(teamwork_.feed, {comm_, *replica_, Role::train}, set_on_root);
+    return *feed_;
 }
 
-/// Of the slice that came from rank 0: how many are judged right. Columns are compared with what
-/// the reference calls y, so that a label of one class alone is that class.
-std::size_t DataParallelNeuralNetwork::correct_in_slice() {
-    const int outputs = layout_.classes();
-    const auto height = static_cast<std::size_t>(outputs);
-    const auto n = static_cast<std::size_t>(slice_of(batch_, comm_.rank(), comm_.size()).count);
-    std::vector<nn_real> yhat(n * height), y(height);
-    replica_->get_probabilities(yhat);
-    std::size_t correct = 0;
-    for (std::size_t j = 0; j < n; ++j) {
-        if (format_.number_targets) {
-            std::memcpy(y.data(), &arriving_.targets[j * height * sizeof(nn_real)],
-                        height * sizeof(nn_real));
-        } else {
-            std::ranges::fill(y, nn_real{0});
-            y[arriving_.targets[j]] = 1;
-        }
-        correct += class_of(&yhat[j * height], outputs) == class_of(y.data(), outputs);
-    }
-    return correct;
+void DataParallelNeuralNetwork::check_format(const SampleSet& set_on_root,
+                                             bool with_targets) const {
+    const SampleFormat& taken = replica_->shape().format;
+    SampleFormat found = set_on_root.format;
+    if (!with_targets) found = {found.number_inputs, taken.number_targets};
+    const bool fits = found == taken;
+    if (!comm_.from_root(fits))
+        throw std::logic_error("the set has another SampleFormat than the network's replicas");
 }
 
-Evaluation DataParallelNeuralNetwork::evaluate(const Dataset& set_on_root) {
-    const TimeSplit before = times_;
-    double seconds = 0;
-    Evaluation result;
-    {
-        Stopwatch watch(seconds);
-        const auto count = static_cast<double>(comm_.from_root(set_on_root.count()));
-        double correct = 0;
-        replica_->take_loss();
-        forward_all(set_on_root,
-                    [&](std::size_t) { correct += static_cast<double>(correct_in_slice()); });
-        result.loss = comm_.sum(replica_->take_loss()) / count;
-        result.accuracy = comm_.sum(correct) / count;
-    }
-    times_ = before;
-    times_.evaluation += seconds;
-    return result;
+double DataParallelNeuralNetwork::loss(double reg) {
+    const auto samples = static_cast<double>(unasked_);
+    return take_loss() / samples + penalty(reg);
 }
 
-std::vector<nn_real> DataParallelNeuralNetwork::probabilities(const Dataset& set_on_root) {
-    const TimeSplit before = times_;
-    double seconds = 0;
-    std::vector<nn_real> all;
-    {
-        Stopwatch watch(seconds);
-        const auto height = static_cast<std::size_t>(layout_.classes());
-        if (comm_.is_root()) all.resize(set_on_root.count() * height);
-        replica_->take_loss();
-        forward_all(set_on_root, [&](std::size_t first) {
-            const int mine = slice_of(batch_, comm_.rank(), comm_.size()).count;
-            std::vector<nn_real> yhat(static_cast<std::size_t>(mine) * height);
-            replica_->get_probabilities(yhat);
-            comm_.gather(yhat, comm_.is_root() ? std::span(all).subspan(first * height)
-                                               : std::span<nn_real>());
-        });
-        replica_->take_loss();  // nobody asked for it, and it must not count in what follows
-    }
-    times_ = before;
-    times_.evaluation += seconds;
-    return all;
+double DataParallelNeuralNetwork::take_loss() {
+    const Span span(Work::compute);
+    unasked_ = 0;
+    const double mine = replica_->take_loss();
+    const Span sum(Work::communication);
+    return comm_.sum(mine);
+}
+
+double DataParallelNeuralNetwork::penalty(double reg) {
+    const Span span(Work::compute);
+    return reg == 0 ? 0 : reg / 2 * replica_->weights_squared();
 }
 
 Parameters<nn_real> DataParallelNeuralNetwork::parameters() {
     Parameters<nn_real> result(layout_);
-    replica_->get_parameters(result.values);
+    replica_->read(result.values);
     return result;
-}
-
-bool DataParallelNeuralNetwork::ranks_agree() {
-    const Parameters<nn_real> mine = parameters();
-    Parameters<nn_real> roots = mine;
-    comm_.broadcast(roots.values);
-    return comm_.all(std::memcmp(mine.values.data(), roots.values.data(),
-                                 mine.values.size() * sizeof(nn_real)) == 0);
 }

@@ -19,17 +19,13 @@
 #include <string>
 #include <string_view>
 
-#include "device/gpu/cublas.h"
+#include "base/random.h"
 #include "device/replica.h"
-#include "gpu_contest.h"
-#include "gpu_ladder.h"
-#include "gpu_problem.h"
-#include "gpu_steps.h"
+#include "gpu_bench.h"
 #include "gpu_traffic.h"
+#include "model/initial.h"
 
 namespace {
-
-constexpr bool in_double = std::is_same_v<nn_real, double>;
 
 // ------------------------------------------------------------------ what is asked for
 
@@ -51,299 +47,6 @@ Settings parse(int argc, char** argv) {
                              "' is not understood; usage: gpu_bench [--trial] [--csv FILE]");
     }
     return settings;
-}
-
-/// The measurements' table, line by line as they come.
-class Csv {
-  public:
-    explicit Csv(const std::string& path)
-        : file_(path.empty() ? stdout : std::fopen(path.c_str(), "w")) {
-        if (file_ == nullptr)
-            throw InputError("gpu_bench: cannot write " + path + "; name another file by --csv");
-    }
-    ~Csv() {
-        if (file_ != stdout) std::fclose(file_);
-    }
-    Csv(const Csv&) = delete;
-    Csv& operator=(const Csv&) = delete;
-
-    void note(const std::string& key, const std::string& value) {
-        std::fprintf(file_, "# %s: %s\n", key.c_str(), value.c_str());
-    }
-    void heading() {
-        std::fprintf(file_,
-                     "type,hidden,batch,what,contender,chosen,judged,median_us,q1_us,q3_us,"
-                     "repetitions,chain,tflops,error,bytes\n");
-    }
-    void row(Shape shape, const Measured& m, std::size_t bytes = 0) {
-        std::fprintf(file_, "%s,%d,%d,%s,%s,%d,%d,%.3f,%.3f,%.3f,%d,%d,%.3f,%.4g,%zu\n",
-                     nn_real_name, shape.hidden, shape.batch, m.what.c_str(), m.name.c_str(),
-                     m.chosen, m.judged, m.median * 1e6, m.q1 * 1e6, m.q3 * 1e6, m.repetitions,
-                     m.chain, m.tflops, m.error, bytes);
-        std::fflush(file_);
-    }
-
-  private:
-    std::FILE* file_;
-};
-
-/// What every part of the benchmark works with.
-struct Bench {
-    Gpu gpu;
-    Cublas& cublas;
-    const Images& images;
-    Effort effort;
-    Csv& csv;
-    bool right = true;
-    std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-
-    void run(Shape shape, const std::vector<Contender>& contenders, int batches) {
-        for (const Measured& m : contest(gpu, contenders, batches, effort)) {
-            csv.row(shape, m);
-            if (m.right()) continue;
-            right = false;
-            std::fprintf(stderr,
-                         "WRONG  %s (%d,%d) %s, %s: an element is %.3g bounds off; the kernel or "
-                         "its plan is at fault\n",
-                         nn_real_name, shape.hidden, shape.batch, m.what.c_str(), m.name.c_str(),
-                         m.error);
-        }
-    }
-    void say(Shape shape, const char* what) const {
-        const std::chrono::duration<double> since = std::chrono::steady_clock::now() - start;
-        std::fprintf(stderr, "%6.1f s  %s  (%d,%d)  %s\n", since.count(), nn_real_name,
-                     shape.hidden, shape.batch, what);
-    }
-};
-
-// ------------------------------------------------------------------ names
-
-const char* name_of(GemmBy by) {
-    return by == GemmBy::bf16x3 ? "bf16x3" : in_double ? "fp64" : "fp32";
-}
-const char* name_of(GemmTile tile) {
-    return tile == GemmTile::large ? "large" : tile == GemmTile::medium ? "medium" : "small";
-}
-std::string name_of(CublasBy by) {
-    return by == CublasBy::tf32 ? "tf32" : by == CublasBy::bf16x9 ? "bf16x9" : name_of(GemmBy::fma);
-}
-constexpr GemmTile tiles[] = {GemmTile::large, GemmTile::medium, GemmTile::small};
-
-std::vector<GemmBy> ways(const Gpu& gpu) {
-    return gpu_has_bf16x3(gpu.chip) ? std::vector{GemmBy::fma, GemmBy::bf16x3}
-                                    : std::vector{GemmBy::fma};
-}
-
-std::size_t area(int rows, int cols) {
-    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
-}
-double flops_of(int m, int n, int k) { return 2.0 * m * n * k; }
-
-// ------------------------------------------------------------------ (a) products
-
-/// The ways in which this cuBLAS can multiply here: found out by trying.
-std::vector<CublasBy> cublas_ways(Bench& bench) {
-    std::vector<CublasBy> found;
-    if (!bench.cublas.missing().empty()) return found;
-    const DeviceArray<nn_real> zeros(std::vector<nn_real>(64 * 64), bench.gpu.stream);
-    DeviceArray<nn_real> out(64 * 64);
-    for (const CublasBy by : {CublasBy::plain, CublasBy::tf32, CublasBy::bf16x9})
-        if (bench.cublas.gemm(by, 64, 64, 64, 1, {zeros.data(), 64}, {zeros.data(), 64}, 0,
-                              out.data(), 64))
-            found.push_back(by);
-    GPU_CHECK(cudaStreamSynchronize(bench.gpu.stream));
-    return found;
-}
-
-/// A_1 = sigmoid(W X + b) in every tile; and the product alone, of numbers and not of bytes, by our
-/// GEMM and by cuBLAS.
-void measure_layer(Bench& bench, Shape shape) {
-    const Gpu& gpu = bench.gpu;
-    const Images& images = bench.images;
-    const int m = shape.hidden, n = shape.batch, k = images.pixels();
-    const auto w_values = normal_numbers(area(m, k), 1 / std::sqrt(k), 11);
-    const auto b_values = normal_numbers(area(m, 1), 1, 12);
-    const DeviceArray<nn_real> w(w_values, gpu.stream), b(b_values, gpu.stream);
-    DeviceArray<nn_real> out(area(m, n));
-    const auto poison = [&] { out.fill_bytes(0xff, gpu.stream); };
-    const auto error_against = [&](const nn_real* bias) {
-        return [&, bias](int batch) {
-            return layer_error({m, k, bias, HostMatrix{w_values, m}, images.host_bytes(batch, n)},
-                               out.download(gpu.stream), n);
-        };
-    };
-    std::vector<Contender> contenders;
-    for (const GemmBy by : ways(gpu))
-        for (const GemmTile tile : tiles) {
-            const GemmPlan plan{tile, 1};
-            contenders.push_back({.what = "layer",
-                                  .name = std::string(name_of(by)) + " " + name_of(tile),
-                                  .flops = flops_of(m, n, k),
-                                  .run =
-                                      [&, by, plan](int batch) {
-                                          gpu_layer(gpu, by, m, n, k, w.data(),
-                                                    input_of(images.bytes(batch, n), Images::scale),
-                                                    b.data(), out.data(), plan);
-                                      },
-                                  .poison = poison,
-                                  .error = error_against(b_values.data()),
-                                  .chosen = plan_gemm(gpu.chip, by, m, n, k, false) == plan});
-        }
-    contenders.push_back({.what = "layer",
-                          .name = std::string(name_of(GemmBy::fma)) + " product alone",
-                          .flops = flops_of(m, n, k),
-                          .run =
-                              [&](int batch) {
-                                  gpu_gemm(gpu, Transposed::no, Transposed::no, m, n, k, 1,
-                                           w.data(), images.packed(batch, n), 0, out.data());
-                              },
-                          .poison = poison,
-                          .error = error_against(nullptr)});
-    for (const CublasBy by : cublas_ways(bench))
-        contenders.push_back({.what = "layer",
-                              .name = "cublas " + name_of(by),
-                              .flops = flops_of(m, n, k),
-                              .run =
-                                  [&, by](int batch) {
-                                      bench.cublas.gemm(by, m, n, k, 1, {w.data(), m},
-                                                        {images.packed(batch, n), k}, 0, out.data(),
-                                                        m);
-                                  },
-                              .poison = poison,
-                              .error = error_against(nullptr),
-                              .judged = by == CublasBy::plain});
-    bench.run(shape, contenders, images.batches(n));
-}
-
-/// What the gradients [dW|db] = delta [X; 1]^T are computed from and into.
-struct GradientArrays {
-    GradientArrays(const Bench& bench, Shape shape)
-        : gpu(bench.gpu),
-          images(bench.images),
-          m(shape.hidden),
-          n(shape.batch),
-          d(bench.images.pixels()),
-          stride(area(m, d + 1)),
-          delta_values(normal_numbers(area(m, n), 1.0 / n, 13)),
-          delta(delta_values, gpu.stream),
-          parts(stride * most_splits),
-          sum(stride),
-          p(normal_numbers(stride, 1 / std::sqrt(d), 14), gpu.stream),
-          no_rate(std::vector{nn_real{0}}, gpu.stream) {}
-
-    void gradient(GemmBy by, GemmPlan plan, int batch) {
-        gpu_gradient(gpu, by, m, n, d, delta.data(),
-                     input_of(images.bytes(batch, n), Images::scale), 0, d + 1, parts.data(),
-                     stride, plan);
-    }
-    Parts run(GemmPlan plan) const {
-        return {0, stride, area(m, d), parts.data(), stride, plan.splits};
-    }
-    void poison() {
-        parts.fill_bytes(0xff, gpu.stream);
-        sum.fill_bytes(0xff, gpu.stream);
-    }
-    double error(int batch, const DeviceArray<nn_real>& out, int columns, int splits) const {
-        return gradient_error(HostMatrix{delta_values, m}, images.host_bytes(batch, n), n, d,
-                              columns, out.download(gpu.stream), splits);
-    }
-
-    Gpu gpu;
-    const Images& images;
-    int m, n, d;
-    std::size_t stride;
-    std::vector<nn_real> delta_values;
-    DeviceArray<nn_real> delta, parts, sum, p, no_rate;
-};
-
-/// The gradient by the planner's plan, complete, as cuBLAS leaves it; and with its parts left to
-/// whoever needs the sum, as in training.
-void measure_gradient(Bench& bench, Shape shape) {
-    GradientArrays g(bench, shape);
-    const double flops = flops_of(g.m, g.d, g.n);
-    const auto poison = [&] { g.poison(); };
-    std::vector<Contender> contenders;
-    for (const GemmBy by : ways(g.gpu)) {
-        const GemmPlan plan = plan_gemm(g.gpu.chip, by, g.m, g.d + 1, g.n, true);
-        contenders.push_back(
-            {.what = "gradient",
-             .name = std::string(name_of(by)) + " parts",
-             .flops = flops,
-             .run = [&, by, plan](int batch) { g.gradient(by, plan, batch); },
-             .poison = poison,
-             .error = [&,
-                       plan](int batch) { return g.error(batch, g.parts, g.d + 1, plan.splits); }});
-        contenders.push_back(
-            {.what = "gradient",
-             .name = name_of(by),
-             .flops = flops,
-             .run =
-                 [&, by, plan](int batch) {
-                     g.gradient(by, plan, batch);
-                     if (plan.splits > 1)
-                         gpu_add_parts(g.gpu, std::vector{g.run(plan)}, g.sum.data());
-                 },
-             .poison = poison,
-             .error =
-                 [&, plan](int batch) {
-                     return g.error(batch, plan.splits > 1 ? g.sum : g.parts, g.d + 1, 1);
-                 },
-             .chosen = true});
-    }
-    contenders.push_back({.what = "gradient",
-                          .name = std::string(name_of(GemmBy::fma)) + " product alone",
-                          .flops = flops,
-                          .run =
-                              [&](int batch) {
-                                  gpu_gemm(g.gpu, Transposed::no, Transposed::yes, g.m, g.d, g.n, 1,
-                                           g.delta.data(), g.images.packed(batch, g.n), 0,
-                                           g.sum.data());
-                              },
-                          .poison = poison,
-                          .error = [&](int batch) { return g.error(batch, g.sum, g.d, 1); }});
-    for (const CublasBy by : cublas_ways(bench))
-        contenders.push_back({.what = "gradient",
-                              .name = "cublas " + name_of(by),
-                              .flops = flops,
-                              .run =
-                                  [&, by](int batch) {
-                                      bench.cublas.gemm(
-                                          by, g.m, g.d, g.n, 1, {g.delta.data(), g.m},
-                                          {g.images.packed(batch, g.n), g.d, Transposed::yes}, 0,
-                                          g.sum.data(), g.m);
-                                  },
-                              .poison = poison,
-                              .error = [&](int batch) { return g.error(batch, g.sum, g.d, 1); },
-                              .judged = by == CublasBy::plain});
-    bench.run(shape, contenders, g.images.batches(g.n));
-}
-
-/// Every plan of the gradient with the step that adds up its parts, for a plan's price is paid in
-/// both: what the planner should have chosen.
-void measure_plans(Bench& bench, Shape shape) {
-    GradientArrays g(bench, shape);
-    std::vector<Contender> contenders;
-    for (const GemmBy by : ways(g.gpu))
-        for (const GemmTile tile : tiles)
-            for (int splits = 1; splits <= most_splits; ++splits) {
-                const GemmPlan plan{tile, splits};
-                contenders.push_back(
-                    {.what = "gradient and step",
-                     .name = std::string(name_of(by)) + " " + name_of(tile) + " / " +
-                             std::to_string(splits),
-                     .flops = 0,
-                     .run =
-                         [&, by, plan](int batch) {
-                             g.gradient(by, plan, batch);
-                             gpu_step(g.gpu, std::vector{g.run(plan)}, g.no_rate.data(), step_reg,
-                                      g.p.data());
-                         },
-                     .poison = [&] { g.poison(); },
-                     .error = [&, splits](
-                                  int batch) { return g.error(batch, g.parts, g.d + 1, splits); },
-                     .chosen = plan_gemm(g.gpu.chip, by, g.m, g.d + 1, g.n, true) == plan});
-            }
-    bench.run(shape, contenders, g.images.batches(g.n));
 }
 
 // ------------------------------------------------------------------ (b) and (d) steps
@@ -435,13 +138,13 @@ void measure_steps(Bench& bench, Shape shape) {
 
 /// Every mini-batch over the replica's set, as the trainer does it.
 void train_epoch(Replica& replica, int count, int batch) {
-    if (replica.epoch(static_cast<std::size_t>(count), batch, step_rate, step_reg)) return;
+    const Update update{step_rate, step_reg};
+    if (replica.run({static_cast<std::size_t>(count), batch, update})) return;
     for (int first = 0; first < count; first += batch) {
         const int n = std::min(batch, count - first);
-        replica.pick(static_cast<std::size_t>(first), n);
-        replica.forward(n);
-        replica.backward();
-        replica.step(step_rate, step_reg);
+        replica.samples().select(Role::train, static_cast<std::size_t>(first), n);
+        replica.forward(nn_real{1} / static_cast<nn_real>(n), Want::gradient);
+        replica.backward_and_update(update);
     }
 }
 
@@ -453,11 +156,12 @@ void measure_epoch(Bench& bench, Shape shape) {
     const Layout layout({images.pixels(), shape.hidden, images.classes()});
     const auto replica =
         make_cuda_replica({layout, shape.batch, Images::scale}, {.device = 0, .bf16x3 = bf16x3});
-    replica->set_parameters(initial_parameters<nn_real>(layout, 21, 0).values);
+    replica->write(initial_parameters<nn_real>(layout, 21, 0).values);
 
     const std::size_t before = uploaded_bytes();
-    const auto bytes = area(images.pixels(), count), labels = area(1, count);
-    if (!replica->keep({images.host_bytes(0, 1), bytes}, {images.host_labels(0, 1), labels}))
+    const auto bytes = elements(images.pixels(), count), labels = elements(1, count);
+    if (!replica->samples().keep(
+            Role::train, {{images.host_bytes(0, 1), bytes}, {images.host_labels(0, 1), labels}}))
         throw InputError("gpu_bench: the device has no room for the images; free its memory");
     std::vector<std::uint32_t> order(labels);
     std::iota(order.begin(), order.end(), 0u);
@@ -468,7 +172,7 @@ void measure_epoch(Bench& bench, Shape shape) {
     for (int e = 0; e <= (bench.effort.repetitions > 1 ? 10 : 1); ++e) {
         shuffle(order, rng);
         const auto start = std::chrono::steady_clock::now();
-        replica->set_order(order);
+        replica->samples().set_order(order);
         train_epoch(*replica, count, shape.batch);
         loss = replica->take_loss() / count;
         const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
@@ -499,49 +203,6 @@ void measure_epoch(Bench& bench, Shape shape) {
         std::fprintf(stderr, "WRONG  %s (%d,%d) epoch: the mean loss is %g; training diverges\n",
                      nn_real_name, shape.hidden, shape.batch, loss);
     }
-}
-
-// ------------------------------------------------------------------ (e) the ladder
-
-void measure_ladder(Bench& bench, Shape shape) {
-    const Gpu& gpu = bench.gpu;
-    const Images& images = bench.images;
-    const int m = shape.hidden, n = shape.batch, k = images.pixels();
-    const auto a_values = normal_numbers(area(m, k), 1 / std::sqrt(k), 41);
-    const std::vector<nn_real> zeros(area(m, 1));
-    const DeviceArray<nn_real> a(a_values, gpu.stream), no_bias(zeros, gpu.stream);
-    DeviceArray<nn_real> c(area(m, n));
-    std::vector<Contender> contenders;
-    const auto add = [&](std::string name, const nn_real* bias, std::function<void(int)> run) {
-        contenders.push_back({.what = "ladder",
-                              .name = std::move(name),
-                              .flops = flops_of(m, n, k),
-                              .run = std::move(run),
-                              .poison = [&] { c.fill_bytes(0xff, gpu.stream); },
-                              .error =
-                                  [&, bias](int batch) {
-                                      return layer_error({m, k, bias, HostMatrix{a_values, m},
-                                                          images.host_bytes(batch, n)},
-                                                         c.download(gpu.stream), n);
-                                  }});
-    };
-    for (const LadderRung& rung : ladder())
-        add(rung.name, nullptr, [&](int batch) {
-            rung.multiply(gpu, m, n, k, a.data(), images.packed(batch, n), c.data());
-        });
-    for (const auto& [name, tile] :
-         {std::pair{"pipelined", GemmTile::large}, std::pair{"split along k", GemmTile::small}})
-        add(name, nullptr, [&, tile](int batch) {
-            gpu_gemm(gpu, Transposed::no, Transposed::no, m, n, k, 1, a.data(),
-                     images.packed(batch, n), 0, c.data(), {tile, 1});
-        });
-    if (gpu_has_bf16x3(gpu.chip))
-        add("bf16x3", zeros.data(), [&](int batch) {
-            gpu_layer(gpu, GemmBy::bf16x3, m, n, k, a.data(),
-                      input_of(images.bytes(batch, n), Images::scale), no_bias.data(), c.data(),
-                      plan_gemm(gpu.chip, GemmBy::bf16x3, m, n, k, false));
-        });
-    bench.run(shape, contenders, images.batches(n));
 }
 
 // ------------------------------------------------------------------ all of it

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "device/gpu/owned.h"
+#include "device/gpu/graph.h"
 
 namespace {
 

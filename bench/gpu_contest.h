@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "gpu_func.h"
+#include "device/gpu/kernels.h"
 
 struct Contender {
     std::string what, name;

@@ -6,6 +6,8 @@
 // device/gpu/gemm_fma.cu and device/gpu/gemm_bf16x3.cu.
 #include "gpu_ladder.h"
 
+#include "gpu_func.h"
+
 namespace {
 
 constexpr int block_threads = 256;
@@ -45,34 +47,10 @@ void naive(const Gpu& gpu, int m, int n, int k, const nn_real* a, const nn_real*
 
 // ------------------------------------------------------------------ 2. tiled
 
-constexpr int edge = 32;
-
-/// Gain: a block reads each element of A and B once for 32 products, not once for each.
-/// Mapping: a block of 32 x 32 threads computes a 32 x 32 tile of C, a thread one element of it; a
-/// warp has 32 rows of one column. Along k, the block goes in slices of 32. Memory: a slice of A as
-/// [p][i] and one of B as [j][p], 4 KiB each in float: a warp then writes both without bank
-/// conflicts, reads neighbours of A and one word of B.
-__global__ void __launch_bounds__(edge* edge)
-    tiled_kernel(int m, int n, int k, const nn_real* __restrict__ a, const nn_real* __restrict__ b,
-                 nn_real* __restrict__ c) {
-    GPU_SHARED(nn_real, slice_a, [edge][edge]);
-    GPU_SHARED(nn_real, slice_b, [edge][edge]);
-    const int x = static_cast<int>(threadIdx.x) % edge, y = static_cast<int>(threadIdx.x) / edge;
-    const int i = static_cast<int>(blockIdx.x) * edge + x;
-    const int j = static_cast<int>(blockIdx.y) * edge + y;
-    nn_real sum = 0;
-    for (int k0 = 0; k0 < k; k0 += edge) {
-        slice_a[y][x] = i < m && k0 + y < k ? a[position(i, k0 + y, m)] : nn_real{0};
-        slice_b[y][x] = j < n && k0 + x < k ? b[position(k0 + x, j, k)] : nn_real{0};
-        __syncthreads();  // both slices are complete before any thread reads them
-        for (int p = 0; p < edge; ++p) sum += slice_a[p][x] * slice_b[y][p];
-        __syncthreads();  // every thread has read the slices before they are filled anew
-    }
-    if (i < m && j < n) c[position(i, j, m)] = sum;
-}
-
+/// Gain: a block reads each element of A and B once for 32 products, not once for each. The kernel
+/// is the course's, gemm_kernel of gpu_func.cu.
 void tiled(const Gpu& gpu, int m, int n, int k, const nn_real* a, const nn_real* b, nn_real* c) {
-    launch(gpu, tiled_kernel, edge, edge, edge * edge, m, n, k, a, b, c);
+    course_gemm(gpu.stream, Transposed::no, Transposed::no, m, n, k, 1, a, b, 0, c);
 }
 
 // ------------------------------------------------------------------ 3. register-blocked

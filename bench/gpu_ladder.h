@@ -5,7 +5,7 @@
 #pragma once
 #include <span>
 
-#include "gpu_func.h"
+#include "device/gpu/kernels.h"
 
 /// C = A B: A m x k, B k x n, C m x n, column-major and packed; C overlaps neither. n is at most
 /// 8 x 65535.

@@ -50,7 +50,7 @@ class OurStep {
 
   private:
     void step(const DeviceArray<nn_real>& rate) {
-        gpu_step(gpu_, runs(), rate.data(), step_reg, p_.data());
+        gpu_update(gpu_, runs(), Sgd{}, rate.data(), step_reg, p_.data());
     }
     std::vector<Parts> runs() const;
 

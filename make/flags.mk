@@ -1,9 +1,6 @@
 # flags.mk: the configurations, and the flags that each compiler gets.
 #
-# Every flag is kept in $(B)/*.flags, written only when it changes; all that is built from those
-# flags depends on that file.
-REAL := $(if $(findstring -DUSE_DOUBLE,$(DOUBLE_FLAG)),double,float)
-B    := build/$(REAL)$(if $(filter 1,$(DEBUG)),-debug)$(if $(SANITIZE),-$(SANITIZE))
+# Every flag is kept in $(B)/*.flags; all that is built from those flags depends on that file.
 # The products on the CPU: in float on x86-64 oneDNN and bf16 tiles, otherwise Eigen.
 GEMM := $(if $(filter float,$(REAL)),$(if $(X86_64),onednn,eigen),eigen)
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -12,10 +9,8 @@ SAN_fuzz := $(SAN_asan) -fsanitize=fuzzer-no-link -Wno-sign-conversion
 TOLD_asan := -DGPUHOST_ASAN
 TOLD_tsan := -DGPUHOST_TSAN
 SAN      := $(if $(SANITIZE),$(or $(SAN_$(SANITIZE)),$(error SANITIZE=$(SANITIZE): say asan, tsan or fuzz)))
-Q := $(if $(filter 1,$(VERBOSE)),,@)
-show = @printf '  %-12s %s\n'
 
-ifeq ($(MAKELEVEL)$(if $(BUILDING),,none),0)
+ifeq ($(MAKELEVEL)$(filter only,$(LOOKS))$(NEW),0)
 $(info # type     $(REAL)$(if $(filter 1,$(DEBUG)), debug))
 $(info # MPI      $(or $(MPI),mpirun not found; $(MPICXX) builds, but nothing can run))
 $(info # CPU      GEMM by $(if $(filter onednn,$(GEMM)),oneDNN and bf16 tiles,Eigen$(if $(EIGEN), in $(EIGEN))))
@@ -42,6 +37,9 @@ NVCC_FLAGS := -std=c++20 -ccbin $(CXX) $(GENCODE) $(if $(REPORT),-Xptxas -v,-t 2
     $(DOUBLE_FLAG) $(INCLUDES) -MMD -MP
 # The .cu files are C++ to g++, which knows none of nvcc's pragmas.
 GPUHOST  := $(HOST) -Itests/gpuhost -Wno-unknown-pragmas
+# Code under test is optimised as in ./main. Of the tests only those compute that compare numbers.
+TEST_OPTIMISE = $(if $(filter tests/device/% tests/gpuhost/% tests/train/%,$<),-O1,-O0)
+as_test = $(patsubst -O2,$(TEST_OPTIMISE),$(1))
 
 # The CPU's arithmetic is compiled once for each instruction set; the program takes the best one
 # that the processor has. Sanitizers and debuggers need one alone.
@@ -59,9 +57,15 @@ LIBS_cuda    := $(filter-out %/stubs,$(NVCC_LIBS)) -lcudart_static -lrt \
     $(patsubst -L%,-Xlinker -rpath=%,$(filter-out %/stubs,$(NVCC_LIBS)))
 LIBS_gpuhost := -lboost_context
 
-host.text := $(MPICXX) $(shell $(MPICXX) --version 2>/dev/null | head -n 1) $(CXX) $(MPI) $(MPI_HOST) $(CPU_FLAGS) $(ISAS)
+# What an object is built from beside its sources. A file is written where its text changed; asked
+# while make parses, so that make -q can say that all is up to date.
+host.text := $(COMPILER) $(MPICXX) $(CXX) $(MPI) $(MPI_HOST) $(CPU_FLAGS) $(ISAS)
 cuda.text := $(NVCC) $(NVCC_VERSION) $(NVCC_FLAGS)
 main.text := $(B) $(BACKEND) $(LIBS_$(BACKEND)) $(LDFLAGS)
-$(B)/host.flags $(B)/cuda.flags build/main.flags: FORCE
-	@mkdir -p $(@D)
-	@echo '$($(basename $(@F)).text)' | cmp -s - $@ || echo '$($(basename $(@F)).text)' >$@
+define flags_file
+$(1): $(if $(call differ,$($(2).text),$(file <$(1))),FORCE)
+	@mkdir -p $$(@D)
+	@echo '$$($(2).text)' >$$@
+endef
+$(foreach kind,host cuda,$(eval $(call flags_file,$(B)/$(kind).flags,$(kind))))
+$(eval $(call flags_file,build/main.flags,main))

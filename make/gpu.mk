@@ -1,29 +1,32 @@
 # gpu.mk: the kernels, by nvcc for GPUs and by g++ for the kernel runner, tests/gpuhost.
 #
 # bf16x3 is a way to multiply floats, so the build in double has no such file.
-KERNELS    := src/device/gpu/parts src/device/gpu/head src/device/gpu/gemm_fma \
-              $(if $(filter float,$(REAL)),src/device/gpu/gemm_bf16x3)
-GPU_FILES  := $(KERNELS) $(filter-out $(KERNELS) src/device/gpu/gemm_bf16x3 src/device/gpu/cublas,\
-              $(patsubst %.cu,%,$(wildcard src/device/gpu/*.cu)))
-RUNNER     := $(patsubst %,$(B)/gpuhost/tests/gpuhost/%.o,gpuhost gpuhost_runtime)
+GPU_FILES  := $(filter-out src/device/gpu/cublas $(if $(filter double,$(REAL)),src/device/gpu/gemm_bf16x3),\
+              $(patsubst %.cu,%,$(wildcard gpu_func.cu src/device/gpu/*.cu)))
+RUNNER     := $(patsubst %.cpp,$(B)/gpuhost/%.o,$(wildcard tests/gpuhost/gpuhost*.cpp))
 
 GPU_cuda    := $(patsubst %,$(B)/cuda/%.o,$(GPU_FILES) src/device/gpu/cublas)
 GPU_absent  := $(B)/src/device/gpu/absent.o
 GPU_gpuhost := $(GPU_FILES:%=$(B)/gpuhost/%.o) $(B)/gpuhost/tests/gpuhost/no_cublas.o $(RUNNER)
 
-$(B)/cuda/%.o: %.cu $(B)/cuda.flags
+$(B)/cuda/%.o: %.cu $(B)/cuda.flags | build/.setup-build
 	$(call compile,NVCC,$(NVCC) $(NVCC_FLAGS)) $(if $(REPORT),2>$@.log || { cat $@.log >&2; exit 1; })
 # Tests launch kernels that others hold, and have none themselves: one architecture is enough.
-$(B)/cuda/%.o: %.cpp $(B)/cuda.flags
+$(B)/cuda/%.o: %.cpp $(B)/cuda.flags | build/.setup-build
 	$(call compile,NVCC,$(NVCC) $(filter-out $(GENCODE) -Xptxas -v,$(NVCC_FLAGS)) -arch=sm_$(firstword $(GPU_ARCHS)) -x cu)
 
-$(B)/gpuhost/%.o: %.cu $(B)/host.flags
+$(B)/gpuhost/%.o: %.cu $(B)/host.flags | build/.setup-build
 	$(call compile,GPUHOST,$(CXX) $(GPUHOST) -x c++)
-$(B)/gpuhost/%.o: %.cpp $(B)/host.flags
+$(B)/gpuhost/%.o: %.cpp $(B)/host.flags | build/.setup-build
 	$(call compile,GPUHOST,$(CXX) $(GPUHOST))
+$(B)/gpuhost/tests/%.o: tests/%.cpp $(B)/host.flags | build/.setup-test
+	$(call compile,GPUHOST,$(CXX) $(call as_test,$(GPUHOST)))
 # The runner itself is never sanitized: it moves between stacks, and tells the sanitizer of each move.
-$(RUNNER): $(B)/gpuhost/%.o: %.cpp $(B)/host.flags
+$(RUNNER): $(B)/gpuhost/%.o: %.cpp $(B)/host.flags | build/.setup-build
 	$(call compile,GPUHOST,$(CXX) $(filter-out $(SAN),$(GPUHOST)) $(TOLD_$(SANITIZE)))
+
+gpu-kit:
+	$(Q)tools/gpu_kit/pack.sh $(ARGS)
 
 # A GEMM kernel that does not fit its registers would be right, only several times slower.
 gpu-check:
@@ -35,4 +38,4 @@ gpu-check:
 	    $$(for log in $$(find build/gpu-check/float/cuda -name '*.log'); do echo float=$$log; done) \
 	    $$(for log in $$(find build/gpu-check/double/cuda -name '*.log'); do echo double=$$log; done)
 .PHONY: gpu-objects
-gpu-objects: $(patsubst %,$(B)/cuda/%.o,$(KERNELS)) $(KERNEL_TESTS:%=$(B)/cuda/%.o)
+gpu-objects: $(patsubst %,$(B)/cuda/%.o,$(GPU_FILES)) $(KERNEL_TESTS:%=$(B)/cuda/%.o)

@@ -1,13 +1,15 @@
 # lint.mk: what checks style. Neither clang-tidy nor cppcheck reads CUDA.
-PRODUCT := $(wildcard *.cpp src/*/*.cpp src/*/*/*.cpp)
-SOURCES := $(wildcard $(foreach place,. src/* src/*/* bench tests/*,$(place)/*.cpp $(place)/*.h $(place)/*.cu))
-SCRIPTS := $(wildcard *.sh tools/*.sh tests/*.sh tests/*/*.sh bench/*/*.sh) .ci/run
-TIDY := -std=c++20 $(INCLUDES) $(patsubst -I%,-isystem %,$(filter -I%,$(shell $(MPICXX) -show 2>/dev/null))) \
+PRODUCT := $(wildcard *.cpp src/*/*.cpp src/*/*/*.cpp src/*/*/*/*.cpp)
+SOURCES := $(wildcard $(foreach place,. src/* src/*/* src/*/*/* bench tests/*,$(place)/*.cpp $(place)/*.h $(place)/*.cu))
+SCRIPTS := $(wildcard *.sh tools/*.sh tools/*/*.sh tests/*.sh tests/*/*.sh bench/*/*.sh) .ci/run
+TIDY := -std=c++20 $(INCLUDES) $(addprefix -isystem ,$(MPI_INCLUDES)) \
     $(addprefix -isystem ,$(EIGEN)) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX -DCPU_ISA=baseline
 # cppcheck takes a loop over all elements for one that may not run: hence two suppressions.
-lint:
+lint: | build/.setup-lint
 	clang-format --dry-run -Werror $(SOURCES)
 	shellcheck -x $(SCRIPTS)
+	tools/check_includes.py --self-test
+	tools/check_includes.py
 	cppcheck --quiet --std=c++20 --enable=warning,performance,portability --suppress=uninitMemberVar \
 	    --suppress=invalidFunctionArg --inline-suppr --error-exitcode=1 $(INCLUDES) $(PRODUCT)
 	printf "%s\n" $(PRODUCT) | xargs -P $$(nproc) -I FILE clang-tidy --quiet FILE -- $(TIDY)

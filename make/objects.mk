@@ -7,7 +7,8 @@
 #     cuda     *.cu --------------------------- nvcc -------------------+    for GPUs
 #     absent   device/gpu/absent.cpp ---------- mpicxx -----------------+    where there is no nvcc
 #     gpuhost  *.cu --------------------------- g++ and tests/gpuhost --+--> main_gpuhost, tests alone
-room = $(patsubst %.cpp,%,$(wildcard $(1)/*.cpp))
+# Every source of a room, and of the rooms within it.
+room = $(patsubst %.cpp,%,$(wildcard $(1)/*.cpp $(1)/*/*.cpp))
 
 # Compiled once an instruction set, or only where they fit.
 EACH_ISA := src/device/cpu/table $(if $(filter eigen,$(GEMM)),src/device/cpu/dense_eigen)
@@ -15,17 +16,17 @@ CPU_onednn := src/device/cpu/dense_onednn src/device/cpu/tiles_bf16x3.amx
 CPU_eigen  := src/device/cpu/dense_by_isa src/device/cpu/tiles_absent
 CPU_CHOICE := $(patsubst %,src/device/cpu/%,table dense_onednn dense_eigen dense_by_isa tiles_bf16x3 tiles_absent)
 
-BASE   := $(call room,src/base)
+BASICS := $(call room,src/base)
 FILES  := $(call room,src/input) $(call room,src/model) mnist_reader
-DEVICE := $(filter-out $(CPU_CHOICE),$(call room,src/device/cpu)) $(CPU_$(GEMM)) src/device/gpu/plan \
+DEVICE := $(filter-out $(CPU_CHOICE) src/device/gpu/%,$(call room,src/device)) $(CPU_$(GEMM)) src/device/gpu/plan \
           $(foreach isa,$(ISAS),$(EACH_ISA:%=%.$(isa)))
 COMM   := $(filter-out src/comm/absent,$(call room,src/comm))
 TRAIN  := $(call room,src/train) $(call room,src/reduce) neural_network
-APP    := $(foreach r,cli commands run report,$(call room,src/app/$(r)))
+APP    := $(call room,src/app)
 
 objects_of = $(patsubst %,$(B)/%.o,$(1))
 COMMAND_LINE := $(call objects_of,$(APP))
-OBJECTS      := $(call objects_of,$(BASE) $(FILES) $(DEVICE) $(COMM) $(TRAIN))
+OBJECTS      := $(call objects_of,$(BASICS) $(FILES) $(DEVICE) $(COMM) $(TRAIN))
 
 main $(B)/main: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_$(BACKEND)) build/main.flags
 	$(call link,$(LIBS_$(BACKEND)))
@@ -39,17 +40,19 @@ $(show) '$(1)' $<
 $(Q)mkdir -p $(@D) && $(CCACHE) $(2) -c -o $@ $<
 endef
 
-$(B)/%.o: %.cpp $(B)/host.flags
+$(B)/%.o: %.cpp $(B)/host.flags | build/.setup-build
 	$(call compile,MPICXX,$(MPICXX) $(MPI_HOST))
+$(B)/tests/%.o: tests/%.cpp $(B)/host.flags | build/.setup-test
+	$(call compile,MPICXX,$(MPICXX) $(call as_test,$(MPI_HOST)))
 
 define each_isa
-$(B)/%.$(1).o: %.cpp $(B)/host.flags
+$(B)/%.$(1).o: %.cpp $(B)/host.flags | build/.setup-build
 	$$(call compile,CXX $(1),$$(CXX) $$(CPU_FLAGS) $$(ISA_$(1)) -DCPU_ISA=$(1) -DEigen=Eigen_$(1))
 	$(if $(ISA_$(1)),$$(Q)$$(call own_code_alone,$(1)))
 endef
 $(foreach isa,$(ISAS),$(eval $(call each_isa,$(isa))))
 # The tiles need AVX-512 and, at run time, AMX. Unoptimised, the header's functions would be shared.
-$(B)/%.amx.o: %.cpp $(B)/host.flags
+$(B)/%.amx.o: %.cpp $(B)/host.flags | build/.setup-build
 	$(call compile,CXX amx,$(CXX) $(CPU_FLAGS) $(if $(filter 1,$(DEBUG)),-O1) $(ISA_avx512))
 	$(Q)$(call own_code_alone,amx)
 # An inline function of std:: compiled here for AVX could be the copy that the linker keeps for the
@@ -58,5 +61,5 @@ define own_code_alone
 nm -C $@ | awk '$$2 == "W" && !/$(1)/ { print "$@ has code that is not $(1) alone:", $$0; bad = 1 } END { exit bad }' >&2
 endef
 
-# What an object was compiled from, beside its source: wherever there are objects, there are these.
+# What an object was compiled from, beside its source: a .d beside every object, however deep.
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

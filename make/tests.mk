@@ -1,45 +1,60 @@
 # tests.mk: the test programs, and what each goal of testing runs.
-KERNEL_TESTS := $(patsubst %,tests/device/%,test_kernels test_kernels_gemm test_kernels_head test_gpu_ladder)
-TRAIN_TESTS  := $(patsubst %,tests/train/%,test_train test_train_objectives test_train_devices) \
-                tests/support/counted_new
-CLI_TESTS    := $(patsubst %.cpp,%,$(wildcard tests/app/test_cli*.cpp))
-RUNNER_TESTS := $(patsubst %,tests/gpuhost/%,test_threads test_undefined test_runtime test_replica)
-UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNER_TESTS),\
-                  $(patsubst %.cpp,%,$(wildcard tests/*/test_*.cpp)))
+# Which program a test belongs to is in its file's name; all that no line takes are unit tests.
+named        = $(patsubst %.cpp,%,$(wildcard $(addprefix tests/,$(addsuffix .cpp,$(1)))))
+KERNEL_TESTS := $(call named,device/test_kernels* device/test_course* device/test_gpu_ladder*)
+TRAIN_TESTS  := $(call named,train/test_train*) tests/support/counted_new
+CLI_TESTS    := $(call named,app/test_cli*)
+RUNNER_TESTS := $(call named,gpuhost/test_*)
+UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNER_TESTS),$(call named,*/test_*))
 # The readers of files, and what fuzzes them.
-FUZZED       := $(FILES) $(BASE) $(patsubst %,tests/fuzz/%,targets model idx table picture)
-TRAINING     := $(OBJECTS)
+FUZZED       := $(FILES) $(BASICS) $(filter-out tests/fuzz/fuzzer tests/fuzz/replay,$(call named,fuzz/*))
 
-TESTS_QUICK  := main $(B)/main_gpuhost \
-                $(addprefix $(B)/tests/,unit_tests cli_tests kernel_tests_gpuhost train_tests_gpuhost)
-# Without a GPU all of them would be skipped; make gpu-check compiles them.
-TESTS_CUDA   := $(if $(and $(NVCC),$(GPU_FOUND)),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
-.PHONY: test-binaries sanitized sanitized-asan sanitized-tsan fuzz-programs
+# Without a GPU all of CUDA's tests would be skipped; make gpu-check compiles them.
+CUDA_TESTS   := $(if $(and $(NVCC),$(GPU_FOUND)),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
 
-test: test-binaries sanitized-asan sanitized-tsan
-	$(Q)tests/run.sh full $(B)
+# The tiers: what is run, in the words of tests/run.sh. A run belongs to one of test and check;
+# test-quick is a choice for every edit.
+#   what needs one core goes first, and side by side; the longest of them first
+RUNS_QUICK := commands-few units kernels-small golden train-small:1 train-small:3
+RUNS_TEST  := commands:1 commands:2 kernels:forward kills:5 planted-trainer planted-kernels:one-of-each-kind units \
+              make golden docs ab train:1 train-course:2 train:3 train:5 \
+              $(if $(CUDA_TESTS),kernels-cuda $(patsubst %,train-cuda:%,1 2 3 5),skip:tests-on-CUDA)
+RUNS_CHECK := planted-kernels:all kills:50 goal:lint $(if $(NVCC),goal:gpu-check,skip:gpu-check) float-tsan/kernels-small float-asan/kernels-small \
+              kernels:reverse kernels:random double/kernels-small double/units float-asan/corpus \
+              goal:interop goal:fuzz goal:bench-gpu-trial gpu-kit double/train-course:2 double/train:3 slices:16 \
+              float-asan/train-small:2 float-tsan/train-small:2 goal:bench
 
-test-quick: $(TESTS_QUICK)
-	$(Q)tests/run.sh quick $(B)
+TEST_PROGRAMS := main $(B)/main_gpuhost \
+    $(addprefix $(B)/tests/,unit_tests cli_tests kernel_tests_gpuhost train_tests_gpuhost)
+.PHONY: test-binaries check-binaries
+
+test-quick: $(TEST_PROGRAMS)
+	$(Q)tests/run.sh $(B) $(RUNS_QUICK)
+
+test test-binaries: $(TEST_PROGRAMS) $(CUDA_TESTS)
+test:
+	$(Q)tests/run.sh $(B) $(RUNS_TEST)
+
+# Its own objects in float, and those of the other configurations, each by a make of its own.
+check: check-binaries
+	$(Q)REQUIRE_INTEROP=1 FUZZ_SECONDS=$(or $(FUZZ_SECONDS),20) tests/run.sh build/float $(RUNS_CHECK)
+check-binaries: build/.setup-test
+	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= DEBUG=0 SANITIZE= $(TEST_PROGRAMS:$(B)/%=build/float/%)
+	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG=-DUSE_DOUBLE $(patsubst %,build/double/%,\
+	    tests/unit_tests tests/kernel_tests_gpuhost tests/train_tests_gpuhost)
+	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= SANITIZE=asan $(patsubst %,build/float-asan/tests/%,\
+	    kernel_tests_gpuhost train_tests_gpuhost fuzz_replay)
+	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= SANITIZE=tsan $(patsubst %,build/float-tsan/tests/%,\
+	    kernel_tests_gpuhost train_tests_gpuhost)
 
 test-custom: $(B)/tests/train_tests_gpuhost  ## the course's largest training, which takes minutes
 	$(Q). tests/mpi_env.sh && mpirun -np $(or $(NP),2) $< --gtest_also_run_disabled_tests --gtest_filter='*custom*'
-
-test-binaries: $(TESTS_QUICK) $(TESTS_CUDA)
-
-sanitized-asan sanitized-tsan: sanitized-%:
-	$(Q)+$(MAKE) --no-print-directory SANITIZE=$* sanitized
-# The threads and the readers of files are the same in float and in double.
-ONCE = $(filter float,$(REAL))
-sanitized: $(B)/tests/kernel_tests_gpuhost \
-           $(if $(ONCE)$(filter asan,$(SANITIZE)),$(B)/tests/train_tests_gpuhost) \
-           $(if $(ONCE),$(if $(filter asan,$(SANITIZE)),$(B)/tests/fuzz_replay))
 
 interop: main
 	$(Q)tests/interop/setup.sh
 	$(Q)REQUIRE_INTEROP=1 build/interop/bin/python tests/interop/interop.py ./main
 
-test-slurm: $(TESTS_QUICK)
+test-slurm: $(TEST_PROGRAMS)
 	$(Q)tests/slurm/test_slurm.sh
 
 # libFuzzer is clang's.
@@ -48,9 +63,10 @@ fuzz:
 	$(Q)tests/fuzz/fuzz.sh $(B)-fuzz/tests/fuzzer $(B)-fuzz/tests/fuzz_replay $(ARGS)
 fuzz-programs: $(B)/tests/fuzzer $(B)/tests/fuzz_replay
 
+# What is optimised as in ./main comes first: of what a test has inline as well, the first is taken.
 $(B)/main_gpuhost: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_gpuhost) $(B)/host.flags
 	$(call link,$(LIBS_gpuhost))
-$(B)/tests/unit_tests: $(UNIT_TESTS:%=$(B)/%.o) $(COMMAND_LINE) $(OBJECTS) $(GPU_absent)
+$(B)/tests/unit_tests: $(COMMAND_LINE) $(OBJECTS) $(GPU_absent) $(UNIT_TESTS:%=$(B)/%.o)
 	$(call link,-lgtest -lgtest_main)
 $(B)/tests/fuzz_replay: $(FUZZED:%=$(B)/%.o) $(B)/tests/fuzz/replay.o
 	$(call link)
@@ -58,13 +74,12 @@ $(B)/tests/fuzzer: $(FUZZED:%=$(B)/%.o) $(B)/tests/fuzz/fuzzer.o
 	$(call link,-fsanitize=fuzzer)
 $(B)/tests/cli_tests: $(CLI_TESTS:%=$(B)/%.o)
 	$(call link,-lgtest -lgtest_main)
-$(B)/tests/kernel_tests_gpuhost: $(KERNEL_TESTS:%=$(B)/gpuhost/%.o) $(RUNNER_TESTS:%=$(B)/gpuhost/%.o) \
-        $(B)/gpuhost/bench/gpu_ladder.o $(TRAINING) $(GPU_gpuhost)
+$(B)/tests/kernel_tests_gpuhost: $(OBJECTS) $(GPU_gpuhost) $(B)/gpuhost/bench/gpu_ladder.o \
+        $(KERNEL_TESTS:%=$(B)/gpuhost/%.o) $(RUNNER_TESTS:%=$(B)/gpuhost/%.o)
 	$(call link,-lgtest -lgtest_main $(LIBS_gpuhost))
-$(B)/tests/kernel_tests_cuda: $(KERNEL_TESTS:%=$(B)/cuda/%.o) $(B)/cuda/bench/gpu_ladder.o \
-        $(TRAINING) $(GPU_cuda)
+$(B)/tests/kernel_tests_cuda: $(OBJECTS) $(GPU_cuda) $(B)/cuda/bench/gpu_ladder.o $(KERNEL_TESTS:%=$(B)/cuda/%.o)
 	$(call link,-lgtest -lgtest_main $(LIBS_cuda))
-$(B)/tests/train_tests_%: $(TRAIN_TESTS:%=$(B)/%.o) $(B)/tests/support/mpi_main.o $(TRAINING)
+$(B)/tests/train_tests_cuda: $(OBJECTS) $(GPU_cuda)
+$(B)/tests/train_tests_gpuhost: $(OBJECTS) $(GPU_gpuhost)
+$(B)/tests/train_tests_%: $(TRAIN_TESTS:%=$(B)/%.o) $(B)/tests/support/mpi_main.o
 	$(call link,-lgtest $(LIBS_$*))
-$(B)/tests/train_tests_cuda: $(GPU_cuda)
-$(B)/tests/train_tests_gpuhost: $(GPU_gpuhost)

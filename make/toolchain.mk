@@ -1,55 +1,58 @@
-# toolchain.mk: what this machine has. It only reads; what is missing is installed by the rule of
-# build/.setup-*, once, after which make reads everything again.
-MAKEFLAGS += --no-builtin-rules
-# As many jobs as processors, unless the user says otherwise.
-ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
-MAKEFLAGS += -j$(shell nproc)
+# toolchain.mk: what this machine has. While make parses it only reads.
+#
+# tools/setup.sh installs what is missing, or says how, in the rule of build/.setup-TIER; then
+# tools/toolchain.sh asks compilers and MPI, in the rule of $(B)/toolchain.mk, after which make
+# reads everything again. Both run once, and again where something changed that they depend on:
+# ASKED_WITH names it all. help, clean, format, make -n, -q and -p run neither.
+GOALS := $(or $(MAKECMDGOALS),main)
+LOOKS := $(filter-out help clean format,$(GOALS))
+LOOKS := $(if $(LOOKS),$(findstring n,$(firstword -$(MAKEFLAGS)))$(findstring q,$(firstword -$(MAKEFLAGS))),only)
+
+PROGRAMS   := ccache $(MPICXX) $(CXX) $(or $(MPIRUN),mpirun) nvcc nvidia-smi
+ON_PATH    := $(wildcard $(foreach folder,$(subst :, ,$(PATH)),$(PROGRAMS:%=$(folder)/%)))
+ASKED_WITH := $(strip CXX=$(CXX) MPICXX=$(MPICXX) OMPI_CXX=$(OMPI_CXX) MPICH_CXX=$(MPICH_CXX) CUDA=$(CUDA) \
+    CUDA_HOME=$(CUDA_HOME) CPATH=$(CPATH) PKG_CONFIG_PATH=$(PKG_CONFIG_PATH) $(file </proc/sys/kernel/hostname) \
+    $(ON_PATH) $(wildcard /usr/local/cuda/bin/nvcc /dev/nvidia[0-9]*))
+TOOLCHAIN  := CXX='$(CXX)' MPICXX='$(MPICXX)' MPIRUN='$(MPIRUN)' CUDA='$(CUDA)' tools/toolchain.sh
+
+-include $(B)/toolchain.mk
+# Empty where both are equal.
+differ = $(subst [$(1)],,[$(2)])$(subst [$(2)],,[$(1)])
+NEW := $(if $(MAKE_RESTARTS),,$(if $(call differ,$(ASKED_WITH),$(ANSWERED_FOR)),FORCE))
+
+ifneq ($(LOOKS),)
+# Only looking: asked again where nothing, or something else, was kept; a \ stands for a space.
+ifeq ($(NEW)$(filter only,$(LOOKS)),FORCE)
+$(foreach line,$(shell $(TOOLCHAIN) | tr ' ' '\\'),$(eval $(subst \, ,$(line))))
+endif
+else
+$(B)/toolchain.mk: tools/toolchain.sh $(NEW) | build/.setup-build
+	@mkdir -p $(@D)
+	@{ echo 'ANSWERED_FOR := $(ASKED_WITH)' && $(TOOLCHAIN); } >$@
 endif
 
-# ---- what is missing is installed, or named ------------------------------------------------------
-GOALS    := $(or $(MAKECMDGOALS),main)
-BUILDING := $(filter-out help clean format,$(GOALS))
-# make -n, make -q and a shell's completion (make -npq) only look.
-LOOKING  := $(findstring n,$(firstword -$(MAKEFLAGS)))$(findstring q,$(firstword -$(MAKEFLAGS)))
-ifeq ($(MAKELEVEL)$(LOOKING),0)
-NEEDS := $(if $(BUILDING),build) $(if $(filter bench bench-peers scaling,$(GOALS)),bench) \
-         $(if $(filter test test-quick test-custom test-binaries test-slurm,$(GOALS)),test) \
-         $(if $(filter lint,$(GOALS)),lint) $(if $(filter fuzz,$(GOALS)),fuzz)
-include $(addprefix build/.setup-,$(NEEDS))
-build/.setup-%: tools/setup.sh
+build/.setup-%: tools/setup.sh $(NEW)
 	@mkdir -p build
 	@tools/setup.sh $* >&2
 	@touch $@
+$(patsubst %,build/.setup-%,test bench fuzz lint): build/.setup-build
+
+MAKEFLAGS += --no-builtin-rules
+# As many jobs as processors, unless the user says otherwise.
+ifeq ($(MAKELEVEL)$(LOOKS)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
 endif
 
-# ---- what is found -------------------------------------------------------------------------------
-CCACHE := $(if $(filter ccache,$(CXX) $(MPICXX)),,$(shell command -v ccache))
-X86_64 := $(filter x86_64-%,$(shell $(CXX) -dumpmachine))
-MPI := $(shell mpirun --version 2>/dev/null | head -n 1)
-EIGEN_PLACES := $(patsubst -I%,%,$(shell pkg-config --cflags-only-I eigen3 2>/dev/null)) \
-    $(addsuffix /eigen3,$(subst :, ,$(CPATH)) /usr/local/include /usr/include)
-EIGEN := $(firstword $(patsubst %/Eigen/Core,%,$(wildcard $(addsuffix /Eigen/Core,$(EIGEN_PLACES)))))
-
-NVCC := $(if $(filter-out 0,$(CUDA)),$(firstword $(shell command -v nvcc) \
-          $(wildcard $(addsuffix /bin/nvcc,$(CUDA_HOME) /usr/local/cuda))))
-ifeq ($(CUDA)$(NVCC),1)
+ifeq ($(CUDA)$(NVCC)$(filter only,$(LOOKS)),1)
+ifndef NEW
 $(error CUDA=1, but there is no nvcc on the PATH, in CUDA_HOME or in /usr/local/cuda: \
         install the CUDA Toolkit (on a cluster: module load cuda), or leave CUDA=1 out)
 endif
+endif
 BACKEND := $(if $(NVCC),cuda,absent)
-ifdef NVCC
-NVCC_VERSION := $(lastword $(shell $(NVCC) --version | grep -o 'V[0-9.]*'))
-NVCC_LIBS := $(shell $(NVCC) --dryrun -x cu /dev/null 2>&1 | sed -n 's/.*LIBRARIES=//p' | tr -d '"')
-NVCC_KNOWS := $(patsubst sm_%,%,$(shell $(NVCC) --list-gpu-code))
 # Machine code for 8.0 runs on 8.6 and 8.9 too, and newer GPUs take the PTX.
 EVERY_ARCH ?= $(filter 75 80 90,$(NVCC_KNOWS))
 CHECKED_ARCHS := $(filter 75 80 86 90 100 120,$(NVCC_KNOWS))
-# The GPUs' own architectures are asked for once, not again by each make inside this one.
-ifeq ($(MAKELEVEL),0)
-GPU_FOUND := $(sort $(subst .,,$(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | grep -xE '[0-9]+\.[0-9]+')))
-export GPU_FOUND
-endif
 GPU_ARCHS := $(or $(filter $(GPU_FOUND),$(NVCC_KNOWS)),$(EVERY_ARCH))
 GENCODE := $(foreach a,$(GPU_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
     $(foreach a,$(lastword $(GPU_ARCHS)),-gencode arch=compute_$(a),code=compute_$(a))
-endif

@@ -12,3 +12,9 @@ if [ "$(id -u)" = 0 ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     export PRTE_ALLOW_RUN_AS_ROOT=1 PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
+# MPIRUN=mpirun.mpich: another one than the first on the PATH, for everything that starts ranks.
+if [ -n "${MPIRUN:-}" ]; then
+    mkdir -p build/mpirun && ln -sf "$(command -v "$MPIRUN")" build/mpirun/mpirun
+    case $PATH in "$PWD/build/mpirun:"*) ;; *) PATH=$PWD/build/mpirun:$PATH ;; esac
+    export PATH
+fi

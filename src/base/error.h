@@ -1,12 +1,14 @@
-// error.h: the two ways in which the program refuses to go on, and its exit codes.
+// error.h: the ways in which the program refuses to go on, and its exit codes.
 //
 // InputError: what the user gave cannot be used (a flag, a file). Nothing is broken; exit code 2.
 // Failure:    a call that should have worked did not (MPI, CUDA, memory). Exit code 3.
-// Both carry one line that says what happened, to what, and what to do. main() prints it once.
+// Diverged, RanksDiffer: a training came to nothing; thrown on every rank; exit code 1.
+// All carry one line that says what happened, to what, and what to do. main() prints it once.
 #pragma once
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 enum ExitCode : int {
     exit_ok = 0,
@@ -17,6 +19,16 @@ enum ExitCode : int {
 };
 
 struct InputError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// Training whose loss or parameters are no longer numbers. Exit code 1.
+struct Diverged : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// Replicas whose parameters are no longer the same. Exit code 1.
+struct RanksDiffer : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
@@ -39,4 +51,16 @@ inline std::string harmless(std::string_view text, std::size_t most = 80) {
         if (byte < 0x20 || byte == 0x7f || (second && byte < 0xa0)) line[i] = '?';
     }
     return cut ? line + "..." : line;
+}
+
+/// Refuses what a user gave: "NAME: expected THIS, found THAT; do SO".
+[[noreturn]] inline void refuse(const std::string& name, const std::string& expected,
+                                const std::string& found, const std::string& advice) {
+    throw InputError(harmless(name, 4096) + ": expected " + expected + ", found " + found + "; " +
+                     advice);
+}
+
+/// The system's words on `error`, an errno, in quotes.
+inline std::string error_text(int error) {
+    return "\"" + std::generic_category().message(error) + "\"";
 }

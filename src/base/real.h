@@ -4,6 +4,13 @@
 // that looks at the flag.
 #pragma once
 
+// A formula that GPUs compute too is compiled by nvcc for both.
+#ifdef __CUDACC__
+#define ON_HOST_AND_DEVICE __host__ __device__
+#else
+#define ON_HOST_AND_DEVICE
+#endif
+
 #ifdef USE_DOUBLE
 using nn_real = double;
 inline constexpr const char* nn_real_name = "double";

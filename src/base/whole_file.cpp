@@ -21,13 +21,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string error_text(int error) { return std::generic_category().message(error); }
 std::string shown(const fs::path& file) { return harmless(file.string(), 4096); }
 
 [[noreturn]] void cannot_read(const fs::path& file, const std::string& wanted,
                               const std::string& found) {
-    throw InputError(shown(file) + ": expected " + wanted + ", found " + found +
-                     "; check the name and its permissions");
+    refuse(file.string(), wanted, found, "check the name and its permissions");
 }
 
 /// A file descriptor that is closed when its owner goes.
@@ -93,8 +91,8 @@ int sync_folder(const fs::path& folder) {
 }
 
 [[noreturn]] void cannot_make(const fs::path& file, const std::string& found) {
-    throw InputError(shown(file) + ": expected a file that can be made, found " + found +
-                     "; give a name in a folder that is there and that you may write to");
+    refuse(file.string(), "a file that can be made", found,
+           "give a name in a folder that is there and that you may write to");
 }
 
 }  // namespace
@@ -103,10 +101,9 @@ std::vector<std::uint8_t> read_whole_file(const fs::path& file, const std::strin
                                           std::size_t most) {
     // Without O_NONBLOCK, to open a pipe could wait for ever.
     const Descriptor descriptor(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0) cannot_read(file, wanted, "\"" + error_text(errno) + "\"");
+    if (descriptor < 0) cannot_read(file, wanted, error_text(errno));
     struct stat about {};
-    if (::fstat(descriptor, &about) != 0)
-        cannot_read(file, wanted, "\"" + error_text(errno) + "\"");
+    if (::fstat(descriptor, &about) != 0) cannot_read(file, wanted, error_text(errno));
     if (S_ISDIR(about.st_mode)) cannot_read(file, wanted, "a directory");
     if (!S_ISREG(about.st_mode)) cannot_read(file, wanted, "a pipe or a device");
     try {
@@ -114,7 +111,7 @@ std::vector<std::uint8_t> read_whole_file(const fs::path& file, const std::strin
         for (std::size_t have = 0; have < bytes.size();) {
             const ssize_t got = ::read(descriptor, bytes.data() + have, bytes.size() - have);
             if (got < 0 && errno == EINTR) continue;
-            if (got < 0) cannot_read(file, wanted, "\"" + error_text(errno) + "\"");
+            if (got < 0) cannot_read(file, wanted, error_text(errno));
             if (got == 0) bytes.resize(have);  // someone has cut it meanwhile
             have += static_cast<std::size_t>(got);
         }
@@ -139,7 +136,7 @@ void write_whole_file(const fs::path& file, std::span<const std::uint8_t> bytes)
     fs::path temporary = target;
     temporary += std::string(temporary_mark) + std::to_string(::getpid()) + "-" + host_name();
     Descriptor descriptor(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
-    if (descriptor < 0) cannot_make(file, "\"" + error_text(errno) + "\"");
+    if (descriptor < 0) cannot_make(file, error_text(errno));
     const char* call = "";
     int error = write_and_sync(descriptor, bytes, call);
     if (error == 0 && ::rename(temporary.c_str(), target.c_str()) != 0) {
@@ -154,7 +151,8 @@ void write_whole_file(const fs::path& file, std::span<const std::uint8_t> bytes)
     }
     if (error != 0)
         throw Failure(__FILE__, __LINE__, std::string(call) + " for " + shown(file),
-                      error_text(error), "see whether its disk is full or broken");
+                      std::generic_category().message(error),
+                      "see whether its disk is full or broken");
 }
 
 void remove_half_written(const fs::path& folder, const std::string& prefix) {

@@ -1,13 +1,15 @@
-// absent.cpp: comm.h for exactly one process, without any MPI.
+// absent.cpp: src/comm for exactly one process, without any MPI.
 //
-// Linked in place of comm.o it makes the same training loop a program that knows nothing of MPI:
-// the yardstick of what MPI costs where there is one rank and nothing to send. With one rank every
-// broadcast, sum and agreement is what this rank already has.
+// Linked in place of the rest of the folder it makes the same training loop a program that knows
+// nothing of MPI: the yardstick of what MPI costs where there is one rank and nothing to send. With
+// one rank every broadcast, sum and agreement is what this rank already has.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
-#include "comm/comm.h"
+#include "comm/node_memory.h"
+#include "comm/scatter.h"
+#include "comm/session.h"
 
 namespace {
 
@@ -37,17 +39,17 @@ void Session::abort_all(const std::string& message, int code) const {
 }
 
 Comm::Comm() = default;
+Comm::~Comm() = default;
 
 void Comm::broadcast(std::span<std::uint8_t>) const {}
 void Comm::broadcast(std::span<std::uint32_t>) const {}
 void Comm::broadcast(std::span<nn_real>) const {}
 
-std::uint64_t Comm::from_root(std::uint64_t value) const { return value; }
-
 void Comm::sum(nn_real*, std::size_t) const {}
 double Comm::sum(double value) const { return value; }
 void Comm::sum_on_node(std::span<int>) const {}
 bool Comm::all(bool value) const { return value; }
+int Comm::least(int value) const { return value; }
 
 void Comm::gather(std::span<const nn_real> mine, std::span<nn_real> all) const {
     std::ranges::copy(mine, all.begin());
@@ -70,8 +72,9 @@ void Scatter::start(std::span<const std::uint8_t> all, std::span<const int> coun
 void Scatter::finish() {}
 
 // One process has nobody to share with, and asks for none of this.
-struct SharedParameters::State {};
-bool SharedParameters::fit(const Comm&, std::size_t) { return false; }
-SharedParameters::SharedParameters(const Comm&, std::size_t) {}
-SharedParameters::~SharedParameters() = default;
-void SharedParameters::barrier() {}
+struct NodeMemory::State {};
+bool NodeMemory::fit(const Comm&, std::size_t) { return false; }
+NodeMemory::NodeMemory(const Comm&, std::size_t) {}
+NodeMemory::~NodeMemory() = default;
+void NodeMemory::barrier() {}
+NodeMemory* Comm::node_memory(std::size_t) const { return nullptr; }

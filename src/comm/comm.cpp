@@ -1,49 +1,18 @@
-// comm.cpp: the MPI calls, each behind MPI_CHECK.
+// comm.cpp: the collectives, each behind MPI_CHECK.
 #include "comm/comm.h"
 
-#include <mpi.h>
+#include "comm/checked.h"
 #if defined(OPEN_MPI)
 #include <mpi-ext.h>
 #endif
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
-#include <atomic>
-#include <cstdio>
-#include <cstdlib>
-#include <limits>
-#include <new>
 #include <numeric>
 #include <optional>
-#include <type_traits>
 
-#include "base/wait.h"
+#include "comm/node_memory.h"
 
 namespace {
-
-MPI_Datatype mpi_real() { return std::is_same_v<nn_real, double> ? MPI_DOUBLE : MPI_FLOAT; }
-
-constexpr const char* usual_advice =
-    "check that all ranks run the same binary, with the same flags, on live nodes";
-
-void mpi_check(int status, const char* call, int line, const char* advice = usual_advice) {
-    if (status == MPI_SUCCESS) return;
-    char text[MPI_MAX_ERROR_STRING];
-    int length = 0;
-    MPI_Error_string(status, text, &length);
-    throw Failure(__FILE__, line, call, std::string(text, static_cast<std::size_t>(length)),
-                  advice);
-}
-#define MPI_CHECK(call) mpi_check((call), #call, __LINE__)
-
-int to_count(std::size_t n) {
-    if (n > static_cast<std::size_t>(std::numeric_limits<int>::max()))
-        throw InputError("a message of " + std::to_string(n) +
-                         " elements is more than MPI can send at once (2147483647): use a smaller "
-                         "network (-n) or batch (-b)");
-    return static_cast<int>(n);
-}
 
 /// The ranks that share memory with this one. To be freed.
 MPI_Comm node_comm() {
@@ -75,30 +44,6 @@ void broadcast_in_pieces(std::span<T> values, MPI_Datatype type) {
 
 }  // namespace
 
-Session::Session(int& argc, char**& argv) {
-    // Open MPI spins while it waits, so ranks that share a core starve each other: a step then
-    // takes 100 to 300 times as long. Waiting ranks yield instead, unless the user has set it
-    // otherwise.
-    setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
-    int provided = MPI_THREAD_SINGLE;
-    MPI_CHECK(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided));
-    if (provided < MPI_THREAD_FUNNELED)
-        throw Failure(__FILE__, __LINE__, "MPI_Init_thread",
-                      "this MPI does not allow for threads beside the one that calls it",
-                      "use an MPI built with MPI_THREAD_FUNNELED, as all common ones are");
-    comm_ = std::make_unique<const Comm>();
-}
-
-Session::~Session() { MPI_Finalize(); }
-
-void Session::abort_all(const std::string& message, int code) const {
-    std::fprintf(stderr, "main: rank %d of %d: %s\n", comm_->rank(), comm_->size(),
-                 message.c_str());
-    std::fflush(nullptr);
-    MPI_Abort(MPI_COMM_WORLD, code);
-    std::_Exit(code);
-}
-
 Comm::Comm() {
     MPI_CHECK(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
     MPI_CHECK(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
@@ -109,6 +54,8 @@ Comm::Comm() {
     MPI_CHECK(MPI_Comm_free(&node));
 }
 
+Comm::~Comm() = default;
+
 void Comm::broadcast(std::span<std::uint8_t> bytes) const {
     broadcast_in_pieces(bytes, MPI_UINT8_T);
 }
@@ -116,11 +63,6 @@ void Comm::broadcast(std::span<std::uint32_t> words) const {
     broadcast_in_pieces(words, MPI_UINT32_T);
 }
 void Comm::broadcast(std::span<nn_real> values) const { broadcast_in_pieces(values, mpi_real()); }
-
-std::uint64_t Comm::from_root(std::uint64_t value) const {
-    MPI_CHECK(MPI_Bcast(&value, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD));
-    return value;
-}
 
 void Comm::sum(nn_real* values, std::size_t count) const {
     MPI_CHECK(
@@ -137,6 +79,11 @@ void Comm::sum_on_node(std::span<int> values) const {
     MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, values.data(), to_count(values.size()), MPI_INT, MPI_SUM,
                             node));
     MPI_CHECK(MPI_Comm_free(&node));
+}
+
+int Comm::least(int value) const {
+    MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD));
+    return value;
 }
 
 bool Comm::all(bool value) const {
@@ -172,8 +119,7 @@ void Comm::together(const std::function<void()>& action) const {
     } catch (const InputError& error) {
         mine = error;
     }
-    int first_failed = mine ? rank_ : size_;
-    MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, &first_failed, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD));
+    const int first_failed = least(mine ? rank_ : size_);
     if (first_failed == rank_) throw *mine;
     if (first_failed < size_) throw InputErrorElsewhere{};
 }
@@ -201,110 +147,8 @@ std::string Comm::library_version() {
     return whole.substr(0, whole.find_first_of(",\n"));
 }
 
-struct Scatter::State {
-    std::vector<int> counts, starts;  ///< MPI reads them until the end
-    MPI_Request request = MPI_REQUEST_NULL;
-};
-Scatter::Scatter() : state_(std::make_unique<State>()) {}
-Scatter::~Scatter() = default;
-
-void Scatter::start(std::span<const std::uint8_t> all, std::span<const int> counts,
-                    std::span<std::uint8_t> mine) {
-    state_->counts.assign(counts.begin(), counts.end());
-    state_->starts.resize(counts.size());
-    std::exclusive_scan(counts.begin(), counts.end(), state_->starts.begin(), 0);
-    MPI_CHECK(MPI_Iscatterv(all.data(), state_->counts.data(), state_->starts.data(), MPI_UINT8_T,
-                            mine.data(), to_count(mine.size()), MPI_UINT8_T, 0, MPI_COMM_WORLD,
-                            &state_->request));
-}
-void Scatter::finish() {
-    // NOLINTNEXTLINE(clang-analyzer-optin.mpi.MPI-Checker): start() began it, in another call
-    MPI_CHECK(MPI_Wait(&state_->request, MPI_STATUS_IGNORE));
-}
-
-namespace {
-
-constexpr std::size_t cache_line = 64;
-std::size_t whole_lines(std::size_t count) {
-    return (count * sizeof(nn_real) + cache_line - 1) / cache_line * cache_line;
-}
-/// Two counters, the parameters, each rank's gradient, and what it takes to begin on a line.
-std::size_t shared_bytes(int ranks, std::size_t count) {
-    return 3 * cache_line + (1 + static_cast<std::size_t>(ranks)) * whole_lines(count);
-}
-
-/// Whether /dev/shm, where MPI's shared memory comes from on Linux, has room and a tenth to spare.
-bool fits_shared_memory(std::size_t bytes) {
-    struct statvfs space;
-    if (statvfs("/dev/shm", &space) != 0) return true;  // then it comes from elsewhere
-    return static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize) >=
-           1.1 * static_cast<double>(bytes);
-}
-
-}  // namespace
-
-struct SharedParameters::State {
-    /// On a cache line of its own, in the shared memory.
-    struct alignas(64) Counter {
-        std::atomic<std::uint32_t> value;
-    };
-    static_assert(std::atomic<std::uint32_t>::is_always_lock_free, "shared between processes");
-
-    MPI_Win window = MPI_WIN_NULL;
-    Counter *arrived = nullptr, *rounds = nullptr;
-    std::uint32_t ranks = 0;
-};
-
-bool SharedParameters::fit(const Comm& comm, std::size_t count) {
-    // Where there is no room, Open MPI's rank 0 fails and the others wait for ever.
-    return comm.from_root(fits_shared_memory(shared_bytes(comm.size(), count))) != 0;
-}
-
-SharedParameters::SharedParameters(const Comm& comm, std::size_t count)
-    : state_(std::make_unique<State>()) {
-    static_assert(sizeof(State::Counter) == cache_line);
-    // Rank 0 asks for all of it.
-    const std::size_t bytes = comm.is_root() ? shared_bytes(comm.size(), count) : 0;
-    char* start = nullptr;
-    mpi_check(MPI_Win_allocate_shared(static_cast<MPI_Aint>(bytes), 1, MPI_INFO_NULL,
-                                      MPI_COMM_WORLD, &start, &state_->window),
-              "MPI_Win_allocate_shared", __LINE__,
-              "the system may be out of memory to share: use a smaller network (-n), or "
-              "--allreduce mpi");
-    MPI_CHECK(MPI_Win_set_errhandler(state_->window, MPI_ERRORS_RETURN));
-    MPI_Aint size = 0;
-    int unit = 0;
-    MPI_CHECK(MPI_Win_shared_query(state_->window, 0, &size, &unit, &start));
-    start += (cache_line - reinterpret_cast<std::uintptr_t>(start) % cache_line) % cache_line;
-
-    state_->ranks = static_cast<std::uint32_t>(comm.size());
-    state_->arrived = reinterpret_cast<State::Counter*>(start);
-    state_->rounds = state_->arrived + 1;
-    if (comm.is_root()) {
-        new (state_->arrived) State::Counter;
-        new (state_->rounds) State::Counter;
-    }
-    MPI_CHECK(MPI_Win_lock_all(MPI_MODE_NOCHECK, state_->window));
-    MPI_CHECK(MPI_Barrier(MPI_COMM_WORLD));
-    start += 2 * cache_line;
-    parameters_ = static_cast<nn_real*>(static_cast<void*>(start));
-    for (int r = 0; r < comm.size(); ++r) {
-        start += whole_lines(count);
-        gradients_.push_back(static_cast<nn_real*>(static_cast<void*>(start)));
-    }
-}
-
-SharedParameters::~SharedParameters() {
-    MPI_Win_unlock_all(state_->window);
-    MPI_Win_free(&state_->window);
-}
-
-void SharedParameters::barrier() {
-    const std::uint32_t round = state_->rounds->value.load(std::memory_order_relaxed);
-    if (state_->arrived->value.fetch_add(1, std::memory_order_acq_rel) + 1 == state_->ranks) {
-        state_->arrived->value.store(0, std::memory_order_relaxed);
-        state_->rounds->value.store(round + 1, std::memory_order_release);
-    } else {
-        spin_until([&] { return state_->rounds->value.load(std::memory_order_acquire) != round; });
-    }
+NodeMemory* Comm::node_memory(std::size_t count) const {
+    if (!NodeMemory::fit(*this, count)) return nullptr;
+    node_memory_.push_back(std::make_unique<NodeMemory>(*this, count));
+    return node_memory_.back().get();
 }

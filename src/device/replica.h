@@ -1,48 +1,50 @@
-// replica.h: what one rank's device does for the trainer.
+// replica.h: one copy of the parameters, and the arithmetic of a step on it.
 //
-// A replica holds one copy of the parameters and works on this rank's slice of a mini-batch. The
-// trainer (DataParallelNeuralNetwork) is written once above this interface; the CPU
-// (device/cpu/replica.cpp) and CUDA (device/gpu/replica.cu) implement it. Calls come in this order:
+// The trainer (neural_network.cpp) is written once above this interface; device/cpu and device/gpu
+// implement it. P parameters lie in Layout's order; n are the current samples, maybe 0; M are the
+// samples of the whole mini-batch, all ranks together. A step is
 //
-//     set_parameters;  to pick from a set on the device: keep, and each epoch set_order
-//     each mini-batch:  pick, or stage and load;  forward;  backward;
-//                       [gradient, each part summed by MPI];  step, or step_part
-//     or, instead of an epoch's mini-batches:  epoch
+//     samples().select, or stage and arrived;  forward;  backward;  update for every part's sum
 //
-// A slice of no samples is legal: its loss is 0 and its gradient is all zeros. Work may be
-// asynchronous; only the functions that hand a value to the host wait for it.
+// Calls are asynchronous: only what returns a value to the host waits. Nothing is shared between
+// replicas, unless they were made for the same memory (CpuSettings). Equal calls give equal bits.
 #pragma once
 #include <cstddef>
-#include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "base/real.h"
+#include "device/lent.h"
+#include "device/sample_store.h"
 #include "input/sample_set.h"
 #include "model/objective.h"
 #include "model/parameters.h"
-
-/// Host memory for a slice on its way to the device, in bytes (SampleFormat).
-struct Staging {
-    std::span<std::uint8_t> inputs, targets;
-};
-
-/// A run of the gradient, in Layout's order, that begins at its element `first`.
-struct GradientPart {
-    std::size_t first;
-    std::span<nn_real> values;
-};
+#include "model/update/update.h"
 
 /// What a replica has to be built for.
 struct ReplicaShape {
     Layout layout;
-    int capacity;         ///< most samples in one slice, at least 1
+    int capacity;         ///< most samples that are current at once, at least 1
     nn_real pixel_scale;  ///< input = pixel x pixel_scale
     Objective objective = {};
     SampleFormat format = {};  ///< of every sample that it is given
+};
+
+/// What forward() is to leave behind, beside yhat.
+enum class Want {
+    outputs,  ///< nothing: the samples may have no targets
+    losses,   ///< the samples' losses, for take_loss()
+    gradient  ///< and the output's delta, for backward()
+};
+
+/// Steps over the kept training set in its order: each `batch` samples, the last one maybe fewer.
+struct Steps {
+    std::size_t count;  ///< samples in all, from the first of the order on
+    int batch;
+    Update update;
 };
 
 class Replica {
@@ -53,69 +55,41 @@ class Replica {
     Replica& operator=(const Replica&) = delete;
 
     const ReplicaShape& shape() const { return shape_; }
-
     /// What it computes on, for people: "CPU (avx512, gemm bf16x3, 2 threads)", "NVIDIA H100 80GB
     /// HBM3 (gemm bf16x3)".
     virtual std::string device_name() const = 0;
+    virtual SampleStore& samples() = 0;
 
-    /// Parameters in and out, in Layout's order. Both wait.
-    virtual void set_parameters(std::span<const nn_real> values) = 0;
-    virtual void get_parameters(std::span<nn_real> values) = 0;
+    /// Activations of every layer of the current samples, yhat (outputs x n) among them, and what
+    /// is wanted; the output's delta is dloss/dz times `scale`, which is 1/M.
+    virtual void forward(nn_real scale, Want want) = 0;
+    /// The gradient of the current samples' losses, summed over them and times forward's `scale`,
+    /// without the penalty. Calls ready(p) for every part in the order of parts(): part p is
+    /// computed, or is on its way on the device, and may be lent from then on.
+    virtual void backward(const std::function<void(int part)>& ready) = 0;
+    /// The same every step; together they are 0 .. P, once.
+    virtual std::span<const Part> parts() const = 0;
+    /// Part `part` of the gradient, after its ready(). The memory stays the replica's.
+    virtual Lent lend(int part) = 0;
+    /// p_i = rule(p_i, sum_i + reg p_i [weights alone]) for i in [sum.first, + sum.count). The sums
+    /// of the parts come in the order of parts(), each once a step.
+    virtual void update(const Update& update, const Sum& sum) = 0;
+    /// Both, for a replica that is alone: its own gradient is the sum.
+    virtual void backward_and_update(const Update& update) = 0;
+    /// Many steps in one submission, with the bits of single steps; no samples are current after
+    /// it. False: it cannot, and nothing was done.
+    virtual bool run(const Steps&) { return false; }
 
-    /// Keeps a whole set of N samples on the device: their inputs and their targets, one sample's
-    /// bytes (ReplicaShape::format) after the other's. Returns false, and keeps nothing, where the
-    /// device has no room for it. An empty set frees what was kept.
-    virtual bool keep(std::span<const std::uint8_t> inputs,
-                      std::span<const std::uint8_t> targets) = 0;
-    /// The order in which pick() walks through the kept set: indices of samples, each below N.
-    virtual void set_order(std::span<const std::uint32_t> order) = 0;
-
-    /// The slice of the next forward(): samples order[first .. first + n) of the kept set. n may be
-    /// 0.
-    virtual void pick(std::size_t first, int n) = 0;
-    /// The same from the host: stage() lends buffers for n samples' inputs and targets; load()
-    /// makes what was written there the current slice. Between the two, the slice before may still
-    /// be worked on. n may be 0. stage() waits until the last load() has read the buffers.
-    virtual Staging stage(int n) = 0;
-    virtual void load() = 0;
-
-    /// Activations of every layer, the output's included, and with it the output's delta,
-    /// dloss/dz / batch, and the samples' losses. batch: samples in the whole mini-batch, all ranks
-    /// together.
-    virtual void forward(int batch) = 0;
-    /// The slice's part of the data gradient: sum over its samples, divided by forward's batch.
-    virtual void backward() = 0;
-    /// In how many parts the gradient comes; together they cover it once. While MPI sums one, a
-    /// device may still be computing the next.
-    virtual int gradient_parts() const { return 1; }
-    /// Part `part`, complete, for MPI to sum in place. Waits for this part alone. To be called for
-    /// every part, the first one first. The memory is the host's, or the device's where the replica
-    /// was made for a CUDA-aware MPI. The next step() uses what stands there then.
-    virtual GradientPart gradient(int part) = 0;
-    /// W -= rate (dW + reg W), b -= rate db.
-    virtual void step(nn_real rate, nn_real reg) = 0;
-    /// The same for the parameters [first, first + count) alone, with the sum of several ranks'
-    /// gradients, added in their order. For ranks that share their parameters' memory, which only
-    /// the CPU's replica can (CpuSettings).
-    virtual void step_part(nn_real, nn_real, std::span<const nn_real* const>, std::size_t,
-                           std::size_t) {
-        throw std::logic_error(device_name() + " does not share its parameters");
-    }
-
-    /// Every mini-batch of an epoch at once: pick, forward, backward and step for each `batch`
-    /// samples of the first `count` in the order, the last ones maybe fewer. No slice is current
-    /// after it. False where the device cannot: then nothing was done, and the caller goes step by
-    /// step, which gives the same bits.
-    virtual bool epoch(std::size_t /*count*/, int /*batch*/, nn_real /*rate*/, nn_real /*reg*/) {
-        return false;
-    }
-
-    /// Sum of the losses of every sample that went forward since the last call. Waits.
+    /// Sum of the losses of all samples that went forward with Want::losses or more since the last
+    /// call. Waits.
     virtual double take_loss() = 0;
-    /// Sum of the squares of all weights, biases not counted. Waits.
+    /// Sum of the squares of all weights, without the biases. Waits.
     virtual double weights_squared() = 0;
-    /// yhat of the current slice: classes x n, column-major. Waits.
-    virtual void get_probabilities(std::span<nn_real> yhat) = 0;
+    /// yhat of the current samples: outputs x n, column-major. Waits.
+    virtual void outputs(std::span<nn_real> yhat) = 0;
+    /// The parameters, P numbers. Both wait.
+    virtual void read(std::span<nn_real> parameters) = 0;
+    virtual void write(std::span<const nn_real> parameters) = 0;
 
   private:
     const ReplicaShape shape_;
@@ -125,7 +99,7 @@ class Replica {
 struct CpuSettings {
     int threads = 1;
     bool bf16x3 = true;  ///< the first layer's products by device/cpu/tiles.h, where they can be
-    /// Memory of layout.total() elements each that other ranks see too, or null for its own.
+    /// Memory of P elements each that other ranks see too, or null for its own.
     nn_real *parameters = nullptr, *gradient = nullptr;
 };
 
@@ -145,12 +119,16 @@ CudaDevices find_cuda_devices();
 struct CudaSettings {
     int device = 0;                        ///< of find_cuda_devices()
     bool bf16x3 = false;                   ///< the first layer's products by bf16 tensor cores
-    bool several_ranks = false;            ///< every step's gradient will be asked for
+    bool several_ranks = false;            ///< every step's gradient will be lent
     bool shares_device = false;            ///< with other ranks: waiting must leave them the CPU
-    bool mpi_takes_device_memory = false;  ///< gradient() is the device's memory
+    bool mpi_takes_device_memory = false;  ///< the gradient is lent as the device's memory
     /// With several ranks, dW1 comes in parts if it has so many bytes.
     std::size_t parts_from = std::size_t{1} << 20;
 };
 
 /// Throws InputError where the network has more outputs than the kernels take: some thousands.
 std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape& shape, const CudaSettings& settings);
+/// The plain kernels of gpu_func.cu, as a course would write them: one stream, a kernel a formula,
+/// no limit on outputs. Of the settings it takes the device and shares_device.
+std::unique_ptr<Replica> make_course_replica(const ReplicaShape& shape,
+                                             const CudaSettings& settings);

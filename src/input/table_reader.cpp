@@ -45,15 +45,12 @@ std::optional<nn_real> number_in(std::string_view text) {
 class TableReader {
   public:
     TableReader(const std::string& name, int target_columns, bool as_classes)
-        : name_(harmless(name, 4096)),
-          targets_(static_cast<std::size_t>(target_columns)),
-          as_classes_(as_classes) {
+        : name_(name), targets_(static_cast<std::size_t>(target_columns)), as_classes_(as_classes) {
         if (target_columns < 1 || (as_classes && target_columns != 1))
-            throw InputError(name_ + ": expected " +
-                             (as_classes ? "one target column, with class numbers"
-                                         : "at least one target column") +
-                             ", found " + std::to_string(target_columns) +
-                             "; give another --target-columns");
+            ::refuse(
+                name,
+                as_classes ? "one target column, with class numbers" : "at least one target column",
+                std::to_string(target_columns), "give another --target-columns");
     }
 
     /// The next line, without its end.
@@ -73,11 +70,10 @@ class TableReader {
 
     Dataset finish() {
         if (set_.inputs.empty())
-            throw InputError(name_ +
-                             ": expected a table with a sample in each line, found none; "
-                             "give another file");
+            ::refuse(name_, "a table with a sample in each line", "none", "give another file");
         set_.rows = static_cast<int>(columns_ - targets_);
         set_.cols = 1;
+        set_.format = {.number_inputs = true, .number_targets = !as_classes_};
         set_.classes = as_classes_ ? *std::max_element(set_.labels.begin(), set_.labels.end()) + 1
                                    : static_cast<int>(targets_);
         return std::move(set_);
@@ -86,8 +82,7 @@ class TableReader {
   private:
     [[noreturn]] void refuse(const std::string& expected, const std::string& found,
                              const std::string& advice) const {
-        throw InputError(name_ + " line " + std::to_string(line_) + ": expected " + expected +
-                         ", found " + found + "; " + advice);
+        ::refuse(name_ + " line " + std::to_string(line_), expected, found, advice);
     }
 
     void split(std::string_view line) {

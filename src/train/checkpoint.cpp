@@ -31,9 +31,8 @@ std::string name_at(int epoch, int step) {
 }
 
 [[noreturn]] void cannot_use(const fs::path& folder, const std::string& why) {
-    throw InputError(harmless(folder.string(), 4096) +
-                     ": expected a folder that can hold checkpoints, found \"" + why +
-                     "\"; give another one with --checkpoint DIR");
+    refuse(folder.string(), "a folder that can hold checkpoints", "\"" + why + "\"",
+           "give another one with --checkpoint DIR");
 }
 
 /// Sets epoch and step by a name that is exactly a checkpoint's.
@@ -84,10 +83,10 @@ std::optional<Model> CheckpointFolder::newest(const std::function<void(const std
             Model model = load_model(path);
             const TrainingState& state = model.facts.state;
             if (state.epoch != checkpoint.epoch || state.step != checkpoint.step)
-                throw InputError(harmless(path.string(), 4096) +
-                                 ": expected the state of its name, found epoch " +
-                                 std::to_string(state.epoch) + ", step " +
-                                 std::to_string(state.step) + "; give it back its own name");
+                refuse(
+                    path.string(), "the state of its name",
+                    "epoch " + std::to_string(state.epoch) + ", step " + std::to_string(state.step),
+                    "give it back its own name");
             file = last_good_ = checkpoint.name;
             return model;
         } catch (const InputError& error) {

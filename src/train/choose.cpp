@@ -5,7 +5,9 @@
 #include <cmath>
 #include <string>
 
+#include "comm/node_memory.h"
 #include "device/cpu/tiles.h"
+#include "reduce/reducers.h"
 #include "train/cores.h"
 
 namespace {
@@ -45,6 +47,10 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
                                         "back") +
             "; use --gemm auto or fp32");
     }
+    if (asked.gemm == GemmKind::bf16x3 && asked.course && on_cuda)
+        throw InputError(
+            "--gemm bf16x3: the plain kernels of --course have no such product; leave one of the "
+            "two out");
     if (asked.allreduce == AllreduceKind::shared && on_cuda)
         throw InputError(
             "--allreduce shared: the ranks are on GPUs, which share no memory; use "
@@ -55,12 +61,10 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
 }
 
 /// Memory for the parameters that all ranks share, where that is asked for, or where it can be.
-std::unique_ptr<SharedParameters> share_parameters(const Comm& comm, const DeviceRequest& asked,
-                                                   const Layout& layout) {
+NodeMemory* share_parameters(const Comm& comm, const DeviceRequest& asked, const Layout& layout) {
     const bool one_node = comm.all(comm.node_size() == comm.size());
     if (asked.allreduce == AllreduceKind::mpi || !one_node || comm.size() == 1) return nullptr;
-    const bool fits = SharedParameters::fit(comm, layout.total());
-    if (fits) return std::make_unique<SharedParameters>(comm, layout.total());
+    if (NodeMemory* const memory = comm.node_memory(layout.total())) return memory;
     comm.together([&] {
         if (asked.allreduce == AllreduceKind::shared)
             throw InputError(
@@ -70,28 +74,28 @@ std::unique_ptr<SharedParameters> share_parameters(const Comm& comm, const Devic
     return nullptr;  // MPI_Allreduce needs no room
 }
 
-/// Threads for a slice: as many as there are cores, but no more than have something to do. A thread
+/// Threads for a shard: as many as there are cores, but no more than have something to do. A thread
 /// takes 16 samples at a time, and to start it costs as much as some million operations.
-int useful_threads(int cores, const Layout& layout, int slice) {
+int useful_threads(int cores, const Layout& layout, int shard) {
     constexpr double operations_of_a_thread = 1e7;
-    const double operations = 6.0 * static_cast<double>(layout.total()) * slice;
+    const double operations = 6.0 * static_cast<double>(layout.total()) * shard;
     const double most = std::min(
-        {static_cast<double>(cores), std::ceil(slice / 16.0), operations / operations_of_a_thread});
+        {static_cast<double>(cores), std::ceil(shard / 16.0), operations / operations_of_a_thread});
     return std::max(1, static_cast<int>(most));
 }
 
 /// Whether the first layer's products go by bf16x3, where every rank can if this one `can`.
-bool by_bf16x3(const Comm& comm, const DeviceRequest& asked, bool can, int slice) {
+bool by_bf16x3(const Comm& comm, const DeviceRequest& asked, bool can, int shard) {
     return comm.all(can) && (asked.gemm == GemmKind::bf16x3 ||
-                             (asked.gemm == GemmKind::automatic && slice >= bf16x3_pays_from));
+                             (asked.gemm == GemmKind::automatic && shard >= bf16x3_pays_from));
 }
 
 /// How this rank works on its GPU.
 CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const CudaDevices& cuda,
-                           int slice) {
+                           int shard) {
     CudaSettings settings;
     settings.device = comm.node_rank() % cuda.count;
-    settings.bf16x3 = by_bf16x3(comm, asked, cuda.bf16x3, slice);
+    settings.bf16x3 = by_bf16x3(comm, asked, cuda.bf16x3, shard);
     settings.several_ranks = comm.size() > 1;
     // Ranks that each see a GPU of their own alone are taken for ranks that share one: that costs
     // a rank some microseconds a step, where the opposite would cost it its core.
@@ -102,19 +106,20 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
 
 /// How this rank works on its CPU.
 CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Layout& layout,
-                         int slice) {
+                         int shard) {
     CpuSettings settings;
     const int cores = cores_of_this_rank(comm);
-    settings.threads = asked.threads > 0 ? asked.threads : useful_threads(cores, layout, slice);
-    settings.bf16x3 = by_bf16x3(comm, asked, may_take_tiles(asked), slice);
+    settings.threads = asked.threads > 0 ? asked.threads : useful_threads(cores, layout, shard);
+    settings.bf16x3 = by_bf16x3(comm, asked, may_take_tiles(asked), shard);
     return settings;
 }
 
 }  // namespace
 
 ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
-                           int slice, std::unique_ptr<SharedParameters>& shared) {
-    ChosenDevice chosen{nullptr, find_cuda_devices(), asked};
+                           int shard) {
+    ChosenDevice chosen{nullptr, nullptr, find_cuda_devices(), asked};
+    if (comm.size() > 1) chosen.reducer = make_mpi_reducer(comm);
     DeviceRequest& taken = chosen.taken;
     taken.allreduce = AllreduceKind::mpi;
     // A GPU rounds differently from a CPU, and the ranks have to stay alike to the bit: all or
@@ -123,21 +128,22 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
     taken.device = on_cuda ? DeviceKind::cuda : DeviceKind::cpu;
     comm.together([&] { check_device(comm, asked, chosen.cuda, on_cuda); });
     if (on_cuda) {
-        const CudaSettings settings = cuda_settings(comm, asked, chosen.cuda, slice);
-        taken.gemm = settings.bf16x3 ? GemmKind::bf16x3 : GemmKind::fp32;
-        comm.together([&] { chosen.replica = make_cuda_replica(shape, settings); });
+        const CudaSettings settings = cuda_settings(comm, asked, chosen.cuda, shard);
+        taken.gemm = settings.bf16x3 && !asked.course ? GemmKind::bf16x3 : GemmKind::fp32;
+        const auto make = asked.course ? make_course_replica : make_cuda_replica;
+        comm.together([&] { chosen.replica = make(shape, settings); });
         return chosen;
     }
     taken.isa = agreed_isa(comm, asked);
     take_isa(taken.isa);
-    CpuSettings settings = cpu_settings(comm, asked, shape.layout, slice);
+    CpuSettings settings = cpu_settings(comm, asked, shape.layout, shard);
     taken.gemm = settings.bf16x3 ? GemmKind::bf16x3 : GemmKind::fp32;
     taken.threads = settings.threads;
-    shared = share_parameters(comm, asked, shape.layout);
-    if (shared != nullptr) {
+    if (NodeMemory* const memory = share_parameters(comm, asked, shape.layout)) {
         taken.allreduce = AllreduceKind::shared;
-        settings.parameters = shared->parameters();
-        settings.gradient = shared->gradients()[static_cast<std::size_t>(comm.rank())];
+        settings.parameters = memory->parameters();
+        settings.gradient = memory->gradients()[static_cast<std::size_t>(comm.rank())];
+        chosen.reducer = make_node_reducer(comm, *memory);
     }
     chosen.replica = make_cpu_replica(shape, settings);
     return chosen;

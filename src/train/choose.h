@@ -6,6 +6,7 @@
 #include "comm/comm.h"
 #include "device/cpu/isa.h"
 #include "device/replica.h"
+#include "reduce/reducer.h"
 
 enum class DeviceKind { automatic, cuda, cpu };
 enum class GemmKind { automatic, fp32, bf16x3 };
@@ -41,15 +42,15 @@ struct DeviceRequest {
 
 struct ChosenDevice {
     std::unique_ptr<Replica> replica;
+    std::unique_ptr<Reducer> reducer;  ///< null: there is one rank
     CudaDevices cuda;
     DeviceRequest taken;  ///< nothing is automatic there but the instruction set of a GPU
 };
 
 /// Where every rank has a GPU, each takes one of its node by turns; otherwise all take the CPU. The
-/// GEMM, and on the CPU the threads and the memory, are what is asked for, or what suits a slice of
-/// `slice` samples. On the CPU all ranks take the widest instruction set that every rank has and
-/// may take, for each set rounds differently. `shared` receives memory that the replicas of all
-/// ranks use, or null where MPI_Allreduce is to sum the gradients. Collective. Throws InputError
+/// GEMM, and on the CPU the threads and the memory, are what is asked for, or what suits a shard of
+/// `shard` samples. On the CPU all ranks take the widest instruction set that every rank has and
+/// may take, for each set rounds differently. Collective. Throws InputError
 /// where something is asked for that is not here.
 ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
-                           int slice, std::unique_ptr<SharedParameters>& shared);
+                           int shard);

@@ -45,7 +45,7 @@ TEST(Refusals, InputThatCannotBeUsed) {
 TEST(Refusals, AreOneLineAndExitCodeTwoOnEachOfThreeRanks) {
     expect_refused_by_all("--bogus", "--bogus");
     expect_refused_by_all("-b 0", "--batch");
-    expect_refused_by_all("-n 1,,2", "-n");
+    expect_refused_by_all("-n 1,,2", "--hidden");
     expect_refused_by_all("-g 3 -b 8", "--grade");
     expect_refused_by_all("--data nowhere", "nowhere");
     expect_refused_by_all(short_run() + "--train-size 11", "--train-size");

@@ -137,7 +137,7 @@ TEST(Options, ShortAndLongNamesMeanTheSame) {
     EXPECT_EQ(brief.training.epochs, 3);
     EXPECT_EQ(brief.training.rate, 0.5);
     EXPECT_EQ(brief.training.reg, 0.001);
-    EXPECT_EQ(brief.training.print_every, 7);
+    EXPECT_EQ(brief.print_every, 7);
     EXPECT_TRUE(brief.compare);
     TrainOptions full = train_options(
         "--hidden 12,5 --batch 40 --epochs 3 --learning-rate 0.5 --reg 0.001 --print-every 7 "
@@ -162,8 +162,7 @@ TEST(Options, EveryNameOfAnEnumIsTaken) {
 TEST(Options, ScatterIsTheOldNameOfFeed) {
     EXPECT_EQ(train_options("--scatter once").feed, FeedKind::resident);
     EXPECT_EQ(train_options("--scatter every-step").feed, FeedKind::scattered);
-    EXPECT_TRUE(train_options("").training.scatter_once);
-    EXPECT_FALSE(train_options("--feed scattered").training.scatter_once);
+    EXPECT_EQ(train_options("").feed, FeedKind::resident);
 }
 
 TEST(Options, CourseIsFourFlagsAndPlainKernels) {

@@ -161,6 +161,7 @@ TEST(Page, ATablesSamplesAreNumbers) {
     table.cols = 1;
     table.classes = 2;
     table.inputs.resize(4 * 20);
+    table.format = {.number_inputs = true, .number_targets = true};
     Score score = some_score(2, 0);
     score.worst = {{17, 1, 0, 0.75, 0.25}};
     const std::string page = html_page(some_facts(), score, table);

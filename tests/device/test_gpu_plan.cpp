@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/range.h"
 #include "base/real.h"
 
 namespace {
@@ -67,7 +68,6 @@ double seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, const Produ
 GemmPlan plan_for(const GpuChip& chip, GemmBy by, const Product& p, bool may_split) {
     return plan_gemm(chip, by, p.m, p.n, p.k, may_split);
 }
-long long ceil_div(long long a, long long b) { return (a + b - 1) / b; }
 
 TEST(TileShapes, AreLegalBlocks) {
     for (const int bytes : {4, 8})
@@ -110,7 +110,7 @@ TEST(Plan, SplitsOnlyWhereItMayAndLeavesNoPartEmpty) {
         const GemmPlan plan = plan_for(named.chip, by, p, true);
         ASSERT_GE(plan.splits, 1);
         ASSERT_LE(plan.splits, most_splits);
-        const long long slices = ceil_div(p.k, tile_shape(by, plan.tile, real_bytes).k);
+        const int slices = ceil_div(p.k, tile_shape(by, plan.tile, real_bytes).k);
         EXPECT_LT((plan.splits - 1) * ceil_div(slices, plan.splits), slices)
             << plan.splits << " parts of " << slices << " slices: the last has none";
     });

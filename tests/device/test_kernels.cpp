@@ -1,9 +1,9 @@
-// test_kernels.cpp: what the kernels that move and add promise in gpu_func.h, stated and held to
+// test_kernels.cpp: what the kernels that move and add promise in kernels.h, stated and held to
 // it.
 //
 // g++ builds this against tests/gpuhost, nvcc for real GPUs; where there is none, every test is
 // skipped. All arrays lie between guards, outputs start as NaN, and every tolerance is derived here
-// or in reference_math.h. Results that have to be reproducible are compared bit for bit, in other
+// or in tests/support. Results that have to be reproducible are compared bit for bit, in other
 // orders of the threads where the kernel runner can change it.
 #include <gtest/gtest.h>
 
@@ -99,7 +99,7 @@ std::vector<RunShape> many_runs() {
 Reals step(const PartsOnDevice& parts, nn_real rate, nn_real reg, const Reals& before) {
     const OnDevice<nn_real> rate_on_device("rate", {rate});
     OnDevice<nn_real> p("p", before);
-    gpu_step(gpu, parts.runs, rate_on_device.data(), reg, p.output());
+    gpu_update(gpu, parts.runs, Sgd{}, rate_on_device.data(), reg, p.output());
     return p.values();
 }
 
@@ -114,7 +114,7 @@ TEST_F(Kernels, StepFollowsTheGradientAndThePenalty) {
         [](std::size_t count, nn_real rate, nn_real reg, const nn_real* gradient, nn_real* p) {
             const Parts run{0, count, count, gradient, 0, 1};
             const OnDevice<nn_real> rate_on_device("rate", {rate});
-            gpu_step(gpu, {&run, 1}, rate_on_device.data(), reg, p);
+            gpu_update(gpu, {&run, 1}, Sgd{}, rate_on_device.data(), reg, p);
             GPU_CHECK(cudaStreamSynchronize(gpu.stream));  // before the rate goes
         });
 }

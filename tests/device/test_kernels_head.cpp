@@ -1,4 +1,4 @@
-// test_kernels_head.cpp: what gpu_head promises in gpu_func.h, stated and held to it.
+// test_kernels_head.cpp: what gpu_head promises in kernels.h, stated and held to it.
 //
 // g++ builds this against tests/gpuhost, nvcc for real GPUs; where there is none, every test is
 // skipped. All arrays lie between guards and outputs start as NaN. yhat and the loss are judged by
@@ -84,9 +84,14 @@ struct HeadResult {
 GpuChip chip_of(int multiprocessors) { return {multiprocessors, gpu.chip.capability}; }
 nn_real scale_of(const HeadCase& c) { return nn_real{1} / static_cast<nn_real>(c.n + 37); }
 
+struct Wanted {
+    bool loss = true, gradient = true;
+};
+
 /// Runs gpu_head, on a GPU of so many multiprocessors as far as the choice of blocks goes, `calls`
 /// times with a loss that starts as `loss_before` in each slot.
-HeadResult run_head(const HeadCase& c, int multiprocessors, double loss_before = 0, int calls = 1) {
+HeadResult run_head(const HeadCase& c, int multiprocessors, double loss_before = 0, int calls = 1,
+                    Wanted wanted = {}) {
     const Gpu like{gpu.stream, chip_of(multiprocessors)};
     const std::size_t parts = static_cast<std::size_t>(gpu_head_parts(like.chip, c.classes, c.n));
     const OnDevice<nn_real> w("W", c.w), bias("b", c.bias), a("A", c.of_pixels() ? Reals{} : c.a);
@@ -101,9 +106,10 @@ HeadResult run_head(const HeadCase& c, int multiprocessors, double loss_before =
     for (int call = 0; call < calls; ++call)
         gpu_head(like, {c.objective, c.classes, c.n, c.k, w.data(), bias.data(),
                         c.of_pixels() ? input_of(pixels.data(), pixel_scale) : input_of(a.data()),
-                        numbers ? nullptr : labels.data(), numbers ? targets.data() : nullptr,
-                        scale_of(c), yhat.output(), c.of_pixels() ? nullptr : below.output(),
-                        gradient.output(), loss.output()});
+                        wanted.loss && !numbers ? labels.data() : nullptr,
+                        wanted.loss && numbers ? targets.data() : nullptr, scale_of(c),
+                        yhat.output(), c.of_pixels() ? nullptr : below.output(),
+                        wanted.gradient ? gradient.output() : nullptr, loss.output()});
     return {yhat.values(), below.values(), gradient.values(), loss.values()};
 }
 
@@ -318,6 +324,26 @@ TEST_F(Kernels, HeadAddsItsLossToWhatIsThere) {
         }
         EXPECT_TRUE(same_bits("gradient", thrice.gradient, once.gradient));
     }
+}
+
+TEST_F(Kernels, HeadLeavesOutWhatIsNotWanted) {
+    Rng rng(93);
+    for (const Objective& objective : every_objective)
+        for (const bool numbers : {false, true}) {
+            HeadCase c = head_case(Logits::normal, false, 11, 21, 12, rng, numbers);
+            c.objective = objective;
+            SCOPED_TRACE(c.text());
+            const HeadResult all = run_head(c, 4, 7);
+            const HeadResult loss = run_head(c, 4, 7, 1, {.gradient = false});
+            const HeadResult yhat = run_head(c, 4, 7, 1, {.loss = false, .gradient = false});
+            EXPECT_TRUE(same_bits("loss", loss.loss, all.loss));
+            EXPECT_TRUE(same_bits("no loss", yhat.loss, std::vector<double>(all.loss.size(), 7)));
+            for (const HeadResult& some : {loss, yhat}) {
+                EXPECT_TRUE(same_bits("yhat", some.yhat, all.yhat));
+                EXPECT_TRUE(same_bits("no delta_below", some.delta_below,
+                                      poison<nn_real>(all.delta_below.size())));
+            }
+        }
 }
 
 TEST_F(Kernels, HeadGivesTheSameBitsInEveryOrder) {

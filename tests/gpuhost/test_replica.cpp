@@ -14,6 +14,7 @@
 
 #include "device/replica.h"
 #include "gpuhost.h"
+#include "model/initial.h"
 
 namespace {
 
@@ -25,23 +26,35 @@ class ReplicaTraffic : public testing::Test {
   protected:
     std::unique_ptr<Replica> make(const CudaSettings& settings) const {
         auto replica = make_cuda_replica({layout_, batch, nn_real{1} / 255}, settings);
-        replica->set_parameters(initial_parameters<nn_real>(layout_, 1, 0).values);
+        replica->write(initial_parameters<nn_real>(layout_, 1, 0).values);
         return replica;
     }
     void keep(Replica& replica) const {
-        ASSERT_TRUE(replica.keep(pixels_, labels_));
-        replica.set_order(in_file_order_);
+        ASSERT_TRUE(replica.samples().keep(Role::train, {pixels_, labels_}));
+        replica.samples().set_order(in_file_order_);
     }
-    /// Forward and backward from a slice of the set.
-    static void work(Replica& replica, std::size_t first) {
-        replica.pick(first, batch);
-        replica.forward(batch);
-        replica.backward();
+    /// Forward from a shard of the set.
+    static void forward(Replica& replica, std::size_t first) {
+        replica.samples().select(Role::train, first, batch);
+        replica.forward(nn_real{1} / batch, Want::gradient);
     }
-    /// A whole step, as of one rank.
+    /// A whole step, as of a lone replica.
     static void step(Replica& replica, std::size_t first) {
-        work(replica, first);
-        replica.step(rate_, 0);
+        forward(replica, first);
+        replica.backward_and_update(update_);
+    }
+    /// The same as of several, whose reducer waits for each part and finds that the sum is what was
+    /// lent. Returns what was lent.
+    static std::vector<Lent> lend_and_step(Replica& replica, std::size_t first) {
+        std::vector<Lent> parts;
+        forward(replica, first);
+        replica.backward([&](int part) { parts.push_back(replica.lend(part)); });
+        for (const Lent& part : parts) part.ready->wait();
+        for (const Lent& part : parts) {
+            const nn_real* const sum = part.values.data();
+            replica.update(update_, {part.first, part.values.size(), {&sum, 1}, part.memory});
+        }
+        return parts;
     }
     /// What the device does for `action`, until the last of it.
     template <class Action>
@@ -59,7 +72,7 @@ class ReplicaTraffic : public testing::Test {
                 now.launches - after.launches, now.graph_launches - after.graph_launches};
     }
 
-    static constexpr auto rate_ = nn_real{0.5};
+    static constexpr Update update_{nn_real{0.5}, 0};
     const Layout layout_{{pixels, 16, 10}};
     const std::size_t gradient_bytes_ = layout_.total() * sizeof(nn_real);
     const std::vector<std::uint8_t> pixels_ = std::vector<std::uint8_t>(images * pixels, 100);
@@ -81,10 +94,11 @@ TEST_F(ReplicaTraffic, OfAnOrderIsTheOrderAloneAndOfTheFilesOrderNothing) {
     keep(*replica);
     auto reversed = in_file_order_;
     std::ranges::reverse(reversed);
-    const auto new_order = traffic_of(*replica, [&] { replica->set_order(reversed); });
+    const auto new_order = traffic_of(*replica, [&] { replica->samples().set_order(reversed); });
     EXPECT_EQ(new_order.uploaded, order_bytes);
     EXPECT_EQ(new_order.launches, 1u) << "the epoch's images are gathered by one kernel";
-    const auto old_order = traffic_of(*replica, [&] { replica->set_order(in_file_order_); });
+    const auto old_order =
+        traffic_of(*replica, [&] { replica->samples().set_order(in_file_order_); });
     EXPECT_EQ(old_order.uploaded + old_order.launches, 0u);
 }
 
@@ -93,7 +107,7 @@ TEST_F(ReplicaTraffic, OfAnEpochIsItsRateAndOneGraphOfFourKernelsAStep) {
     keep(*replica);
     const auto epoch = [&](double rate) {
         return traffic_of(*replica, [&] {
-            ASSERT_TRUE(replica->epoch(images, batch, static_cast<nn_real>(rate), nn_real{0}));
+            ASSERT_TRUE(replica->run({images, batch, {static_cast<nn_real>(rate), 0}}));
         });
     };
     const struct {
@@ -109,7 +123,7 @@ TEST_F(ReplicaTraffic, OfAnEpochIsItsRateAndOneGraphOfFourKernelsAStep) {
     }
 }
 
-TEST_F(ReplicaTraffic, OfAStepOfOneRankIsNoByteAndFourKernels) {
+TEST_F(ReplicaTraffic, OfAStepOfALoneReplicaIsNoByteAndFourKernels) {
     const auto replica = make({});
     keep(*replica);
     step(*replica, 0);  // brings the rate
@@ -122,23 +136,15 @@ TEST_F(ReplicaTraffic, OfAStepOfSeveralRanksIsTheGradientAndTwoGraphs) {
     const auto replica = make({.several_ranks = true});
     keep(*replica);
     step(*replica, 0);
-    traffic_of(*replica, [&] {
-        work(*replica, 3);
-        replica->gradient(0);
-        replica->step(rate_, 0);
-    });
+    traffic_of(*replica, [&] { lend_and_step(*replica, 3); });
     const std::size_t with_both_graphs = gpuhost::live_allocations();
     for (const std::size_t first : {0u, 7u, 68u}) {
-        const auto seen = traffic_of(*replica, [&] {
-            work(*replica, first);
-            replica->gradient(0);
-            replica->step(rate_, 0);
-        });
+        const auto seen = traffic_of(*replica, [&] { lend_and_step(*replica, first); });
         EXPECT_EQ(seen.uploaded, gradient_bytes_) << "from image " << first;
         EXPECT_EQ(seen.downloaded, gradient_bytes_);
         EXPECT_EQ(seen.graph_launches, 2u);
         EXPECT_EQ(seen.launches, 5u) << "to add up the gradient's parts is one more";
-        EXPECT_EQ(gpuhost::live_allocations(), with_both_graphs) << "slices share their graphs";
+        EXPECT_EQ(gpuhost::live_allocations(), with_both_graphs) << "shards share their graphs";
     }
 }
 
@@ -146,26 +152,30 @@ TEST_F(ReplicaTraffic, OfAGradientInPartsIsTheGradient) {
     const auto replica = make({.several_ranks = true, .parts_from = 0});
     keep(*replica);
     step(*replica, 0);
-    const auto seen = traffic_of(*replica, [&] {
-        work(*replica, 7);
-        EXPECT_EQ(replica->gradient_parts(), 5) << "the head, and dW1 in four";
-        for (int part = 0; part < replica->gradient_parts(); ++part) replica->gradient(part);
-        replica->step(rate_, 0);
-    });
+    EXPECT_EQ(replica->parts().size(), 5u) << "the head, and dW1 in four";
+    const auto seen = traffic_of(
+        *replica, [&] { EXPECT_EQ(lend_and_step(*replica, 7).size(), replica->parts().size()); });
     EXPECT_EQ(seen.uploaded, gradient_bytes_);
     EXPECT_EQ(seen.downloaded, gradient_bytes_);
 }
 
-/// The first part is there before the last one is computed.
+/// The first part is there before the last one is computed, though all are on their way.
 TEST_F(ReplicaTraffic, OfAPartOfTheGradientIsWhatItNeedsAlone) {
     const auto replica = make({.several_ranks = true, .parts_from = 0});
     keep(*replica);
-    work(*replica, 0);
+    forward(*replica, 0);
     const gpuhost::Traffic before = gpuhost::traffic();
-    const std::size_t part = replica->gradient(0).values.size_bytes();
-    const gpuhost::Traffic after = gpuhost::traffic();
-    EXPECT_EQ(after.downloaded - before.downloaded, part);
-    EXPECT_EQ(after.launches - before.launches, 3u) << "layer, head, and to add up the head's";
+    std::vector<int> told;
+    replica->backward([&](int part) {
+        told.push_back(part);
+        if (part > 0) return;
+        const Lent first = replica->lend(part);
+        first.ready->wait();
+        const gpuhost::Traffic after = gpuhost::traffic();
+        EXPECT_EQ(after.downloaded - before.downloaded, first.values.size_bytes());
+        EXPECT_EQ(after.launches - before.launches, 3u) << "layer, head, and to add up the head's";
+    });
+    EXPECT_EQ(told, (std::vector<int>{0, 1, 2, 3, 4}));
 }
 
 TEST_F(ReplicaTraffic, OfAStepWhoseMpiTakesDeviceMemoryIsNoByte) {
@@ -177,23 +187,78 @@ TEST_F(ReplicaTraffic, OfAStepWhoseMpiTakesDeviceMemoryIsNoByte) {
             keep(*each);
             step(*each, 0);
         }
-        std::vector<GradientPart> parts;
-        const auto lend_and_step = [&](Replica& with) {
-            work(with, 7);
-            for (int p = 0; p < with.gradient_parts(); ++p) parts.push_back(with.gradient(p));
-            with.step(rate_, 0);
-        };
-        const auto seen = traffic_of(*replica, [&] { lend_and_step(*replica); });
+        std::vector<Lent> parts;
+        const auto seen = traffic_of(*replica, [&] { parts = lend_and_step(*replica, 7); });
         EXPECT_EQ(seen.uploaded + seen.downloaded, 0u);
-        for (const GradientPart& part : parts)
+        for (const Lent& part : parts) {
+            EXPECT_EQ(part.memory, Memory::device);
             EXPECT_TRUE(gpuhost::device_holds(part.values.data(), part.values.size_bytes()));
-        lend_and_step(*on_host);
+        }
+        lend_and_step(*on_host, 7);
         std::vector<nn_real> ours(layout_.total()), expected(layout_.total());
-        replica->get_parameters(ours);
-        on_host->get_parameters(expected);
+        replica->read(ours);
+        on_host->read(expected);
         EXPECT_EQ(ours, expected);
         EXPECT_TRUE(std::isfinite(ours[0]));
     }
+}
+
+/// A reducer may give the sum in memory of its own: nothing is recorded for that.
+TEST_F(ReplicaTraffic, OfASumElsewhereIsTheSumAlone) {
+    const auto replica = make({.several_ranks = true}), same = make({.several_ranks = true});
+    for (Replica* each : {replica.get(), same.get()}) keep(*each);
+    std::vector<nn_real> sum(layout_.total());
+    const auto seen = traffic_of(*replica, [&] {
+        forward(*replica, 7);
+        replica->backward([&](int part) {
+            const Lent lent = replica->lend(part);
+            lent.ready->wait();
+            std::ranges::copy(lent.values, sum.begin());
+        });
+        const nn_real* const addend = sum.data();
+        replica->update(update_, {0, sum.size(), {&addend, 1}});
+    });
+    EXPECT_EQ(seen.uploaded, gradient_bytes_ + sizeof(nn_real)) << "and the rate";
+    EXPECT_EQ(seen.graph_launches, 1u) << "forward and backward";
+    lend_and_step(*same, 7);
+    std::vector<nn_real> ours(layout_.total()), expected(layout_.total());
+    replica->read(ours);
+    same->read(expected);
+    EXPECT_EQ(ours, expected);
+}
+
+/// What is looked at is not learned from: no way back, no targets.
+TEST_F(ReplicaTraffic, OfALookAtSamplesIsTwoKernelsAndNeedsNoTargets) {
+    const auto replica = make({});
+    ASSERT_TRUE(replica->samples().keep(Role::test, {pixels_, {}}));
+    ASSERT_TRUE(replica->samples().keep(Role::held_out, {pixels_, labels_}));
+    std::vector<nn_real> without(10 * batch), with(10 * batch);
+    const auto look = [&](Role role, Want want, std::vector<nn_real>& yhat) {
+        replica->samples().select(role, 3, batch);
+        replica->forward(1, want);
+        replica->outputs(yhat);
+    };
+    const auto seen = traffic_of(*replica, [&] { look(Role::test, Want::outputs, without); });
+    EXPECT_EQ(seen.uploaded, 0u);
+    EXPECT_EQ(seen.launches, 2u);
+    EXPECT_EQ(replica->take_loss(), 0);
+    look(Role::held_out, Want::losses, with);
+    EXPECT_GT(replica->take_loss(), 0);
+    EXPECT_EQ(without, with);
+    EXPECT_TRUE(std::isfinite(with[0]));
+}
+
+/// The other sets lie once, in their own order: no room is taken for another.
+TEST_F(ReplicaTraffic, OfATestSetIsItsBytesAndTheirMemory) {
+    const auto replica = make({});
+    const std::size_t before = gpuhost::live_allocations();
+    const auto seen = traffic_of(*replica, [&] {
+        ASSERT_TRUE(replica->samples().keep(Role::test, {pixels_, labels_}));
+    });
+    EXPECT_EQ(seen.uploaded, set_bytes);
+    EXPECT_EQ(gpuhost::live_allocations(), before + 2) << "inputs and targets";
+    ASSERT_TRUE(replica->samples().keep(Role::test, {}));
+    EXPECT_EQ(gpuhost::live_allocations(), before);
 }
 
 TEST_F(ReplicaTraffic, LeavesNothingBehind) {
@@ -201,10 +266,8 @@ TEST_F(ReplicaTraffic, LeavesNothingBehind) {
     for (const bool several_ranks : {false, true}) {
         const auto replica = make({.several_ranks = several_ranks});
         keep(*replica);
-        work(*replica, 0);
-        if (several_ranks) replica->gradient(0);
-        replica->step(rate_, 0);
-        ASSERT_TRUE(replica->epoch(images, batch, nn_real{0.5}, 0));
+        several_ranks ? void(lend_and_step(*replica, 0)) : step(*replica, 0);
+        ASSERT_TRUE(replica->run({images, batch, update_}));
     }
     EXPECT_EQ(gpuhost::live_allocations(), before);
 }
@@ -213,8 +276,9 @@ TEST_F(ReplicaTraffic, LeavesNothingBehind) {
 TEST_F(ReplicaTraffic, OfAnEpochOfTooManyStepsForAGraphIsNone) {
     const auto replica = make({});
     keep(*replica);
-    const auto seen = traffic_of(
-        *replica, [&] { EXPECT_FALSE(replica->epoch(10000, 1, nn_real{0.5}, nn_real{0})); });
+    const auto seen = traffic_of(*replica, [&] {
+        EXPECT_FALSE(replica->run({10000, 1, update_}));
+    });
     EXPECT_EQ(seen.uploaded + seen.launches, 0u);
 }
 

@@ -441,6 +441,8 @@ TEST(IdxImages, are_read_without_their_labels_and_told_by_their_first_bytes) {
     const Dataset images = read_idx_images(file);
     EXPECT_EQ(images.pixels, mnist().pixels);
     EXPECT_EQ(images.count(), 10000u);
+    EXPECT_TRUE(images.format.without_targets);
+    EXPECT_TRUE(images.labels.empty());
     EXPECT_EQ(images.rows, 28);
     EXPECT_EQ(images.cols, 28);
     const TemporaryDirectory folder;

@@ -10,8 +10,10 @@
 #include <string>
 #include <utility>
 
-#include "gpu_func.h"
-#include "tests/support/reference_math.h"
+#include "device/gpu/kernels.h"
+#include "tests/support/gemm_math.h"
+#include "tests/support/output_math.h"
+#include "tests/support/step_math.h"
 
 inline Gpu gpu{};  // the running test's
 

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "comm/comm.h"
+#include "comm/session.h"
 
 namespace {
 

@@ -18,9 +18,18 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
+#include "base/range.h"
+#include "comm/node_memory.h"
+#include "comm/scatter.h"
 #include "mnist_reader.h"
+#include "model/initial.h"
 #include "neural_network.h"
+#include "reduce/reducers.h"
+#include "train/evaluate.h"
 #include "train/judge.h"
+#include "train/order.h"
+#include "train/schedule.h"
 
 constexpr nn_real unit_pixels = nn_real{1} / nn_real{255};
 constexpr double course_tolerance = sizeof(nn_real) == sizeof(float) ? 1e-6 : 1e-14;
@@ -38,6 +47,7 @@ struct Case {
     double init_scale = 0;
     std::uint64_t seed = 1;
     Objective objective = {};
+    FeedKind feed = FeedKind::resident;
 };
 
 inline Parameters<nn_real> initial_of(const Case& c) {
@@ -60,6 +70,7 @@ inline Dataset random_set(const std::vector<int>& sizes, int images) {
 inline Dataset random_table(const std::vector<int>& sizes, int samples,
                             const SampleFormat& format) {
     Dataset set = random_set(sizes, samples);
+    set.format = format;
     Rng rng(8);
     if (format.number_inputs) {
         for (std::size_t i = 0; i < set.pixels.size(); ++i)
@@ -124,6 +135,8 @@ inline Case small_case(int images, int batch, int epochs = 2) {
 /// Keeps what train() reports.
 struct Listener : TrainingObserver {
     std::vector<double> steps, epochs;
+    int report_every = 0;
+    int steps_between_reports() const override { return report_every; }
     void on_step(int, int, int, double loss) override { steps.push_back(loss); }
     void on_epoch(int, double loss) override { epochs.push_back(loss); }
 };
@@ -138,6 +151,7 @@ struct Way {
     int threads = 1;
     bool shared = false;  ///< parameters and gradients in memory that all ranks see, as in main.cpp
     std::size_t parts_from = CudaSettings{}.parts_from;
+    bool course = false;  ///< on CUDA, by the plain kernels of gpu_func.cu
 };
 inline void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
 
@@ -149,10 +163,13 @@ inline constexpr Way cuda_ways[] = {
     {.name = "cuda", .cuda = true, .bf16x3 = false},
     {.name = "cuda_bf16x3", .cuda = true},
     {.name = "cuda_parts", .cuda = true, .bf16x3 = false, .parts_from = 0}};
-inline constexpr Way every_way[] = {cpu_ways[0],  cpu_ways[1],  cpu_ways[2], cpu_ways[3],
-                                    cuda_ways[0], cuda_ways[1], cuda_ways[2]};
+inline constexpr Way course_way = {.name = "course", .cuda = true, .bf16x3 = false, .course = true};
+inline constexpr Way every_way[] = {cpu_ways[0],  cpu_ways[1], cpu_ways[2],  cpu_ways[3],
+                                    cuda_ways[0], course_way,  cuda_ways[1], cuda_ways[2]};
 /// What CUDA's ways have of their own is in CudaTrain.
-inline constexpr auto ways = std::span(every_way).first<5>();
+inline constexpr auto ways = std::span(every_way).first<6>();
+/// Without those that are slow where the kernels run on the CPU.
+inline constexpr auto fast_ways = std::span(every_way).first<5>();
 
 class Train : public testing::TestWithParam<Way> {
   protected:
@@ -169,21 +186,32 @@ class Train : public testing::TestWithParam<Way> {
     DataParallelNeuralNetwork make_network(const Parameters<nn_real>& initial, int batch,
                                            nn_real pixel_scale, const Way& way = GetParam(),
                                            const Objective& objective = {},
-                                           const SampleFormat& format = {}) {
-        const int capacity = std::max(1, slice_of(batch, 0, comm().size()).count);
+                                           const SampleFormat& format = {},
+                                           FeedKind feed = FeedKind::resident) {
+        const int capacity = std::max(1, shard_of(batch, 0, comm().size()).count);
         const ReplicaShape shape{initial.layout, capacity, pixel_scale, objective, format};
         if (way.cuda)
-            return {comm(), make_cuda_replica(shape, cuda_settings(way)), initial, capacity};
+            return {comm(),
+                    way.course ? make_course_replica(shape, cuda_settings(way))
+                               : make_cuda_replica(shape, cuda_settings(way)),
+                    initial,
+                    {mpi_reducer(), feed}};
         CpuSettings settings{.threads = way.threads, .bf16x3 = way.bf16x3};
         if (way.shared) {
             const std::size_t count = initial.layout.total();
-            shared_.push_back(std::make_unique<SharedParameters>(comm(), count));
+            shared_.push_back(std::make_unique<NodeMemory>(comm(), count));
             settings.parameters = shared_.back()->parameters();
             settings.gradient =
                 shared_.back()->gradients()[static_cast<std::size_t>(comm().rank())];
         }
-        return {comm(), make_cpu_replica(shape, settings), initial, capacity,
-                way.shared ? shared_.back().get() : nullptr};
+        return {comm(),
+                make_cpu_replica(shape, settings),
+                initial,
+                {way.shared ? make_node_reducer(comm(), *shared_.back()) : mpi_reducer(), feed}};
+    }
+    /// None for one rank, whose replica is alone.
+    static std::unique_ptr<Reducer> mpi_reducer() {
+        return comm().size() > 1 ? make_mpi_reducer(comm()) : nullptr;
     }
 
     CudaSettings cuda_settings(const Way& way, bool several_ranks = comm().size() > 1) const {
@@ -201,23 +229,28 @@ class Train : public testing::TestWithParam<Way> {
         const ReplicaShape shape{Layout(sizes), capacity, unit_pixels};
         const Way& way = GetParam();
         auto replica =
-            way.cuda ? make_cuda_replica(shape, cuda_settings(way, several_ranks))
-                     : make_cpu_replica(shape, {.threads = way.threads, .bf16x3 = way.bf16x3});
-        replica->set_parameters(initial_parameters<nn_real>(shape.layout, 1, 0).values);
-        EXPECT_TRUE(replica->keep(set.pixels, set.labels));
-        replica->set_order(all_samples(set));
+            way.course ? make_course_replica(shape, cuda_settings(way, several_ranks))
+            : way.cuda ? make_cuda_replica(shape, cuda_settings(way, several_ranks))
+                       : make_cpu_replica(shape, {.threads = way.threads, .bf16x3 = way.bf16x3});
+        replica->write(initial_parameters<nn_real>(shape.layout, 1, 0).values);
+        EXPECT_TRUE(replica->samples().keep(Role::train, {set.pixels, set.labels}));
         return replica;
     }
-    /// All parts, each in its place; NaN where none is, and a failure where two are.
+    /// By a backward pass: all parts, each in its place; NaN where none is.
     static std::vector<nn_real> gradient_of(Replica& replica, const Layout& layout) {
         std::vector<nn_real> gradient(layout.total(), std::numeric_limits<nn_real>::quiet_NaN());
         std::size_t covered = 0;
-        for (int p = 0; p < replica.gradient_parts(); ++p) {
-            const GradientPart part = replica.gradient(p);
+        int next = 0;
+        replica.backward([&](int p) {
+            EXPECT_EQ(p, next++) << "parts come in their order";
+            const Lent part = replica.lend(p);
+            if (part.ready != nullptr) part.ready->wait();
+            EXPECT_EQ(part.first, replica.parts()[static_cast<std::size_t>(p)].first);
+            EXPECT_EQ(part.values.size(), replica.parts()[static_cast<std::size_t>(p)].count);
             covered += part.values.size();
             std::ranges::copy(part.values,
                               gradient.begin() + static_cast<std::ptrdiff_t>(part.first));
-        }
+        });
         EXPECT_EQ(covered, layout.total());
         return gradient;
     }
@@ -226,14 +259,13 @@ class Train : public testing::TestWithParam<Way> {
     DataParallelNeuralNetwork make_network(const Parameters<nn_real>& initial, const Case& c,
                                            const Dataset& set, const Way& way = GetParam()) {
         return make_network(initial, std::min(c.training.batch, c.images), c.training.pixel_scale,
-                            way, c.objective, set.format());
+                            way, c.objective, set.format, c.feed);
     }
 
     /// Trains and returns the parameters, after a look whether all ranks hold the same bits.
     Parameters<nn_real> trained(const Case& c, const Dataset& set, const Way& way = GetParam()) {
         auto network = make_network(initial_of(c), c, set, way);
-        network.train(set, c.training, nullptr);
-        EXPECT_TRUE(network.ranks_agree()) << "the ranks' parameters differ in some bit";
+        network.train(set, c.training, nullptr);  // throws where the ranks' parameters differ
         return network.parameters();
     }
     static Parameters<double> reference(const Case& c, const Dataset& set) {
@@ -245,7 +277,7 @@ class Train : public testing::TestWithParam<Way> {
     void expect_reference_by_the_same_bits(Case c, const Dataset& set) {
         const auto first = trained(c, set);
         EXPECT_EQ(trained(c, set).values, first.values);
-        c.training.scatter_once = false;
+        c.feed = FeedKind::scattered;
         EXPECT_EQ(trained(c, set).values, first.values) << "scattered every step";
         expect_same(first, reference(c, set), course_tolerance);
     }
@@ -256,7 +288,7 @@ class Train : public testing::TestWithParam<Way> {
     }
 
     CudaDevices devices_;
-    std::vector<std::unique_ptr<SharedParameters>> shared_;  ///< outlive the networks
+    std::vector<std::unique_ptr<NodeMemory>> shared_;  ///< outlive the networks
 };
 
 inline std::string name_of_way(const testing::TestParamInfo<Way>& test) { return test.param.name; }

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/random.h"
+#include "model/initial.h"
 #include "neural_network.h"
 
 namespace {
@@ -68,7 +70,7 @@ TEST(Reference, forward_and_loss_of_a_network_small_enough_for_paper) {
     const std::vector<double> expected = {0.5, 0.25, 0.25, -0.25, 0.5, -0.5};
     for (std::size_t i = 0; i < expected.size(); ++i)
         EXPECT_DOUBLE_EQ(g.values[i], expected[i]) << "gradient element " << i;
-    network.step(2);
+    network.update({2, 0});
     EXPECT_DOUBLE_EQ(network.parameters().values[0], 0.5 - 2 * 0.5);
 }
 
@@ -152,7 +154,12 @@ TEST(Reference, one_output_is_class_1_from_a_half_on) {
         NeuralNetwork network = network_of_logits({logit}, sigmoid_mse);
         EXPECT_EQ(network.predict(Matrix(1, 1)), std::vector<int>{seen}) << "logit " << logit;
     }
-    const Dataset set{1, 1, 1, {}, {}, {0, 0, 0, 0}, {0, nn_real{0.5}, 1, nn_real{0.25}}};
+    const Dataset set{.rows = 1,
+                      .cols = 1,
+                      .classes = 1,
+                      .inputs = {0, 0, 0, 0},
+                      .targets = {0, nn_real{0.5}, 1, nn_real{0.25}},
+                      .format = {.number_inputs = true, .number_targets = true}};
     EXPECT_DOUBLE_EQ(network_of_logits({1}, sigmoid_mse).accuracy(set, 1), 0.5);
 }
 
@@ -206,7 +213,7 @@ TEST(Reference, the_last_smaller_batch_is_a_step_of_its_own_size) {
         const auto some = std::span(samples).subspan(first, n);
         by_hand.forward(input_columns(set, some, scale));
         by_hand.backward(target_columns(set, some), 0.1);
-        by_hand.step(0.5);
+        by_hand.update({0.5, 0});
     }
     EXPECT_EQ(trained.parameters().values, by_hand.parameters().values);
 }

@@ -102,6 +102,7 @@ TEST(Score, targets_are_true_where_they_are_largest) {
     Dataset set;
     set.classes = 2;
     set.targets = {0, 1, 0.75f, 0.25f};
+    set.format.number_targets = true;
     const std::vector<nn_real> yhat = {0.25f, 0.5f, 0.25f, 0.5f};
     EXPECT_EQ(score(set, yhat, 0).confusion, (std::vector<std::size_t>{0, 1, 0, 1}));
 }

@@ -32,7 +32,8 @@ class Step : public Train {
         NeuralNetwork judge(initial);
         const Matrix yhat = judge.forward(input_columns(set, samples, scale));
 
-        network.load(set, samples);
+        network.feed(set).begin(samples, c.images);
+        network.load({0, c.images});
         network.forward();
         expect_probabilities(network.replica(), yhat, c.images);
         const Matrix y = target_columns(set, samples);
@@ -41,22 +42,21 @@ class Step : public Train {
             << "J = " << loss << ", reference " << expected;
 
         Parameters<nn_real> gradient(initial.layout);
-        network.replica().backward();
         gradient.values = gradient_of(network.replica(), initial.layout);
         comm().sum(gradient.values.data(), gradient.values.size());
         expect_same(gradient, judge.backward(y, 0), course_tolerance);
 
         network.backward();
-        network.step(rate, reg);
+        network.update({rate, static_cast<nn_real>(reg)});
         judge.backward(y, reg);
-        judge.step(static_cast<double>(rate));
+        judge.update({rate, 0});
         expect_same(network.parameters(), judge.parameters(), course_tolerance);
     }
 
     static void expect_probabilities(Replica& replica, const Matrix& expected, int images) {
-        const Slice mine = slice_of(images, comm().rank(), comm().size());
+        const Range mine = shard_of(images, comm().rank(), comm().size());
         std::vector<nn_real> yhat(static_cast<std::size_t>(mine.count * expected.rows));
-        replica.get_probabilities(yhat);
+        replica.outputs(yhat);
         for (int j = 0; j < mine.count; ++j)
             for (int i = 0; i < expected.rows; ++i) {
                 const double value = yhat[static_cast<std::size_t>(j * expected.rows + i)];
@@ -146,14 +146,14 @@ TEST_P(Train, run_stopped_at_any_step_and_gone_on_with_ends_in_the_bits_of_a_who
     EXPECT_EQ(end, (TrainingState{c.training.epochs, 0, 0}));
     for (int stop = 1; stop <= c.training.epochs * steps; ++stop) {
         SCOPED_TRACE("stopped after " + std::to_string(stop) + " steps");
-        c.training.scatter_once = stop % 2 == 0;
+        c.feed = stop % 2 == 0 ? FeedKind::resident : FeedKind::scattered;
         auto first = make_network(initial_of(c), c, set);
         Stopper stopper;
         stopper.steps_left = stop;
         const TrainingState state = first.train(set, c.training, &stopper);
         EXPECT_EQ(state.epoch, stop / steps);
         EXPECT_EQ(state.step, stop % steps);
-        c.training.scatter_once = stop % 4 < 2;
+        c.feed = stop % 4 < 2 ? FeedKind::resident : FeedKind::scattered;
         auto second = make_network(first.parameters(), c, set);
         Listener rest;
         EXPECT_EQ(second.train(set, c.training, &rest, state), end);
@@ -182,25 +182,25 @@ TEST_P(Train, small_runs_give_the_same_bits_twice) {
     const Dataset set = random_set(c.sizes, c.images);
     EXPECT_EQ(trained(c, set).values, trained(c, set).values);
 }
-TEST_P(Train, small_scatter_every_step_gives_the_bits_of_scatter_once) {
+TEST_P(Train, small_scattered_feed_gives_the_bits_of_the_resident_one) {
     for (bool shuffled : {false, true}) {
         Case c = small_case(50, 7);
         c.training.shuffled = shuffled;
         const Dataset set = random_set(c.sizes, c.images);
-        c.training.scatter_once = true;
-        const auto once = trained(c, set);
-        c.training.scatter_once = false;
-        EXPECT_EQ(once.values, trained(c, set).values) << (shuffled ? "shuffled" : "in order");
+        c.feed = FeedKind::resident;
+        const auto resident = trained(c, set);
+        c.feed = FeedKind::scattered;
+        EXPECT_EQ(resident.values, trained(c, set).values) << (shuffled ? "shuffled" : "in order");
     }
 }
 
 TEST_P(Train, small_run_reports_the_reference_loss_before_each_step_on_every_rank) {
     Case c = small_case(20, 6, 1);
-    c.training.print_every = 1;
     const Dataset set = random_set(c.sizes, c.images);
     const auto initial = initial_parameters<nn_real>(Layout(c.sizes), 1, 0);
     auto network = make_network(initial, c.training.batch, c.training.pixel_scale);
     Listener heard;
+    heard.report_every = 1;
     network.train(set, c.training, &heard);
 
     NeuralNetwork judge(initial);
@@ -213,7 +213,7 @@ TEST_P(Train, small_run_reports_the_reference_loss_before_each_step_on_every_ran
         judge.forward(input_columns(set, some, unit_pixels));
         expected.push_back(judge.loss(y, c.training.reg));
         judge.backward(y, c.training.reg);
-        judge.step(static_cast<double>(c.training.rate_of(0)));
+        judge.update({rate_at(0, c.training), 0});
     }
     ASSERT_EQ(heard.steps.size(), expected.size());
     for (std::size_t s = 0; s < expected.size(); ++s)
@@ -221,22 +221,29 @@ TEST_P(Train, small_run_reports_the_reference_loss_before_each_step_on_every_ran
             << "J of step " << s << " = " << heard.steps[s] << ", reference " << expected[s];
     EXPECT_EQ(heard.epochs.size(), 1u);
 }
-TEST_P(Train, small_loss_by_hand_is_of_the_last_mini_batch_alone) {
+TEST_P(Train, small_loss_by_hand_is_of_what_went_forward_since_it_was_asked_for) {
     const Dataset set = random_set({12, 7, 3}, 20);
     const auto samples = all_samples(set);
     const auto initial = initial_parameters<nn_real>(Layout({12, 7, 3}), 1, 0);
     auto network = make_network(initial, 10, unit_pixels);
-    for (std::size_t first : {0u, 10u}) {
-        network.load(set, std::span(samples).subspan(first, 10));
-        network.forward();
-    }
     NeuralNetwork judge(initial);
-    const auto last = std::span(samples).subspan(10);
-    judge.forward(input_columns(set, last, unit_pixels));
-    const double loss = network.loss(0.1);
-    const double expected = judge.loss(target_columns(set, last), 0.1);
-    EXPECT_TRUE(std::abs(loss - expected) <= 10 * course_tolerance * expected)
-        << "J = " << loss << ", reference " << expected;
+    network.feed(set).begin(samples, 5);
+    const auto expect_loss_of = [&](std::size_t first, std::size_t count) {
+        for (std::size_t at = first; at < first + count; at += 5) {
+            network.load({at, 5});
+            network.forward();
+        }
+        const auto some = std::span(samples).subspan(first, count);
+        judge.forward(input_columns(set, some, unit_pixels));
+        const double loss = network.loss(0.1);
+        const double expected = judge.loss(target_columns(set, some), 0.1);
+        EXPECT_TRUE(std::abs(loss - expected) <= 10 * course_tolerance * expected)
+            << "J of samples " << first << " to " << first + count << " = " << loss
+            << ", reference " << expected;
+    };
+    expect_loss_of(0, 5);
+    expect_loss_of(5, 10);
+    expect_loss_of(15, 5);
 }
 TEST_P(Train, small_network_trains_on_from_where_it_was) {
     Case c = small_case(20, 6, 1);
@@ -256,7 +263,7 @@ TEST_P(Train, small_network_evaluates_to_the_reference_accuracy) {
     const auto initial = initial_parameters<nn_real>(Layout(c.sizes), 1, 0);
     auto network = make_network(initial, c.training.batch, c.training.pixel_scale);
     network.train(set, c.training, nullptr);
-    const Evaluation seen = network.evaluate(set);
+    const Evaluation seen = Evaluator(network, set).evaluate();
     NeuralNetwork judge(network.parameters());
     EXPECT_DOUBLE_EQ(seen.accuracy, judge.accuracy(set, unit_pixels));
     judge.forward(input_columns(set, all_samples(set), unit_pixels));
@@ -264,13 +271,14 @@ TEST_P(Train, small_network_evaluates_to_the_reference_accuracy) {
     EXPECT_TRUE(std::abs(seen.loss - expected) <= 10 * course_tolerance * expected)
         << "mean loss " << seen.loss << ", reference " << expected;
 }
-/// Evaluates at each report.
-struct Evaluator : Listener {
+/// Evaluates after each epoch, by sets of either feed.
+struct Evaluating : Listener {
     DataParallelNeuralNetwork* network = nullptr;
     const Dataset* set = nullptr;
     void on_epoch(int epoch, double loss) override {
         Listener::on_epoch(epoch, loss);
-        network->evaluate(*set);
+        for (const FeedKind feed : {FeedKind::scattered, FeedKind::resident})
+            Evaluator(*network, *set, feed).evaluate();
     }
 };
 
@@ -279,15 +287,16 @@ TEST_P(Train, small_reports_and_evaluations_change_no_bit) {
     c.training.shuffled = true;
     const Dataset set = random_set(c.sizes, c.images);
     const auto quiet = trained(c, set);
-    for (int print_every : {0, 1, 2}) {
+    for (int report_every : {0, 1, 2}) {
         auto network = make_network(initial_parameters<nn_real>(Layout(c.sizes), c.seed, 0),
                                     c.training.batch, unit_pixels);
-        Evaluator heard;
+        Evaluating heard;
         heard.network = &network;
         heard.set = &set;
-        c.training.print_every = print_every;
+        heard.report_every = report_every;
         network.train(set, c.training, &heard);
-        EXPECT_EQ(network.parameters().values, quiet.values) << "every " << print_every << " steps";
+        EXPECT_EQ(network.parameters().values, quiet.values)
+            << "every " << report_every << " steps";
         EXPECT_EQ(heard.epochs.size(), 3u);
     }
 }
@@ -296,42 +305,41 @@ TEST_P(Train, small_trainings_of_one_network_leave_nothing_behind_but_its_parame
     auto at_random = first;
     at_random.training.shuffled = true;
     auto every_step = second;
-    every_step.training.scatter_once = false;
+    every_step.feed = FeedKind::scattered;
     const auto initial = initial_parameters<nn_real>(Layout(first.sizes), 1, 0);
     auto network = make_network(initial, 8, unit_pixels);
     Parameters<nn_real> expected = initial;
     for (const Case& c : {first, second, every_step, at_random, first}) {
         const Dataset set = random_set(c.sizes, c.images);
-        auto fresh = make_network(expected, 8, unit_pixels);
+        auto fresh = make_network(expected, 8, unit_pixels, GetParam(), {}, {}, c.feed);
         fresh.train(set, c.training, nullptr);
         expected = fresh.parameters();
         network.train(set, c.training, nullptr);
         ASSERT_EQ(network.parameters().values, expected.values);
-        network.evaluate(set);
+        Evaluator(network, set).evaluate();
     }
 }
-TEST_P(Train, small_slice_of_no_images_has_no_loss_and_no_gradient) {
+TEST_P(Train, small_shard_of_no_images_has_no_loss_and_no_gradient) {
     const std::vector<int> sizes = {12, 7, 5, 3};
     const Dataset set = random_set(sizes, 9);
     const auto replica = make_replica(sizes, 4, set, true);
     for (const bool picked : {true, false}) {
-        replica->pick(0, 4);
-        replica->forward(4);
-        replica->backward();
+        replica->samples().select(Role::train, 0, 4);
+        replica->forward(0.25, Want::gradient);
+        gradient_of(*replica, Layout(sizes));
         EXPECT_GT(replica->take_loss(), 0);
         if (picked) {
-            replica->pick(9, 0);
+            replica->samples().select(Role::train, 9, 0);
         } else {
-            replica->stage(0);
-            replica->load();
+            replica->samples().stage(0);
+            replica->samples().arrived();
         }
-        replica->forward(4);
-        replica->backward();
+        replica->forward(0.25, Want::gradient);
         for (const nn_real g : gradient_of(*replica, Layout(sizes))) ASSERT_EQ(g, 0);
         EXPECT_EQ(replica->take_loss(), 0);
     }
 }
-TEST_P(Train, small_slices_from_the_host_are_worked_on_as_those_on_the_device) {
+TEST_P(Train, small_shards_from_the_host_are_worked_on_as_those_on_the_device) {
     const std::vector<int> sizes = {12, 7, 3};
     const Dataset set = random_set(sizes, 30);
     const auto replica = make_replica(sizes, 5, set, false);
@@ -342,16 +350,16 @@ TEST_P(Train, small_slices_from_the_host_are_worked_on_as_those_on_the_device) {
         for (std::size_t first = 0; first < 30; first += 5) {
             const int n = first == 10 ? 3 : first == 15 ? 0 : 5;
             if (picked) {
-                replica->pick(first, n);
+                replica->samples().select(Role::train, first, n);
             } else {
-                const Staging slice = replica->stage(n);
+                const Staging shard = replica->samples().stage(n);
                 std::copy_n(set.pixels.begin() + static_cast<std::ptrdiff_t>(12 * first),
-                            slice.inputs.size(), slice.inputs.begin());
+                            shard.inputs.size(), shard.inputs.begin());
                 std::copy_n(set.labels.begin() + static_cast<std::ptrdiff_t>(first),
-                            slice.targets.size(), slice.targets.begin());
-                replica->load();
+                            shard.targets.size(), shard.targets.begin());
+                replica->samples().arrived();
             }
-            replica->forward(5);
+            replica->forward(nn_real{1} / 5, Want::losses);
         }
         losses[picked].push_back(replica->take_loss());
     }
@@ -425,7 +433,7 @@ TEST_P(CourseTrain, small2) { expect_course({"small2", 32, 0.005, 512, 2, 32}); 
 
 /// Those that take long where the kernels run on the CPU, by one of CUDA's ways.
 class LongCourseTrain : public CourseTrain {};
-INSTANTIATE_TEST_SUITE_P(On, LongCourseTrain, testing::ValuesIn(ways), name_of_way);
+INSTANTIATE_TEST_SUITE_P(On, LongCourseTrain, testing::ValuesIn(fast_ways), name_of_way);
 
 TEST_P(LongCourseTrain, small3) { expect_course({"small3", 32, 0.002, 512, 16, 32}); }
 TEST_P(LongCourseTrain, medium) { expect_course({"medium", 128, 0.004, 1087, 4, 64}); }

@@ -6,6 +6,7 @@
 
 #include "tests/support/counted_new.h"
 #include "tests/support/train_fixture.h"
+#include "train/agree.h"
 #include "train/cores.h"
 
 namespace {
@@ -33,35 +34,34 @@ class CudaTrain : public Train {
             order.shuffled = epoch > 1;
             const nn_real rate = nn_real{1} / static_cast<nn_real>(2 + epoch / 2),
                           reg = nn_real{1} / 256;
-            replica->set_order(sample_order(images, epoch, order));
-            const bool done = at_once && replica->epoch(images, batch, rate, reg);
+            replica->samples().set_order(sample_order(images, epoch, order));
+            const bool done = at_once && replica->run({images, batch, {rate, reg}});
             EXPECT_EQ(done, at_once);
             for (int first = 0; !done && first < images; first += batch) {
                 const int n = std::min(batch, images - first);
-                replica->pick(static_cast<std::size_t>(first), n);
-                replica->forward(n);
-                replica->backward();
-                replica->step(rate, reg);
+                replica->samples().select(Role::train, static_cast<std::size_t>(first), n);
+                replica->forward(nn_real{1} / static_cast<nn_real>(n), Want::gradient);
+                replica->backward_and_update({rate, reg});
             }
             learned.losses.push_back(replica->take_loss());
             learned.losses.push_back(loss_of_staged(*replica));
         }
         learned.parameters.resize(Layout(sizes_).total());
-        replica->get_parameters(learned.parameters);
+        replica->read(learned.parameters);
         return learned;
     }
     double loss_of_staged(Replica& replica) const {
-        const Staging slice = replica.stage(5);
-        std::copy_n(set_.pixels.begin(), slice.inputs.size(), slice.inputs.begin());
-        std::copy_n(set_.labels.begin(), slice.targets.size(), slice.targets.begin());
-        replica.load();
-        replica.forward(5);
+        const Staging shard = replica.samples().stage(5);
+        std::copy_n(set_.pixels.begin(), shard.inputs.size(), shard.inputs.begin());
+        std::copy_n(set_.labels.begin(), shard.targets.size(), shard.targets.begin());
+        replica.samples().arrived();
+        replica.forward(nn_real{1} / 5, Want::losses);
         return replica.take_loss();
     }
 };
 INSTANTIATE_TEST_SUITE_P(On, CudaTrain, testing::ValuesIn(cuda_ways), name_of_way);
 
-TEST_P(CudaTrain, small_runs_match_the_reference_by_the_same_bits_twice_and_both_ways_to_scatter) {
+TEST_P(CudaTrain, small_runs_match_the_reference_by_the_same_bits_twice_and_both_feeds) {
     Case c = small_case(images, batch);
     c.sizes = sizes_;
     c.training.shuffled = true;
@@ -84,31 +84,88 @@ TEST_P(CudaTrain, small_epoch_at_once_gives_the_bits_of_its_steps) {
     EXPECT_TRUE(std::isfinite(at_once.losses.back()));
 }
 
-/// The graph of a step is recorded where nothing is asked for on the way, and each slice comes
+/// The graph of a step is recorded where nothing is asked for on the way, and each shard comes
 /// twice, so that it is launched again.
 TEST_P(CudaTrain, small_values_asked_for_on_the_way_change_no_gradient) {
     const auto replica = make_replica(sizes_, batch, set_, true);
     std::vector<nn_real> expected[2], yhat(batch * 3), same_yhat(batch * 3);
     for (const char* asked : {"nothing", "again", "forward", "backward", "twice"}) {
         SCOPED_TRACE(asked);
-        for (int slice : {0, 1, 0, 1}) {
-            replica->pick(static_cast<std::size_t>(slice * batch), batch);
-            replica->forward(batch);
+        for (int shard : {0, 1, 0, 1}) {
+            replica->samples().select(Role::train, static_cast<std::size_t>(shard * batch), batch);
+            replica->forward(nn_real{1} / batch, Want::gradient);
             if (asked[0] == 'f') {
                 EXPECT_GT(replica->take_loss(), 0);
-                replica->get_probabilities(yhat);
+                replica->outputs(yhat);
             }
-            replica->backward();
-            if (asked[0] == 'b') replica->get_probabilities(same_yhat);
+            if (asked[0] == 'b') {
+                gradient_of(*replica, Layout(sizes_));
+                replica->outputs(same_yhat);
+            }
             if (asked[0] == 't') gradient_of(*replica, Layout(sizes_));
             const auto gradient = gradient_of(*replica, Layout(sizes_));
-            auto& first = expected[slice];
+            auto& first = expected[shard];
             if (first.empty()) first = gradient;
-            ASSERT_EQ(gradient, first) << "slice " << slice;
+            ASSERT_EQ(gradient, first) << "shard " << shard;
         }
     }
     EXPECT_EQ(yhat, same_yhat);
     EXPECT_NE(expected[0], expected[1]);
+}
+
+// ------------------------------------------------------------------ replicas that drift apart
+
+/// A replica of which rank 1's changes a parameter by itself after its update number `at`.
+class Drifting : public Replica {
+  public:
+    Drifting(std::unique_ptr<Replica> replica, int at)
+        : Replica(replica->shape()), replica_(std::move(replica)), left_(at) {}
+    std::string device_name() const override { return replica_->device_name(); }
+    SampleStore& samples() override { return replica_->samples(); }
+    void forward(nn_real scale, Want want) override { replica_->forward(scale, want); }
+    void backward(const std::function<void(int)>& ready) override { replica_->backward(ready); }
+    std::span<const Part> parts() const override { return replica_->parts(); }
+    Lent lend(int part) override { return replica_->lend(part); }
+    void update(const Update& update, const Sum& sum) override {
+        replica_->update(update, sum);
+        if (--left_ != 0 || comm().rank() != 1) return;
+        std::vector<nn_real> parameters(shape().layout.total());
+        read(parameters);
+        parameters.back() += nn_real{0.5};
+        write(parameters);
+    }
+    void backward_and_update(const Update& update) override {
+        replica_->backward_and_update(update);
+    }
+    double take_loss() override { return replica_->take_loss(); }
+    double weights_squared() override { return replica_->weights_squared(); }
+    void outputs(std::span<nn_real> yhat) override { replica_->outputs(yhat); }
+    void read(std::span<nn_real> parameters) override { replica_->read(parameters); }
+    void write(std::span<const nn_real> parameters) override { replica_->write(parameters); }
+
+  private:
+    std::unique_ptr<Replica> replica_;
+    int left_;
+};
+
+/// Three epochs of three steps each.
+TEST(Drift, small_of_one_parameter_ends_the_training_after_its_epoch_on_every_rank) {
+    const Case c = small_case(20, 8, 3);
+    const Dataset set = random_set(c.sizes, c.images);
+    for (const int at : {1, 3, 4, 9}) {
+        const ReplicaShape shape{Layout(c.sizes), 8, unit_pixels};
+        DataParallelNeuralNetwork network(
+            comm(), std::make_unique<Drifting>(make_cpu_replica(shape, {}), at), initial_of(c),
+            {comm().size() > 1 ? make_mpi_reducer(comm()) : nullptr});
+        Listener heard;
+        const auto train = [&] { network.train(set, c.training, &heard); };
+        if (comm().size() == 1) {
+            EXPECT_NO_THROW(train());
+            continue;
+        }
+        EXPECT_THROW(train(), RanksDiffer) << "in update " << at;
+        EXPECT_EQ(heard.epochs.size(), static_cast<std::size_t>((at - 1) / 3));
+    }
 }
 
 // ------------------------------------------------------------------ the CPU's ways
@@ -129,7 +186,7 @@ class CpuTrain : public Train {
 };
 INSTANTIATE_TEST_SUITE_P(On, CpuTrain, testing::ValuesIn(cpu_ways), name_of_way);
 
-TEST_P(CpuTrain, gives_the_same_bits_twice_and_by_both_ways_to_scatter) {
+TEST_P(CpuTrain, gives_the_same_bits_twice_and_by_both_feeds) {
     const Case c = wide_case();
     expect_reference_by_the_same_bits(c, random_set(c.sizes, c.images));
 }
@@ -161,29 +218,31 @@ TEST_P(CpuTrain, allocates_nothing_in_a_step_of_the_replica) {
     const Way& way = GetParam();
     const auto replica = make_cpu_replica({Layout(c.sizes), n, unit_pixels},
                                           {.threads = way.threads, .bf16x3 = way.bf16x3});
-    replica->set_parameters(initial_parameters<nn_real>(Layout(c.sizes), 1, 0).values);
-    replica->keep(set.pixels, set.labels);
-    replica->set_order(all_samples(set));
+    replica->write(initial_parameters<nn_real>(Layout(c.sizes), 1, 0).values);
+    replica->samples().keep(Role::train, {set.pixels, set.labels});
+    replica->samples().set_order(all_samples(set));
+    const Update update{nn_real{0.1f}, nn_real{1e-3f}};
     const auto step = [&](bool kept) {
         if (kept) {
-            replica->pick(7, n);
+            replica->samples().select(Role::train, 7, n);
         } else {
-            const Staging slice = replica->stage(n);
-            std::copy_n(set.pixels.begin(), slice.inputs.size(), slice.inputs.begin());
-            std::copy_n(set.labels.begin(), slice.targets.size(), slice.targets.begin());
-            replica->load();
+            const Staging shard = replica->samples().stage(n);
+            std::copy_n(set.pixels.begin(), shard.inputs.size(), shard.inputs.begin());
+            std::copy_n(set.labels.begin(), shard.targets.size(), shard.targets.begin());
+            replica->samples().arrived();
         }
-        replica->forward(n);
-        replica->backward();
-        replica->gradient(0);
-        replica->step(nn_real{0.1f}, nn_real{1e-3f});
+        replica->forward(nn_real{1} / n, Want::gradient);
+        replica->backward([](int) {});
+        const nn_real* const gradient = replica->lend(0).values.data();
+        replica->update(update, {0, replica->shape().layout.total(), {&gradient, 1}});
+        replica->backward_and_update(update);
         return replica->take_loss() + replica->weights_squared();
     };
     for (const bool kept : {false, true}) {
         double losses = step(kept) + step(kept);
         const long before = allocations;
         for (int i = 0; i < 20; ++i) losses += step(kept);
-        EXPECT_EQ(allocations - before, 0) << (kept ? "picked" : "loaded") << " on " << way.name;
+        EXPECT_EQ(allocations - before, 0) << (kept ? "selected" : "staged") << " on " << way.name;
         EXPECT_TRUE(std::isfinite(losses));
     }
 }
@@ -198,7 +257,7 @@ TEST_P(CpuTrain, allocates_nothing_in_a_step_of_the_trainer) {
         const Dataset set = random_set(c.sizes, images);
         const long before = allocations;
         network.train(set, c.training, nullptr);
-        EXPECT_TRUE(network.scattered_once());
+        EXPECT_EQ(network.feed_kind(), FeedKind::resident);
         return allocations - before;
     };
     allocations_of_training(40 * c.training.batch);
@@ -218,10 +277,37 @@ TEST(Cores, small_parts_of_all_ranks_fit_the_machine) {
     EXPECT_LE(all, std::max(comm().size(), cores));
 }
 
+/// The words of RanksDiffer where rank `rank` has another parameter `i`; empty where none is
+/// thrown.
+std::string difference(int rank, std::size_t i) {
+    const Layout layout({4, 3, 2});
+    Parameters<nn_real> mine = initial_parameters<nn_real>(layout, 1, 0);
+    if (comm().rank() == rank) mine.values[i] = std::nextafter(mine.values[i], nn_real{9});
+    try {
+        check_ranks_agree(comm(), layout, mine.values, "here");
+    } catch (const RanksDiffer& error) {
+        return error.what();
+    }
+    return "";
+}
+TEST(Agreement, small_last_bit_of_one_parameter_of_one_rank_is_seen_and_named_on_every_rank) {
+    EXPECT_EQ(difference(comm().size(), 0), "") << "all ranks have the same";
+    const std::pair<std::size_t, const char*> elements[] = {{0, "W1"},  {11, "W1"}, {12, "b1"},
+                                                            {15, "W2"}, {20, "W2"}, {22, "b2"}};
+    for (int rank = 1; rank < comm().size(); ++rank)
+        for (const auto& [i, tensor] : elements) {
+            const std::string words = difference(rank, i);
+            EXPECT_NE(words.find("rank " + std::to_string(rank) + " has another " + tensor + " "),
+                      std::string::npos)
+                << "parameter " << i << ": '" << words << "'";
+            EXPECT_NE(words.find("here"), std::string::npos);
+        }
+}
+
 TEST(Shared, small_memory_of_every_rank_is_seen_by_the_next_one_after_each_barrier) {
     if (comm().node_size() < comm().size()) GTEST_SKIP() << "the ranks are on several nodes";
     const std::size_t count = 37;
-    SharedParameters shared(comm(), count);
+    NodeMemory shared(comm(), count);
     const auto rank = static_cast<std::size_t>(comm().rank());
     const auto ranks = static_cast<std::size_t>(comm().size());
     ASSERT_EQ(shared.gradients().size(), ranks);

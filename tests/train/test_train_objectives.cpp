@@ -40,7 +40,7 @@ TEST_P(Train, small_runs_of_every_objective_and_kind_of_sample_match_the_referen
             if (turn % 5 == 0) c.sizes = {6, 2};
             c.objective = objective;
             c.training.shuffled = true;
-            c.training.scatter_once = turn % 3 != 0;
+            c.feed = turn % 3 != 0 ? FeedKind::resident : FeedKind::scattered;
             const Dataset set = random_table(c.sizes, c.images, format);
             const auto values = trained(c, set);
             if (comm().is_root()) expect_same(values, reference(c, set), course_tolerance);
@@ -58,13 +58,16 @@ TEST_P(Train, small_tables_are_evaluated_and_predicted_as_by_the_reference) {
         auto network =
             make_network(initial, 2 * comm().size(), unit_pixels, GetParam(), objective, format);
         NeuralNetwork judge(initial, objective);
-        const Evaluation seen = network.evaluate(set);
+        const Evaluation seen =
+            Evaluator(network, set, turn % 2 == 0 ? FeedKind::resident : FeedKind::scattered)
+                .evaluate();
         EXPECT_DOUBLE_EQ(seen.accuracy, judge.accuracy(set, unit_pixels));
         const Matrix yhat = judge.forward(input_columns(set, samples, unit_pixels));
         const double expected = judge.loss(target_columns(set, samples), 0);
         EXPECT_TRUE(std::abs(seen.loss - expected) <= 10 * course_tolerance * expected)
             << "mean loss " << seen.loss << ", reference " << expected;
-        const std::vector<nn_real> given = network.probabilities(set);
+        EXPECT_EQ(seen.yhat, Evaluator(network, set).outputs());
+        const std::vector<nn_real>& given = seen.yhat;
         ASSERT_EQ(given.size(), comm().is_root() ? yhat.values.size() : 0);
         for (std::size_t i = 0; i < given.size(); ++i)
             ASSERT_TRUE(std::abs(given[i] - yhat.values[i]) <= course_tolerance)
@@ -77,8 +80,7 @@ TEST_P(Train, small_set_of_another_kind_of_sample_is_refused_on_every_rank) {
     const Dataset pixels = comm().is_root() ? random_set({5, 3}, 4) : Dataset{1, 5, 3, {}, {}};
     auto network = make_network(initial_parameters<nn_real>(Layout({5, 3}), 1, 0), 4, unit_pixels,
                                 GetParam(), {}, {.number_inputs = true});
-    EXPECT_THROW(network.evaluate(pixels), std::logic_error);
-    EXPECT_THROW(network.probabilities(pixels), std::logic_error);
+    EXPECT_THROW(Evaluator(network, pixels), std::logic_error);
     EXPECT_THROW(network.train(pixels, small_case(4, 4).training, nullptr), std::logic_error);
 }
 
@@ -93,10 +95,15 @@ TEST_P(Train, small_set_of_another_kind_of_sample_is_refused_on_every_rank) {
 TEST_P(Train, notebook_gives_numpys_numbers) {
     const bool exact = sizeof(nn_real) == sizeof(double);
     const double bound = exact ? 1e-12 : 3000 * 0x1p-24;
-    const Dataset set{4, 1, 1, {}, {}, {1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1}, {1, 1, 0}};
+    const Dataset set{.rows = 4,
+                      .cols = 1,
+                      .classes = 1,
+                      .inputs = {1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1},
+                      .targets = {1, 1, 0},
+                      .format = {.number_inputs = true, .number_targets = true}};
     const Objective objective{OutputLayer::sigmoid, LossFunction::mse};
     const auto initial = initial_parameters<nn_real>(Layout({4, 3, 1}), 0, 0, Init::uniform);
-    auto network = make_network(initial, 3, 1, GetParam(), objective, set.format());
+    auto network = make_network(initial, 3, 1, GetParam(), objective, set.format);
     Listener heard;
     network.train(set, {.batch = 3, .epochs = 200, .rate = 0.15}, &heard);
     const auto expect = [&](const std::string& what, double value, double expected) {
@@ -112,9 +119,10 @@ TEST_P(Train, notebook_gives_numpys_numbers) {
     for (const auto& [iteration, loss] : losses)
         expect("the loss before update " + std::to_string(iteration), heard.epochs[iteration - 1],
                loss);
-    expect("the last mean of squares", network.evaluate(set).loss, 0.1884773848670874);
+    const Evaluation last = Evaluator(network, set).evaluate();
+    expect("the last mean of squares", last.loss, 0.1884773848670874);
     for (const nn_real p : network.parameters().values) EXPECT_LT(std::abs(p), 2);
-    const std::vector<nn_real> yhat = network.probabilities(set);
+    const std::vector<nn_real>& yhat = last.yhat;
     const double predictions[] = {0.69124730974417481, 0.68953587270654271, 0.61132311957340901};
     for (std::size_t j = 0; j < yhat.size(); ++j)
         expect("prediction " + std::to_string(j), yhat[j], predictions[j]);

@@ -106,7 +106,7 @@ std::vector<TrainFlag> sample_flags(TrainOptions& o) {
 
 std::vector<TrainFlag> file_flags(TrainOptions& o) {
     std::vector<TrainFlag> rows = {
-        {{"-p,--print-every", number(o.training.print_every, 0, largest_int), "Output",
+        {{"-p,--print-every", number(o.print_every, 0, largest_int), "Output",
           "print and log the loss every N steps, as epoch:step; 0: never"},
          free}};
     for (Flag& flag : output_flags(o.files, "epoch, and for each step that -p prints,"))

@@ -4,23 +4,13 @@
 #include <string>
 #include <vector>
 
+#include "model/initial.h"
 #include "model/objective.h"
-#include "model/parameters.h"
 #include "neural_network.h"
 #include "train/choose.h"
+#include "train/feed.h"
 
 inline constexpr const char* program_version = "0.2.0";
-
-/// How the training set reaches the ranks.
-enum class FeedKind {
-    resident,  ///< the whole set is sent to every device once, where there is room for it
-    scattered  ///< each mini-batch is scattered
-};
-template <>
-struct Names<FeedKind> {
-    static constexpr Named<FeedKind> all[] = {{FeedKind::resident, "resident"},
-                                              {FeedKind::scattered, "scattered"}};
-};
 
 /// The files that a run writes; an empty name: not this one.
 struct OutputFiles {
@@ -57,6 +47,7 @@ struct TrainOptions {
     FeedKind feed = FeedKind::resident;
     bool course =
         false;  ///< the course's way: scattered, MPI_Allreduce, the file's order, 1 thread
+    int print_every = 0;  ///< report the loss every so many steps; 0: never
     OutputFiles files;
     std::string checkpoint;    ///< folder of checkpoints; empty: none
     int checkpoint_every = 1;  ///< epochs

@@ -112,7 +112,6 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
     check_output_files(line, o.files);
     if (o.grade >= 1 && o.grade <= 3) apply_grade(o);
     if (o.course) apply_course(o);
-    o.training.scatter_once = o.feed == FeedKind::resident;
     o.training.pixel_scale = o.raw_pixels ? nn_real{1} : nn_real{1} / nn_real{255};
     return o;
 }

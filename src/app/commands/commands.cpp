@@ -1,8 +1,6 @@
 // commands.cpp: each command's name, its command line and what it runs.
 #include "app/commands/commands.h"
 
-#include <type_traits>
-
 #include "app/commands/demo.h"
 #include "app/commands/evaluate.h"
 #include "app/commands/grade.h"
@@ -14,21 +12,15 @@
 namespace {
 
 /// Trains, or runs a grading mode: `-g N` is an alias of `grade N`.
-int train_or_grade(const Comm& comm, const TrainOptions& options,
-                   std::unique_ptr<SharedParameters>& shared) {
-    return options.grade == 4 ? grade_gemm(comm) : train(comm, options, shared);
+int train_or_grade(const Comm& comm, const TrainOptions& options) {
+    return options.grade == 4 ? grade_gemm(comm) : train(comm, options);
 }
 
 template <auto parse, auto run>
 std::optional<Job> job(const Arguments& arguments, bool speaks) {
     const auto options = parse(arguments, speaks);
     if (!options) return std::nullopt;
-    return [options = *options](const Comm& comm, std::unique_ptr<SharedParameters>& shared) {
-        if constexpr (std::is_invocable_v<decltype(run), const Comm&, decltype(options)>)
-            return run(comm, options);
-        else
-            return run(comm, options, shared);
-    };
+    return [options = *options](const Comm& comm) { return run(comm, options); };
 }
 
 constexpr Command commands[] = {

@@ -1,14 +1,13 @@
 // commands.h: the table of commands: ./main NAME ...
 #pragma once
 #include <functional>
-#include <memory>
 #include <optional>
 
 #include "app/cli/options.h"
 #include "comm/comm.h"
 
-/// A command with its options. Collective; returns the exit code. `shared`: as for train().
-using Job = std::function<int(const Comm& comm, std::unique_ptr<SharedParameters>& shared)>;
+/// A command with its options. Collective; returns the exit code.
+using Job = std::function<int(const Comm& comm)>;
 
 struct Command {
     const char* name;

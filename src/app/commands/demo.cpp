@@ -15,9 +15,11 @@
 #include "app/report/chart.h"
 #include "app/run/run_log.h"
 #include "base/error.h"
+#include "base/range.h"
 #include "model/model_file.h"
 #include "neural_network.h"
 #include "train/choose.h"
+#include "train/evaluate.h"
 
 namespace {
 
@@ -35,6 +37,7 @@ Dataset three_samples() {
     set.classes = 1;
     set.inputs = {1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1};
     set.targets = {1, 1, 0};
+    set.format = {.number_inputs = true, .number_targets = true};
     return set;
 }
 
@@ -120,12 +123,12 @@ void print_curve(const History& history) {
 
 }  // namespace
 
-int demo(const Comm& comm, const DemoOptions& options, std::unique_ptr<SharedParameters>& shared) {
+int demo(const Comm& comm, const DemoOptions& options) {
     const Dataset all = three_samples();
     Dataset set;
     if (comm.is_root()) set = all;
     const Layout layout({4, 3, 1});
-    const int slice = slice_of(training.batch, 0, comm.size()).count;
+    const int shard = shard_of(training.batch, 0, comm.size()).count;
     const auto count = static_cast<int>(all.count());
     comm.together([&] {
         if (!options.files.plot.empty() && comm.is_root()) check_plot(options.files.plot);
@@ -133,13 +136,13 @@ int demo(const Comm& comm, const DemoOptions& options, std::unique_ptr<SharedPar
             check_writable("--save", options.files.save);
     });
     ChosenDevice device = choose_device(
-        comm, options.device, {layout, count, training.pixel_scale, objective, all.format()}, slice,
-        shared);
+        comm, options.device, {layout, count, training.pixel_scale, objective, all.format}, shard);
     if (comm.is_root())
         print_configuration(layout, all.count(), comm.size(), device.replica->device_name());
     DataParallelNeuralNetwork network(
         comm, std::move(device.replica),
-        initial_parameters<nn_real>(layout, training.seed, 0, Init::uniform), count, shared.get());
+        initial_parameters<nn_real>(layout, training.seed, 0, Init::uniform),
+        {std::move(device.reducer)});
     std::optional<RunLog> csv, jsonl;
     comm.together([&] {
         csv.emplace(comm.is_root() ? options.files.csv : "", RunLog::Format::csv, TrainingState{});
@@ -149,7 +152,7 @@ int demo(const Comm& comm, const DemoOptions& options, std::unique_ptr<SharedPar
     Iterations iterations(comm.is_root(), *csv, *jsonl);
     network.train(set, training, &iterations);
 
-    const std::vector<nn_real> yhat = network.probabilities(set);
+    const std::vector<nn_real> yhat = Evaluator(network, set).outputs();
     const Model model{network.parameters(),
                       {.objective = objective,
                        .seed = training.seed,

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "mnist_reader.h"
+#include "train/evaluate.h"
 
 namespace {
 
@@ -104,13 +105,16 @@ int evaluate(const Comm& comm, const EvaluateOptions& options) {
         if (comm.is_root()) set = read_set(options, model);
     });
     DataParallelNeuralNetwork network = network_of(comm, options.device, model);
-    const Evaluation whole = network.evaluate(set);
-    const std::vector<nn_real> yhat = network.probabilities(set);
+    const Evaluation whole = Evaluator(network, set).evaluate();
     comm.together([&] {
         if (!comm.is_root()) return;
-        const EvaluationFacts facts{
-            options.load, options.data,       set.rows, set.cols, model.parameters.layout,
-            whole.loss,   score(set, yhat, 0)};
+        const EvaluationFacts facts{options.load,
+                                    options.data,
+                                    set.rows,
+                                    set.cols,
+                                    model.parameters.layout,
+                                    whole.loss,
+                                    score(set, whole.yhat, 0)};
         print(options.json ? evaluation_json(facts) : evaluation_text(facts));
     });
     return exit_ok;

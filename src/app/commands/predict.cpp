@@ -1,5 +1,6 @@
 // predict.cpp: file by file, all ranks: read, classify, print.
 #include "app/commands/predict.h"
+#include "train/evaluate.h"
 
 #include <cmath>
 
@@ -30,7 +31,7 @@ Dataset read_inputs(const std::string& file, const ModelFacts& facts) {
         one.rows = facts.rows;
         one.cols = facts.cols;
         one.pixels = as_network_input(read_picture(file), facts.rows, facts.cols, file);
-        one.labels = {0};
+        one.format.without_targets = true;
         return one;
     }
     Dataset set = read_idx_images(file);
@@ -90,7 +91,7 @@ int predict(const Comm& comm, const PredictOptions& options) {
         Dataset set;
         bool right = tried_on_root(comm, [&] { set = read_inputs(file, model.facts); });
         if (right) {
-            const std::vector<nn_real> yhat = network.probabilities(set);
+            const std::vector<nn_real> yhat = Evaluator(network, set).outputs();
             right = tried_on_root(comm, [&] { print(told(file, set, yhat, options)); });
         }
         all_right = all_right && right;

@@ -15,8 +15,10 @@
 #include "app/run/observer.h"
 #include "app/run/signals.h"
 #include "app/run/start.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "train/evaluate.h"
 #include "train/score.h"
 
 namespace {
@@ -91,8 +93,6 @@ void write_files(const Run& run, const Outcome& outcome) {
     const Model model = run.observer.model({options.training.epochs, 0, 0});
     const History& history = run.observer.history();
     const std::string accuracy_name = sets.has_classes ? sets.judge_name() : "";
-    std::vector<nn_real> yhat;
-    if (!files.report.empty()) yhat = run.network.probabilities(sets.final_judge());
     run.comm.together([&] {
         if (!run.comm.is_root()) return;
         if (!files.save.empty()) save_model(files.save, model);
@@ -102,7 +102,7 @@ void write_files(const Run& run, const Outcome& outcome) {
             write_page(files.report,
                        {settings_for_people(run.facts, options), history, accuracy_name,
                         outcome.times, outcome.seconds, outcome.last},
-                       score(sets.final_judge(), yhat, worst), sets.final_judge());
+                       score(sets.final_judge(), outcome.last.yhat, worst), sets.final_judge());
         print_written(files);
     });
 }
@@ -126,7 +126,7 @@ bool compare_with_reference(const Run& run, FeedKind feed) {
                                  comparison_tolerance(options.training, sets.train_count),
                                  way_text(run.facts.rank_devices.size(), options.device, feed));
     }
-    return run.comm.from_root(right) != 0;
+    return run.comm.from_root(right);
 }
 
 /// The run was told to stop: what it has is kept.
@@ -144,29 +144,28 @@ int end_early(const Run& run, const TrainingState& state) {
 int finish(const Run& run) {
     const Sets& sets = run.start.sets;
     Outcome outcome;
-    outcome.last = run.network.evaluate(sets.final_judge());
+    outcome.last = Evaluator(run.network, sets.final_judge()).evaluate();
     if (!std::isfinite(outcome.last.loss))
         throw Diverged("training diverged in its last step: the " + std::string(sets.final_name()) +
                        " loss is not finite; use a smaller learning rate (-l)");
     outcome.seconds = run.start.seconds();
-    outcome.times = run.network.times();
+    outcome.times = time_split();
     outcome.times.data += run.start.read_seconds;
     outcome.asked = run.start.options.feed;
-    outcome.feed = run.network.scattered_once() ? FeedKind::resident : FeedKind::scattered;
-    const bool agree = run.network.ranks_agree();
-    if (run.comm.size() > 1 && !run.facts.shared_memory) outcome.ranks_agree = agree;
+    outcome.feed = run.network.feed_kind();
+    outcome.ranks_agree = run.comm.size() > 1 && !run.facts.shared_memory;
     if (run.comm.is_root()) print_footer(sets, outcome);
     write_files(run, outcome);
     const bool right = !run.start.options.compare || compare_with_reference(run, outcome.feed);
-    return agree && right ? exit_ok : exit_check_failed;
+    return right ? exit_ok : exit_check_failed;
 }
 
 }  // namespace
 
-int train(const Comm& comm, const TrainOptions& asked, std::unique_ptr<SharedParameters>& shared) {
+int train(const Comm& comm, const TrainOptions& asked) {
     std::optional<StopSignals> signals;
     if (!asked.checkpoint.empty()) signals.emplace();
-    Start start = start_run(comm, asked, shared);
+    Start start = start_run(comm, asked);
     const TrainOptions& options = start.options;
     std::optional<RunFiles> files;
     comm.together([&] {
@@ -176,7 +175,7 @@ int train(const Comm& comm, const TrainOptions& asked, std::unique_ptr<SharedPar
     if (comm.is_root()) print_banner(options, facts);
 
     DataParallelNeuralNetwork network(comm, std::move(start.device.replica), start.now,
-                                      start.capacity, shared.get());
+                                      {std::move(start.device.reducer), options.feed});
     RunObserver observer(comm, options, start.sets, network, *files,
                          facts_of_files(options, start.sets, start.settings), start.beginning);
     const Run run{comm, start, facts, network, observer};

@@ -3,13 +3,13 @@
 // For awk: lines of the banner and the footer begin with '#', an epoch's with "epoch", a step's
 // with "step", the verdict with "CHECK". Only rank 0 prints.
 #pragma once
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "app/cli/options.h"
 #include "app/run/sets.h"
-#include "neural_network.h"
+#include "base/clock.h"
+#include "train/evaluate.h"
 
 /// What the banner tells beside the options.
 struct RunFacts {
@@ -30,7 +30,7 @@ struct Outcome {
     TimeSplit times;
     double seconds = 0;
     FeedKind asked = FeedKind::resident, feed = FeedKind::resident;  ///< feed: what was done
-    std::optional<bool> ranks_agree;  ///< nothing where no two ranks have copies of their own
+    bool ranks_agree = false;  ///< ranks have copies of their own, which hold the same bits
 };
 void print_footer(const Sets& sets, const Outcome& outcome);
 

@@ -270,10 +270,10 @@ std::string worst_predictions(const Score& score, const Dataset& test) {
     const auto worst = std::span(score.worst).first(std::min(score.worst.size(), most_pictures));
     std::string inside;
     for (const Judgement& shown : worst)
-        inside += test.has_inputs() ? formatted("<tr><td>%zu</td><td>", shown.sample) +
-                                          both_classes(shown) + "</td></tr>\n"
-                                    : picture(shown, test);
-    if (test.has_inputs())
+        inside += test.format.number_inputs ? formatted("<tr><td>%zu</td><td>", shown.sample) +
+                                                  both_classes(shown) + "</td></tr>\n"
+                                            : picture(shown, test);
+    if (test.format.number_inputs)
         inside =
             "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>sample</th><th>"
             "classes</th></tr></thead>\n<tbody>" +

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "app/run/history.h"
+#include "base/clock.h"
 #include "input/sample_set.h"
 #include "neural_network.h"
+#include "train/evaluate.h"
 #include "train/score.h"
 
 struct PageFacts {

@@ -36,13 +36,12 @@ DataParallelNeuralNetwork network_of(const Comm& comm, const DeviceRequest& want
     constexpr int capacity = 256;  // samples that a rank takes at once
     DeviceRequest asked = wanted;
     asked.allreduce = AllreduceKind::mpi;  // there are no gradients to sum
-    std::unique_ptr<SharedParameters> none;
     const ReplicaShape shape{.layout = model.parameters.layout,
                              .capacity = capacity,
                              .pixel_scale = static_cast<nn_real>(model.facts.pixel_scale),
                              .objective = model.facts.objective};
-    ChosenDevice device = choose_device(comm, asked, shape, capacity, none);
-    return {comm, std::move(device.replica), model.parameters, capacity};
+    ChosenDevice device = choose_device(comm, asked, shape, capacity);
+    return {comm, std::move(device.replica), model.parameters, {std::move(device.reducer)}};
 }
 
 bool tried_on_root(const Comm& comm, const std::function<void()>& action) {
@@ -55,5 +54,5 @@ bool tried_on_root(const Comm& comm, const std::function<void()>& action) {
             right = false;
         }
     }
-    return comm.from_root(right) != 0;
+    return comm.from_root(right);
 }

@@ -9,6 +9,7 @@
 #include "comm/comm.h"
 #include "neural_network.h"
 #include "train/checkpoint.h"
+#include "train/evaluate.h"
 
 /// What rank 0 writes while it trains; on other ranks nothing.
 struct RunFiles {
@@ -35,6 +36,7 @@ class RunObserver : public TrainingObserver {
 
     void on_step(int epoch, int step, int steps, double loss) override;
     void on_epoch(int epoch, double loss) override;
+    int steps_between_reports() const override { return options_.print_every; }
     bool may_stop() const override { return !options_.checkpoint.empty(); }
     bool stops() override;
 
@@ -53,5 +55,6 @@ class RunObserver : public TrainingObserver {
     RunFiles& files_;
     ModelFacts facts_;
     History history_;
+    Evaluator judge_;
     ProgressLines progress_;
 };

@@ -19,7 +19,7 @@ void move_tail(std::vector<T>& from, std::size_t first, std::vector<T>& to) {
 
 /// Moves the samples from the `count`-th on out of `set` into a set of their own.
 Dataset cut_off(Dataset& set, std::size_t count) {
-    Dataset rest{set.rows, set.cols, set.classes, {}, {}, {}, {}};
+    Dataset rest{.rows = set.rows, .cols = set.cols, .classes = set.classes, .format = set.format};
     const auto outputs = static_cast<std::size_t>(set.classes);
     move_tail(set.pixels, count * set.features(), rest.pixels);
     move_tail(set.inputs, count * set.features(), rest.inputs);
@@ -82,14 +82,14 @@ Sets read_sets(const Comm& comm, const TrainOptions& options) {
     comm.together([&] {
         if (comm.is_root()) read_on_root(options, sets);
     });
-    for (Dataset* set : {&sets.train, &sets.held_out, &sets.test})
-        for (int* field : {&set->rows, &set->cols, &set->classes})
-            *field = static_cast<int>(comm.from_root(static_cast<std::uint64_t>(*field)));
-    sets.format.number_inputs = comm.from_root(sets.train.has_inputs()) != 0;
-    sets.format.number_targets = comm.from_root(sets.train.has_targets()) != 0;
+    for (Dataset* set : {&sets.train, &sets.held_out, &sets.test}) {
+        for (int* field : {&set->rows, &set->cols, &set->classes}) *field = comm.from_root(*field);
+        for (bool* field : {&set->format.number_inputs, &set->format.number_targets})
+            *field = comm.from_root(*field);
+    }
     sets.train_count = comm.from_root(sets.train.count());
     sets.held_out_count = comm.from_root(sets.held_out.count());
     sets.test_count = comm.from_root(sets.test.count());
-    sets.has_classes = comm.from_root(sets.has_classes) != 0;
+    sets.has_classes = comm.from_root(sets.has_classes);
     return sets;
 }

@@ -10,7 +10,6 @@
 /// Samples are on rank 0 alone; sizes, kinds and counts on every rank.
 struct Sets {
     Dataset train, held_out, test;  ///< of a table, `test` stays empty
-    SampleFormat format;            ///< of all of them
     std::size_t train_count = 0, held_out_count = 0, test_count = 0;
     bool is_table = false;
     bool has_classes = true;  ///< labels, or targets that all are 0 or 1: accuracy means something

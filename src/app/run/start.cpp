@@ -11,14 +11,11 @@
 #include "app/run/load.h"
 #include "app/run/output_file.h"
 #include "base/error.h"
+#include "base/range.h"
 #include "base/text.h"
 #include "train/resume.h"
 
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 /// The largest mini-batch.
 int largest_batch(const TrainOptions& options, const Sets& sets) {
@@ -34,7 +31,7 @@ void check_sizes(const Layout& layout, const TrainOptions& options, const Sets& 
         throw InputError("-n: the network has " + std::to_string(layout.total()) +
                          " parameters, more than the 2147483647 that one MPI message holds; use "
                          "smaller layers");
-    if (batch > most_samples_in_message(layout, sets.format))
+    if (batch > most_samples_in_message(layout, sets.train.format))
         throw InputError("-b: a mini-batch of " + std::to_string(batch) +
                          " samples is more than the 2147483647 bytes that one MPI message holds; "
                          "use a smaller batch");
@@ -135,32 +132,29 @@ void find_beginning(const Comm& comm, Start& start) {
         if (!start.options.checkpoint.empty()) take_checkpoint(start, settings);
     });
     TrainingState& state = start.beginning.state;
-    state.epoch = static_cast<int>(comm.from_root(static_cast<std::uint64_t>(state.epoch)));
-    state.step = static_cast<int>(comm.from_root(static_cast<std::uint64_t>(state.step)));
+    state.epoch = comm.from_root(state.epoch);
+    state.step = comm.from_root(state.step);
 }
 
 }  // namespace
 
-double Start::seconds() const { return seconds_since(began); }
-
-Start start_run(const Comm& comm, const TrainOptions& asked,
-                std::unique_ptr<SharedParameters>& shared) {
-    const auto began = std::chrono::steady_clock::now();
+Start start_run(const Comm& comm, const TrainOptions& asked) {
+    const Stopwatch watch;
     TrainOptions options = asked;
     Sets sets = read_sets(comm, options);
-    const double read_seconds = seconds_since(began);
+    const double read_seconds = watch.seconds();
     Parameters<nn_real> first = first_parameters(comm, options, sets);
     comm.together([&] {
         if (comm.is_root()) check_files(options, sets);
     });
-    const int slice = slice_of(largest_batch(options, sets), 0, comm.size()).count;
-    const int capacity = std::max(slice, 256);
-    ChosenDevice device = choose_device(
-        comm, options.device,
-        {first.layout, capacity, options.training.pixel_scale, options.objective, sets.format},
-        slice, shared);
+    const int shard = shard_of(largest_batch(options, sets), 0, comm.size()).count;
+    const int capacity = std::max(shard, 256);
+    ChosenDevice device = choose_device(comm, options.device,
+                                        {first.layout, capacity, options.training.pixel_scale,
+                                         options.objective, sets.train.format},
+                                        shard);
     options.device = device.taken;
-    Start start{.began = began,
+    Start start{.watch = watch,
                 .options = std::move(options),
                 .sets = std::move(sets),
                 .read_seconds = read_seconds,

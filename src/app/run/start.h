@@ -1,13 +1,13 @@
 // start.h: what a training begins with: its samples, its first parameters, its device, and the
 // checkpoint that it goes on from.
 #pragma once
-#include <chrono>
 #include <memory>
 #include <string>
 
 #include "app/cli/options.h"
 #include "app/run/observer.h"
 #include "app/run/sets.h"
+#include "base/clock.h"
 #include "comm/comm.h"
 #include "model/parameters.h"
 #include "train/checkpoint.h"
@@ -15,7 +15,7 @@
 
 /// On every rank; what says so, on rank 0 alone.
 struct Start {
-    std::chrono::steady_clock::time_point began;
+    Stopwatch watch;
     TrainOptions options;  ///< as asked; but what a loaded file decides is the file's, and the
                            ///< device request says what was taken
     Sets sets;
@@ -30,10 +30,9 @@ struct Start {
     std::string rounding{};                      ///< and what rounds otherwise than there; rank 0
     std::unique_ptr<CheckpointFolder> folder{};  ///< rank 0, if the options name one
 
-    double seconds() const;  ///< since it began
+    double seconds() const { return watch.seconds(); }  ///< since it began
 };
 
-/// Reads, draws or loads, chooses and resumes. Collective. `shared`: as for choose_device(). Throws
-/// InputError where something that is asked for cannot be.
-Start start_run(const Comm& comm, const TrainOptions& asked,
-                std::unique_ptr<SharedParameters>& shared);
+/// Reads, draws or loads, chooses and resumes. Collective. Throws InputError
+/// where something that is asked for cannot be.
+Start start_run(const Comm& comm, const TrainOptions& asked);

@@ -11,6 +11,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/range.h"
+
 namespace {
 
 constexpr int lanes = 64 / static_cast<int>(sizeof(nn_real));
@@ -30,10 +32,6 @@ Vector load_some(const nn_real* p, int count) {
 }
 void store_some(nn_real* p, Vector v, int count) {
     std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(nn_real));
-}
-
-std::size_t elements(int rows, int columns) {
-    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
 }
 
 // ---- exp and sigmoid
@@ -103,7 +101,7 @@ void sigmoid_backward(std::size_t count, const nn_real* a, nn_real* delta) {
     for (std::size_t i = 0; i < count; ++i) delta[i] *= a[i] * (1 - a[i]);
 }
 
-// ---- sums and the step
+// ---- sums and the update
 
 void row_sums(int rows, int n, const nn_real* delta, int ld, nn_real* sums) {
     for (int i = 0; i < rows; ++i) sums[i] = 0;
@@ -111,22 +109,33 @@ void row_sums(int rows, int n, const nn_real* delta, int ld, nn_real* sums) {
         for (int i = 0; i < rows; ++i) sums[i] += delta[i];
 }
 
-void step(std::size_t begin, std::size_t end, nn_real rate, nn_real reg,
-          const nn_real* const* gradients, int ranks, nn_real* p) {
+template <class R>
+void update_by(const R& rule, nn_real rate, nn_real reg, std::size_t begin, std::size_t end,
+               std::size_t before, const nn_real* const* addends, int count, nn_real* p) {
     constexpr auto l = static_cast<std::size_t>(lanes);
-    const nn_real* first = gradients[0];
+    const nn_real* const first = addends[0];
     std::size_t i = begin;
     for (; i + l <= end; i += l) {
-        Vector sum = load(first + i);
-        for (int r = 1; r < ranks; ++r) sum += load(gradients[r] + i);
+        Vector sum = load(first + (i - before));
+        for (int r = 1; r < count; ++r) sum += load(addends[r] + (i - before));
         const Vector w = load(p + i);
-        store(p + i, w - rate * (sum + reg * w));
+        store(p + i, rule(w, sum + reg * w, rate));
     }
     for (; i < end; ++i) {
-        nn_real sum = first[i];
-        for (int r = 1; r < ranks; ++r) sum += gradients[r][i];
-        p[i] -= rate * (sum + reg * p[i]);
+        nn_real sum = first[i - before];
+        for (int r = 1; r < count; ++r) sum += addends[r][i - before];
+        p[i] = rule(p[i], sum + reg * p[i], rate);
     }
+}
+/// The rule that `update` holds is number I of the list, or a later one.
+template <std::size_t I = 0>
+void update_parameters(const Update& update, nn_real reg, std::size_t begin, std::size_t end,
+                       std::size_t first, const nn_real* const* addends, int count, nn_real* p) {
+    if constexpr (I + 1 < std::variant_size_v<Rule>)
+        if (update.rule.index() != I)
+            return update_parameters<I + 1>(update, reg, begin, end, first, addends, count, p);
+    update_by(*std::get_if<I>(&update.rule), update.rate, reg, begin, end, first, addends, count,
+              p);
 }
 
 double sum_of_squares(std::size_t count, const nn_real* values) {
@@ -422,6 +431,6 @@ void output_gradient(int classes, int inputs, int first, int count, int n, const
 #define TEXT(a) TEXT_(a)
 extern const CpuFunctions JOIN(cpu_functions_, CPU_ISA);
 const CpuFunctions JOIN(cpu_functions_, CPU_ISA) = {
-    TEXT(CPU_ISA), pixels_to_real, bias_sigmoid,     sigmoid_backward, row_sums,
-    step,          sum_of_squares, pad_output_layer, output_logits,    softmax_cross_entropy,
-    output_loss,   output_delta,   output_gradient};
+    TEXT(CPU_ISA),       pixels_to_real, bias_sigmoid,     sigmoid_backward, row_sums,
+    update_parameters<>, sum_of_squares, pad_output_layer, output_logits,    softmax_cross_entropy,
+    output_loss,         output_delta,   output_gradient};

@@ -14,6 +14,7 @@
 
 #include "base/real.h"
 #include "model/objective.h"
+#include "model/update/update.h"
 
 inline constexpr int class_padding = 16;
 constexpr int padded_classes(int classes) {
@@ -35,10 +36,10 @@ struct CpuFunctions {
     /// sums_i = sum over the n columns of delta (rows x n, ld >= rows) of element i.
     void (*row_sums)(int rows, int n, const nn_real* delta, int ld, nn_real* sums);
 
-    /// p_i -= rate (sum of the `ranks` gradients' element i, in their order, + reg p_i) for i in
-    /// [begin, end)
-    void (*step)(std::size_t begin, std::size_t end, nn_real rate, nn_real reg,
-                 const nn_real* const* gradients, int ranks, nn_real* p);
+    /// p_i = rule(p_i, sum_i + reg p_i) for i in [begin, end); sum_i is the sum of element
+    /// i - first of each of the `count` addends, in their order. update.reg is not looked at.
+    void (*update)(const Update& update, nn_real reg, std::size_t begin, std::size_t end,
+                   std::size_t first, const nn_real* const* addends, int count, nn_real* p);
 
     /// Sum of the squares, in double.
     double (*sum_of_squares)(std::size_t count, const nn_real* values);

@@ -20,5 +20,9 @@ std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape&, const CudaSettin
     throw std::logic_error("make_cuda_replica: find_cuda_devices() has found none");
 }
 
+std::unique_ptr<Replica> make_course_replica(const ReplicaShape&, const CudaSettings&) {
+    throw std::logic_error("make_course_replica: find_cuda_devices() has found none");
+}
+
 GemmTiming time_our_gemm(const GemmProblem&, int, nn_real*) { return {0, why}; }
 GemmTiming time_cublas_gemm(const GemmProblem&, int, nn_real*) { return {0, why}; }

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "gpu_func.h"
+#include "device/gpu/kernels.h"
 
 /// How cuBLAS may compute: in nn_real itself, or, in float, with inputs cut to TF32, or by nine
 /// products of bf16 parts.

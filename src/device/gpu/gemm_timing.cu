@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/range.h"
 #include "device/gpu/cublas.h"
 #include "device/gpu/owned.h"
 #include "device/replica.h"
@@ -43,9 +44,6 @@ class DeviceProblem {
     }
 
   private:
-    static std::size_t elements(int rows, int cols) {
-        return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
-    }
     cudaStream_t stream_;
     DeviceArray<nn_real> a_, b_, c_;
 };

@@ -3,11 +3,11 @@
 // The head is little work on data that is already there: one by one, its product, softmax, loss and
 // three backward products would take six launches, each longer than what it computes. So a block
 // takes a run of samples through all of it and keeps their deltas in shared memory. Blocks share
-// nothing: each writes its own part of [dW|db], which gpu_step adds up in their order.
+// nothing: each writes its own part of [dW|db], which gpu_update adds up in their order.
 #include <algorithm>
 #include <type_traits>
 
-#include "gpu_func.h"
+#include "device/gpu/kernels.h"
 
 namespace {
 
@@ -215,17 +215,18 @@ __device__ __forceinline__ nn_real softmax_cross_entropy(const Head& head, int s
     return loss;
 }
 
-/// The same for every other objective, and for targets that are numbers. Where the loss is the
-/// cross-entropy of sigmoids, -log yhat and -log(1 - yhat) are log(1 + exp(-|z|)), one of them with
-/// |z| more. Mapping: as exponentials(); then a lane reads and writes its own classes alone, in a
-/// first round yhat and what is summed over classes, in a second one the deltas.
+/// The same for every other objective, for targets that are numbers, and where there are none: y is
+/// 0 then, and only yhat is right. Where the loss is the cross-entropy of sigmoids, -log yhat and
+/// -log(1 - yhat) are log(1 + exp(-|z|)), one of them with |z| more. Mapping: as exponentials();
+/// then a lane reads and writes its own classes alone, in a first round yhat and what is summed
+/// over classes, in a second one the deltas.
 __device__ __forceinline__ nn_real other_objective(const Head& head, int sample, Group* logits) {
     const bool softmax = head.objective.output == OutputLayer::softmax;
     const bool mse = head.objective.loss == LossFunction::mse;
     const int lane = this_thread() % 32, k = head.classes;
     const auto target = [&](int c) {
-        return head.targets != nullptr ? head.targets[position(c, sample, k)]
-                                       : static_cast<nn_real>(c == head.labels[sample] ? 1 : 0);
+        if (head.targets != nullptr) return head.targets[position(c, sample, k)];
+        return static_cast<nn_real>(head.labels != nullptr && c == head.labels[sample] ? 1 : 0);
     };
     nn_real* const yhat = head.yhat + position(0, sample, k);
     Exponentials e{0, 1};
@@ -339,8 +340,8 @@ __device__ __forceinline__ void go_back(const Head& head, Samples samples, bool 
 
 /// Grid: gpu_head_parts blocks of 256 threads. They share the samples evenly, the first n mod
 /// blocks of them with one more: each takes its own through the head, as many at a time as shared
-/// memory holds (`held`), and writes its part of the gradient. A block without samples writes
-/// zeros.
+/// memory holds (`held`), and writes its part of the gradient, if that is wanted. A block without
+/// samples writes zeros.
 template <class In, int Columns>
 __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
     GPU_SHARED(HeadMemory, memory, );
@@ -348,8 +349,9 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
     const int lane = this_thread() % 32, warp = this_thread() / 32;
     const int blocks = static_cast<int>(gridDim.x), fair = head.n / blocks, more = head.n % blocks;
     const int begin = part * fair + min(part, more), end = begin + fair + (part < more ? 1 : 0);
-    nn_real* gradient =
-        head.gradient + static_cast<std::size_t>(part) * position(0, head.k + 1, head.classes);
+    const std::size_t before =
+        static_cast<std::size_t>(part) * position(0, head.k + 1, head.classes);
+    const bool has_targets = head.labels != nullptr || head.targets != nullptr;
     const bool by_default = head.objective.output == OutputLayer::softmax &&
                             head.objective.loss == LossFunction::cross_entropy &&
                             head.labels != nullptr;
@@ -363,11 +365,13 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
         __syncwarp();  // a sample's logits, written by ten lanes of its warp, are read by all 32
         for (int j = warp; j < samples.count; j += warps) {
             Group* const logits = memory.delta + j * groups;
-            loss += static_cast<double>(by_default ? softmax_cross_entropy(head, first + j, logits)
-                                                   : other_objective(head, first + j, logits));
+            const nn_real of_sample = by_default ? softmax_cross_entropy(head, first + j, logits)
+                                                 : other_objective(head, first + j, logits);
+            if (has_targets) loss += static_cast<double>(of_sample);
         }
         __syncthreads();  // all deltas are there before threads go through all samples
-        go_back<In>(head, samples, first == begin, gradient, memory, in_window);
+        if (head.gradient != nullptr)
+            go_back<In>(head, samples, first == begin, head.gradient + before, memory, in_window);
         __syncthreads();  // every delta has been read before it is replaced by a logit
         first += samples.count;
     } while (first < end);

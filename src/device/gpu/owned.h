@@ -1,4 +1,4 @@
-// owned.h: CUDA's memory, streams, events and graphs, each freed by its owner's destructor.
+// owned.h: CUDA's memory, streams and events, each freed by its owner's destructor.
 //
 // A call that throws half-way must leave nothing behind on the device: grading, tests and
 // benchmarks go on afterwards. Destructors check nothing: what could be wrong then was wrong
@@ -67,6 +67,24 @@ class DeviceArray {
     std::size_t size_;
 };
 
+/// Page-locked host memory, which the device reads and writes while the host goes on.
+template <class T>
+class PinnedArray {
+  public:
+    explicit PinnedArray(std::size_t size) {
+        GPU_CHECK(cudaMallocHost(&data_, std::max<std::size_t>(size, 1) * sizeof(T)));
+    }
+    ~PinnedArray() { cudaFreeHost(data_); }
+    PinnedArray(const PinnedArray&) = delete;
+    PinnedArray& operator=(const PinnedArray&) = delete;
+
+    T* data() const { return data_; }
+    std::span<T> first(std::size_t count) const { return {data_, count}; }
+
+  private:
+    T* data_ = nullptr;
+};
+
 class GpuStream {
   public:
     GpuStream() { GPU_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
@@ -107,43 +125,4 @@ class GpuEvent {
 
   private:
     cudaEvent_t event_{};
-};
-
-/// Work that is given to the device again and again by one call.
-class GpuGraph {
-  public:
-    /// record() puts the work on the stream, which keeps it instead of running it.
-    template <class Record>
-    GpuGraph(cudaStream_t stream, Record&& record) {
-        // Relaxed: a kernel that was never launched before may be loaded by its recording.
-        GPU_CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
-        Recorded recorded;
-        try {
-            record();
-        } catch (...) {  // the stream must not go on recording
-            cudaStreamEndCapture(stream, &recorded.graph);
-            cudaGetLastError();
-            throw;
-        }
-        GPU_CHECK(cudaStreamEndCapture(stream, &recorded.graph));
-        GPU_CHECK(cudaGraphInstantiate(&graph_, recorded.graph, 0));
-    }
-    ~GpuGraph() {
-        if (graph_ != nullptr) cudaGraphExecDestroy(graph_);
-    }
-    GpuGraph(GpuGraph&& other) noexcept : graph_(std::exchange(other.graph_, nullptr)) {}
-    GpuGraph(const GpuGraph&) = delete;
-    GpuGraph& operator=(const GpuGraph&) = delete;
-    GpuGraph& operator=(GpuGraph&&) = delete;
-
-    void launch(cudaStream_t stream) const { GPU_CHECK(cudaGraphLaunch(graph_, stream)); }
-
-  private:
-    struct Recorded {
-        cudaGraph_t graph = nullptr;
-        ~Recorded() {
-            if (graph != nullptr) cudaGraphDestroy(graph);
-        }
-    };
-    cudaGraphExec_t graph_{};
 };

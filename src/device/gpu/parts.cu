@@ -1,18 +1,19 @@
-// parts.cu: the kernels that only move and add: the step, sums of a gradient's parts, the
+// parts.cu: the kernels that only move and add: the update, sums of a gradient's parts, the
 // gathering of samples, the sum of squares.
 //
 // A kernel's comment says which thread computes what (mapping), what lies in shared memory (memory)
 // and why each barrier stands where it does. The same file is compiled by nvcc for GPUs and by the
 // host compiler for tests/gpuhost, which runs every CUDA thread as a fiber under sanitizers.
-#include "gpu_func.h"
-
 #include <string>
+#include <type_traits>
+
+#include "device/gpu/kernels.h"
 
 namespace {
 
 constexpr int plain_threads = 256;
 
-// ------------------------------------------------------------------ the step
+// ------------------------------------------------------------------ the update
 
 /// A run with more parts than this has several threads add each of its elements.
 constexpr int few_parts = most_splits;
@@ -45,18 +46,22 @@ __device__ __forceinline__ nn_real add_parts(const Parts& run, std::size_t i, in
     return sum;
 }
 
-/// Adds the parts of each element; Steps: out_i -= *rate (sum + reg out_i), reg for weights alone;
-/// otherwise out_i = sum.
+/// In place of a rule: only the sum is wanted.
+struct SumAlone {};
+
+/// Adds the parts of each element; out_i = sum, or, by a rule of model/update, out_i = rule(out_i,
+/// sum + reg out_i, *rate), reg for weights alone.
 /// Mapping: a block finds its run by its number. Of a run with few parts, a block has 256 elements,
 /// and each thread adds all parts of its own. Of a run with many, a block has 32 elements, and
 /// group g of its eight, a warp, adds the g-th eighth of the parts: one thread would wait for
 /// hundreds of loads, one after the other. The first group adds the eight sums in their order.
 /// Neighbouring threads read neighbouring addresses either way. Memory: partial[group][element]: 1
 /// KiB in float, 2 KiB in double.
-template <bool Steps>
+template <class R>
 __global__ void __launch_bounds__(plain_threads)
-    parts_kernel(Runs runs, const nn_real* __restrict__ rate, nn_real reg,
+    parts_kernel(Runs runs, R rule, const nn_real* __restrict__ rate, nn_real reg,
                  nn_real* __restrict__ out) {
+    constexpr bool updates = !std::is_same_v<R, SumAlone>;
     GPU_SHARED(nn_real, partial, [part_groups][group_lanes]);
     int r = 0;
     while (blockIdx.x >= runs.first_block[r + 1]) ++r;
@@ -68,10 +73,10 @@ __global__ void __launch_bounds__(plain_threads)
     const std::size_t i =
         static_cast<std::size_t>(blockIdx.x - runs.first_block[r]) * in_block + lane;
     const bool inside = i < run.count;
-    nn_real before = 0, step = 0;  // read first, so that memory is waited for once
-    if (Steps && inside) {
+    nn_real before = 0, rate_now = 0;  // read first, so that memory is waited for once
+    if (updates && inside) {
         before = out[run.first + i];
-        step = *rate;
+        rate_now = *rate;
     }
     const int share = few ? run.parts : (run.parts + part_groups - 1) / part_groups;
     nn_real sum = 0;
@@ -83,19 +88,22 @@ __global__ void __launch_bounds__(plain_threads)
         for (int g = 1; g < part_groups; ++g) sum += partial[g][lane];
     }
     if (!inside) return;
-    const nn_real penalty = i < run.penalised ? reg * before : nn_real{0};
-    out[run.first + i] = Steps ? before - step * (sum + penalty) : sum;
+    if constexpr (updates) {
+        const nn_real penalty = i < run.penalised ? reg * before : nn_real{0};
+        sum = rule(before, sum + penalty, rate_now);
+    }
+    out[run.first + i] = sum;
 }
 
 /// Runs without elements take no part; a launch has room for `Runs::most` of the others.
-template <bool Steps>
-void launch_parts(const Gpu& gpu, std::span<const Parts> all, const nn_real* rate, nn_real reg,
-                  nn_real* out) {
+template <class R>
+void launch_parts(const Gpu& gpu, std::span<const Parts> all, const R& rule, const nn_real* rate,
+                  nn_real reg, nn_real* out) {
     Runs runs;
     const auto launch = [&] {
         if (runs.count > 0)
-            GPU_CHECK(gpu_launch(parts_kernel<Steps>, dim3(runs.first_block[runs.count]),
-                                 dim3(plain_threads), 0, gpu.stream, runs, rate, reg, out));
+            GPU_CHECK(gpu_launch(parts_kernel<R>, dim3(runs.first_block[runs.count]),
+                                 dim3(plain_threads), 0, gpu.stream, runs, rule, rate, reg, out));
         runs.count = 0;
     };
     for (const Parts& run : all) {
@@ -175,13 +183,13 @@ GpuChip gpu_chip(int device) {
     return {properties.multiProcessorCount, old ? compiled.ptxVersion : device_capability};
 }
 
-void gpu_step(const Gpu& gpu, std::span<const Parts> runs, const nn_real* rate, nn_real reg,
-              nn_real* p) {
-    launch_parts<true>(gpu, runs, rate, reg, p);
+void gpu_update(const Gpu& gpu, std::span<const Parts> runs, const Rule& rule, const nn_real* rate,
+                nn_real reg, nn_real* p) {
+    std::visit([&](const auto& of) { launch_parts(gpu, runs, of, rate, reg, p); }, rule);
 }
 
 void gpu_add_parts(const Gpu& gpu, std::span<const Parts> runs, nn_real* gradient) {
-    launch_parts<false>(gpu, runs, nullptr, 0, gradient);
+    launch_parts(gpu, runs, SumAlone{}, nullptr, 0, gradient);
 }
 
 void gpu_gather(const Gpu& gpu, std::size_t input_bytes, std::size_t target_bytes, int n,

@@ -6,7 +6,7 @@
 #pragma once
 #include <type_traits>
 
-#include "gpu_func.h"
+#include "device/gpu/kernels.h"
 
 /// Four neighbours in memory, moved by one or two instructions.
 template <class T>

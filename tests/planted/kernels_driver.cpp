@@ -1,7 +1,7 @@
-// planted_driver.cpp: runs every launcher of gpu_func.h on small inputs, in forward order, or with
-// the argument all-orders in every order of threads and blocks.
+// kernels_driver.cpp: runs every launcher of kernels.h and gpu_func.h on small inputs, in forward
+// order, or with the argument all-orders in every order of threads and blocks.
 //
-// planted.sh links it with the kernels as they are and with defects planted in them. It says what
+// kernels.sh links it with the kernels as they are and with defects planted in them. It says what
 // no sanitizer says: a result that is not a finite number, and a result that depends on the order
 // in which threads run. Sizes are chosen so that every kernel has edges, several blocks and several
 // rounds of its loops. Exit code 0 when nothing was found, else 1.
@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/range.h"
+#include "device/gpu/kernels.h"
 #include "gpu_func.h"
 
 namespace {
@@ -57,10 +59,6 @@ std::vector<std::uint8_t> random_bytes(int count, std::uint64_t below) {
     std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count));
     for (auto& byte : bytes) byte = static_cast<std::uint8_t>(rng.below(below));
     return bytes;
-}
-
-std::size_t elements(int rows, int cols) {
-    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
 }
 
 constexpr GemmTile tiles[] = {GemmTile::small, GemmTile::medium, GemmTile::large};
@@ -118,8 +116,8 @@ void run_the_others(const Gpu& gpu, Results& results) {
     const Array<nn_real> rate(std::vector<nn_real>{nn_real{0.125}});
     const Parts runs[] = {{0, count, 1000, gradient, count, 2},
                           {count, count, 100, gradient + 2 * count, count, parts}};
-    gpu_step(gpu, runs, rate, nn_real{0.25}, p);
-    results["step"] = p.values();
+    gpu_update(gpu, runs, Sgd{}, rate, nn_real{0.25}, p);
+    results["update"] = p.values();
     const Array<double> squares(std::size_t{gpu_square_slots});
     gpu_sum_of_squares(gpu, 2 * count, p, squares);
     results["sum of squares"] = squares.values();
@@ -133,10 +131,46 @@ void run_the_others(const Gpu& gpu, Results& results) {
     results["gathered labels"] = labels_out.values();
 }
 
+/// The course's step: two tiles a side, and more outputs than a block has threads.
+void run_course(cudaStream_t stream, Results& results, const Objective& objective,
+                const std::string& name) {
+    constexpr int outputs = 150, n = 3, k = 37;
+    const Array<nn_real> w(random_values(outputs * k)), bias(random_values(outputs));
+    const Array<std::uint8_t> pixels(random_bytes(k * n, 256)), labels(random_bytes(n, outputs));
+    const Array<nn_real> x(elements(k, n)), yhat(elements(outputs, n)), delta(elements(outputs, n));
+    const Array<double> losses(std::vector<double>(n, 0.0));
+    course_numbers(stream, elements(k, n), nn_real{1} / 256, pixels, x);
+    course_gemm(stream, Transposed::no, Transposed::no, outputs, n, k, 1, w, x, 0, yhat);
+    course_output(stream, {objective, outputs, n, bias, labels, nullptr, nn_real{0.125}, yhat,
+                           delta, losses});
+    results[name + "yhat"] = yhat.values();
+    results[name + "delta"] = delta.values();
+    results[name + "losses"] = losses.values();
+
+    const Array<nn_real> dw(elements(outputs, k)), db(elements(outputs, 1)), below(elements(k, n));
+    course_gemm(stream, Transposed::no, Transposed::yes, outputs, k, n, 1, delta, x, 0, dw);
+    course_gemm(stream, Transposed::no, Transposed::yes, outputs, k, n, 1, delta, x, nn_real{0.5},
+                dw);
+    course_row_sums(stream, outputs, n, delta, db);
+    course_gemm(stream, Transposed::yes, Transposed::no, k, n, outputs, 1, w, delta, 0, below);
+    course_sigmoid(stream, k, n, bias, x);
+    course_delta(stream, elements(k, n), x, below);
+    course_update(stream, Sgd{}, nn_real{0.125}, nn_real{0.25}, elements(outputs, k), dw, w);
+    results[name + "dW"] = dw.values();
+    results[name + "db"] = db.values();
+    results[name + "delta below"] = below.values();
+    results[name + "W"] = w.values();
+    const Array<nn_real> both(elements(n, n));
+    course_gemm(stream, Transposed::yes, Transposed::yes, n, n, k, 1, x, w, 0, both);
+    results[name + "both transposed"] = both.values();
+}
+
 Results run_all(gpuhost::Order order, unsigned seed) {
     gpuhost::config().order = order;
     gpuhost::config().seed = seed;
     Results results;
+    run_course(nullptr, results, {}, "course, default: ");
+    run_course(nullptr, results, {OutputLayer::softmax, LossFunction::mse}, "course, mse: ");
     for (const int capability : {75, 86}) {
         gpuhost::config().capability = capability;
         const Gpu gpu{nullptr, {gpuhost::config().multiprocessors, capability}};

@@ -1,18 +1,25 @@
 #!/usr/bin/env bash
-# planted.sh: proves that the kernel tests' net is sound, by planting defects in copies of the
+# kernels.sh [all|one-of-each-kind]: proves that the kernel tests' net is sound, by planting defects in copies of the
 # kernels, one at a time, and requiring that the check that is there for it catches each.
 #
 # The unchanged kernels have to pass every check. A defect is a piece of text that has to stand in
 # its file exactly once, and what replaces it: where the kernels changed, change it here too.
-# Builds are small (-O0); CXX, DOUBLE_FLAG and JOBS are taken from the environment.
+# Builds are small (-O0); CXX, DOUBLE_FLAG and JOBS are taken from the environment. With
+# one-of-each-kind every check is tried on its first defect alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 cxx=${CXX:-g++}
 jobs=${JOBS:-$(nproc)}
+kinds=${1:-all}
+[[ $kinds =~ ^(all|one-of-each-kind)$ ]] || {
+    echo "usage: tests/planted/kernels.sh [all|one-of-each-kind]" >&2
+    exit 2
+}
 room=device/gpu
-kernels=(gemm_fma head parts)
+kernels=(gemm_fma head parts gpu_func)
 [[ ${DOUBLE_FLAG:-} == *USE_DOUBLE* ]] || kernels+=(gemm_bf16x3)
+mapfile -t runner < <(cd tests/gpuhost && basename -s .cpp -a gpuhost*.cpp)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -28,11 +35,16 @@ declare -A words=([ASan]='ERROR: AddressSanitizer' [UBSan]='runtime error:'
     [order]='depends on the order')
 export ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1:atexit_sleep_ms=0
 
+# place_of FILE: its folder; the course's kernels are at the top.
+place_of() {
+    if [[ $1 == gpu_func* ]]; then echo .; else echo "src/$room"; fi
+}
+
 # compile BUILD SOURCE OBJECT FLAGS...
 compile() {
     local build=$1 source=$2 object=$3
     shift 3
-    "$cxx" -std=c++20 -O0 -g1 -ffp-contract=off "${double_flag[@]}" -Wno-unknown-pragmas \
+    $(command -v ccache || true) "$cxx" -std=c++20 -O0 -g1 -ffp-contract=off "${double_flag[@]}" -Wno-unknown-pragmas \
         "${@}" -I. -Isrc -Itests/gpuhost -x c++ -c "$source" -o "$work/$build/$object.o"
 }
 
@@ -40,15 +52,15 @@ compile() {
 prepare() {
     local build=$1 part
     mkdir "$work/$build"
-    for part in gpuhost gpuhost_runtime; do # unsanitized: see fiber.h
+    for part in "${runner[@]}"; do # unsanitized: see fiber.h
         compile "$build" "tests/gpuhost/$part.cpp" "$part" -O2 ${told[$build]:+"${told[$build]}"}
     done
     for part in "${kernels[@]}"; do
         # shellcheck disable=SC2086 # several flags in one word
-        compile "$build" "src/$room/$part.cu" "$part" ${sanitizer[$build]}
+        compile "$build" "$(place_of "$part")/$part.cu" "$part" ${sanitizer[$build]}
     done
     # shellcheck disable=SC2086 # several flags in one word
-    compile "$build" tests/gpuhost/planted_driver.cpp driver ${sanitizer[$build]}
+    compile "$build" tests/planted/kernels_driver.cpp driver ${sanitizer[$build]}
     compile "$build" "src/$room/plan.cpp" plan
 }
 
@@ -57,14 +69,15 @@ prepare() {
 # checks found nothing, 1 where one did, 2 where it did not build.
 run() {
     local build=$1 changed=$2 name=$3 part objects=()
+    local linked=("${runner[@]/#/$work/$build/}")
     for part in "${kernels[@]}"; do
         if [[ $part == "$changed" ]]; then objects+=("$work/$build/$name.o"); else
             objects+=("$work/$build/$part.o"); fi
     done
     # shellcheck disable=SC2086 # several flags in one word
-    { { [[ -z $changed ]] || compile "$build" "$work/$name/$room/$changed.cu" "$name" "-I$work/$name" ${sanitizer[$build]}; } &&
+    { { [[ -z $changed ]] || compile "$build" "$work/$name/$(place_of "$changed")/$changed.cu" "$name" "-I$work/$name/src" ${sanitizer[$build]}; } &&
         "$cxx" ${sanitizer[$build]} "${objects[@]}" \
-            "$work/$build"/{driver,plan,gpuhost,gpuhost_runtime}.o -lboost_context \
+            "$work/$build"/{driver,plan}.o "${linked[@]/%/.o}" -lboost_context \
             -o "$work/$name/driver"; } >"$work/$name/log" 2>&1 || return 2
     # The outer redirection silences the shell, which reports an abort on its own.
     { timeout 60 "$work/$name/driver" "${orders[$build]}" >>"$work/$name/log" 2>&1; } 2>/dev/null || return 1
@@ -89,18 +102,19 @@ unchanged() {
 # caught by CHECK. A defect in product.h is tried with gemm_fma.cu.
 defect() {
     local build=$1 check=$2 file=$3 what=$4 from=$5 to=$6 name=$7 text after status=0
-    local changed=${file%.*}
+    local changed=${file%.*} place
+    place=$(place_of "$file")
     [[ $file != product.h ]] || changed=gemm_fma
-    text=$(<"src/$room/$file")
+    text=$(<"$place/$file")
     after=${text#*"$from"}
     if [[ $after == "$text" || $after == *"$from"* ]]; then
         echo "'$from' has to stand in $file exactly once" >"$work/$name/log"
-        verdict "$name" FAIL "$what cannot be planted; adapt tests/gpuhost/planted.sh:"
+        verdict "$name" FAIL "$what cannot be planted; adapt tests/gpuhost/kernels.sh:"
         return
     fi
-    mkdir -p "$work/$name/$room"
-    cp "src/$room/$changed.cu" "$work/$name/$room"
-    printf '%s\n' "${text%%"$from"*}$to$after" >"$work/$name/$room/$file"
+    mkdir -p "$work/$name/$place"
+    cp "$place/$changed.cu" "$work/$name/$place"
+    printf '%s\n' "${text%%"$from"*}$to$after" >"$work/$name/$place/$file"
     run "$build" "$changed" "$name" || status=$?
     if ((status == 1)) && grep -qF "${words[$check]}" "$work/$name/log"; then
         verdict "$name" PASS "$what ($file): caught by $check"
@@ -113,7 +127,10 @@ defect() {
 
 # Starts a function in the background when fewer than $jobs run; the name of its files comes last.
 count=0
+declare -A tried=()
 start() {
+    if [[ $1 == defect && $kinds != all && -n ${tried[$3]:-} ]]; then return; fi
+    [[ $1 != defect ]] || tried[$3]=1
     while (($(jobs -rp | wc -l) >= jobs)); do wait -n || true; done
     count=$((count + 1))
     mkdir "$work/case$count"
@@ -121,7 +138,7 @@ start() {
 }
 
 prepare plain & prepare asan & prepare tsan &
-for _ in 1 2 3; do wait -n || { echo "planted.sh: the runner does not build" >&2; exit 1; }; done
+for _ in 1 2 3; do wait -n || { echo "kernels.sh: the runner does not build" >&2; exit 1; }; done
 
 start unchanged plain
 start unchanged asan
@@ -186,6 +203,30 @@ start defect asan ASan $file 'an off-by-one shared write, through a pointer' \
     'partial[group][lane] = sum;' '(&partial[0][0])[threadIdx.x + 1] = sum;'
 start defect asan UBSan $file 'an off-by-one shared read, by subscript' \
     'sum += partial[g][lane]' 'sum += partial[g + 1][lane]'
+file=gpu_func.cu
+start defect tsan TSan $file 'tiles that are read too early' \
+    '__syncthreads();  // both tiles' '//'
+start defect plain NaN $file 'the same' \
+    '__syncthreads();  // both tiles' '//'
+start defect tsan TSan $file 'tiles that are filled while they are read' \
+    '__syncthreads();  // every thread has read the tiles' '//'
+start defect plain order $file 'the same' \
+    '__syncthreads();  // every thread has read the tiles' '//'
+start defect plain runner $file 'a thread that leaves before the last tile' \
+    'nn_real sum = 0;
+    for (int k0' 'nn_real sum = 0;
+    if (row + x >= m) return;
+    for (int k0'
+start defect tsan TSan $file 'a missing barrier in the tree of the outputs' \
+    "__syncthreads();  // the last round's values" '//'
+start defect tsan TSan $file 'a result of the tree that is read too early' \
+    '__syncthreads();  // the result is there' '//'
+start defect tsan TSan $file 'values that are replaced while they are read' \
+    '__syncthreads();  // every thread has it' '//'
+start defect asan ASan $file 'an off-by-one global read of an operand' \
+    'const bool inside = i < edge && p < k;' 'const bool inside = i <= edge && p < k;'
+start defect asan UBSan $file 'an off-by-one shared read, by subscript' \
+    'sum += tile_a.at[p][x]' 'sum += tile_a.at[p + 1][x]'
 wait
 
 passed=0 failed=0

@@ -1,0 +1,42 @@
+// clock.h: the one way to take time.
+//
+// A Span counts the seconds of its scope for one kind of work. Spans nest: while an inner one runs,
+// the outer one's clock stands, so every second counts once. Evaluation is the exception: all that
+// happens within it is evaluation. Only the thread that calls MPI takes spans.
+#pragma once
+#include <chrono>
+
+enum class Work { data, compute, communication, evaluation };
+
+/// Seconds since the program's start, by kind of work.
+struct TimeSplit {
+    double data = 0, compute = 0, communication = 0, evaluation = 0;
+};
+const TimeSplit& time_split();
+
+class Span {
+  public:
+    explicit Span(Work work);
+    ~Span();
+    Span(const Span&) = delete;
+    Span& operator=(const Span&) = delete;
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    void count();  ///< the seconds since start_
+
+    Work work_;
+    Span* outer_;
+    Clock::time_point start_;
+};
+
+/// Seconds from its making on.
+class Stopwatch {
+  public:
+    double seconds() const {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    }
+
+  private:
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};

@@ -1,0 +1,47 @@
+// range.h: how many elements there are, and who gets which of them.
+//
+// Matrices are counted in elements, work is dealt out in ranges: among the threads of a rank
+// (part_of) and, a mini-batch's samples, among the ranks (shard_of). Both ways are arithmetic
+// alone, so all who take part agree without a message.
+#pragma once
+#include <cstddef>
+
+#include "base/real.h"
+
+/// Elements of a matrix.
+constexpr std::size_t elements(int rows, int cols) {
+    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
+}
+
+/// Where element (i, j) of a column-major matrix of `rows` rows lies.
+ON_HOST_AND_DEVICE constexpr std::size_t position(int i, int j, int rows) {
+    return static_cast<std::size_t>(j) * static_cast<std::size_t>(rows) +
+           static_cast<std::size_t>(i);
+}
+
+/// a / b, rounded up; a at least 0, b at least 1, a + b - 1 an int.
+ON_HOST_AND_DEVICE constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+/// [first, first + count)
+struct Range {
+    int first, count;
+
+    bool operator==(const Range&) const = default;
+};
+
+/// Part t of `parts` of [0, count), in units of `unit`.
+constexpr Range part_of(int count, int t, int parts, int unit = 1) {
+    const long long units = (static_cast<long long>(count) + unit - 1) / unit;
+    const auto start = [&](int p) {
+        const auto at = static_cast<int>(units * p / parts) * unit;
+        return at < count ? at : count;
+    };
+    return {start(t), start(t + 1) - start(t)};
+}
+
+/// The shard of rank `rank` of `ranks`: its samples of a mini-batch of `batch`, contiguous. The
+/// first batch mod ranks ranks take one more.
+constexpr Range shard_of(int batch, int rank, int ranks) {
+    const int share = batch / ranks, extra = batch % ranks;
+    return {rank * share + (rank < extra ? rank : extra), share + (rank < extra ? 1 : 0)};
+}

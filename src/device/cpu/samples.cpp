@@ -1,0 +1,44 @@
+// samples.cpp: a set is copied once; a step only notes where its samples are.
+#include "device/cpu/samples.h"
+
+#include <algorithm>
+
+bool CpuSamples::keep(Role role, const SampleBytes& set) {
+    Kept& kept = kept_[static_cast<std::size_t>(role)];
+    kept.inputs = Buffer<std::uint8_t>(set.inputs.size());
+    kept.targets = Buffer<std::uint8_t>(set.targets.size());
+    std::ranges::copy(set.inputs, kept.inputs.data());
+    std::ranges::copy(set.targets, kept.targets.data());
+    if (role == Role::train) order_.clear();
+    count_ = 0;
+    return true;
+}
+
+void CpuSamples::set_order(std::span<const std::uint32_t> order) {
+    order_.assign(order.begin(), order.end());
+}
+
+void CpuSamples::select(Role role, std::size_t first, int n) {
+    const Kept& kept = kept_[static_cast<std::size_t>(role)];
+    const bool ordered = role == Role::train && !order_.empty();
+    count_ = n;
+    order_from_ = ordered ? order_.data() + first : nullptr;
+    inputs_ = kept.inputs.data() + (ordered ? 0 : first * input_bytes_);
+    targets_ = kept.targets.data() + (ordered ? 0 : first * target_bytes_);
+}
+
+Staging CpuSamples::stage(int n) {
+    staged_count_ = n;
+    Staged& next = staged_[turn_];
+    next.inputs.resize(static_cast<std::size_t>(n) * input_bytes_);
+    next.targets.resize(static_cast<std::size_t>(n) * target_bytes_);
+    return {next.inputs, next.targets};
+}
+
+void CpuSamples::arrived() {
+    count_ = staged_count_;
+    order_from_ = nullptr;
+    inputs_ = staged_[turn_].inputs.data();
+    targets_ = staged_[turn_].targets.data();
+    turn_ = 1 - turn_;
+}

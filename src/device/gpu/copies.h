@@ -1,0 +1,25 @@
+// copies.h: copies between host and device that go on while the host does, in a stream's order.
+//
+// From or to host memory that is not page-locked they may stand only where nothing is recorded.
+#pragma once
+#include "device/gpu/owned.h"
+
+template <class T>
+void upload(const T* from, std::size_t count, T* to_device, const GpuStream& stream) {
+    GPU_CHECK(
+        cudaMemcpyAsync(to_device, from, count * sizeof(T), cudaMemcpyHostToDevice, stream.get()));
+}
+template <class T>
+void download(const T* from_device, std::size_t count, T* to, const GpuStream& stream) {
+    GPU_CHECK(
+        cudaMemcpyAsync(to, from_device, count * sizeof(T), cudaMemcpyDeviceToHost, stream.get()));
+}
+template <class T>
+void copy(const T* from_device, std::size_t count, T* to_device, const GpuStream& stream) {
+    GPU_CHECK(cudaMemcpyAsync(to_device, from_device, count * sizeof(T), cudaMemcpyDeviceToDevice,
+                              stream.get()));
+}
+/// What the stream gets from now on waits; the host does not.
+inline void wait_for(const GpuStream& stream, const GpuEvent& event) {
+    GPU_CHECK(cudaStreamWaitEvent(stream.get(), event.get(), 0));
+}

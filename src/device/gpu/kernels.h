@@ -1,0 +1,131 @@
+// kernels.h: the launchers of the fast kernels, which training takes.
+//
+// Every matrix is column-major and packed (matrix.h), in device memory, in nn_real. Sizes may be 0:
+// nothing is launched, or what would be summed is 0. Every launcher only puts work on gpu.stream;
+// it throws Failure if CUDA refuses the launch. No kernel uses atomics, so that equal runs give
+// equal bits. The same step by plain kernels, to be read first, is gpu_func.cu.
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "base/range.h"
+#include "base/real.h"
+#include "device/gpu/matrix.h"
+#include "device/gpu/plan.h"
+#include "device/gpu/runtime.h"
+#include "model/objective.h"
+#include "model/update/update.h"
+
+/// Where launchers put their work.
+struct Gpu {
+    cudaStream_t stream;
+    GpuChip chip;
+};
+
+/// Device `device`, selected for this thread, with what the model needs to know of it.
+GpuChip gpu_chip(int device);
+
+// ------------------------------------------------------------------ GEMM (gemm_fma.cu)
+
+/// C = alpha op(A) op(B) + beta C
+/// op(A): m x k, op(B): k x n, C: m x n; A is stored k x m where it is transposed, B n x k. With
+/// beta 0, C is only written. C must not overlap A or B. plan.splits has to be 1.
+void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, int k, nn_real alpha,
+              const nn_real* a, const nn_real* b, nn_real beta, nn_real* c, GemmPlan plan);
+/// The same, with the tile that the model prefers.
+void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, int k, nn_real alpha,
+              const nn_real* a, const nn_real* b, nn_real beta, nn_real* c);
+
+/// What goes into a layer, d x n: the activations of the layer below, which may be the network's
+/// own inputs, or an image's bytes, each worth pixel x scale.
+struct Input {
+    const nn_real* activations;  ///< null: pixels
+    const std::uint8_t* pixels;
+    nn_real scale;  ///< of pixels
+};
+inline Input input_of(const nn_real* activations) { return {activations, nullptr, 1}; }
+inline Input input_of(const std::uint8_t* pixels, nn_real scale) {
+    return {nullptr, pixels, scale};
+}
+
+/// A_out = sigmoid(W A_in + b): a whole hidden layer forward in one kernel.
+/// W: m x k, A_in: k x n, b: m (added to each column), A_out: m x n, overlapping nothing.
+/// by: bf16x3 for pixels alone, in float, from compute capability 8.0 (gpu_has_bf16x3).
+void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w, Input a_in,
+               const nn_real* bias, nn_real* a_out, GemmPlan plan);
+
+/// [dW|db] = delta [A_in; 1]^T over n samples: the data gradient of a layer's weights and biases,
+/// which lie next to each other in Layout's order, as one product whose last input is 1.
+/// delta: m x n, A_in: k x n, out: m x (k + 1), of the columns [first, first + count) of [dW|db]
+/// alone; part s of plan.splits is written to out + s * stride. by: as for gpu_layer.
+void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta, Input a_in,
+                  int first, int count, nn_real* out, std::size_t stride, GemmPlan plan);
+
+/// delta_below = (W^T delta) * a (1 - a): W: m x k, delta: m x n, a and delta_below: k x n.
+void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, const nn_real* delta,
+                     const nn_real* a, nn_real* delta_below, GemmPlan plan);
+
+/// Whether gpu_layer and gpu_gradient can go by bf16x3: a build in float, bf16 tensor cores.
+bool gpu_has_bf16x3(const GpuChip& chip);
+
+// ------------------------------------------------------------------ the head (head.cu)
+
+/// The output layer, the loss and all that the backward pass has to do there, in one kernel:
+///     z = W A + b,  yhat = softmax(z) or sigmoid(z),  loss,  delta = scale dloss/dz,
+///     delta_below = (W^T delta) * a (1 - a),  [dW|db] = delta [A; 1]^T
+/// W: classes x k, A: k x n, b: classes, at most gpu_head_most_classes(). yhat, loss and dloss/dz
+/// are the objective's (objective.h, neural_network.h); by default softmax, loss = sum -log yhat_c,
+/// delta = (yhat - y) scale. What is not wanted is null: without labels and targets there is no
+/// loss, without `gradient` no way back, and yhat is all.
+struct Head {
+    Objective objective = {};
+    int classes, n, k;
+    const nn_real* w;
+    const nn_real* bias;
+    Input a;
+    const std::uint8_t* labels;  ///< n, each below classes: y is 1 there, and 0 elsewhere; or null
+    const nn_real* targets;      ///< y itself, classes x n; or null
+    nn_real scale;
+    nn_real* yhat;         ///< classes x n
+    nn_real* delta_below;  ///< k x n; null where A is the network's input
+    nn_real* gradient;     ///< gpu_head_parts() parts of classes x (k + 1), back to back; or null
+    double* loss;          ///< gpu_head_parts() doubles, each of which grows by its samples' losses
+};
+void gpu_head(const Gpu& gpu, const Head& head);
+int gpu_head_most_classes();
+/// Into how many parts gpu_head sums its gradient for n samples of so many classes: it grows with
+/// n, up to most_head_parts.
+int gpu_head_parts(const GpuChip& chip, int classes, int n);
+inline constexpr int most_head_parts = 512;
+
+// ------------------------------------------------------------------ the rest (parts.cu)
+
+/// A run of the flat parameters whose gradient was summed in parts, each `stride` behind the one
+/// before.
+struct Parts {
+    std::size_t first, count;  ///< elements of the flat array
+    std::size_t penalised;     ///< the first so many of them are weights: reg counts
+    const nn_real* gradient;
+    std::size_t stride;
+    int parts;
+};
+
+/// p_i = rule(p_i, g_i + reg p_i, *rate), over all runs; g_i is the sum of its parts, first to
+/// last. p: the flat parameters; rate: on the device, so that a recorded graph can be used with
+/// another.
+void gpu_update(const Gpu& gpu, std::span<const Parts> runs, const Rule& rule, const nn_real* rate,
+                nn_real reg, nn_real* p);
+/// gradient_i = the sum of its parts, for a gradient that MPI is to sum.
+void gpu_add_parts(const Gpu& gpu, std::span<const Parts> runs, nn_real* gradient);
+
+/// Samples samples_0 .. samples_(n-1) of a set, in this order. inputs: input_bytes x N bytes,
+/// targets: target_bytes x N; inputs_out and targets_out: as many rows, n columns.
+void gpu_gather(const Gpu& gpu, std::size_t input_bytes, std::size_t target_bytes, int n,
+                const std::uint32_t* samples, const std::uint8_t* inputs,
+                const std::uint8_t* targets, std::uint8_t* inputs_out, std::uint8_t* targets_out);
+
+/// Number of doubles in the partial sums of gpu_sum_of_squares.
+inline constexpr int gpu_square_slots = 64;
+
+/// The sum of partial's gpu_square_slots doubles is the sum of values_i^2, i < count.
+void gpu_sum_of_squares(const Gpu& gpu, std::size_t count, const nn_real* values, double* partial);

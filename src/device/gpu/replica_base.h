@@ -1,0 +1,99 @@
+// replica_base.h: what both replicas on GPUs (replica.cu, course_replica.cu) have and do alike:
+// the parameters and what the host asks for.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/range.h"
+#include "device/gpu/copies.h"
+#include "device/gpu/kernels.h"
+#include "device/replica.h"
+
+/// An event that a reducer can wait for.
+struct EventReady final : Ready {
+    explicit EventReady(unsigned flags) : event(flags) {}
+    void wait() const override { event.wait(); }
+    GpuEvent event;
+};
+
+class GpuReplica : public Replica {
+  public:
+    double weights_squared() override {
+        settle();
+        for (int l = 1; l <= top_; ++l)
+            gpu_sum_of_squares(gpu_, layout_.weights(l), weights(l),
+                               squares_.data() + elements(l - 1, gpu_square_slots));
+        return total(squares_);
+    }
+    void outputs(std::span<nn_real> yhat) override {
+        settle();
+        download(yhat_.data(), yhat.size(), yhat.data(), compute_);
+        wait();
+    }
+    void read(std::span<nn_real> parameters) override {
+        settle();
+        download(parameters_.data(), parameters.size(), parameters.data(), compute_);
+        wait();
+    }
+    void write(std::span<const nn_real> parameters) override {
+        settle();
+        upload(parameters.data(), parameters.size(), parameters_.data(), compute_);
+        wait();
+    }
+
+  protected:
+    GpuReplica(const ReplicaShape& shape, const CudaSettings& settings)
+        : Replica(shape),
+          chip_(gpu_chip(settings.device)),
+          gpu_{compute_.get(), chip_},
+          event_flags_(cudaEventDisableTiming |
+                       (settings.shares_device ? cudaEventBlockingSync : 0u)),
+          layout_(shape.layout),
+          format_(shape.format),
+          top_(layout_.layers()),
+          parameters_(layout_.total()),
+          yhat_(elements(layout_.classes(), shape.capacity)),
+          squares_(elements(gpu_square_slots, top_)),
+          done_(event_flags_) {
+        cudaDeviceProp properties;
+        GPU_CHECK(cudaGetDeviceProperties(&properties, settings.device));
+        name_ = properties.name;
+    }
+
+    /// Puts on the stream what was asked for and is not there yet.
+    virtual void settle() {}
+
+    nn_real* weights(int l) const { return parameters_.data() + layout_.weight_offset(l); }
+    nn_real* bias(int l) const { return parameters_.data() + layout_.bias_offset(l); }
+    /// Device memory is aligned for numbers, and every sample is a whole count of them.
+    static const nn_real* numbers(const std::uint8_t* bytes) {
+        return reinterpret_cast<const nn_real*>(bytes);
+    }
+
+    /// For all that the kernels' stream has got.
+    void wait() {
+        done_.record(compute_.get());
+        done_.wait();
+    }
+    /// The sum of an array's elements, first to last. Waits.
+    double total(const DeviceArray<double>& values) {
+        std::vector<double> on_host(values.size());
+        download(values.data(), values.size(), on_host.data(), compute_);
+        wait();
+        double sum = 0;
+        for (const double value : on_host) sum += value;
+        return sum;
+    }
+
+    GpuChip chip_;  ///< first: everything below lives on the device selected with it
+    std::string name_;
+    GpuStream compute_;  ///< all kernels, in their order
+    Gpu gpu_;
+    unsigned event_flags_;  ///< whether the host waits asleep
+    Layout layout_;
+    SampleFormat format_;
+    int top_;  ///< number of the output layer
+    DeviceArray<nn_real> parameters_, yhat_;
+    DeviceArray<double> squares_;
+    GpuEvent done_;
+};

@@ -1,0 +1,20 @@
+// sgd.h: plain gradient descent, p = p - rate g.
+//
+// operator() is what both devices compute, for numbers and for vectors of them; reference() is the
+// same once more, in double, for the serial reference, and shares no line with it.
+#pragma once
+#include <compare>
+
+#include "base/real.h"
+
+struct Sgd {
+    static constexpr const char* name = "sgd";
+    auto operator<=>(const Sgd&) const = default;
+
+    /// V: nn_real, or a vector of them. g: the mean gradient plus the penalty.
+    template <class V>
+    ON_HOST_AND_DEVICE V operator()(V p, V g, nn_real rate) const {
+        return p - rate * g;
+    }
+    double reference(double p, double g, double rate) const { return p - rate * g; }
+};

@@ -1,0 +1,99 @@
+// feed_scattered.cpp: rank 0 gathers each mini-batch in its order and scatters it.
+//
+// The next batch is on its way while this one is computed: it is gathered here and sent as far as
+// MPI does that by itself; the rest happens when it is waited for.
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/range.h"
+#include "comm/scatter.h"
+#include "train/feed.h"
+
+namespace {
+
+class ScatteredFeed : public Feed {
+  public:
+    ScatteredFeed(const FeedPlace& place, const SampleSet& set)
+        : comm_(place.comm),
+          store_(place.replica.samples()),
+          set_(set),
+          input_(place.replica.shape().format.input_bytes(place.replica.shape().layout.inputs())),
+          target_(
+              place.replica.shape().format.target_bytes(place.replica.shape().layout.classes())) {}
+
+    void begin(std::span<const std::uint32_t> order, int batch) override {
+        end();
+        order_.assign(order.begin(), order.end());
+        batch_ = static_cast<std::size_t>(batch);
+    }
+    void load(const Batch& batch) override {
+        if (!under_way_) start(batch);
+        end();
+        const std::size_t next = batch.first + static_cast<std::size_t>(batch.count);
+        if (next < order_.size())
+            start({next, static_cast<int>(std::min(batch_, order_.size() - next))});
+    }
+    void end() override {
+        if (!under_way_) return;
+        under_way_ = false;
+        {
+            const Span span(Work::communication);
+            inputs_.scatter.finish();
+            targets_.scatter.finish();
+        }
+        const Span span(Work::data);
+        store_.arrived();
+    }
+    FeedKind kind() const override { return FeedKind::scattered; }
+
+  private:
+    /// The inputs, or the targets, of the batch on its way.
+    struct Way {
+        std::vector<std::uint8_t> all;  ///< rank 0: the whole batch, in order
+        std::vector<int> counts;        ///< bytes for each rank
+        Scatter scatter;
+    };
+
+    void start(const Batch& batch) {
+        under_way_ = true;
+        const auto samples =
+            std::span(order_).subspan(batch.first).first(static_cast<std::size_t>(batch.count));
+        prepare(inputs_, samples, set_.input_bytes(), input_);
+        prepare(targets_, samples, set_.target_bytes(), target_);
+        const Staging mine = store_.stage(shard_of(batch.count, comm_.rank(), comm_.size()).count);
+        const Span span(Work::communication);
+        inputs_.scatter.start(inputs_.all, inputs_.counts, mine.inputs);
+        targets_.scatter.start(targets_.all, targets_.counts, mine.targets);
+    }
+    void prepare(Way& way, std::span<const std::uint32_t> samples,
+                 std::span<const std::uint8_t> bytes, std::size_t size) const {
+        const Span span(Work::data);
+        way.counts.clear();
+        for (int r = 0; r < comm_.size(); ++r) {
+            const int n = shard_of(static_cast<int>(samples.size()), r, comm_.size()).count;
+            way.counts.push_back(n * static_cast<int>(size));
+        }
+        if (!comm_.is_root()) return;
+        way.all.assign(samples.size() * size, 0);
+        if (bytes.empty()) return;  // of a set without targets, nobody looks at the zeros
+        for (std::size_t j = 0; j < samples.size(); ++j)
+            std::copy_n(&bytes[samples[j] * size], size, &way.all[j * size]);
+    }
+
+    const Comm& comm_;
+    SampleStore& store_;
+    const SampleSet& set_;
+    std::size_t input_, target_;  ///< bytes of one sample
+    std::vector<std::uint32_t> order_;
+    std::size_t batch_ = 1;
+    bool under_way_ = false;
+    Way inputs_, targets_;
+};
+
+}  // namespace
+
+std::unique_ptr<Feed> make_scattered_feed(const FeedPlace& place, const SampleSet& set_on_root) {
+    return std::make_unique<ScatteredFeed>(place, set_on_root);
+}

@@ -1,0 +1,120 @@
+#!/bin/bash
+# trainer.sh [NUMBER...]: proves that the trainer's tests catch what a data-parallel trainer gets
+# wrong, by planting each defect in a copy of the tree and requiring that its test fails there.
+#
+# A defect is a text that stands exactly once in its file, what replaces it, and the training tests
+# that must see it, on so many ranks. Those tests have to pass on the tree as it is; the objects of
+# build/float are taken over, so that only what a defect touches is compiled. Where the text moved or
+# changed, change it in the table below. JOBS defects (one a core) are tried at a time.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/mpi_env.sh
+unset MAKEFLAGS MAKELEVEL MFLAGS
+export GPUHOST_CAPABILITY=90 GTEST_COLOR=no
+
+tree=$PWD program=build/float/tests/train_tests_gpuhost
+jobs=${JOBS:-$(nproc)}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+
+what=() file=() from=() to=() ranks=() tests=()
+defect() { # WHAT FILE FROM TO RANKS TESTS
+    what+=("$1") file+=("$2") from+=("$3") to+=("$4") ranks+=("$5") tests+=("$6")
+}
+defect "the penalty counted once a rank" neural_network.cpp \
+    'replica_->step(rate, static_cast<nn_real>(reg));' \
+    'replica_->step(rate, static_cast<nn_real>(reg * comm_.size()));' \
+    2 'On/Train.small_runs_count_a_large_penalty_once*'
+defect "a gradient scaled by the rank's own number of samples" neural_network.cpp \
+    'replica_->forward(batch_);' \
+    'replica_->forward(slice_of(batch_, comm_.rank(), comm_.size()).count);' \
+    2 'On/Train.small_shuffled_order_matches_the_reference*'
+defect "an uneven shard off by one" neural_network.cpp \
+    'first + static_cast<std::size_t>(mine.first), mine.count' \
+    'first + static_cast<std::size_t>(mine.first - (mine.first > mine.count)), mine.count' \
+    3 'On/Train.small_batches_of_any_size*'
+defect "a shard that ranks without samples miss" neural_network.cpp \
+    'if (comm_.size() == 1 || shared_ != nullptr) return;' \
+    'if (comm_.size() == 1 || shared_ != nullptr || slice_of(batch_, 0, comm_.size()).count == 1) return;' \
+    2 'On/Train.small_last_batch_of_one_image*'
+defect "a bias that stays as it was" src/device/cpu/replica.cpp \
+    'step(b, b + static_cast<std::size_t>(layout_.size(l)), 0);' \
+    '(void)b;' \
+    1 'On/Step.of_9_4_10*'
+defect "a penalty on the biases" src/device/cpu/replica.cpp \
+    'step(b, b + static_cast<std::size_t>(layout_.size(l)), 0);' \
+    'step(b, b + static_cast<std::size_t>(layout_.size(l)), reg);' \
+    1 'On/Train.small_runs_count_a_large_penalty_once*'
+defect "a missing wait for the gradient from the GPU" src/device/gpu/replica.cu \
+    'ready_[p].wait();' \
+    '' \
+    2 'On/Step.of_9_4_10*'
+defect "a missing wait for the samples that are on their way" neural_network.cpp \
+    'input_scatter_.finish();' \
+    '' \
+    2 'On/Train.small_scatter_every_step*'
+defect "a missing barrier between the ranks of a node" src/comm/comm.cpp \
+    'spin_until([&] { return state_->rounds->value.load(std::memory_order_acquire) != round; });' \
+    '(void)round;' \
+    3 'Shared.small_memory_of_every_rank*:On/Train.small_batches_of_any_size*cpu_shared'
+defect "a resume that forgets the order's state" neural_network.cpp \
+    'sample_order(count, state.epoch, training);' \
+    'sample_order(count, state.step == 0 ? state.epoch : 0, training);' \
+    2 'On/Train.run_stopped_at_any_step*'
+defect "a rate that does not decay" neural_network.cpp \
+    'step(training.rate_of(state.epoch), training.reg);' \
+    'step(training.rate_of(0), training.reg);' \
+    1 'On/Train.small_batches_of_any_size*'
+
+run_tests() { # TREE I
+    (cd "$1" && timeout 120 mpirun -np "${ranks[$2]}" "$program" --gtest_filter="${tests[$2]}") </dev/null
+}
+# The tests on the tree as it is; then the tree with defect I.
+try() { # I
+    local i=$1 copy=$work/$1 text after verdict=PASS
+    run_tests "$tree" "$i" >"$work/$i.log" 2>&1 || verdict="FAIL (its tests fail without it)"
+    grep -q '^\[       OK \]' "$work/$i.log" || verdict="FAIL (no test is called ${tests[$i]})"
+    text=$(<"${file[$i]}")
+    after=${text#*"${from[$i]}"}
+    if [[ $after == "$text" || $after == *"${from[$i]}"* ]]; then
+        verdict="FAIL ('${from[$i]}' has to stand there exactly once: adapt tests/planted/trainer.sh)"
+    fi
+    if [[ $verdict == PASS ]]; then
+        mkdir "$copy" && cp -a "$work/tree/." "$copy/"
+        printf '%s\n' "${text%%"${from[$i]}"*}${to[$i]}$after" >"$copy/${file[$i]}"
+        if ! make -s -j1 -C "$copy" "$program" >"$work/$i.log" 2>&1; then
+            verdict="FAIL (it does not compile)"
+        elif run_tests "$copy" "$i" >"$work/$i.log" 2>&1; then
+            verdict="FAIL (not caught by ${tests[$i]})"
+        elif ! grep -qE '^\[  FAILED  \]|RANK [0-9]+ \]' "$work/$i.log"; then
+            verdict="FAIL (the tests broke off, but did not fail)"
+        fi
+        rm -rf "$copy"
+    fi
+    printf '%s  %s, in %s, on %d ranks\n' "$verdict" "${what[$i]}" "${file[$i]}" "${ranks[$i]}"
+    [[ $verdict == PASS ]] || tail -n 15 "$work/$i.log" | sed 's/^/     | /'
+}
+
+make -s "$program"
+# Sources, and the objects that the program is made of; the data is linked.
+mkdir "$work/tree"
+tar -c --exclude=./data --exclude=./.git --exclude=./build --exclude=./main --exclude=./bench/results . |
+    tar -C "$work/tree" -x
+tar -c build/.setup-* build/float --exclude=build/float/tests/*_tests* --exclude=build/float/main* |
+    tar -C "$work/tree" -x
+ln -s "$tree/data" "$work/tree/data"
+
+(($#)) || mapfile -t chosen < <(seq 0 $((${#what[@]} - 1)))
+(($# == 0)) || chosen=("$@")
+for i in "${chosen[@]}"; do
+    while (($(jobs -rp | wc -l) >= jobs)); do wait -n || true; done
+    try "$i" >"$work/verdict.$i" 2>&1 &
+done
+wait
+cat "$work"/verdict.*
+failed=$(cat "$work"/verdict.* | grep -c '^FAIL' || true)
+passed=$(cat "$work"/verdict.* | grep -c '^PASS' || true)
+[[ $((passed + failed)) == "${#chosen[@]}" ]] || failed=$((failed + 1)) # one broke off
+echo "$passed passed, $failed failed, 0 skipped"
+((failed == 0))
