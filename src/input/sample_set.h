@@ -64,4 +64,4 @@ struct SampleSet {
                 values.size() * sizeof(nn_real)};
     }
 };
-using Dataset = SampleSet;
+

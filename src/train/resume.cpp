@@ -39,7 +39,7 @@ std::string RunSettings::text() const {
     return all.dump();
 }
 
-unsigned long checksum_of(const Dataset& samples) {
+unsigned long checksum_of(const SampleSet& samples) {
     unsigned long sum = checksum(crc32_z(0, nullptr, 0), samples.pixels);
     sum = checksum(sum, samples.inputs);
     sum = checksum(sum, samples.labels);

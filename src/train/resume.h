@@ -17,7 +17,7 @@ struct RunSettings {
 };
 
 /// CRC-32 of the samples, and of the parameters.
-unsigned long checksum_of(const Dataset& samples);
+unsigned long checksum_of(const SampleSet& samples);
 unsigned long checksum_of(const Parameters<nn_real>& parameters);
 /// The name of the first in RunSettings::same.
 inline constexpr const char* samples_checksum = "checksum of the samples";

@@ -55,7 +55,7 @@ Seen seen_in(std::span<const nn_real> yhat) {
     return {c, given_to(yhat, c)};
 }
 
-Score score(const Dataset& set, std::span<const nn_real> yhat, std::size_t worst) {
+Score score(const SampleSet& set, std::span<const nn_real> yhat, std::size_t worst) {
     const std::size_t count = set.count(), outputs = yhat.size() / count;
     Score result;
     result.classes = std::max(2, static_cast<int>(outputs));

@@ -36,12 +36,12 @@ std::size_t largest_allocation = std::numeric_limits<std::size_t>::max();
 namespace {
 
 /// The two files that a data set would have been read from.
-Bytes images_of(const Dataset& set) {
+Bytes images_of(const SampleSet& set) {
     return idx_images({static_cast<std::uint32_t>(set.count()),
                        static_cast<std::uint32_t>(set.rows), static_cast<std::uint32_t>(set.cols)},
                       set.pixels);
 }
-Bytes labels_of(const Dataset& set) { return idx_labels(set.labels); }
+Bytes labels_of(const SampleSet& set) { return idx_labels(set.labels); }
 
 Bytes random_bytes(std::size_t n, Rng& rng) {
     Bytes bytes(n);
@@ -53,7 +53,7 @@ Bytes random_bytes(std::size_t n, Rng& rng) {
 
 TEST(Reader, ReadsImagesAsColumnsWithTheirLabels) {
     TemporaryDirectory dir;
-    const Dataset set =
+    const SampleSet set =
         read_idx(dir.write("images", good_images), dir.write("labels", good_labels));
     EXPECT_EQ(set.rows, 1);
     EXPECT_EQ(set.cols, 2);
@@ -66,7 +66,7 @@ TEST(Reader, ReadsImagesAsColumnsWithTheirLabels) {
 
 TEST(Reader, TellsGzipByTheFirstBytesAndNotByTheName) {
     TemporaryDirectory dir;
-    const Dataset set =
+    const SampleSet set =
         read_idx(dir.write("images", gzip(good_images)), dir.write("labels.gz", good_labels));
     EXPECT_EQ(set.pixels, six_pixels);
     EXPECT_EQ(set.labels, three_labels);
@@ -78,13 +78,13 @@ TEST(Reader, ReadsGzipOfSeveralMembers) {
     Bytes packed = joined(gzip({good_images.begin(), middle}), gzip({}));
     packed = joined(packed, gzip({middle, good_images.end()}));
     packed = joined(packed, gzip({}));
-    const Dataset set = read_idx(dir.write("images", packed), dir.write("labels", good_labels));
+    const SampleSet set = read_idx(dir.write("images", packed), dir.write("labels", good_labels));
     EXPECT_EQ(set.pixels, six_pixels);
 }
 
 TEST(Reader, ReadsImagesOfOnePixel) {
     TemporaryDirectory dir;
-    const Dataset set = read_idx(dir.write("images", idx_images({1, 1, 1}, {77})),
+    const SampleSet set = read_idx(dir.write("images", idx_images({1, 1, 1}, {77})),
                                  dir.write("labels", idx_labels({0})));
     EXPECT_EQ(set.features(), 1u);
     EXPECT_EQ(set.classes, 1) << "a set of a single class is legal";
@@ -135,7 +135,7 @@ std::string sha256(const fs::path& file) {
 
 using Histogram = std::array<int, 10>;
 
-Histogram label_histogram(const Dataset& set) {
+Histogram label_histogram(const SampleSet& set) {
     Histogram counts{};
     for (const auto label : set.labels) ++counts.at(label);
     return counts;
@@ -143,7 +143,7 @@ Histogram label_histogram(const Dataset& set) {
 
 TEST(RealMnist, TrainingSetIsTheOneThatWasPublished) {
     TemporaryDirectory dir;
-    const Dataset set = read_mnist("data", Split::train);
+    const SampleSet set = read_mnist("data", Split::train);
     EXPECT_EQ(set.count(), 60000u);
     EXPECT_EQ(set.rows, 28);
     EXPECT_EQ(set.cols, 28);
@@ -159,7 +159,7 @@ TEST(RealMnist, TrainingSetIsTheOneThatWasPublished) {
 
 TEST(RealMnist, TestSetIsTheOneThatWasPublished) {
     TemporaryDirectory dir;
-    const Dataset set = read_mnist("data", Split::test, 10);
+    const SampleSet set = read_mnist("data", Split::test, 10);
     EXPECT_EQ(set.count(), 10000u);
     EXPECT_EQ(set.features(), 784u);
     EXPECT_EQ(sha256(dir.write("images", images_of(set))),
@@ -172,10 +172,10 @@ TEST(RealMnist, TestSetIsTheOneThatWasPublished) {
 
 TEST(RealMnist, ReadsTheSamePlainAsGzipped) {
     TemporaryDirectory dir;
-    const Dataset packed = read_mnist("data", Split::test);
+    const SampleSet packed = read_mnist("data", Split::test);
     dir.write("t10k-images-idx3-ubyte", images_of(packed));
     dir.write("t10k-labels-idx1-ubyte", labels_of(packed));
-    const Dataset plain = read_mnist(dir.path, Split::test);
+    const SampleSet plain = read_mnist(dir.path, Split::test);
     EXPECT_TRUE(plain.pixels == packed.pixels);
     EXPECT_TRUE(plain.labels == packed.labels);
 }
@@ -325,7 +325,7 @@ TEST(TestSet, MustFitTheTrainingSet) {
     TemporaryDirectory dir;
     dir.write("train-images-idx3-ubyte", good_images);
     dir.write("train-labels-idx1-ubyte", good_labels);
-    const Dataset train = read_mnist(dir.path, Split::train);
+    const SampleSet train = read_mnist(dir.path, Split::train);
     const auto labels = dir.write("t10k-labels-idx1-ubyte", good_labels);
     for (const auto& [rows, cols] : {std::pair{2u, 1u}, {2u, 2u}, {1u, 3u}}) {
         const auto images = dir.write("t10k-images-idx3-ubyte",
@@ -385,7 +385,7 @@ TEST(Mutations, AreRefusedOrReadAsWhatTheySay) {
         const Bytes bytes = mutated(packed ? gzip(plain) : plain, rng);
         const auto file = dir.write("mutated", bytes);
         try {
-            const Dataset set = of_images ? read_idx(file, labels) : read_idx(images, file);
+            const SampleSet set = of_images ? read_idx(file, labels) : read_idx(images, file);
             // The checksum of gzip lets through only the data as it was.
             const bool right =
                 (of_images ? images_of(set) : labels_of(set)) == (packed ? plain : bytes);

@@ -55,8 +55,8 @@ inline Parameters<nn_real> initial_of(const Case& c) {
 }
 
 /// `images` random images of sizes.front() pixels, with every label below sizes.back() in turn.
-inline Dataset random_set(const std::vector<int>& sizes, int images) {
-    Dataset set{1, sizes.front(), sizes.back(), {}, {}};
+inline SampleSet random_set(const std::vector<int>& sizes, int images) {
+    SampleSet set{1, sizes.front(), sizes.back(), {}, {}};
     Rng rng(7);
     for (int j = 0; j < images; ++j) {
         set.labels.push_back(static_cast<std::uint8_t>(j % sizes.back()));
@@ -67,9 +67,9 @@ inline Dataset random_set(const std::vector<int>& sizes, int images) {
 }
 
 /// Samples of either kind of inputs and of targets: some targets are 0 or 1, some are not.
-inline Dataset random_table(const std::vector<int>& sizes, int samples,
+inline SampleSet random_table(const std::vector<int>& sizes, int samples,
                             const SampleFormat& format) {
-    Dataset set = random_set(sizes, samples);
+    SampleSet set = random_set(sizes, samples);
     set.format = format;
     Rng rng(8);
     if (format.number_inputs) {
@@ -88,17 +88,17 @@ inline Dataset random_table(const std::vector<int>& sizes, int samples,
 }
 
 /// The first images of MNIST.
-inline Dataset mnist_set(int images) {
-    static const Dataset all = read_mnist("data", Split::train);
+inline SampleSet mnist_set(int images) {
+    static const SampleSet all = read_mnist("data", Split::train);
     const auto count = static_cast<std::size_t>(images);
-    Dataset set{all.rows, all.cols, all.classes, {}, {}};
+    SampleSet set{all.rows, all.cols, all.classes, {}, {}};
     set.pixels.assign(all.pixels.begin(),
                       all.pixels.begin() + static_cast<std::ptrdiff_t>(count * all.features()));
     set.labels.assign(all.labels.begin(), all.labels.begin() + images);
     return set;
 }
 
-inline std::vector<std::uint32_t> all_samples(const Dataset& set) {
+inline std::vector<std::uint32_t> all_samples(const SampleSet& set) {
     std::vector<std::uint32_t> samples(set.count());
     std::iota(samples.begin(), samples.end(), 0u);
     return samples;
@@ -225,7 +225,7 @@ class Train : public testing::TestWithParam<Way> {
     /// A replica for slices of up to `capacity` images, with parameters and the set on it. For
     /// CUDA: one of several ranks, or not, whatever there are.
     std::unique_ptr<Replica> make_replica(const std::vector<int>& sizes, int capacity,
-                                          const Dataset& set, bool several_ranks) const {
+                                          const SampleSet& set, bool several_ranks) const {
         const ReplicaShape shape{Layout(sizes), capacity, unit_pixels};
         const Way& way = GetParam();
         auto replica =
@@ -257,24 +257,24 @@ class Train : public testing::TestWithParam<Way> {
 
     /// For the case's training.
     DataParallelNeuralNetwork make_network(const Parameters<nn_real>& initial, const Case& c,
-                                           const Dataset& set, const Way& way = GetParam()) {
+                                           const SampleSet& set, const Way& way = GetParam()) {
         return make_network(initial, std::min(c.training.batch, c.images), c.training.pixel_scale,
                             way, c.objective, set.format, c.feed);
     }
 
     /// Trains and returns the parameters, after a look whether all ranks hold the same bits.
-    Parameters<nn_real> trained(const Case& c, const Dataset& set, const Way& way = GetParam()) {
+    Parameters<nn_real> trained(const Case& c, const SampleSet& set, const Way& way = GetParam()) {
         auto network = make_network(initial_of(c), c, set, way);
         network.train(set, c.training, nullptr);  // throws where the ranks' parameters differ
         return network.parameters();
     }
-    static Parameters<double> reference(const Case& c, const Dataset& set) {
+    static Parameters<double> reference(const Case& c, const SampleSet& set) {
         NeuralNetwork network(initial_of(c), c.objective);
         network.train(set, c.training);
         return network.parameters();
     }
     /// The same bits twice and by both ways to scatter, and the reference's parameters.
-    void expect_reference_by_the_same_bits(Case c, const Dataset& set) {
+    void expect_reference_by_the_same_bits(Case c, const SampleSet& set) {
         const auto first = trained(c, set);
         EXPECT_EQ(trained(c, set).values, first.values);
         c.feed = FeedKind::scattered;
@@ -282,7 +282,7 @@ class Train : public testing::TestWithParam<Way> {
         expect_same(first, reference(c, set), course_tolerance);
     }
     void expect_reference(const Case& c) {
-        const Dataset set = random_set(c.sizes, c.images);
+        const SampleSet set = random_set(c.sizes, c.images);
         const Parameters<nn_real> values = trained(c, set);
         if (comm().is_root()) expect_same(values, reference(c, set), course_tolerance);
     }

@@ -50,13 +50,13 @@ TEST(RunSettings, WhatOnlyChangesRoundingIsTold) {
 }
 
 TEST(RunSettings, EverySampleAndTargetIsInTheChecksum) {
-    Dataset set;
+    SampleSet set;
     set.rows = set.cols = 1;
     set.classes = 2;
     set.pixels = {1, 2};
     set.labels = {0, 1};
     const unsigned long whole = checksum_of(set);
-    Dataset other = set;
+    SampleSet other = set;
     other.pixels[1] = 3;
     EXPECT_NE(checksum_of(other), whole);
     other = set;

@@ -17,7 +17,7 @@ class CudaTrain : public Train {
   protected:
     static constexpr int images = 33, batch = 8;  // the last mini-batch is of one image
     const std::vector<int> sizes_ = {40, 9, 6, 3};
-    const Dataset set_ = random_set(sizes_, images);
+    const SampleSet set_ = random_set(sizes_, images);
 
     struct Learned {
         std::vector<nn_real> parameters;
@@ -71,7 +71,7 @@ TEST_P(CudaTrain, small_runs_match_the_reference_by_the_same_bits_twice_and_both
 TEST_P(CudaTrain, small_numbers_match_the_reference_where_pixels_would_go_by_bf16x3) {
     Case c = small_case(images, batch);
     c.sizes = sizes_;
-    const Dataset set = random_table(sizes_, images, {true, true});
+    const SampleSet set = random_table(sizes_, images, {true, true});
     auto network = make_network(initial_of(c), c, set);
     EXPECT_EQ(network.replica().device_name().find("bf16x3"), std::string::npos);
     network.train(set, c.training, nullptr);
@@ -151,7 +151,7 @@ class Drifting : public Replica {
 /// Three epochs of three steps each.
 TEST(Drift, small_of_one_parameter_ends_the_training_after_its_epoch_on_every_rank) {
     const Case c = small_case(20, 8, 3);
-    const Dataset set = random_set(c.sizes, c.images);
+    const SampleSet set = random_set(c.sizes, c.images);
     for (const int at : {1, 3, 4, 9}) {
         const ReplicaShape shape{Layout(c.sizes), 8, unit_pixels};
         DataParallelNeuralNetwork network(
@@ -195,7 +195,7 @@ TEST_P(CpuTrain, gives_the_same_bits_twice_and_by_both_feeds) {
 TEST_P(CpuTrain, gives_by_shared_memory_what_it_gives_by_allreduce) {
     if (comm().node_size() < comm().size()) GTEST_SKIP() << "the ranks are on several nodes";
     const Case c = wide_case();
-    const Dataset set = random_set(c.sizes, c.images);
+    const SampleSet set = random_set(c.sizes, c.images);
     Way by_mpi = GetParam(), by_memory = GetParam();
     by_mpi.shared = false;
     by_memory.shared = true;
@@ -213,7 +213,7 @@ TEST_P(CpuTrain, gives_by_shared_memory_what_it_gives_by_allreduce) {
 /// counted.
 TEST_P(CpuTrain, allocates_nothing_in_a_step_of_the_replica) {
     const Case c = wide_case();
-    const Dataset set = random_set(c.sizes, c.images);
+    const SampleSet set = random_set(c.sizes, c.images);
     const int n = 48;
     const Way& way = GetParam();
     const auto replica = make_cpu_replica({Layout(c.sizes), n, unit_pixels},
@@ -254,7 +254,7 @@ TEST_P(CpuTrain, allocates_nothing_in_a_step_of_the_trainer) {
     const auto initial = initial_parameters<nn_real>(Layout(c.sizes), 1, 0);
     auto network = make_network(initial, c.training.batch, unit_pixels);
     const auto allocations_of_training = [&](int images) {
-        const Dataset set = random_set(c.sizes, images);
+        const SampleSet set = random_set(c.sizes, images);
         const long before = allocations;
         network.train(set, c.training, nullptr);
         EXPECT_EQ(network.feed_kind(), FeedKind::resident);

@@ -30,8 +30,8 @@ constexpr int every = 50;  // iterations between two lines
 const Training training{.batch = 3, .epochs = 200, .rate = 0.15, .seed = 0};
 constexpr Objective objective{OutputLayer::sigmoid, LossFunction::mse};
 
-Dataset three_samples() {
-    Dataset set;
+SampleSet three_samples() {
+    SampleSet set;
     set.rows = 4;
     set.cols = 1;
     set.classes = 1;
@@ -83,7 +83,7 @@ void print_configuration(const Layout& layout, std::size_t samples, int ranks,
     std::printf("# ranks      %d; rank 0: %s\n", ranks, device.c_str());
 }
 
-void print_predictions(const Dataset& set, const std::vector<nn_real>& yhat,
+void print_predictions(const SampleSet& set, const std::vector<nn_real>& yhat,
                        const Iterations& iterations) {
     double final_mse = 0;
     std::printf("sample  target  predicted           absolute error\n");
@@ -124,8 +124,8 @@ void print_curve(const History& history) {
 }  // namespace
 
 int demo(const Comm& comm, const DemoOptions& options) {
-    const Dataset all = three_samples();
-    Dataset set;
+    const SampleSet all = three_samples();
+    SampleSet set;
     if (comm.is_root()) set = all;
     const Layout layout({4, 3, 1});
     const int shard = shard_of(training.batch, 0, comm.size()).count;

@@ -20,7 +20,7 @@ int inspect(const Comm& comm, const InspectOptions& options);
 /// `bytes`: the file that `model` was parsed from, for the tensors' types in it.
 Json found_in_model(const Model& model, std::span<const std::uint8_t> bytes);
 /// `name` "training" or "test"; the two files that `set` was read from.
-Json found_in_set(const Dataset& set, const std::string& name, const std::string& images,
+Json found_in_set(const SampleSet& set, const std::string& name, const std::string& images,
                   const std::string& labels);
 
 /// For people; each ends with a newline.

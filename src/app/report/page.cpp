@@ -253,7 +253,7 @@ std::string both_classes(const Judgement& shown) {
                      probability(shown.probability_of_truth).c_str());
 }
 
-std::string picture(const Judgement& shown, const Dataset& test) {
+std::string picture(const Judgement& shown, const SampleSet& test) {
     const auto pixels =
         std::span(test.pixels).subspan(shown.sample * test.features(), test.features());
     const auto png = png_of({test.cols, test.rows, {pixels.begin(), pixels.end()}});
@@ -266,7 +266,7 @@ std::string picture(const Judgement& shown, const Dataset& test) {
                      shown.sample);
 }
 
-std::string worst_predictions(const Score& score, const Dataset& test) {
+std::string worst_predictions(const Score& score, const SampleSet& test) {
     const auto worst = std::span(score.worst).first(std::min(score.worst.size(), most_pictures));
     std::string inside;
     for (const Judgement& shown : worst)
@@ -288,7 +288,7 @@ std::string worst_predictions(const Score& score, const Dataset& test) {
 
 }  // namespace
 
-std::string html_page(const PageFacts& facts, const Score& score, const Dataset& test) {
+std::string html_page(const PageFacts& facts, const Score& score, const SampleSet& test) {
     std::string page =
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>"
@@ -305,7 +305,7 @@ std::string html_page(const PageFacts& facts, const Score& score, const Dataset&
 }
 
 void write_page(const std::string& file, const PageFacts& facts, const Score& score,
-                const Dataset& test) {
+                const SampleSet& test) {
     write_file("--report", file, html_page(facts, score, test));
 }
 
