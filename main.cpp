@@ -1,54 +1,31 @@
-// main.cpp: options -> the command they name -> an exit code, whatever happens on the way.
+// main.cpp: arguments -> MPI -> a command -> an exit code, whatever happens on the way.
 //
 // ./main train is app/commands/train.cpp: samples -> network -> training -> report. Every rank runs
 // all of a command; rank 0 reads and prints.
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <new>
 #include <optional>
-#include <string>
 
-#include "app/cli/options.h"
-#include "app/commands/demo.h"
-#include "app/commands/evaluate.h"
-#include "app/commands/grade.h"
-#include "app/commands/inspect.h"
-#include "app/commands/predict.h"
-#include "app/commands/train.h"
+#include "app/commands/commands.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "comm/session.h"
 
 namespace {
 
-int run(const Comm& comm, int argc, char** argv) {
-    std::optional<Options> options;
-    comm.together([&] { options = parse_options(argc, argv, comm.is_root()); });
-    if (!options) return exit_ok;
-    switch (options->command) {
-        case Command::predict:
-            return predict(comm, *options);
-        case Command::evaluate:
-            return evaluate(comm, *options);
-        case Command::inspect:
-            return inspect(comm, *options);
-        case Command::demo:
-            return demo(comm, *options);
-        case Command::train:
-            break;
-    }
-    if (options->grade == 4) {
-        const bool right = !comm.is_root() || grade_gemm();
-        return comm.from_root(right) ? exit_ok : exit_check_failed;
-    }
-    return train(comm, *options);
+int run(const Comm& comm, const Arguments& arguments) {
+    std::optional<Job> job;
+    comm.together([&] { job = parse_command(arguments, comm.is_root()); });
+    return job ? (*job)(comm) : exit_ok;
 }
 
 /// What main() does once MPI runs; returns the exit code.
-int run_with_mpi(const Session& mpi, int argc, char** argv) {
+int run_with_mpi(const Session& mpi, const Arguments& arguments) {
     try {
-        const int code = run(mpi.comm(), argc, argv);
+        const int code = run(mpi.comm(), arguments);
         if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
             throw Failure(__FILE__, __LINE__, "writing to standard output", std::strerror(errno),
                           "send the output where there is room");
@@ -76,7 +53,7 @@ int run_with_mpi(const Session& mpi, int argc, char** argv) {
 int main(int argc, char** argv) {
     try {
         const Session mpi(argc, argv);
-        return run_with_mpi(mpi, argc, argv);
+        return run_with_mpi(mpi, Arguments(argv + std::min(argc, 1), argv + argc));
     } catch (const std::exception& error) {  // MPI itself did not start
         print_error(error.what());
         return exit_failure;

@@ -31,7 +31,7 @@ small_kernels='-*Large'
 kernels_asan='-*Large:*InEveryOrder:*AtMostTwice*:*MoreSamplesThan*'
 kernels_tsan="$kernels_asan:*FromAnyAddress:*AroundEveryEdge:*GradientOf*:*EveryNaN*:*ExactOnSmall*"
 # One of each kind: right, wrong use, a file that is not there, several ranks, the kernel runner.
-few_commands='Help.EveryCommand*:Compare.PassesAtOneTwo*:Save.*:Resume.EndsIn*:Refusals.AreOneLine*'
+few_commands='Help.IsPrintedOnce*:Compare.PassesAtOneTwo*:Save.*:Resume.EndsIn*:Refusals.AreOneLine*'
 few_commands+=':Failures.TrainingThatDiverges*:Gpuhost.LearnsWhat*:Demo.*:Evaluate.Tells*:Plot.IsAnSvg*'
 # GCC 12's TSan cannot live with the wide address randomisation of newer kernels. Some containers
 # forbid to switch it off; there it is tried with it.

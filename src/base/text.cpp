@@ -1,6 +1,7 @@
 // text.cpp: see text.h.
 #include "base/text.h"
 
+#include <cmath>
 #include <cstdarg>
 #include <cstdio>
 
@@ -20,9 +21,18 @@ std::string formatted(const char* format, ...) {
 
 std::string one_line(const std::string& text) { return harmless(text, text.size()); }
 
+std::string counted(std::size_t count, const std::string& noun) {
+    return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+std::string percent(double part) {
+    return std::isfinite(part) ? formatted("%.2f %%", 100 * part) : "-";
+}
+
 std::string progress_text(int epochs, int steps) {
-    std::string text = formatted("%d epoch%s", epochs, epochs == 1 ? "" : "s");
-    if (steps > 0) text += formatted(" and %d step%s of the next", steps, steps == 1 ? "" : "s");
+    std::string text = counted(static_cast<std::size_t>(epochs), "epoch");
+    if (steps > 0)
+        text += " and " + counted(static_cast<std::size_t>(steps), "step") + " of the next";
     return text;
 }
 

@@ -3,6 +3,7 @@
 // What predict, evaluate and inspect tell is made as strings, which tests can read, and printed in
 // one place each. These are the pieces.
 #pragma once
+#include <cstddef>
 #include <string>
 
 /// What printf would print.
@@ -10,6 +11,12 @@
 
 /// The user's words at any length, harmless in one line of a terminal (error.h).
 std::string one_line(const std::string& text);
+
+/// "1 rank", "2 ranks"
+std::string counted(std::size_t count, const std::string& noun);
+
+/// "97.53 %"; "-" of what is not defined (NaN).
+std::string percent(double part);
 
 /// How far a training is: "1 epoch", "2 epochs and 37 steps of the next".
 std::string progress_text(int epochs, int steps);

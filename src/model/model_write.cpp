@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/real.h"
 #include "base/whole_file.h"
 #include "model/model_file.h"
@@ -13,7 +13,7 @@
 
 namespace {
 
-std::string number_text(double value) { return nlohmann::json(value).dump(); }
+std::string number_text(double value) { return Json(value).dump(); }
 
 std::vector<std::pair<std::string, std::string>> metadata_of(const Model& model) {
     const ModelFacts& facts = model.facts;

@@ -7,50 +7,34 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <nlohmann/json.hpp>
-#include <set>
+
+#include "base/json.h"
 
 static_assert(std::endian::native == std::endian::little, "the format's numbers are little endian");
 
 namespace {
 
-using nlohmann::json;
-
 constexpr std::string_view metadata_key = "__metadata__";
 
-/// JSON of at most `deepest` levels, no key twice in an object. `what` is for messages. Of a key
-/// that comes twice the library would keep one, and which of them is not the same for all readers.
-json parse_json(std::string_view text, int deepest, const std::string& what,
+/// JSON of at most `deepest` levels, no name twice in an object. `what` is for messages.
+Json parse_json(std::string_view text, int deepest, const std::string& what,
                 const Refusal& refuse) {
-    std::vector<std::set<std::string>> keys;
-    const auto watch = [&](int depth, json::parse_event_t event, json& value) {
-        if (depth > deepest)
-            refuse(what + " of at most " + std::to_string(deepest) + " levels", "more");
-        if (event == json::parse_event_t::object_start) keys.emplace_back();
-        if (event == json::parse_event_t::object_end) keys.pop_back();
-        if (event == json::parse_event_t::key &&
-            !keys.back().insert(value.get<std::string>()).second)
-            refuse(what + " with each name once", in_quotes(value.get<std::string>()) + " twice");
-        return true;
-    };
     try {
-        return json::parse(text, watch);
-    } catch (const json::parse_error& error) {
-        refuse(what + " in JSON", "something else at its byte " + std::to_string(error.byte));
-    } catch (const json::out_of_range&) {
-        refuse(what + " in JSON", "a number too large for any type");
+        return Json::parse(text, deepest);
+    } catch (const JsonError& error) {
+        refuse(what + (error.expected.empty() ? " in JSON" : error.expected), error.found);
     }
 }
 
-std::vector<std::uint64_t> whole_numbers(const json& entry, const char* key, const std::string& of,
+std::vector<std::uint64_t> whole_numbers(const Json& entry, const char* key, const std::string& of,
                                          const Refusal& refuse) {
-    const auto found = entry.find(key);
+    const Json& found = entry[key];
     std::vector<std::uint64_t> numbers;
-    bool right = found != entry.end() && found->is_array();
+    bool right = found.is_array();
     if (right)
-        for (const auto& item : *found) {
-            right = right && item.is_number_unsigned();
-            if (right) numbers.push_back(item.get<std::uint64_t>());
+        for (const Json& item : found.items()) {
+            right = right && item.is_whole();
+            if (right) numbers.push_back(item.whole());
         }
     if (!right) refuse("\"" + std::string(key) + "\" of " + of + ", whole numbers", "none");
     return numbers;
@@ -70,18 +54,18 @@ std::uint64_t size_of(const Tensor& tensor, std::uint64_t most, const Refusal& r
     return size;
 }
 
-Tensor read_tensor(const std::string& name, const json& entry, std::uint64_t data_size,
+Tensor read_tensor(const std::string& name, const Json& entry, std::uint64_t data_size,
                    const Refusal& refuse) {
     const std::string of = "tensor " + in_quotes(name);
     if (!entry.is_object()) refuse(of + " as a JSON object", "something else");
-    const auto type = entry.find("dtype");
-    if (type == entry.end() || !type->is_string()) refuse("\"dtype\" of " + of, "none");
-    if (*type != "F32" && *type != "F64")
-        refuse(of + " of type F32 or F64", in_quotes(type->get<std::string>()),
+    const Json& type = entry["dtype"];
+    if (!type.is_text()) refuse("\"dtype\" of " + of, "none");
+    if (type.text() != "F32" && type.text() != "F64")
+        refuse(of + " of type F32 or F64", in_quotes(type.text()),
                "convert it before it is saved; in PyTorch: model.float()");
     Tensor tensor;
     tensor.name = name;
-    tensor.width = *type == "F32" ? 4 : 8;
+    tensor.width = type.text() == "F32" ? 4 : 8;
     tensor.shape = whole_numbers(entry, "shape", of, refuse);
     const auto offsets = whole_numbers(entry, "data_offsets", of, refuse);
     if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > data_size)
@@ -98,10 +82,10 @@ Tensor read_tensor(const std::string& name, const json& entry, std::uint64_t dat
 }
 
 /// All tensors, which must cover the data once.
-std::vector<Tensor> read_tensors(const json& header, std::uint64_t data_size,
+std::vector<Tensor> read_tensors(const Json& header, std::uint64_t data_size,
                                  const Refusal& refuse) {
     std::vector<Tensor> tensors;
-    for (const auto& [name, entry] : header.items())
+    for (const auto& [name, entry] : header.members())
         if (name != metadata_key) tensors.push_back(read_tensor(name, entry, data_size, refuse));
     std::sort(tensors.begin(), tensors.end(),
               [](const Tensor& a, const Tensor& b) { return a.begin < b.begin; });
@@ -119,23 +103,19 @@ std::vector<Tensor> read_tensors(const json& header, std::uint64_t data_size,
     return tensors;
 }
 
-std::map<std::string, std::string> read_metadata(const json& header, const Refusal& refuse) {
+std::map<std::string, std::string> read_metadata(const Json& header, const Refusal& refuse) {
     std::map<std::string, std::string> metadata;
-    const auto found = header.find(metadata_key);
-    if (found == header.end()) return metadata;
+    const Json* const found = header.find(metadata_key);
+    if (found == nullptr) return metadata;
     if (!found->is_object()) refuse("metadata as a JSON object", "something else");
-    for (const auto& [key, value] : found->items()) {
-        if (!value.is_string()) refuse("metadata of strings", in_quotes(key) + " of another type");
-        metadata.emplace(key, value.get<std::string>());
+    for (const auto& [key, value] : found->members()) {
+        if (!value.is_text()) refuse("metadata of strings", in_quotes(key) + " of another type");
+        metadata.emplace(key, value.text());
     }
     return metadata;
 }
 
-json::value_t type_of_json(const std::string& text, const std::string& what,
-                           const Refusal& refuse) {
-    constexpr int deepest = 8;
-    return parse_json(text, deepest, what, refuse).type();
-}
+constexpr int deepest_in_metadata = 8;
 
 }  // namespace
 
@@ -162,27 +142,30 @@ Safetensors parse_safetensors(std::span<const std::uint8_t> bytes, const Refusal
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + length_bytes, length);
     if (!text.starts_with('{')) refuse("a safetensors header, which begins with {", "none");
     constexpr int deepest = 3;  // the header, a tensor, its shape, a number
-    const json header = parse_json(text, deepest, "a header", refuse);
+    const Json header = parse_json(text, deepest, "a header", refuse);
     const auto data = bytes.subspan(length_bytes + length);
     return {read_metadata(header, refuse), read_tensors(header, data.size(), refuse), data};
 }
 
 bool is_json_object(const std::string& text, const std::string& what, const Refusal& refuse) {
-    return type_of_json(text, what, refuse) == json::value_t::object;
+    return parse_json(text, deepest_in_metadata, what, refuse).is_object();
 }
 bool is_json_array(const std::string& text, const std::string& what, const Refusal& refuse) {
-    return type_of_json(text, what, refuse) == json::value_t::array;
+    return parse_json(text, deepest_in_metadata, what, refuse).is_array();
 }
 
 std::string safetensors_header(const std::vector<std::pair<std::string, std::string>>& metadata,
                                const std::vector<Tensor>& tensors) {
-    nlohmann::ordered_json header;
-    for (const auto& [key, value] : metadata) header[std::string(metadata_key)][key] = value;
+    Json strings = Json::object();
+    for (const auto& [key, value] : metadata) strings.add(key, value);
+    Json header = Json::object();
+    if (!metadata.empty()) header.add(std::string(metadata_key), std::move(strings));
     for (const Tensor& tensor : tensors)
-        header[tensor.name] = {{"dtype", tensor.width == 4 ? "F32" : "F64"},
-                               {"shape", tensor.shape},
-                               {"data_offsets", {tensor.begin, tensor.end}}};
-    std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
+        header.add(tensor.name,
+                   Json::object({{"dtype", tensor.width == 4 ? "F32" : "F64"},
+                                 {"shape", tensor.shape},
+                                 {"data_offsets", Json::array({tensor.begin, tensor.end})}}));
+    std::string text = header.dump();
     text.append((8 - text.size() % 8) % 8, ' ');
     const std::uint64_t length = text.size();
     std::string bytes(length_bytes, '\0');

@@ -47,6 +47,10 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
                                         "back") +
             "; use --gemm auto or fp32");
     }
+    if (asked.gemm == GemmKind::bf16x3 && asked.course && on_cuda)
+        throw InputError(
+            "--gemm bf16x3: the plain kernels of --course have no such product; leave one of the "
+            "two out");
     if (asked.allreduce == AllreduceKind::shared && on_cuda)
         throw InputError(
             "--allreduce shared: the ranks are on GPUs, which share no memory; use "
@@ -125,8 +129,9 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
     comm.together([&] { check_device(comm, asked, chosen.cuda, on_cuda); });
     if (on_cuda) {
         const CudaSettings settings = cuda_settings(comm, asked, chosen.cuda, shard);
-        taken.gemm = settings.bf16x3 ? GemmKind::bf16x3 : GemmKind::fp32;
-        comm.together([&] { chosen.replica = make_cuda_replica(shape, settings); });
+        taken.gemm = settings.bf16x3 && !asked.course ? GemmKind::bf16x3 : GemmKind::fp32;
+        const auto make = asked.course ? make_course_replica : make_cuda_replica;
+        comm.together([&] { chosen.replica = make(shape, settings); });
         return chosen;
     }
     taken.isa = agreed_isa(comm, asked);

@@ -37,6 +37,7 @@ struct DeviceRequest {
     CpuIsa isa = CpuIsa::automatic;  ///< on the CPU: the widest set that this rank may take
     int threads = 0;                 ///< of each rank on the CPU; 0: as many as it has cores
     bool cuda_aware = false;         ///< hand device memory to MPI, if MPI takes that
+    bool course = false;             ///< on a GPU: the plain kernels
 };
 
 struct ChosenDevice {

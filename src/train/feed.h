@@ -10,14 +10,17 @@
 #include <memory>
 #include <span>
 
+#include "base/names.h"
 #include "comm/comm.h"
 #include "device/replica.h"
 #include "input/sample_set.h"
 
 enum class FeedKind { resident, scattered };
-inline const char* name_of(FeedKind kind) {
-    return kind == FeedKind::resident ? "resident" : "scattered";
-}
+template <>
+struct Names<FeedKind> {
+    static constexpr Named<FeedKind> all[] = {{FeedKind::resident, "resident"},
+                                              {FeedKind::scattered, "scattered"}};
+};
 
 /// A mini-batch of all ranks: the samples [first, first + count) of the order.
 struct Batch {

@@ -1,34 +1,32 @@
-// resume.h: what a run has to know to be stopped and to go on: its settings, its signals.
+// resume.h: whether a checkpoint is of this run, and what is different about the run that made it.
 #pragma once
 #include <string>
 
-#include "app/cli/options.h"
-#include "app/run/history.h"
+#include "base/json.h"
 #include "input/sample_set.h"
 #include "model/parameters.h"
 
-/// Everything that decides which parameters a run ends with, but for the number of epochs and of
-/// ranks: a JSON object, values by flag. The set and the first parameters are in it as checksums
-/// (CRC-32).
-std::string settings_of(const Options& options, const SampleSet& train,
-                        const Parameters<nn_real>& initial);
+/// What decides the parameters that a run ends with, beside the number of epochs: JSON objects,
+/// values by name.
+struct RunSettings {
+    Json same;      ///< a resumed run must find these again
+    Json rounding;  ///< these may differ: they change the last bits alone
 
-/// Throws InputError naming the first setting that `file`'s run had otherwise.
-void check_same_settings(const std::string& ours, const std::string& theirs,
+    /// Both in one JSON object, for a checkpoint.
+    std::string text() const;
+};
+
+/// CRC-32 of the samples, and of the parameters.
+unsigned long checksum_of(const SampleSet& samples);
+unsigned long checksum_of(const Parameters<nn_real>& parameters);
+/// The name of the first in RunSettings::same.
+inline constexpr const char* samples_checksum = "checksum of the samples";
+
+/// `theirs`: the settings in the checkpoint `file`. Throws InputError naming the first setting of
+/// `ours.same` that its run had otherwise.
+void check_same_settings(const RunSettings& ours, const std::string& theirs,
                          const std::string& file);
 
-/// The history as JSON, and back; what cannot be read gives an empty one.
-std::string to_json(const History& history);
-History history_from(const std::string& json);
-
-/// While it lives, SIGUSR1 and SIGTERM are only noted. One object at a time, made before the
-/// threads that compute.
-class StopSignals {
-  public:
-    StopSignals();
-    ~StopSignals();
-    StopSignals(const StopSignals&) = delete;
-    StopSignals& operator=(const StopSignals&) = delete;
-
-    static bool seen();  ///< on this rank
-};
+/// What only changes rounding and was otherwise there: "gemm bf16x3, now fp32; ranks 3, now 2".
+/// Empty where nothing was, or where the checkpoint does not say.
+std::string rounding_differences(const RunSettings& ours, const std::string& theirs);

@@ -17,25 +17,6 @@ std::string trained_network() {
     return file;
 }
 
-/// The tensors' bytes alone: metadata has times in it.
-std::string tensors(const fs::path& file) {
-    const std::string bytes = read_text(file);
-    std::uint64_t header = 0;
-    for (std::size_t i = 0; i < 8 && i < bytes.size(); ++i)
-        header |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(bytes[i])) << 8 * i;
-    EXPECT_LT(header + 8, bytes.size()) << file << " has no tensors";
-    return bytes.substr(std::min(bytes.size(), header + 8));
-}
-testing::AssertionResult same_bits(const fs::path& a, const fs::path& b) {
-    if (!fs::exists(a) || !fs::exists(b))
-        return testing::AssertionFailure() << a << " or " << b << " is not there";
-    const std::string left = tensors(a), right = tensors(b);
-    if (left == right) return testing::AssertionSuccess();
-    std::size_t i = 0;
-    while (i < std::min(left.size(), right.size()) && left[i] == right[i]) ++i;
-    return testing::AssertionFailure() << a << " and " << b << " differ from byte " << i << " on";
-}
-
 std::vector<std::string> names_in(const fs::path& folder) {
     std::set<std::string> names;
     for (const auto& entry : fs::directory_iterator(folder)) names.insert(entry.path().filename());
@@ -222,6 +203,32 @@ TEST(Resume, RefusesAnotherRunsState) {
     }
 }
 
+/// As many images, of the same size, and others.
+TEST(Resume, RefusesOtherImages) {
+    const std::string flags = " -n 8 -e 1 --checkpoint " + scratch("images").string();
+    ASSERT_TRUE(succeeded(run_main(first_images(20, 10) + flags)));
+    const fs::path other = scratch("other-images");
+    fs::copy(first_images(20, 10).substr(std::string("--data ").size()), other);
+    std::fstream file(other / "train-images-idx3-ubyte", std::ios::in | std::ios::out);
+    file.seekp(16 + 20 * 784 - 1);  // the last pixel of all
+    file.put(1);
+    file.close();
+    EXPECT_TRUE(refused(run_main("--data " + other.string() + flags + " --resume"), 2, "",
+                        "checksum of the samples"));
+}
+
+TEST(Resume, TellsWhatOnlyRoundsOtherwise) {
+    const std::string flags = resumable("rounds", "rounds.safetensors") + " --device cpu --resume ";
+    ASSERT_TRUE(succeeded(run_main(flags + "-e 1 --allreduce mpi --isa baseline", 2)));
+    const Result alike = run_main(flags + "-e 2 --allreduce mpi --isa baseline", 2);
+    EXPECT_EQ(lines_with("# rounding", alike.out).size(), 0u) << alike.out;
+    const Result other = run_main(flags + "-e 3 --allreduce shared --isa baseline -s", 3);
+    EXPECT_TRUE(check_passed(other));
+    EXPECT_TRUE(says(other.out,
+                     "# rounding   not as in the checkpoint's run: allreduce mpi, now "
+                     "shared; ranks 2, now 3\n"));
+}
+
 TEST(Resume, LogsHaveEveryEpochOnce) {
     const fs::path csv = scratch("resumed.csv");
     const std::string flags =
@@ -378,29 +385,6 @@ TEST(Inspect, TellsOfNetworksStatesAndData) {
     const Result data = run_main("inspect data");
     ASSERT_TRUE(succeeded(data));
     for (const char* part : {"60000", "10000", "28"}) EXPECT_TRUE(says(data.out, part));
-}
-
-TEST(Commands, RefuseBadUseInOneLine) {
-    const struct {
-        const char *flags, *named;
-    } cases[] = {{"predict", "--load"},
-                 {"predict x.png", "--load"},
-                 {"predict --load x", "IMAGES"},
-                 {"predict --load x --show --json y", "--show"},
-                 {"predict --load x y --bogus", "--bogus"},
-                 {"evaluate", "--load"},
-                 {"evaluate --load x extra", "extra"},
-                 {"inspect", "FILES"},
-                 {"inspect nowhere", "nowhere"},
-                 {"demo", "NAME"},
-                 {"demo and", "and"},
-                 {"demo xor --epochs 3", "--epochs"},
-                 {"--csv-data t.csv --gemm bf16x3", "--gemm"},
-                 {"--csv log --jsonl ./log", "--csv and --jsonl both name log"},
-                 {"--plot c.svg --report c.svg", "--plot and --report both name c.svg"},
-                 {"demo xor --csv x.svg --plot x.svg", "--csv and --plot both name x.svg"},
-                 {"retrain", "'retrain': no such command; there are train, predict, "}};
-    for (const auto& c : cases) EXPECT_TRUE(refused(run_main(c.flags), 2, "", c.named)) << c.flags;
 }
 
 TEST(Commands, TellWhichFilesTheyWrote) {

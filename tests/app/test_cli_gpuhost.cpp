@@ -68,7 +68,7 @@ TEST(Gpuhost, GpusShareNoMemory) {
     const std::string flags = tiny_set() + " -n 9 -b 30 -e 1 --device cuda";
     const Result automatic = run_gpuhost(2, flags);
     EXPECT_TRUE(succeeded(automatic));
-    EXPECT_TRUE(says(automatic.out, "added up by MPI_Allreduce\n"));
+    EXPECT_TRUE(says(automatic.out, "summed by MPI_Allreduce\n"));
     const Result shared = run_gpuhost(0, flags + " --allreduce shared");
     EXPECT_EQ(shared.code, 2);
     EXPECT_EQ(shared.out, "");
@@ -109,20 +109,21 @@ TEST(Gpuhost, Bf16x3WhereTheGpuHasItNotIsRefused) {
     }
 }
 
-TEST(Gpuhost, BothWaysToScatterLearnTheSame) {
-    const std::string flags = tiny_set() + " -n 9 -b 30 -e 2 --scatter ";
-    EXPECT_EQ(learned(run_gpuhost(3, flags + "every-step")),
-              learned(run_gpuhost(3, flags + "once")));
+TEST(Gpuhost, BothFeedsLearnTheSame) {
+    const std::string flags = tiny_set() + " -n 9 -b 30 -e 2 --feed ";
+    EXPECT_EQ(learned(run_gpuhost(3, flags + "scattered")),
+              learned(run_gpuhost(3, flags + "resident")));
 }
 
 TEST(Gpuhost, ASetThatDoesNotFitIsScatteredEveryStep) {
     // The 2000 images take 1.6 MB, and as much again in the order of an epoch.
-    const std::string flags = first_images(2000, 20) + " -n 4 -b 250 -e 1 --scatter once";
+    const std::string flags = first_images(2000, 20) + " -n 4 -b 250 -e 1 --feed resident";
     const Result narrow = run_gpuhost(2, flags, "GPUHOST_MEMORY=2000000");
     const Result wide = run_gpuhost(2, flags);
     EXPECT_EQ(learned(narrow), learned(wide));
-    EXPECT_TRUE(says(wide.out, "scattered once"));
-    EXPECT_TRUE(says(narrow.out, "every step")) << "a run that does not do as it was asked says so";
+    EXPECT_TRUE(says(wide.out, "# feed resident\n"));
+    EXPECT_TRUE(says(narrow.out, "# feed scattered: the training set does not fit"))
+        << "a run that does not do as it was asked says so";
 }
 
 TEST(Gpuhost, TooLittleDeviceMemoryEndsEveryRank) {

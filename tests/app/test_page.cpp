@@ -117,12 +117,12 @@ TEST(Page, SaysWhatTheScoreSays) {
     // Wilson's interval of 900 of 1000, and of 90 of 100.
     for (const char* part :
          {"90.00 %", "95 % interval 87.98 to 91.71 %", "wrong of 1000", "82.6 to 94.5 %",
-          "784-200-10", "seen 4 (0.98), is 9 (0.01)", "data 1.00 s (10 %)", "compute 5.00 s (50 %)",
-          "communication 2.00 s (20 %)", "evaluation 1.00 s (10 %)", "other 1.00 s (10 %)",
-          "training loss", "test accuracy (%)"})
+          "784-200-10", "predicted 4 (0.98), true 9 (0.01)", "data 1.00 s (10 %)",
+          "compute 5.00 s (50 %)", "communication 2.00 s (20 %)", "evaluation 1.00 s (10 %)",
+          "other 1.00 s (10 %)", "training loss", "test accuracy (%)"})
         holds(words, part);
-    holds(page, "title=\"7 seen as 8: 10 of 100 (10.0 %)\"");
-    holds(page, "title=\"7 seen as 7: 90 of 100 (90.0 %)\"");
+    holds(page, "title=\"7 predicted as 8: 10 of 100 (10.0 %)\"");
+    holds(page, "title=\"7 predicted as 7: 90 of 100 (90.0 %)\"");
     EXPECT_EQ(count(page, "<td class=\"right\""), 10);
     EXPECT_EQ(count(page, "<td class=\"wrong\""), 10);
 }
@@ -131,8 +131,8 @@ TEST(Page, AProbabilityThatIsNotCertainIsNotCalledSo) {
     Score score = some_score(10, 0);
     score.worst = {{0, 1, 2, 0.9999, 1e-9}, {1, 1, 2, 1, 0}, {2, 1, 2, 0.995, 0.005}};
     const std::string words = words_of(html_page(some_facts(), score, some_images(3)));
-    holds(words, "seen 2 (&gt;0.99), is 1 (&lt;0.01)");
-    holds(words, "seen 2 (1.00), is 1 (0.00)");
+    holds(words, "predicted 2 (&gt;0.99), true 1 (&lt;0.01)");
+    holds(words, "predicted 2 (1.00), true 1 (0.00)");
 }
 
 TEST(Page, APictureHasTheImagesPixels) {
@@ -168,7 +168,7 @@ TEST(Page, ATablesSamplesAreNumbers) {
     EXPECT_EQ(markup_error(page), "");
     EXPECT_EQ(count(page, "<img"), 0);
     holds(page, "<td>17</td>");
-    holds(words_of(page), "seen 0 (0.75), is 1 (0.25)");
+    holds(words_of(page), "predicted 0 (0.75), true 1 (0.25)");
 }
 
 TEST(Page, AClassWithoutSamplesAndARunWithoutTimeAreNoDivisionByZero) {

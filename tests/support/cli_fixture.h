@@ -11,21 +11,23 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <regex>
 #include <set>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "tests/support/temporary_directory.h"
+#include "tests/support/words.h"
 
 namespace fs = std::filesystem;
 
@@ -40,6 +42,25 @@ inline fs::path scratch(const std::string& name) {
 inline std::string read_text(const fs::path& path) {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The tensors' bytes alone: metadata has times in it.
+inline std::string tensors(const fs::path& file) {
+    const std::string bytes = read_text(file);
+    std::uint64_t header = 0;
+    for (std::size_t i = 0; i < 8 && i < bytes.size(); ++i)
+        header |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(bytes[i])) << 8 * i;
+    EXPECT_LT(header + 8, bytes.size()) << file << " has no tensors";
+    return bytes.substr(std::min(bytes.size(), header + 8));
+}
+inline testing::AssertionResult same_bits(const fs::path& a, const fs::path& b) {
+    if (!fs::exists(a) || !fs::exists(b))
+        return testing::AssertionFailure() << a << " or " << b << " is not there";
+    const std::string left = tensors(a), right = tensors(b);
+    if (left == right) return testing::AssertionSuccess();
+    std::size_t i = 0;
+    while (i < std::min(left.size(), right.size()) && left[i] == right[i]) ++i;
+    return testing::AssertionFailure() << a << " and " << b << " differ from byte " << i << " on";
 }
 
 /// Writes the first `count` items of one of MNIST's files, with a header that says so.
@@ -183,25 +204,6 @@ class MpiSettings : public testing::Environment {
 inline const auto* const mpi_settings = testing::AddGlobalTestEnvironment(new MpiSettings);
 
 // ---- reading what it printed --------------------------------------------------------------------
-
-inline std::vector<std::string> lines_of(const std::string& text) {
-    std::vector<std::string> lines;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) lines.push_back(line);
-    return lines;
-}
-
-inline std::vector<std::string> lines_with(const std::string& start, const std::string& text) {
-    std::vector<std::string> found;
-    for (const std::string& line : lines_of(text))
-        if (line.starts_with(start)) found.push_back(line);
-    return found;
-}
-
-inline testing::AssertionResult says(const std::string& text, const std::string& part) {
-    if (text.find(part) != std::string::npos) return testing::AssertionSuccess();
-    return testing::AssertionFailure() << "expected '" << part << "' in:\n" << text;
-}
 
 inline testing::AssertionResult is_one_line_of_main(const std::string& text) {
     if (text.starts_with("main: ") && text.find('\n') == text.size() - 1)

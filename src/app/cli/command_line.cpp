@@ -1,9 +1,12 @@
-// command_line.cpp: the manual's page and the one line that a mistake gets.
+// command_line.cpp: the manual's page and the one line that a mistake gets. CLI11 is included here
+// alone.
 #include "app/cli/command_line.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
+#include <sstream>
 #include <utility>
 
 #include "app/cli/options.h"
@@ -60,69 +63,168 @@ class ManualPage : public CLI::Formatter {
             names.insert(comma + 1, " ");
         if (!is_positional && option->get_items_expected_max() > 0) names += " " + type_of(*option);
         const std::string preset = option->get_default_str();
-        const bool tells =
-            !preset.empty() && preset != "[]" && option->get_items_expected_max() > 0;
         return "    " + names + "\n" +
-               wrapped(option->get_description() + (tells ? " (default: " + preset + ")" : ""), 12);
+               wrapped(
+                   option->get_description() + (preset.empty() ? "" : " (default: " + preset + ")"),
+                   12);
     }
 
   private:
-    /// Without the validator's own words, which CLI11 puts behind a colon.
     static std::string type_of(const CLI::Option& option) {
         const std::string name = option.get_type_name();
-        return name.substr(0, name.find(':'));
+        return name.substr(0, name.find(':'));  // CLI11 puts the validator's own words behind it
     }
 
     static constexpr const char* exit_codes =
-        "0  right\n"
-        "1  a check failed: a comparison, or training diverged\n"
-        "2  bad use or input\n"
+        "0  success\n"
+        "1  a check failed: a comparison, the ranks' parameters, or the training diverged\n"
+        "2  a flag or an input file cannot be used\n"
         "3  a call failed: MPI, CUDA, memory, a disk\n"
-        "4  stopped by SIGUSR1 or SIGTERM, after a checkpoint; --resume goes on";
+        "4  SIGUSR1 or SIGTERM ended the run after a checkpoint; --resume continues it";
     Manual manual_;
 };
 
-}  // namespace
+constexpr const char* many_words = "TEXT";
 
-CommandLine::CommandLine(const Manual& manual) : command_(manual.command) {
-    app_.option_defaults()->always_capture_default()->disable_flag_override();
-    app_.formatter(std::make_shared<ManualPage>(manual));
-    app_.set_help_flag("-h,--help", "print this and exit");
-    app_.set_version_flag("--version",
-                          std::string("main ") + program_version + " (" + nn_real_name + ")",
-                          "print the version and the type of its numbers, and exit");
+FlagValue name_of_a(const char* what, const char* type, std::string& place) {
+    return {[=, &place](const std::string& name) {
+                if (name.empty()) return std::string("the name of ") + what;
+                place = name;
+                return std::string();
+            },
+            [&place] { return Json(place); }, type, place};
 }
 
+/// "8,5" of sizes.
+std::string list_of(const std::vector<int>& numbers) {
+    std::string text;
+    for (const int number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
+    return text;
+}
+
+}  // namespace
+
+FlagValue file_name(std::string& place) { return name_of_a("a file", "FILE", place); }
+FlagValue folder_name(std::string& place) { return name_of_a("a folder", "DIR", place); }
+
+FlagValue sizes(std::vector<int>& place) {
+    return {[&place](const std::string& text) -> std::string {
+                std::vector<int> list;
+                std::istringstream items(text + ",");
+                for (std::string item; std::getline(items, item, ',');) {
+                    int size = 0;
+                    if (!is_number(item, 1, 1 << 20, size))
+                        return "sizes from 1 to 1048576 separated by commas, such as 100 or "
+                               "512,256";
+                    list.push_back(size);
+                }
+                place = list;
+                return "";
+            },
+            [&place] { return Json(place); }, "SIZES", list_of(place)};
+}
+
+FlagValue yes(bool& place, bool value) {
+    return {[&place, value](const std::string&) {
+                place = value;
+                return std::string();
+            },
+            [&place] { return Json(place); }, "", ""};
+}
+
+FlagValue words(std::vector<std::string>& place) {
+    return {[&place](const std::string& word) {
+                place.push_back(word);
+                return std::string();
+            },
+            [&place] { return Json(place); }, many_words, ""};
+}
+
+struct CommandLine::Parser {
+    CLI::App app;
+
+    CLI::Option* add(const Flag& flag) {
+        const FlagValue& value = flag.value;
+        const auto read = value.read;
+        if (value.type.empty())
+            return app
+                .add_flag_callback(
+                    flag.names, [read] { read(""); }, flag.text)
+                ->group(flag.group);
+        // The validator stores the value too, so that it is read once.
+        CLI::Option* const option =
+            value.type == many_words
+                ? app.add_option_function<std::vector<std::string>>(
+                      flag.names, [](const std::vector<std::string>&) {}, flag.text)
+                : app.add_option_function<std::string>(
+                      flag.names, [](const std::string&) {}, flag.text);
+        if (!value.preset.empty()) option->default_str(value.preset);
+        const auto check = [read](std::string& text) {
+            const std::string wanted = read(text);
+            return wanted.empty() ? "" : "expected " + wanted + ", found '" + text + "'";
+        };
+        if (*flag.group != 0) option->group(flag.group);  // a positional argument has its own
+        return option->type_name(value.type)->check(CLI::Validator(check, ""));
+    }
+};
+
+namespace {
+
+/// CLI11's words for a flag that was given without a value, twice, or with one that it does not
+/// take, in this program's: they begin with its name, which lacks its dashes here and there.
+std::string without_value_or_twice(const std::string& words) {
+    const std::string name =
+        (words.starts_with('-') ? "" : "--") + words.substr(0, words.find_first_of(": "));
+    if (words.find("override") != std::string::npos) return name + ": this flag takes no value";
+    return name + (words.find("At Most") != std::string::npos ? ": given twice; give it once"
+                                                              : ": expected a value behind it");
+}
+
+}  // namespace
+
+CommandLine::CommandLine(const Manual& manual)
+    : command_(manual.command), parser_(std::make_unique<Parser>()) {
+    CLI::App& app = parser_->app;
+    app.option_defaults()->disable_flag_override();
+    app.formatter(std::make_shared<ManualPage>(manual));
+    app.set_help_flag("-h,--help", "print this help and exit");
+    app.set_version_flag("--version",
+                         std::string("main ") + program_version + " (" + nn_real_name + ")",
+                         "print the version and the type of the numbers, and exit");
+}
+CommandLine::~CommandLine() = default;
+
+void CommandLine::add(const Flag& flag) { parser_->add(flag); }
+void CommandLine::add_required(const Flag& flag) { parser_->add(flag)->required(); }
+
 bool CommandLine::parse(std::vector<std::string> arguments, bool speaks) {
+    CLI::App& app = parser_->app;
     std::ranges::reverse(arguments);  // as CLI11 wants them
     try {
-        app_.parse(arguments);
+        app.parse(arguments);
         return true;
     } catch (const CLI::CallForHelp&) {
-        if (speaks) std::printf("%s", app_.help().c_str());
+        if (speaks) std::printf("%s", app.help().c_str());
         return false;
     } catch (const CLI::CallForVersion&) {
-        if (speaks) std::printf("%s\n", app_.version().c_str());
+        if (speaks) std::printf("%s\n", app.version().c_str());
         return false;
     } catch (const CLI::ExtrasError&) {
         std::string unknown;
-        for (const std::string& argument : app_.remaining()) unknown += " '" + argument + "'";
+        for (const std::string& argument : app.remaining()) unknown += " '" + argument + "'";
         refuse("argument not expected:" + unknown);
     } catch (const CLI::ArgumentMismatch& error) {
-        // CLI11 names the flag without its dashes here.
-        const std::string what = error.what();
-        refuse((what.starts_with('-') ? "" : "--") + what);
+        refuse(without_value_or_twice(error.what()));
     } catch (const CLI::ParseError& error) {
         refuse(error.what());
     }
 }
 
-void CommandLine::refuse(const std::string& message) const {
-    throw InputError(message + "; see " + command_ + " --help");
+bool CommandLine::given(const std::string& flag) const {
+    const CLI::Option* const option = parser_->app.get_option_no_throw(flag);
+    return option != nullptr && option->count() > 0;
 }
 
-void CommandLine::refuse_empty(const char* flag, const std::string& value, const char* what) const {
-    const CLI::Option* const option = app_.get_option_no_throw(flag);
-    if (option != nullptr && option->count() > 0 && value.empty())
-        refuse(std::string(flag) + ": expected the name of " + what + ", found ''");
+void CommandLine::refuse(const std::string& message) const {
+    throw InputError(message + "; see " + command_ + " --help");
 }

@@ -1,13 +1,31 @@
-// command_line.h: what the command lines of all sub-commands share.
+// command_line.h: what the command lines of all commands share.
 //
-// Numbers are read strictly: decimal, whole where that is meant, in range, nothing before or after
-// them. Help reads like a manual's page. Every mistake becomes an InputError of one line.
+// A flag is a row: its names, the value that it sets, and the help. Numbers are read strictly:
+// decimal, whole where the value is, in range, nothing before or after them. Every mistake becomes
+// an InputError of one line. The library behind it is slow to compile, so one source alone includes
+// it: command_line.cpp.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <charconv>
-#include <sstream>
+#include <functional>
+#include <memory>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
+
+#include "base/json.h"
+#include "base/names.h"
+#include "base/text.h"
+
+/// A value of the options, and how a flag sets it.
+struct FlagValue {
+    /// Stores what the text says. Returns what it should have been, or "" where it is right:
+    /// "a whole number from 1 to 9".
+    std::function<std::string(const std::string&)> read;
+    std::function<Json()> tell;  ///< the value as it stands
+    std::string type;            ///< for the help: "N", "auto|cuda|cpu"; empty: a switch
+    std::string preset;          ///< for the help: the value without the flag; empty: not told
+};
 
 /// Text that is a number of type T in [least, most] and nothing else. No flag takes a number below
 /// 0, so a sign is refused; and a 0 before other digits, which could be meant as octal.
@@ -21,22 +39,70 @@ bool is_number(const std::string& text, T least, T most, T& value) {
     return value >= least && value <= most;  // false for NaN
 }
 
-/// Refuses an argument that is not a number in [least, most]. Names the range in the message.
+/// A number in [least, most].
 template <class T>
-CLI::Validator number(T least, T most) {
-    std::ostringstream range;
-    range << (std::is_integral_v<T> ? "a whole number" : "a number") << " from " << least << " to "
-          << most;
-    return {[=, text = range.str()](std::string& argument) {
-                T value;
-                return is_number(argument, least, most, value)
-                           ? std::string{}
-                           : "expected " + text + ", found '" + argument + "'";
+FlagValue number(T& place, T least, T most) {
+    const auto text = [](T value) { return formatted("%.10g", static_cast<double>(value)); };
+    const std::string wanted =
+        (std::is_integral_v<T>
+             ? "a whole number from " + Json(least).dump() + " to " + Json(most).dump()
+             : "a number from " + text(least) + " to " + text(most));
+    return {[=, &place](const std::string& words) {
+                T value{};
+                if (!is_number(words, least, most, value)) return wanted;
+                place = value;
+                return std::string();
             },
-            ""};
+            [&place] { return Json(place); }, std::is_integral_v<T> ? "N" : "X",
+            std::is_integral_v<T> ? Json(place).dump() : text(place)};
 }
 
-/// The text around the flags in a sub-command's --help.
+/// A name out of a table; by default that of the enum itself.
+template <class E>
+FlagValue choice(E& place, std::span<const Named<E>> names = Names<E>::all) {
+    std::string all;
+    const char* preset = "";
+    for (const Named<E>& known : names) {
+        all += (all.empty() ? "" : "|") + std::string(known.name);
+        if (known.value == place) preset = known.name;
+    }
+    const auto find = [names](const std::string& name) -> const Named<E>* {
+        for (const Named<E>& known : names)
+            if (name == known.name) return &known;
+        return nullptr;
+    };
+    return {[=, &place](const std::string& name) {
+                const Named<E>* const known = find(name);
+                if (known == nullptr) return "one of " + all;
+                place = known->value;
+                return std::string();
+            },
+            [=, &place] {
+                for (const Named<E>& known : names)
+                    if (known.value == place) return Json(known.name);
+                return Json();
+            },
+            all, preset};
+}
+
+/// The name of a file ("FILE") or of a folder ("DIR"); not an empty one.
+FlagValue file_name(std::string& place);
+FlagValue folder_name(std::string& place);
+/// Sizes separated by commas: "512,256".
+FlagValue sizes(std::vector<int>& place);
+/// A switch: it sets the place to `value`.
+FlagValue yes(bool& place, bool value = true);
+/// Any number of words; of a positional argument.
+FlagValue words(std::vector<std::string>& place);
+
+struct Flag {
+    const char* names;  ///< "-b,--batch"; without dashes: a positional argument
+    FlagValue value;
+    const char* group;  ///< the heading that it stands under in the help
+    std::string text;
+};
+
+/// The text around the flags in a command's --help.
 struct Manual {
     std::string command;      ///< as it is typed: "./main predict"
     std::string purpose;      ///< in one line
@@ -45,20 +111,23 @@ struct Manual {
     std::string examples;     ///< whole lines
 };
 
-/// A CLI11 parser with that manual. Every command has -h, --help and --version.
+/// A parser with that manual. Every command has -h, --help and --version.
 class CommandLine {
   public:
     explicit CommandLine(const Manual& manual);
+    ~CommandLine();
 
-    CLI::App& flags() { return app_; }
+    void add(const Flag& flag);
+    void add_required(const Flag& flag);
     /// False after --help or --version, whose text is printed when `speaks`. Throws InputError.
     bool parse(std::vector<std::string> arguments, bool speaks);
+    /// Whether the command line had the flag: "-b" or "--batch".
+    bool given(const std::string& flag) const;
     /// Throws InputError with `message` and where to read on.
     [[noreturn]] void refuse(const std::string& message) const;
-    /// Refuses an empty name given for `flag`, which wants `what` ("a file").
-    void refuse_empty(const char* flag, const std::string& value, const char* what) const;
 
   private:
+    struct Parser;
     std::string command_;
-    CLI::App app_;
+    std::unique_ptr<Parser> parser_;
 };

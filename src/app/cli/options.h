@@ -1,4 +1,4 @@
-// options.h: the command line becomes Options, or one line that says what is wrong with it.
+// options.h: what each command is asked to do, and how its command line says so.
 #pragma once
 #include <optional>
 #include <string>
@@ -8,44 +8,83 @@
 #include "model/objective.h"
 #include "neural_network.h"
 #include "train/choose.h"
+#include "train/feed.h"
 
 inline constexpr const char* program_version = "0.2.0";
 
-enum class Command { train, predict, evaluate, inspect, demo };
+/// The files that a run writes; an empty name: not this one.
+struct OutputFiles {
+    std::string save, csv, jsonl, plot, report;
 
-struct Options {
-    Command command = Command::train;
-    Init init = Init::normal;
-    std::vector<int> hidden;  ///< sizes of the hidden layers
-    Training training;
+    struct Named {
+        const char* flag;
+        std::string name;
+    };
+    std::vector<Named> all() const {
+        return {{"--save", save},
+                {"--csv", csv},
+                {"--jsonl", jsonl},
+                {"--plot", plot},
+                {"--report", report}};
+    }
+};
+
+struct TrainOptions {
+    Training training = {
+        .batch = 24, .epochs = 16, .rate = 1.2, .decay = 0.88, .reg = 3e-5, .shuffled = true};
     Objective objective;
-    double init_scale = 0.1;  ///< deviation of normal first weights; 0: 1 / sqrt(layer's inputs)
-    FeedKind feed = FeedKind::resident;
-    int print_every = 0;         ///< report the loss every so many steps; 0: never
-    std::size_t train_size = 0;  ///< samples to train on, the rest is held out; 0: all
-    std::size_t hold_out = 0;    ///< hold so many of the last training images out instead
+    std::vector<int> hidden = {200};  ///< sizes of the hidden layers
+    Init init = Init::normal;
+    double init_scale = 0.1;     ///< deviation of normal first weights; 0: 1 / sqrt(layer's inputs)
+    std::string load;            ///< file of the first parameters; empty: drawn
+    std::string data = "data";   ///< folder of the IDX files
+    std::string csv_data;        ///< a table to train on instead of images; empty: none
+    int target_columns = 1;      ///< of the table
+    std::size_t train_size = 0;  ///< samples to train on, the others are held out; 0: all
+    std::size_t hold_out = 0;    ///< or: how many of the last samples are held out
+    bool raw_pixels = false;     ///< inputs 0..255 instead of 0..1
     DeviceRequest device;
-    std::string data = "data";
-    std::string csv_data;  ///< a table to train on instead of images; empty: none
-    std::string csv, jsonl, plot, report, save, load;  ///< files; empty: none
-    std::string checkpoint;                            ///< folder; empty: none
-    std::vector<std::string> files;                    ///< of predict and inspect
-    int grade = 0;                                     ///< grading mode, 0: none
-    int target_columns = 1;                            ///< of the table
-    int checkpoint_every = 1;
+    FeedKind feed = FeedKind::resident;
+    bool course =
+        false;  ///< the course's way: scattered, MPI_Allreduce, the file's order, 1 thread
+    int print_every = 0;  ///< report the loss every so many steps; 0: never
+    OutputFiles files;
+    std::string checkpoint;    ///< folder of checkpoints; empty: none
+    int checkpoint_every = 1;  ///< epochs
     bool resume = false;
-    bool compare = false;     ///< train the reference too and compare
-    bool raw_pixels = false;  ///< inputs 0..255 instead of 0..1
+    bool compare = false;  ///< train the reference too and compare
+    int grade = 0;         ///< grading mode 1 to 4; 0: none
+};
+
+struct PredictOptions {
+    std::string load;
+    std::vector<std::string> files;  ///< pictures and IDX files
     bool show = false, json = false;
+    DeviceRequest device;
 };
 
-/// A file that a run writes: its flag, and its name, which is empty where the flag was not given.
-struct OutputFile {
-    const char* flag;
-    std::string name;
+struct EvaluateOptions {
+    std::string load, data = "data";
+    bool json = false;
+    DeviceRequest device;
 };
-std::vector<OutputFile> output_files(const Options& options);
 
-/// What the command line asks for, or nothing after --help or --version, whose text is printed when
-/// `speaks` (one rank should). Throws InputError.
-std::optional<Options> parse_options(int argc, char** argv, bool speaks);
+struct InspectOptions {
+    std::vector<std::string> files;  ///< models, checkpoints, folders
+    bool json = false;
+};
+
+struct DemoOptions {
+    OutputFiles files;
+    DeviceRequest device;
+};
+
+/// What the words after the command ask for, or nothing after --help or --version, whose text is
+/// printed when `speaks` (one rank should). All throw InputError.
+using Arguments = std::vector<std::string>;
+std::optional<TrainOptions> parse_train(const Arguments& arguments, bool speaks);
+std::optional<TrainOptions> parse_grade(const Arguments& arguments, bool speaks);
+std::optional<PredictOptions> parse_predict(const Arguments& arguments, bool speaks);
+std::optional<EvaluateOptions> parse_evaluate(const Arguments& arguments, bool speaks);
+std::optional<InspectOptions> parse_inspect(const Arguments& arguments, bool speaks);
+std::optional<DemoOptions> parse_demo(const Arguments& arguments, bool speaks);

@@ -3,7 +3,6 @@
 // It is the classroom's network from scratch: sigmoids on both layers, squared error, full batch,
 // first weights and biases uniform in [0, 1) by NumPy's generator with seed 0.
 #include "app/commands/demo.h"
-#include "train/evaluate.h"
 
 #include <algorithm>
 #include <chrono>
@@ -25,6 +24,11 @@
 namespace {
 
 constexpr int every = 50;  // iterations between two lines
+
+/// What the notebook does: summed gradients of half the squared error at rate 0.1 are the mean
+/// squared error's, over three samples, at 0.15.
+const Training training{.batch = 3, .epochs = 200, .rate = 0.15, .seed = 0};
+constexpr Objective objective{OutputLayer::sigmoid, LossFunction::mse};
 
 SampleSet three_samples() {
     SampleSet set;
@@ -64,8 +68,8 @@ class Iterations : public TrainingObserver {
     Clock::time_point start_ = Clock::now();
 };
 
-void print_configuration(const Layout& layout, const Options& options, std::size_t samples,
-                         int ranks, const std::string& device) {
+void print_configuration(const Layout& layout, std::size_t samples, int ranks,
+                         const std::string& device) {
     std::printf("# network    %d inputs, %d hidden units, %d output; sigmoids; squared error\n",
                 layout.inputs(), layout.size(1), layout.classes());
     for (int l = 1; l <= layout.layers(); ++l)
@@ -74,20 +78,20 @@ void print_configuration(const Layout& layout, const Options& options, std::size
     std::printf(
         "# training   %zu samples, full batch, %d iterations, rate %g on the mean (%g on "
         "the notebook's sum), %s\n",
-        samples, options.training.epochs, options.training.rate,
-        options.training.rate * 2 / static_cast<double>(samples), nn_real_name);
+        samples, training.epochs, training.rate, training.rate * 2 / static_cast<double>(samples),
+        nn_real_name);
     std::printf("# ranks      %d; rank 0: %s\n", ranks, device.c_str());
 }
 
 void print_predictions(const SampleSet& set, const std::vector<nn_real>& yhat,
                        const Iterations& iterations) {
     double final_mse = 0;
-    std::printf("sample  target  predicted            error\n");
+    std::printf("sample  target  predicted           absolute error\n");
     for (std::size_t j = 0; j < set.count(); ++j) {
         const auto target = static_cast<double>(set.targets[j]);
-        const double error = target - static_cast<double>(yhat[j]);
+        const double error = std::abs(target - static_cast<double>(yhat[j]));
         final_mse += error * error / static_cast<double>(set.count());
-        std::printf("%6zu  %6g  %-18.17g  % .17g\n", j + 1, target, static_cast<double>(yhat[j]),
+        std::printf("%6zu  %6g  %-18.17g  %.17g\n", j + 1, target, static_cast<double>(yhat[j]),
                     error);
     }
     const double initial = iterations.history.front().loss;
@@ -119,48 +123,49 @@ void print_curve(const History& history) {
 
 }  // namespace
 
-int demo(const Comm& comm, const Options& options) {
+int demo(const Comm& comm, const DemoOptions& options) {
     const SampleSet all = three_samples();
     SampleSet set;
     if (comm.is_root()) set = all;
-    const Layout layout({4, options.hidden.front(), 1});
-    const int slice = shard_of(options.training.batch, 0, comm.size()).count;
+    const Layout layout({4, 3, 1});
+    const int shard = shard_of(training.batch, 0, comm.size()).count;
     const auto count = static_cast<int>(all.count());
     comm.together([&] {
-        if (!options.plot.empty() && comm.is_root()) check_plot(options.plot);
-        if (!options.save.empty() && comm.is_root()) check_writable("--save", options.save);
+        if (!options.files.plot.empty() && comm.is_root()) check_plot(options.files.plot);
+        if (!options.files.save.empty() && comm.is_root())
+            check_writable("--save", options.files.save);
     });
     ChosenDevice device = choose_device(
-        comm, options.device,
-        {layout, count, options.training.pixel_scale, options.objective, all.format}, slice);
+        comm, options.device, {layout, count, training.pixel_scale, objective, all.format}, shard);
     if (comm.is_root())
-        print_configuration(layout, options, all.count(), comm.size(),
-                            device.replica->device_name());
+        print_configuration(layout, all.count(), comm.size(), device.replica->device_name());
     DataParallelNeuralNetwork network(
         comm, std::move(device.replica),
-        initial_parameters<nn_real>(layout, options.training.seed, 0, options.init),
+        initial_parameters<nn_real>(layout, training.seed, 0, Init::uniform),
         {std::move(device.reducer)});
     std::optional<RunLog> csv, jsonl;
     comm.together([&] {
-        csv.emplace(comm.is_root() ? options.csv : "", RunLog::Format::csv, TrainingState{});
-        jsonl.emplace(comm.is_root() ? options.jsonl : "", RunLog::Format::jsonl, TrainingState{});
+        csv.emplace(comm.is_root() ? options.files.csv : "", RunLog::Format::csv, TrainingState{});
+        jsonl.emplace(comm.is_root() ? options.files.jsonl : "", RunLog::Format::jsonl,
+                      TrainingState{});
     });
     Iterations iterations(comm.is_root(), *csv, *jsonl);
-    network.train(set, options.training, &iterations);
+    network.train(set, training, &iterations);
 
     const std::vector<nn_real> yhat = Evaluator(network, set).outputs();
     const Model model{network.parameters(),
-                      {.objective = options.objective,
-                       .seed = options.training.seed,
-                       .state = {options.training.epochs, 0, 0},
+                      {.objective = objective,
+                       .seed = training.seed,
+                       .state = {training.epochs, 0, 0},
                        .version = program_version}};
     comm.together([&] {
         if (!comm.is_root()) return;
         print_predictions(set, yhat, iterations);
         print_curve(iterations.history);
-        if (!options.plot.empty()) write_plot(options.plot, iterations.history, "", "iteration");
-        if (!options.save.empty()) save_model(options.save, model);
-        print_written(options);
+        if (!options.files.plot.empty())
+            write_plot(options.files.plot, iterations.history, "", "iteration");
+        if (!options.files.save.empty()) save_model(options.files.save, model);
+        print_written(options.files);
     });
     return exit_ok;
 }

@@ -1,20 +1,20 @@
-// evaluate.cpp: the network and the set are brought together, judged, and told.
-#include "train/evaluate.h"
+// evaluate.cpp: a network and a test set: loss, accuracy, confusion matrix.
 #include "app/commands/evaluate.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "app/run/load.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "mnist_reader.h"
+#include "train/evaluate.h"
 
 namespace {
 
 constexpr int widest_matrix = 20;  ///< classes
 
 /// The test set, refused where the network cannot take it.
-SampleSet read_set(const Options& options, const Model& model) {
+SampleSet read_set(const EvaluateOptions& options, const Model& model) {
     const Layout& layout = model.parameters.layout;
     const ModelFacts& facts = model.facts;
     if (!facts.version.empty()) check_takes_pictures(model, options.load);  // others do not say
@@ -29,31 +29,22 @@ SampleSet read_set(const Options& options, const Model& model) {
                      "; give the data that it was trained for with --data DIR");
 }
 
-/// NaN has no number in JSON.
-nlohmann::ordered_json number_or_null(double value) {
-    return std::isfinite(value) ? nlohmann::ordered_json(value) : nullptr;
-}
-
-std::string percent(double part) {
-    return std::isfinite(part) ? formatted("%.2f", 100 * part) : "-";
-}
-
 std::string class_table(const Score& score) {
-    std::string text =
-        formatted("%5s %9s %12s %9s\n", "class", "samples", "precision %", "recall %");
+    std::string text = formatted("%5s %9s %10s %9s\n", "class", "samples", "precision", "recall");
     for (int c = 0; c < score.classes; ++c)
-        text += formatted("%5d %9zu %12s %9s\n", c, score.count_of(c),
+        text += formatted("%5d %9zu %10s %9s\n", c, score.count_of(c),
                           percent(score.precision(c)).c_str(), percent(score.recall(c)).c_str());
     return text;
 }
 
 std::string confusion_text(const Score& score) {
     if (score.classes > widest_matrix)
-        return formatted("confusion: %d classes are too wide to print; --json has the matrix\n",
+        return formatted("confusion matrix: %d classes are too wide to print; --json has it\n",
                          score.classes);
     const auto most = std::to_string(*std::ranges::max_element(score.confusion));
     const int width = std::max<int>(2, static_cast<int>(most.size())) + 1;
-    std::string text = "confusion: a row is the true class, a column what was seen\n     ";
+    std::string text =
+        "confusion matrix: a row is the true class, a column the predicted class\n     ";
     for (int seen = 0; seen < score.classes; ++seen) text += formatted("%*d", width, seen);
     text += "\n";
     for (int truth = 0; truth < score.classes; ++truth) {
@@ -74,47 +65,46 @@ std::string evaluation_text(const EvaluationFacts& facts) {
                      sizes_text(facts.layout).c_str()) +
            formatted("data      %s: %zu test images of %d x %d\n", one_line(facts.data).c_str(),
                      score.total, facts.rows, facts.cols) +
-           formatted("accuracy  %.2f %% (%zu of %zu), 95 %% interval %.2f to %.2f %%\n",
-                     100 * score.accuracy(), score.correct, score.total, 100 * interval.low,
-                     100 * interval.high) +
+           formatted("accuracy  %s (%zu of %zu), 95 %% interval %.2f to %.2f %%\n",
+                     percent(score.accuracy()).c_str(), score.correct, score.total,
+                     100 * interval.low, 100 * interval.high) +
            formatted("loss      %.5f\n\n", facts.loss) + class_table(score) + "\n" +
            confusion_text(score);
 }
 
 std::string evaluation_json(const EvaluationFacts& facts) {
-    using Json = nlohmann::ordered_json;
     const Score& score = facts.score;
     const Interval interval = wilson_interval(score.correct, score.total);
     Json classes = Json::array(), confusion = Json::array();
     for (int c = 0; c < score.classes; ++c) {
-        classes.push_back({{"class", c},
-                           {"samples", score.count_of(c)},
-                           {"precision", number_or_null(score.precision(c))},
-                           {"recall", number_or_null(score.recall(c))}});
+        classes.add(Json::object({{"class", c},
+                                  {"samples", score.count_of(c)},
+                                  {"precision", score.precision(c)},
+                                  {"recall", score.recall(c)}}));
         Json row = Json::array();
-        for (int seen = 0; seen < score.classes; ++seen) row.push_back(score.at(c, seen));
-        confusion.push_back(std::move(row));
+        for (int seen = 0; seen < score.classes; ++seen) row.add(score.at(c, seen));
+        confusion.add(std::move(row));
     }
-    const Json object = {{"network", facts.model},
-                         {"sizes", facts.layout.sizes()},
-                         {"data", facts.data},
-                         {"samples", score.total},
-                         {"correct", score.correct},
-                         {"accuracy", score.accuracy()},
-                         {"interval", {interval.low, interval.high}},
-                         {"loss", number_or_null(facts.loss)},
-                         {"classes", std::move(classes)},
-                         {"confusion", std::move(confusion)}};
-    return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    const Json object = Json::object({{"network", facts.model},
+                                      {"sizes", facts.layout.sizes()},
+                                      {"data", facts.data},
+                                      {"samples", score.total},
+                                      {"correct", score.correct},
+                                      {"accuracy", score.accuracy()},
+                                      {"interval", Json::array({interval.low, interval.high})},
+                                      {"loss", facts.loss},
+                                      {"classes", std::move(classes)},
+                                      {"confusion", std::move(confusion)}});
+    return object.dump() + "\n";
 }
 
-int evaluate(const Comm& comm, const Options& options) {
+int evaluate(const Comm& comm, const EvaluateOptions& options) {
     const Model model = load_model_everywhere(comm, options.load);
     SampleSet set;
     comm.together([&] {
         if (comm.is_root()) set = read_set(options, model);
     });
-    DataParallelNeuralNetwork network = network_of(comm, options, model);
+    DataParallelNeuralNetwork network = network_of(comm, options.device, model);
     const Evaluation whole = Evaluator(network, set).evaluate();
     comm.together([&] {
         if (!comm.is_root()) return;

@@ -1,4 +1,4 @@
-// evaluate.h: ./main evaluate: how well a trained network judges a test set.
+// evaluate.h: ./main evaluate: how well a trained network classifies a test set.
 #pragma once
 #include <string>
 
@@ -7,10 +7,10 @@
 #include "neural_network.h"
 #include "train/score.h"
 
-/// Judges the test set of options.data by the network options.load and prints accuracy, loss,
+/// Evaluates the test set of options.data by the network options.load and prints accuracy, loss,
 /// confusion matrix, precision and recall. Collective. Returns the exit code. Throws InputError
 /// where the network or the set cannot be used, or do not fit together.
-int evaluate(const Comm& comm, const Options& options);
+int evaluate(const Comm& comm, const EvaluateOptions& options);
 
 /// What evaluate() found.
 struct EvaluationFacts {

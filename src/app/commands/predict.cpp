@@ -1,12 +1,12 @@
-// predict.cpp: file by file, all ranks: read, judge, print.
+// predict.cpp: file by file, all ranks: read, classify, print.
 #include "app/commands/predict.h"
 #include "train/evaluate.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "app/report/draw.h"
 #include "app/run/load.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "input/picture.h"
 #include "mnist_reader.h"
@@ -45,7 +45,7 @@ SampleSet read_inputs(const std::string& file, const ModelFacts& facts) {
 
 /// Everything there is to print on one file.
 std::string told(const std::string& file, const SampleSet& set, std::span<const nn_real> yhat,
-                 const Options& options) {
+                 const PredictOptions& options) {
     const std::size_t outputs = yhat.size() / set.count();
     const Shades shades = shades_of_output();
     const bool with_index = is_idx_or_gzip(file);
@@ -72,20 +72,20 @@ std::string prediction_line(const Prediction& prediction, bool with_index) {
 
 std::string prediction_json(const Prediction& prediction) {
     const Seen seen = seen_in(prediction.yhat);
-    nlohmann::ordered_json object = {{"file", prediction.file},
-                                     {"index", prediction.index},
-                                     {"class", seen.c},
-                                     {"probability", seen.probability}};
-    object["probabilities"] = prediction.yhat;
-    // A name need not be UTF-8, but JSON is.
-    return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    const Json object = Json::object(
+        {{"file", prediction.file},
+         {"index", prediction.index},
+         {"class", seen.c},
+         {"probability", seen.probability},
+         {"probabilities", Json::Array(prediction.yhat.begin(), prediction.yhat.end())}});
+    return object.dump() + "\n";
 }
 
-int predict(const Comm& comm, const Options& options) {
+int predict(const Comm& comm, const PredictOptions& options) {
     Model model = load_model_everywhere(comm, options.load);
     guess_shape(model);
     comm.together([&] { check_takes_pictures(model, options.load); });
-    DataParallelNeuralNetwork network = network_of(comm, options, model);
+    DataParallelNeuralNetwork network = network_of(comm, options.device, model);
     bool all_right = true;
     for (const std::string& file : options.files) {
         SampleSet set;

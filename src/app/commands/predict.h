@@ -1,4 +1,4 @@
-// predict.h: ./main predict: what a trained network sees in pictures.
+// predict.h: ./main predict: which class a trained network predicts for pictures.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -7,11 +7,11 @@
 #include "app/cli/options.h"
 #include "comm/comm.h"
 
-/// Judges options.files by the network options.load and prints a line for each picture. Collective.
-/// A file that cannot be read gets a line on standard error; the others are judged all the same,
-/// and the exit code, which is returned, is exit_bad_input. Throws InputError where the network
-/// itself cannot be used.
-int predict(const Comm& comm, const Options& options);
+/// Classifies options.files by the network options.load and prints a line for each picture.
+/// Collective. A file that cannot be read gets a line on standard error; the others are classified
+/// all the same, and the exit code, which is returned, is exit_bad_input. Throws InputError where
+/// the network itself cannot be used.
+int predict(const Comm& comm, const PredictOptions& options);
 
 /// One picture of a file, and the network's answer.
 struct Prediction {

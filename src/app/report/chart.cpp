@@ -296,14 +296,14 @@ std::string gnuplot_chart(const History& history, const std::string& accuracy_na
 void check_plot(const std::string& file) {
     const std::string ending = std::filesystem::path(file).extension();
     if (ending != ".svg" && ending != ".png")
-        throw InputError(named("--plot", file) + ": pictures are .svg or .png; name such a file");
+        throw InputError(named("--plot", file) + ": expected a name that ends in .svg or .png");
     check_writable("--plot", file);
     if (ending == ".svg") return;
     const File nowhere = open_output("--plot", "/dev/null", "w");
     if (const auto words = run_gnuplot("set terminal pngcairo\n", nowhere.get()))
         throw InputError(named("--plot", file) +
-                         ": a .png is drawn by gnuplot, which does not run here (" + *words +
-                         "); install gnuplot, or name a .svg, which needs none");
+                         ": gnuplot, which draws .png, does not run here (" + *words +
+                         "); install gnuplot, or name a .svg file");
 }
 
 void write_plot(const std::string& file, const History& history, const std::string& accuracy_name,
@@ -315,5 +315,5 @@ void write_plot(const std::string& file, const History& history, const std::stri
     const File out = open_output("--plot", file, "w");
     if (const auto words = run_gnuplot(gnuplot_chart(history, accuracy_name, unit), out.get()))
         throw Failure(__FILE__, __LINE__, "drawing --plot " + file + " by gnuplot", *words,
-                      "name a .svg, which needs no gnuplot");
+                      "name a .svg file, which needs no gnuplot");
 }

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "app/report/banner.h"
+#include "app/report/terminal.h"
 #include "base/text.h"
 
 namespace {

@@ -95,8 +95,6 @@ std::string section(const char* title, const std::string& inside) {
     return "<section><h2>" + escaped(title) + "</h2>\n" + inside + "</section>\n";
 }
 
-std::string percent(double part) { return formatted("%.2f %%", 100 * part); }
-
 /// Of a whole that may be nothing.
 double share(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
@@ -164,7 +162,7 @@ std::string matrix_row(const Score& score, int truth) {
         const double part = share(static_cast<double>(count), static_cast<double>(whole));
         row += count == 0 ? "<td></td>"
                           : formatted(
-                                "<td class=\"%s\" style=\"--share:%.3f\" title=\"%d seen as "
+                                "<td class=\"%s\" style=\"--share:%.3f\" title=\"%d predicted as "
                                 "%d: %zu of %zu (%.1f %%)\">%zu</td>",
                                 truth == seen ? "right" : "wrong", std::sqrt(part), truth, seen,
                                 count, whole, 100 * part, count);
@@ -179,8 +177,8 @@ std::string confusion_matrix(const Score& score) {
         rows += matrix_row(score, c);
     }
     return section("Confusion matrix",
-                   "<p>Row: what it is. Column: what was seen. Blue is right, orange wrong; the "
-                   "shade grows with the root of the share of the row.</p>"
+                   "<p>Row: the true class. Column: the predicted class. Blue is right, orange is "
+                   "wrong; the shade grows with the square root of the share of the row.</p>"
                    "<div class=\"scroll\" tabindex=\"0\"><table class=\"matrix" +
                        std::string(score.classes > few_classes ? " many" : "") +
                        "\"><thead><tr><th></th>" + head + "</tr></thead>\n<tbody>" + rows +
@@ -249,42 +247,42 @@ std::string probability(double p) {
     return formatted("%.2f", p);
 }
 
-std::string verdict(const Judgement& judged) {
-    return formatted("<span>seen %d (%s),</span> <span>is %d (%s)</span>", judged.seen,
-                     probability(judged.probability).c_str(), judged.truth,
-                     probability(judged.probability_of_truth).c_str());
+std::string both_classes(const Judgement& shown) {
+    return formatted("<span>predicted %d (%s),</span> <span>true %d (%s)</span>", shown.seen,
+                     probability(shown.probability).c_str(), shown.truth,
+                     probability(shown.probability_of_truth).c_str());
 }
 
-std::string picture(const Judgement& judged, const SampleSet& test) {
+std::string picture(const Judgement& shown, const SampleSet& test) {
     const auto pixels =
-        std::span(test.pixels).subspan(judged.sample * test.features(), test.features());
+        std::span(test.pixels).subspan(shown.sample * test.features(), test.features());
     const auto png = png_of({test.cols, test.rows, {pixels.begin(), pixels.end()}});
     return formatted(
                "<figure><img alt=\"a %d\" width=\"%d\" height=\"%d\" src=\"data:image/png;"
                "base64,",
-               judged.truth, test.cols, test.rows) +
-           base64(png) + "\"/><figcaption>" + verdict(judged) +
+               shown.truth, test.cols, test.rows) +
+           base64(png) + "\"/><figcaption>" + both_classes(shown) +
            formatted("<br/><span class=\"small\">sample %zu</span></figcaption></figure>\n",
-                     judged.sample);
+                     shown.sample);
 }
 
-std::string worst_judged(const Score& score, const SampleSet& test) {
+std::string worst_predictions(const Score& score, const SampleSet& test) {
     const auto worst = std::span(score.worst).first(std::min(score.worst.size(), most_pictures));
     std::string inside;
-    for (const Judgement& judged : worst)
-        inside += test.format.number_inputs ? formatted("<tr><td>%zu</td><td>", judged.sample) +
-                                                  verdict(judged) + "</td></tr>\n"
-                                            : picture(judged, test);
+    for (const Judgement& shown : worst)
+        inside += test.format.number_inputs ? formatted("<tr><td>%zu</td><td>", shown.sample) +
+                                                  both_classes(shown) + "</td></tr>\n"
+                                            : picture(shown, test);
     if (test.format.number_inputs)
         inside =
             "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>sample</th><th>"
-            "judgement</th></tr></thead>\n<tbody>" +
+            "classes</th></tr></thead>\n<tbody>" +
             inside + "</tbody></table></div>\n";
     else
         inside = "<div class=\"pictures\">\n" + inside + "</div>\n";
-    return section("The worst judged",
-                   "<p>To the truth the network gave the least probability here: in brackets, "
-                   "beside what it gave to what it saw.</p>" +
+    return section("Worst predictions",
+                   "<p>The samples whose true class got the lowest probability. Each shows the "
+                   "predicted class and the true class, with their probabilities.</p>" +
                        inside);
 }
 
@@ -302,7 +300,7 @@ std::string html_page(const PageFacts& facts, const Score& score, const SampleSe
         page += std::string(beside ? "<div class=\"pair\">" : "<div>") + confusion_matrix(score) +
                 each_class(score) + "</div>\n";
     }
-    if (!score.worst.empty()) page += worst_judged(score, test);
+    if (!score.worst.empty()) page += worst_predictions(score, test);
     return page + "</main></body></html>\n";
 }
 

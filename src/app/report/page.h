@@ -24,8 +24,8 @@ struct PageFacts {
 };
 
 /// The page: settings, curves, time split, confusion matrix, accuracy of each class, and the
-/// worst-judged samples of `score`, at most 24: images of `test` as pictures, a table's samples by
-/// their numbers, from 0. Of a score with no samples (total 0) nothing is told.
+/// worst-predicted samples of `score`, at most 24: images of `test` as pictures, a table's samples
+/// by their numbers, from 0. Of a score with no samples (total 0) nothing is told.
 std::string html_page(const PageFacts& facts, const Score& score, const SampleSet& test);
 
 /// Writes it. Throws InputError where the file cannot be made, Failure where writing fails.

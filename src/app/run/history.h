@@ -1,6 +1,7 @@
 // history.h: what a training told, epoch by epoch; for the logs, the plot, the page and
 // checkpoints.
 #pragma once
+#include <string>
 #include <vector>
 
 struct EpochRow {
@@ -11,3 +12,7 @@ struct EpochRow {
     double seconds = 0;  ///< since the run began
 };
 using History = std::vector<EpochRow>;
+
+/// As JSON, and back; what cannot be read gives an empty one.
+std::string to_json(const History& history);
+History history_from(const std::string& json);

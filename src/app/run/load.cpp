@@ -27,13 +27,14 @@ void check_takes_pictures(const Model& model, const std::string& file) {
                      std::to_string(inputs) + " inputs and " +
                      (facts.rows > 0 ? "samples of " + std::to_string(facts.rows) + " x " +
                                            std::to_string(facts.cols)
-                                     : "no word on rows and columns") +
+                                     : "no rows and columns in the file") +
                      "; give one that ./main trained on images");
 }
 
-DataParallelNeuralNetwork network_of(const Comm& comm, const Options& options, const Model& model) {
+DataParallelNeuralNetwork network_of(const Comm& comm, const DeviceRequest& wanted,
+                                     const Model& model) {
     constexpr int capacity = 256;  // samples that a rank takes at once
-    DeviceRequest asked = options.device;
+    DeviceRequest asked = wanted;
     asked.allreduce = AllreduceKind::mpi;  // there are no gradients to sum
     const ReplicaShape shape{.layout = model.parameters.layout,
                              .capacity = capacity,

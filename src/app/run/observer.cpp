@@ -5,15 +5,16 @@
 #include <cmath>
 #include <utility>
 
+#include "app/run/signals.h"
 #include "base/text.h"
 
-RunFiles::RunFiles(const Options& options, CheckpointFolder* folder, bool is_root,
+RunFiles::RunFiles(const OutputFiles& names, CheckpointFolder* folder, bool is_root,
                    const TrainingState& from)
-    : csv(is_root ? options.csv : "", RunLog::Format::csv, from),
-      jsonl(is_root ? options.jsonl : "", RunLog::Format::jsonl, from),
+    : csv(is_root ? names.csv : "", RunLog::Format::csv, from),
+      jsonl(is_root ? names.jsonl : "", RunLog::Format::jsonl, from),
       checkpoints(folder) {}
 
-RunObserver::RunObserver(const Comm& comm, const Options& options, const Sets& sets,
+RunObserver::RunObserver(const Comm& comm, const TrainOptions& options, const Sets& sets,
                          DataParallelNeuralNetwork& network, RunFiles& files, ModelFacts facts,
                          const Beginning& beginning)
     : comm_(comm),

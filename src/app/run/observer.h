@@ -2,23 +2,22 @@
 #pragma once
 #include <string>
 
-#include "app/report/banner.h"
 #include "app/run/history.h"
+#include "app/run/progress.h"
 #include "app/run/run_log.h"
 #include "app/run/sets.h"
 #include "comm/comm.h"
 #include "neural_network.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
-#include "train/resume.h"
 
 /// What rank 0 writes while it trains; on other ranks nothing.
 struct RunFiles {
     RunLog csv, jsonl;
     CheckpointFolder* checkpoints;  ///< or null
 
-    /// Opens the logs that the options name, to go on after `from`. Throws InputError.
-    RunFiles(const Options& options, CheckpointFolder* folder, bool is_root,
+    /// Opens the logs that are named, to go on after `from`. Throws InputError.
+    RunFiles(const OutputFiles& names, CheckpointFolder* folder, bool is_root,
              const TrainingState& from);
 };
 
@@ -31,7 +30,7 @@ struct Beginning {
 class RunObserver : public TrainingObserver {
   public:
     /// `facts`: of every checkpoint, but for its state and history.
-    RunObserver(const Comm& comm, const Options& options, const Sets& sets,
+    RunObserver(const Comm& comm, const TrainOptions& options, const Sets& sets,
                 DataParallelNeuralNetwork& network, RunFiles& files, ModelFacts facts,
                 const Beginning& beginning);
 
@@ -50,7 +49,7 @@ class RunObserver : public TrainingObserver {
 
   private:
     const Comm& comm_;
-    const Options& options_;
+    const TrainOptions& options_;
     const Sets& sets_;
     DataParallelNeuralNetwork& network_;
     RunFiles& files_;

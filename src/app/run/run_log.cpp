@@ -47,15 +47,19 @@ std::uintmax_t bytes_kept(const std::string& name, RunLog::Format format, const 
     const bool csv = format == RunLog::Format::csv;
     const char* const shape = csv ? "%d,%d," : "{\"epoch\":%d,\"step\":%d,";
     std::ifstream file(name, std::ios::binary);
-    if (!file) throw InputError(what + ": cannot be read, to go on behind it; name another file");
+    if (!file)
+        throw InputError(
+            what + ": this log cannot be read, so the run cannot continue it; name another file");
     std::uintmax_t kept = 0;
     for (std::string line; std::getline(file, line) && !file.eof(); kept += line.size() + 1) {
         int epoch = 0, step = 0;
         const bool header = csv && kept == 0;
         if (header ? line != csv_line(columns)
                    : std::sscanf(line.c_str(), shape, &epoch, &step) != 2)
-            throw InputError(what + ": is no log of this program, to go on behind it; move it " +
-                             "away, or name another file");
+            throw InputError(
+                what +
+                ": this file is no log of this program, so the run cannot continue it; move "
+                "it away, or name another file");
         if (epoch > from.epoch + 1 || (epoch == from.epoch + 1 && step > from.step)) break;
     }
     return kept;

@@ -19,8 +19,7 @@ void move_tail(std::vector<T>& from, std::size_t first, std::vector<T>& to) {
 
 /// Moves the samples from the `count`-th on out of `set` into a set of their own.
 SampleSet cut_off(SampleSet& set, std::size_t count) {
-    SampleSet rest{
-        .rows = set.rows, .cols = set.cols, .classes = set.classes, .format = set.format};
+    SampleSet rest{.rows = set.rows, .cols = set.cols, .classes = set.classes, .format = set.format};
     const auto outputs = static_cast<std::size_t>(set.classes);
     move_tail(set.pixels, count * set.features(), rest.pixels);
     move_tail(set.inputs, count * set.features(), rest.inputs);
@@ -29,16 +28,16 @@ SampleSet cut_off(SampleSet& set, std::size_t count) {
     return rest;
 }
 
-void check_targets(const Options& options, const SampleSet& train) {
+void check_targets(const TrainOptions& options, const SampleSet& train) {
     if (options.objective.loss != LossFunction::cross_entropy) return;
     const auto bad = std::ranges::find_if(train.targets, [](nn_real y) { return y < 0 || y > 1; });
     if (bad != train.targets.end())
-        throw InputError(options.csv_data + ": target " + std::to_string(*bad) +
-                         " is not from 0 to 1, as cross-entropy wants it; use --loss mse, or "
-                         "other targets");
+        throw InputError(options.csv_data +
+                         ": expected targets from 0 to 1 for --loss cross-entropy, found " +
+                         std::to_string(*bad) + "; use --loss mse, or other targets");
 }
 
-void read_on_root(const Options& options, Sets& sets) {
+void read_on_root(const TrainOptions& options, Sets& sets) {
     const std::string source = sets.is_table ? options.csv_data : options.data;
     if (sets.is_table) {
         const bool as_classes =
@@ -52,11 +51,15 @@ void read_on_root(const Options& options, Sets& sets) {
         sets.test = read_test_set(options.data, sets.train);
     }
     const std::size_t whole = sets.train.count();
-    if (options.train_size > whole || options.hold_out >= whole)
-        throw InputError(source + ": expected at least " +
-                         std::to_string(std::max(options.train_size, options.hold_out)) +
+    if (options.train_size > whole)
+        throw InputError(source + ": expected at least " + std::to_string(options.train_size) +
                          (sets.is_table ? " rows" : " training images") + ", found " +
                          std::to_string(whole) + "; use a smaller --train-size, or another set");
+    if (options.hold_out >= whole)
+        throw InputError(source + ": expected more than " + std::to_string(options.hold_out) +
+                         " training images, for a grading mode holds out the last " +
+                         std::to_string(options.hold_out) + ", found " + std::to_string(whole) +
+                         "; use a larger set");
     sets.held_out =
         cut_off(sets.train, options.train_size > 0 ? options.train_size : whole - options.hold_out);
 }
@@ -73,7 +76,7 @@ std::size_t Sets::final_count() const {
     return !is_table ? test_count : held_out_count > 0 ? held_out_count : train_count;
 }
 
-Sets read_sets(const Comm& comm, const Options& options) {
+Sets read_sets(const Comm& comm, const TrainOptions& options) {
     Sets sets;
     sets.is_table = !options.csv_data.empty();
     comm.together([&] {

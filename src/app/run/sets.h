@@ -14,8 +14,8 @@ struct Sets {
     bool is_table = false;
     bool has_classes = true;  ///< labels, or targets that all are 0 or 1: accuracy means something
 
-    /// What each epoch is judged by: the held-out samples, or the test set, or, of a table without
-    /// either, the training set; and what to call it.
+    /// What each epoch is evaluated on: the held-out samples, or the test set, or, of a table
+    /// without either, the training set; and what to call it.
     const SampleSet& judge() const;
     const char* judge_name() const;
     /// What the last word is spoken about: the test set, or as judge().
@@ -25,4 +25,4 @@ struct Sets {
 };
 
 /// Rank 0 reads what the options name. Collective. Throws InputError.
-Sets read_sets(const Comm& comm, const Options& options);
+Sets read_sets(const Comm& comm, const TrainOptions& options);

@@ -1,7 +1,7 @@
-// test_stop_signals.cpp: a training that is told to stop hears it, and comes to no harm.
+// test_signals.cpp: a training that is told to stop hears it, and comes to no harm.
 //
 // The harm is real: oneDNN's sgemm borrows the stack pointer, and a handler that runs on such a
-// stack destroys the heap (see train/resume.cpp).
+// stack destroys the heap (see app/run/signals.cpp).
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
@@ -12,8 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "app/run/signals.h"
 #include "device/cpu/dense.h"
-#include "train/resume.h"
 
 namespace {
 

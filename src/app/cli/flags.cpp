@@ -1,0 +1,240 @@
+// flags.cpp: the rows.
+#include "app/cli/flags.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+
+namespace {
+
+constexpr double largest = std::numeric_limits<float>::max();
+constexpr int largest_int = std::numeric_limits<int>::max();
+using enum OnResume;
+
+/// The old names of --feed's values.
+constexpr Named<FeedKind> scatter_names[] = {{FeedKind::resident, "once"},
+                                             {FeedKind::scattered, "every-step"}};
+
+void add(std::vector<TrainFlag>& rows, std::vector<TrainFlag> more) {
+    std::ranges::move(more, std::back_inserter(rows));
+}
+
+std::vector<TrainFlag> network_flags(TrainOptions& o) {
+    const char* const group = "Network";
+    return {
+        {{"-n,--hidden", sizes(o.hidden), group, "sizes of the hidden layers: 100 or 512,256"},
+         content,
+         by_grade},
+        {{"--output", choice(o.objective.output), group, "activation of the output layer"},
+         same,
+         by_grade},
+        {{"--init", choice(o.init), group,
+          "first weights: normal, uniform in [0,1) (biases too, as NumPy draws them), or xavier"},
+         content,
+         by_grade},
+        {{"--init-scale", number(o.init_scale, 0.0, largest), group,
+          "standard deviation of normal first weights; 0: 1/sqrt(inputs of the layer)"},
+         content,
+         by_grade},
+        {{"--load", file_name(o.load), group,
+          "take the first parameters from this file: safetensors"},
+         content,
+         by_grade},
+    };
+}
+
+std::vector<TrainFlag> training_flags(TrainOptions& o) {
+    const char* const group = "Training";
+    Training& t = o.training;
+    return {
+        {{"-b,--batch", number(t.batch, 1, largest_int), group,
+          "samples in a mini-batch, all ranks together"},
+         same,
+         by_grade},
+        {{"-e,--epochs", number(t.epochs, 1, 1000000), group, "passes over the training set"},
+         free,
+         by_grade},
+        {{"-l,--learning-rate", number(t.rate, 0.0, largest), group,
+          "learning rate of the first epoch"},
+         same,
+         by_grade},
+        {{"--lr-decay", number(t.decay, 0.0, largest), group,
+          "factor of the learning rate after each epoch"},
+         same,
+         by_grade},
+        {{"-r,--reg", number(t.reg, 0.0, largest), group, "L2 penalty on the weights"},
+         same,
+         by_grade},
+        {{"--loss", choice(o.objective.loss), group, "loss function"}, same, by_grade},
+        {{"--shuffle", yes(t.shuffled), group, "a new order of the samples each epoch (default)"},
+         same,
+         by_grade | by_course},
+        {{"--no-shuffle", yes(t.shuffled, false), group, "the samples in the order of the file"},
+         free /* --shuffle has the value */,
+         by_grade | by_course},
+        {{"--seed", number(t.seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()),
+          group, "seed of the first weights and of the orders"},
+         same},
+    };
+}
+
+std::vector<TrainFlag> sample_flags(TrainOptions& o) {
+    const char* const group = "Data";
+    constexpr std::size_t most_samples = std::numeric_limits<std::uint32_t>::max();
+    return {
+        {data_flag(o.data), content},
+        {{"--train-size", number(o.train_size, std::size_t{0}, most_samples), group,
+          "train on the first N samples, hold out the others; 0: train on all"},
+         content,
+         by_grade},
+        {{"--raw-pixels", yes(o.raw_pixels), group,
+          "inputs 0..255 instead of 0..1; needs a much smaller -l"},
+         same,
+         by_grade},
+        {{"--csv-data", file_name(o.csv_data), group,
+          "train on this table of numbers instead of images"},
+         content,
+         by_grade},
+        {{"--target-columns", number(o.target_columns, 1, 255), group,
+          "number of target columns, at the end of each row; with a softmax, one column is a class "
+          "number"},
+         content,
+         by_grade},
+    };
+}
+
+std::vector<TrainFlag> file_flags(TrainOptions& o) {
+    std::vector<TrainFlag> rows = {
+        {{"-p,--print-every", number(o.print_every, 0, largest_int), "Output",
+          "print and log the loss every N steps, as epoch:step; 0: never"},
+         free}};
+    for (Flag& flag : output_flags(o.files, "epoch, and for each step that -p prints,"))
+        rows.push_back({std::move(flag), free});
+    const char* const group = "Stopping and going on";
+    add(rows,
+        {{{"--report", file_name(o.files.report), "Output", "write an HTML page about the run"},
+          free},
+         {{"--checkpoint", folder_name(o.checkpoint), group,
+           "keep the last two checkpoints in this folder; SIGUSR1 and SIGTERM then end the "
+           "run after its step, with exit code 4"},
+          free},
+         {{"--checkpoint-every", number(o.checkpoint_every, 1, 1000000), group,
+           "epochs between two checkpoints"},
+          free},
+         {{"--resume", yes(o.resume), group,
+           "continue from the newest valid checkpoint, if there is one"},
+          free}});
+    return rows;
+}
+
+std::vector<TrainFlag> check_flags(TrainOptions& o) {
+    FlagValue mode = number(o.grade, 1, 4);
+    mode.preset = "";
+    return {{{"-s,--compare", yes(o.compare), "Checks",
+              "train the CPU reference too and compare the parameters"},
+             free},
+            {{"-g,--grade", std::move(mode), "Checks", "the same as ./main grade N"}, free}};
+}
+
+std::vector<TrainFlag> way_flags(TrainOptions& o) {
+    std::vector<TrainFlag> rows;
+    for (Flag& flag : device_flags(o.device)) {
+        const bool threads = std::string(flag.names) == "--threads";
+        rows.push_back({std::move(flag), threads ? free : rounding,
+                        threads ? unsigned{by_course} : unsigned{by_nothing}});
+    }
+    add(rows,
+        {{allreduce_flag(o.device), rounding, by_grade | by_course},
+         {{"--feed", choice(o.feed), "Devices",
+           "resident: the training set is sent to every device once; scattered: each mini-batch is "
+           "scattered over the ranks"},
+          free,
+          by_grade | by_course},
+         {{"--scatter", choice<FeedKind>(o.feed, scatter_names), "Devices",
+           "old name of --feed: once is resident, every-step is scattered"},
+          free,
+          by_grade | by_course},
+         {{"--course", yes(o.course), "Devices",
+           "the course's way: --feed scattered --allreduce mpi --no-shuffle --threads 1, and plain "
+           "kernels on a GPU"},
+          free},
+         {{"--cuda-aware", yes(o.device.cuda_aware), "Devices",
+           "hand device memory to MPI, if MPI takes it"},
+          rounding}});
+    return rows;
+}
+
+}  // namespace
+
+std::string TrainFlag::long_name() const {
+    const std::string both = names;
+    return both.substr(both.find(',') + 1);  // npos + 1 is 0
+}
+std::string TrainFlag::key() const { return long_name().substr(2); }
+
+std::vector<TrainFlag> train_flags(TrainOptions& options) {
+    std::vector<TrainFlag> rows;
+    for (const auto& part :
+         {network_flags, training_flags, sample_flags, file_flags, check_flags, way_flags})
+        add(rows, part(options));
+    return rows;
+}
+
+Json flag_values(const TrainOptions& options, OnResume on_resume) {
+    TrainOptions copy = options;
+    Json values = Json::object();
+    for (const TrainFlag& flag : train_flags(copy))
+        if (flag.on_resume == on_resume) values.add(flag.key(), flag.value.tell());
+    return values;
+}
+
+Flag data_flag(std::string& place) {
+    return {"--data", folder_name(place), "Data", "folder of the IDX files"};
+}
+Flag json_flag(bool& place) {
+    return {"--json", yes(place), "Output", "print JSON, one object a line"};
+}
+
+std::vector<Flag> device_flags(DeviceRequest& device) {
+    const char* const group = "Devices";
+    return {{"--device", choice(device.device), group,
+             "what each rank computes on; auto: a GPU if every rank has one, else the CPU"},
+            {"--threads", number(device.threads, 0, 1024), group,
+             "threads of each rank on the CPU; 0: as many as it has cores"},
+            {"--gemm", choice(device.gemm), group,
+             "products of the first layer: fp32, or bf16x3 (each float as three bf16, exact; needs "
+             "AMX, or a GPU of compute capability 8.0); auto: the faster one"},
+            {"--isa", choice(device.isa), group,
+             "widest instruction set that this rank may use on the CPU; all ranks use the widest "
+             "one that every rank has and may use"}};
+}
+
+Flag allreduce_flag(DeviceRequest& device) {
+    return {"--allreduce", choice(device.allreduce), "Devices",
+            "how gradients are summed: by MPI_Allreduce, or in shared memory (one node, on the "
+            "CPU); auto: shared memory where it can be"};
+}
+
+std::vector<Flag> output_flags(OutputFiles& files, const std::string& logged) {
+    const char* const group = "Output";
+    return {
+        {"--csv", file_name(files.csv), group, "write a line for each " + logged + " to this file"},
+        {"--jsonl", file_name(files.jsonl), group, "the same lines as JSON objects"},
+        {"--plot", file_name(files.plot), group,
+         "draw the loss and the accuracy: .svg, or .png with gnuplot"},
+        {"--save", file_name(files.save), group, "write the trained parameters: safetensors"}};
+}
+
+void check_output_files(const CommandLine& line, const OutputFiles& outputs) {
+    const auto files = outputs.all();
+    const auto place = [](const OutputFiles::Named& file) {
+        return std::filesystem::path(file.name).lexically_normal();
+    };
+    for (auto one = files.begin(); one != files.end(); ++one)
+        for (auto other = one + 1; other != files.end(); ++other)
+            if (!one->name.empty() && !one->name.starts_with("/dev/") &&
+                place(*one) == place(*other))
+                line.refuse(std::string(one->flag) + " and " + other->flag + " both name " +
+                            one->name + "; give each a file of its own");
+}

@@ -1,0 +1,143 @@
+// options_train.cpp: the command lines of a training: which flags go together, and what a grading
+// mode or --course sets.
+#include <limits>
+
+#include "app/cli/flags.h"
+#include "app/cli/options.h"
+#include "base/error.h"
+
+namespace {
+
+const Manual train_manual{
+    "./main", "trains a neural network on MNIST or on a table, data-parallel",
+    "[train] [FLAGS]          or: ./main predict|evaluate|inspect|demo|grade ...",
+    "The MPI ranks share every mini-batch. Each rank computes its part of the gradient on its GPU\n"
+    "or its CPU, and every rank gets the same sum. Each other command has a --help of its own:\n"
+    "\n"
+    "./main predict --load FILE IMAGES...   classifies PNG, PGM or IDX images\n"
+    "./main evaluate --load FILE            accuracy, confusion matrix, precision and recall\n"
+    "./main inspect FILE...                 what a model, a checkpoint or a data folder holds\n"
+    "./main demo xor                        a network small enough to print every number of it\n"
+    "./main grade N                         the course's grading modes 1 to 4",
+    "mpirun -np 2 ./main -n 128 -e 5 -s\n"
+    "mpirun -np 4 ./main --checkpoint state --resume --save mnist.safetensors --report run.html\n"
+    "./main --csv-data table.csv --target-columns 2 --output sigmoid --loss mse -n 8 -e 100"};
+
+const Manual grade_manual{
+    "./main grade", "runs one of the course's grading modes", "MODE [FLAGS]",
+    "1, 2, 3  train 784-100-10 with batch 800 in the file's order on pixels 0..255: 40 epochs at\n"
+    "         rate 0.0005, 10 at 0.001, 1 at 0.002; each mini-batch is scattered, gradients are\n"
+    "         summed by MPI_Allreduce, and the CPU reference checks the parameters\n"
+    "4        checks and times the matrix product at the course's sizes; takes no flags",
+    "mpirun -np 2 ./main grade 3\n"
+    "./main grade 4"};
+
+/// The course's grading modes 1 to 3.
+void apply_grade(TrainOptions& o) {
+    const double rates[] = {0.0005, 0.001, 0.002};
+    const int epochs[] = {40, 10, 1};
+    Training& t = o.training;
+    o.hidden = {100};
+    t.rate = rates[o.grade - 1];
+    t.epochs = epochs[o.grade - 1];
+    t.decay = 1;
+    t.batch = 800;
+    t.reg = 1e-4;
+    t.shuffled = false;
+    o.init_scale = 0.01;
+    o.raw_pixels = true;
+    o.hold_out = 6000;
+    o.compare = true;
+    o.feed = FeedKind::scattered;
+    o.device.allreduce = AllreduceKind::mpi;
+}
+
+void apply_course(TrainOptions& o) {
+    o.feed = FeedKind::scattered;
+    o.device.allreduce = AllreduceKind::mpi;
+    o.device.threads = 1;
+    o.device.course = true;
+    o.training.shuffled = false;
+}
+
+/// Refuses what a grading mode or --course fixes, where it is given too.
+void check_fixed(const CommandLine& line, const TrainOptions& o,
+                 const std::vector<TrainFlag>& flags) {
+    for (const TrainFlag& flag : flags) {
+        const std::string name = flag.long_name();
+        if (!line.given(name)) continue;
+        if (o.grade == 4 && name != "--grade")
+            line.refuse("--grade 4 takes no other flag, found " + name);
+        if (o.grade > 0 && (flag.fixed_by & by_grade) != 0)
+            line.refuse("--grade fixes " + name + "; leave one of the two out");
+        if (o.course && (flag.fixed_by & by_course) != 0)
+            line.refuse("--course fixes " + name + "; leave one of the two out");
+    }
+}
+
+/// Flags that need another one beside them, or exclude each other.
+void check_pairs(const CommandLine& line, const TrainOptions& o) {
+    const auto both = [&](const char* one, const char* other) {
+        if (line.given(one) && line.given(other))
+            line.refuse(std::string(one) + " and " + other + ": give one of them");
+    };
+    const auto needs = [&](const char* flag, const char* other, const char* word) {
+        if (line.given(flag) && !line.given(other))
+            line.refuse(std::string(flag) + ": expected " + other + " " + word + " beside it");
+    };
+    both("--shuffle", "--no-shuffle");
+    both("--feed", "--scatter");
+    both("--csv-data", "--data");
+    both("--csv-data", "--raw-pixels");
+    needs("--resume", "--checkpoint", "DIR");
+    needs("--checkpoint-every", "--checkpoint", "DIR");
+    needs("--target-columns", "--csv-data", "FILE");
+    for (const char* other : {"--hidden", "--output", "--init", "--init-scale", "--raw-pixels"})
+        if (line.given(other) && line.given("--load"))
+            line.refuse("--load and " + std::string(other) +
+                        ": the file has this setting; leave one of the two out");
+    if (line.given("--init-scale") && o.init != Init::normal)
+        line.refuse("--init-scale is for --init normal; leave one of the two out");
+    if (o.device.gemm == GemmKind::bf16x3 && !o.csv_data.empty())
+        line.refuse("--gemm bf16x3 is for pixels, not for --csv-data; use --gemm auto or fp32");
+    if (o.init == Init::uniform && o.training.seed > std::numeric_limits<std::uint32_t>::max())
+        line.refuse("--seed: --init uniform takes seeds from 0 to 4294967295; use a smaller seed");
+}
+
+/// Checks what was given, and lets the grading mode and --course set what is theirs.
+TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& flags,
+                      TrainOptions o) {
+    check_fixed(line, o, flags);
+    check_pairs(line, o);
+    check_output_files(line, o.files);
+    if (o.grade >= 1 && o.grade <= 3) apply_grade(o);
+    if (o.course) apply_course(o);
+    o.training.pixel_scale = o.raw_pixels ? nn_real{1} : nn_real{1} / nn_real{255};
+    return o;
+}
+
+}  // namespace
+
+std::optional<TrainOptions> parse_train(const Arguments& arguments, bool speaks) {
+    TrainOptions options;
+    CommandLine line(train_manual);
+    const std::vector<TrainFlag> flags = train_flags(options);
+    for (const TrainFlag& flag : flags) line.add(flag);
+    if (!line.parse(arguments, speaks)) return std::nullopt;
+    return complete(line, flags, options);
+}
+
+std::optional<TrainOptions> parse_grade(const Arguments& arguments, bool speaks) {
+    TrainOptions options;
+    CommandLine line(grade_manual);
+    FlagValue mode = number(options.grade, 1, 4);
+    mode.preset = "";
+    line.add_required({"MODE", std::move(mode), "", "1, 2, 3 or 4"});
+    std::vector<TrainFlag> flags = train_flags(options);
+    std::erase_if(flags, [](const TrainFlag& flag) {
+        return (flag.fixed_by & by_grade) != 0 || flag.long_name() == "--grade";
+    });
+    for (const TrainFlag& flag : flags) line.add(flag);
+    if (!line.parse(arguments, speaks)) return std::nullopt;
+    return complete(line, flags, options);
+}

@@ -1,0 +1,49 @@
+// commands.cpp: each command's name, its command line and what it runs.
+#include "app/commands/commands.h"
+
+#include "app/commands/demo.h"
+#include "app/commands/evaluate.h"
+#include "app/commands/grade.h"
+#include "app/commands/inspect.h"
+#include "app/commands/predict.h"
+#include "app/commands/train.h"
+#include "base/error.h"
+
+namespace {
+
+/// Trains, or runs a grading mode: `-g N` is an alias of `grade N`.
+int train_or_grade(const Comm& comm, const TrainOptions& options) {
+    return options.grade == 4 ? grade_gemm(comm) : train(comm, options);
+}
+
+template <auto parse, auto run>
+std::optional<Job> job(const Arguments& arguments, bool speaks) {
+    const auto options = parse(arguments, speaks);
+    if (!options) return std::nullopt;
+    return [options = *options](const Comm& comm) { return run(comm, options); };
+}
+
+constexpr Command commands[] = {
+    {"train", job<parse_train, train_or_grade>},
+    {"predict", job<parse_predict, predict>},
+    {"evaluate", job<parse_evaluate, evaluate>},
+    {"inspect", job<parse_inspect, inspect>},
+    {"demo", job<parse_demo, demo>},
+    {"grade", job<parse_grade, train_or_grade>},
+};
+
+}  // namespace
+
+std::optional<Job> parse_command(Arguments arguments, bool speaks) {
+    const std::string name = arguments.empty() ? "" : arguments.front();
+    if (name.empty() || name.starts_with('-')) return commands[0].parse(arguments, speaks);
+    std::string known;
+    for (const Command& command : commands) {
+        known += (known.empty() ? "" : ", ") + std::string(command.name);
+        if (name != command.name) continue;
+        arguments.erase(arguments.begin());
+        return command.parse(arguments, speaks);
+    }
+    throw InputError("'" + name + "': no such command; the commands are " + known +
+                     "; see ./main --help");
+}

@@ -1,0 +1,20 @@
+// commands.h: the table of commands: ./main NAME ...
+#pragma once
+#include <functional>
+#include <optional>
+
+#include "app/cli/options.h"
+#include "comm/comm.h"
+
+/// A command with its options. Collective; returns the exit code.
+using Job = std::function<int(const Comm& comm)>;
+
+struct Command {
+    const char* name;
+    /// What the words after the command ask for; nothing after --help or --version (options.h).
+    std::optional<Job> (*parse)(const Arguments& arguments, bool speaks);
+};
+
+/// What the whole command line asks for. Without the name of a command it is `train`. Throws
+/// InputError.
+std::optional<Job> parse_command(Arguments arguments, bool speaks);

@@ -1,0 +1,56 @@
+// progress.cpp: the lines, drawn over each other on a terminal.
+#include "app/run/progress.h"
+
+#include <cstdio>
+#include <string>
+
+#include "app/report/terminal.h"
+
+ProgressLines::ProgressLines(bool prints, const Sets& sets, const Training& training,
+                             TrainingState from, const History& history)
+    : prints_(prints),
+      terminal_(prints && on_terminal()),
+      name_(sets.has_classes ? sets.judge_name() : ""),
+      count_(sets.train_count),
+      done_before_(static_cast<std::size_t>(from.step) * static_cast<std::size_t>(training.batch)),
+      training_(training),
+      seconds_before_(history.empty() ? 0 : history.back().seconds),
+      first_epoch_(from.epoch) {}
+
+void ProgressLines::print_step(int epoch, int step, int steps, double loss) {
+    if (!prints_) return;
+    std::printf("%sstep  %d:%0*d  loss %.5f%s", terminal_ ? "\r\033[K" : "", epoch,
+                static_cast<int>(std::to_string(steps).size()), step, loss, terminal_ ? "" : "\n");
+    std::fflush(stdout);
+}
+
+void ProgressLines::epoch_ends() {
+    epoch_seconds_ = std::chrono::duration<double>(Clock::now() - epoch_start_).count();
+}
+void ProgressLines::epoch_begins() {
+    done_before_ = 0;
+    epoch_start_ = Clock::now();
+}
+
+EpochRow ProgressLines::row_of(int epoch, double loss, double accuracy) const {
+    const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
+    return {epoch, loss, accuracy, static_cast<double>(count_ - done_before_) / epoch_seconds_,
+            seconds_before_ + elapsed};
+}
+
+void ProgressLines::print_epoch(const EpochRow& row) const {
+    if (!prints_) return;
+    const double elapsed = row.seconds - seconds_before_;
+    const double left = elapsed / (row.epoch - first_epoch_) * (training_.epochs - row.epoch);
+    char accuracy[100] = "";
+    if (!name_.empty())
+        std::snprintf(accuracy, sizeof accuracy, "  %s accuracy %6.2f %%", name_.c_str(),
+                      100 * row.accuracy);
+    // On a terminal the line is drawn anew, so that the last one stands there in the end.
+    std::printf("%sepoch %*d/%d  loss %.5f%s  %9.0f images/s  %5.1f s left%s",
+                terminal_ ? "\r\033[K" : "",
+                static_cast<int>(std::to_string(training_.epochs).size()), row.epoch,
+                training_.epochs, row.loss, accuracy, row.images_per_second, left,
+                terminal_ && row.epoch < training_.epochs ? "" : "\n");
+    std::fflush(stdout);
+}

@@ -1,0 +1,34 @@
+// progress.h: what a training prints while it runs, and its clock.
+#pragma once
+#include <chrono>
+#include <string>
+
+#include "app/run/history.h"
+#include "app/run/sets.h"
+#include "neural_network.h"
+
+/// The lines of epochs and steps, and their clock.
+class ProgressLines {
+  public:
+    /// The training begins at `from`. The time spent before `from` is in the last row of `history`.
+    ProgressLines(bool prints, const Sets& sets, const Training& training, TrainingState from,
+                  const History& history);
+
+    void print_step(int epoch, int step, int steps, double loss);
+    /// Between the two the clock of the epoch stands still.
+    void epoch_ends();
+    void epoch_begins();
+    /// What there is to say of the epoch (from 1) that ended last; and its line.
+    EpochRow row_of(int epoch, double loss, double accuracy) const;
+    void print_epoch(const EpochRow& row) const;
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    bool prints_, terminal_;
+    std::string name_;
+    std::size_t count_, done_before_;  ///< samples of an epoch; those of the first one done before
+    const Training& training_;
+    double seconds_before_, epoch_seconds_ = 0;
+    int first_epoch_;
+    Clock::time_point start_ = Clock::now(), epoch_start_ = start_;
+};

@@ -1,0 +1,167 @@
+// start.cpp: samples, first parameters, device, checkpoint; in this order.
+#include "app/run/start.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "app/cli/flags.h"
+#include "app/report/chart.h"
+#include "app/report/page.h"
+#include "app/run/load.h"
+#include "app/run/output_file.h"
+#include "base/error.h"
+#include "base/range.h"
+#include "base/text.h"
+#include "train/resume.h"
+
+namespace {
+
+/// The largest mini-batch.
+int largest_batch(const TrainOptions& options, const Sets& sets) {
+    return static_cast<int>(
+        std::min<std::size_t>(static_cast<std::size_t>(options.training.batch), sets.train_count));
+}
+
+/// What MPI's counts can hold. Throws InputError.
+void check_sizes(const Layout& layout, const TrainOptions& options, const Sets& sets) {
+    constexpr std::size_t most = std::numeric_limits<int>::max();
+    const auto batch = static_cast<std::size_t>(largest_batch(options, sets));
+    if (layout.total() > most)
+        throw InputError("-n: the network has " + std::to_string(layout.total()) +
+                         " parameters, more than the 2147483647 that one MPI message holds; use "
+                         "smaller layers");
+    if (batch > most_samples_in_message(layout, sets.train.format))
+        throw InputError("-b: a mini-batch of " + std::to_string(batch) +
+                         " samples is more than the 2147483647 bytes that one MPI message holds; "
+                         "use a smaller batch");
+}
+
+/// The parameters that the training begins with, drawn or loaded; `options` takes over what the
+/// file decides. Collective.
+Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, const Sets& sets) {
+    const int inputs = static_cast<int>(sets.train.features()), outputs = sets.train.classes;
+    if (options.load.empty()) {
+        std::vector<int> sizes = options.hidden;
+        sizes.insert(sizes.begin(), inputs);
+        sizes.push_back(outputs);
+        const Layout layout(sizes);
+        comm.together([&] { check_sizes(layout, options, sets); });
+        return initial_parameters<nn_real>(layout, options.training.seed, options.init_scale,
+                                           options.init);
+    }
+    Model model = load_model_everywhere(comm, options.load);
+    const Layout& layout = model.parameters.layout;
+    comm.together([&] {
+        if (layout.inputs() != inputs || layout.classes() != outputs)
+            throw InputError("--load " + options.load + ": the network takes " +
+                             std::to_string(layout.inputs()) + " inputs and has " +
+                             std::to_string(layout.classes()) + " outputs, but the samples have " +
+                             std::to_string(inputs) + " and " + std::to_string(outputs) +
+                             "; load another file, or train on other samples");
+        check_sizes(layout, options, sets);
+    });
+    options.objective.output = model.facts.objective.output;
+    options.training.pixel_scale = static_cast<nn_real>(model.facts.pixel_scale);
+    options.raw_pixels = model.facts.pixel_scale == 1;
+    options.hidden.assign(layout.sizes().begin() + 1, layout.sizes().end() - 1);
+    return std::move(model.parameters);
+}
+
+/// Before training: what would otherwise be refused after it.
+void check_files(const TrainOptions& options, const Sets& sets) {
+    if (!options.files.plot.empty()) check_plot(options.files.plot);
+    if (!options.files.report.empty()) check_page(options.files.report);
+    if (!options.files.save.empty()) check_writable("--save", options.files.save);
+    if (!options.files.report.empty() && !sets.has_classes)
+        throw InputError(
+            "--report: the page shows classes, but the targets of the table are not all 0 or 1; "
+            "use "
+            "--plot, or --csv");
+}
+
+/// What decides the parameters that this run ends with. On rank 0, which has the samples.
+RunSettings settings_of(const Start& start, int ranks) {
+    RunSettings settings{Json::object({{"sizes", start.first.layout.sizes()}}),
+                         flag_values(start.options, OnResume::rounding)};
+    const Json same = flag_values(start.options, OnResume::same);
+    for (const auto& [name, value] : same.members()) settings.same.add(name, value);
+    settings.same.add("type", nn_real_name);
+    settings.same.add("samples", start.sets.train.count());
+    settings.same.add(samples_checksum, checksum_of(start.sets.train));
+    settings.same.add("checksum of the first parameters", checksum_of(start.first));
+    settings.rounding.add("ranks", ranks);
+    return settings;
+}
+
+/// On rank 0: takes the newest checkpoint in the folder, if it is of this run and to be resumed.
+void take_checkpoint(Start& start, const RunSettings& settings) {
+    const TrainOptions& options = start.options;
+    start.folder = std::make_unique<CheckpointFolder>(options.checkpoint);
+    if (!options.resume) {
+        if (start.folder->empty()) return;
+        throw InputError("--checkpoint " + options.checkpoint +
+                         ": the folder holds checkpoints of an earlier run; continue that run with "
+                         "--resume, or name another folder");
+    }
+    std::string file;
+    const std::optional<Model> model = start.folder->newest(
+        [](const std::string& why) { print_error("passed over " + why); }, file);
+    if (!model) {
+        start.resumed = "nothing valid in " + options.checkpoint + ": from the beginning";
+        return;
+    }
+    check_same_settings(settings, model->facts.settings, file);
+    const TrainingState& state = model->facts.state;
+    if (state.epoch > options.training.epochs)
+        throw InputError("--resume: " + file + " is after " + progress_text(state.epoch, 0) +
+                         ", more than -e " + std::to_string(options.training.epochs) +
+                         "; use a larger -e");
+    start.resumed = "from " + file + ", after " + progress_text(state.epoch, state.step);
+    start.rounding = rounding_differences(settings, model->facts.settings);
+    start.now = model->parameters;
+    start.beginning = {state, history_from(model->facts.history)};
+}
+
+/// Where this run begins: with the training's first parameters, or with a checkpoint's.
+void find_beginning(const Comm& comm, Start& start) {
+    comm.together([&] {
+        if (!comm.is_root()) return;
+        const RunSettings settings = settings_of(start, comm.size());
+        start.settings = settings.text();
+        if (!start.options.checkpoint.empty()) take_checkpoint(start, settings);
+    });
+    TrainingState& state = start.beginning.state;
+    state.epoch = comm.from_root(state.epoch);
+    state.step = comm.from_root(state.step);
+}
+
+}  // namespace
+
+Start start_run(const Comm& comm, const TrainOptions& asked) {
+    const Stopwatch watch;
+    TrainOptions options = asked;
+    Sets sets = read_sets(comm, options);
+    const double read_seconds = watch.seconds();
+    Parameters<nn_real> first = first_parameters(comm, options, sets);
+    comm.together([&] {
+        if (comm.is_root()) check_files(options, sets);
+    });
+    const int shard = shard_of(largest_batch(options, sets), 0, comm.size()).count;
+    const int capacity = std::max(shard, 256);
+    ChosenDevice device = choose_device(comm, options.device,
+                                        {first.layout, capacity, options.training.pixel_scale,
+                                         options.objective, sets.train.format},
+                                        shard);
+    options.device = device.taken;
+    Start start{.watch = watch,
+                .options = std::move(options),
+                .sets = std::move(sets),
+                .read_seconds = read_seconds,
+                .first = first,
+                .now = std::move(first),
+                .device = std::move(device),
+                .capacity = capacity};
+    find_beginning(comm, start);
+    return start;
+}
