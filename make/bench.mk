@@ -4,6 +4,8 @@
 GPU_BENCH := $(patsubst bench/%.cu,%,$(filter-out bench/gpu_traffic.cu,$(wildcard bench/gpu_*.cu)))
 .PHONY: bench-programs
 
+bench bench-peers scaling: | build/.setup-bench
+
 # Both types, and what bench/ measures with.
 bench-programs:
 	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= build/float/main \

@@ -38,13 +38,14 @@ test:
 # Its own objects in float, and those of the other configurations, each by a make of its own.
 check: check-binaries
 	$(Q)REQUIRE_INTEROP=1 FUZZ_SECONDS=$(or $(FUZZ_SECONDS),20) tests/run.sh build/float $(RUNS_CHECK)
-check-binaries: build/.setup-test
-	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= DEBUG=0 SANITIZE= $(TEST_PROGRAMS:$(B)/%=build/float/%)
-	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG=-DUSE_DOUBLE $(patsubst %,build/double/%,\
-	    tests/unit_tests tests/kernel_tests_gpuhost tests/train_tests_gpuhost)
-	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= SANITIZE=asan $(patsubst %,build/float-asan/tests/%,\
+check-binaries:  # also what its goals need, so that none builds while another does
+	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= DEBUG=0 SANITIZE= $(TEST_PROGRAMS:$(B)/%=build/float/%) \
+	    $(patsubst %,build/float/bench/%,gpu_bench_gpuhost gpu_model limits scaling_measure main_no_mpi) build/float/main
+	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG=-DUSE_DOUBLE DEBUG=0 SANITIZE= $(patsubst %,build/double/%,main main_gpuhost \
+	    bench/gpu_bench_gpuhost bench/gpu_model $(patsubst %,tests/%,unit_tests kernel_tests_gpuhost train_tests_gpuhost))
+	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= DEBUG=0 SANITIZE=asan $(patsubst %,build/float-asan/tests/%,\
 	    kernel_tests_gpuhost train_tests_gpuhost fuzz_replay)
-	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= SANITIZE=tsan $(patsubst %,build/float-tsan/tests/%,\
+	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= DEBUG=0 SANITIZE=tsan $(patsubst %,build/float-tsan/tests/%,\
 	    kernel_tests_gpuhost train_tests_gpuhost)
 
 test-custom: $(B)/tests/train_tests_gpuhost  ## the course's largest training, which takes minutes
@@ -58,7 +59,7 @@ test-slurm: $(TEST_PROGRAMS)
 	$(Q)tests/slurm/test_slurm.sh
 
 # libFuzzer is clang's.
-fuzz:
+fuzz: | build/.setup-fuzz
 	$(Q)+OMPI_CXX=clang++ MPICH_CXX=clang++ $(MAKE) --no-print-directory SANITIZE=fuzz CXX=clang++ CUDA=0 fuzz-programs
 	$(Q)tests/fuzz/fuzz.sh $(B)-fuzz/tests/fuzzer $(B)-fuzz/tests/fuzz_replay $(ARGS)
 fuzz-programs: $(B)/tests/fuzzer $(B)/tests/fuzz_replay

@@ -28,7 +28,7 @@ endif
 else
 $(B)/toolchain.mk: tools/toolchain.sh $(NEW) | build/.setup-build
 	@mkdir -p $(@D)
-	@{ echo 'ANSWERED_FOR := $(ASKED_WITH)' && $(TOOLCHAIN); } >$@
+	@{ echo 'ANSWERED_FOR := $(ASKED_WITH)' && $(TOOLCHAIN); } >$@.new && mv $@.new $@
 endif
 
 build/.setup-%: tools/setup.sh $(NEW)

@@ -15,7 +15,7 @@ capability=${1:-90} kit=build/gpu-kit
 }
 if [[ $capability == trial ]]; then
     programs=(main_gpuhost tests/{kernel,train}_tests_gpuhost bench/gpu_bench_gpuhost bench/gpu_model)
-    settings=(CUDA=0)
+    settings=()
 else
     programs=(main tests/{kernel,train}_tests_cuda bench/gpu_bench bench/gpu_model)
     settings=(CUDA=1 "GPU_FOUND=$capability")
