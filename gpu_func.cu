@@ -20,18 +20,18 @@ namespace {
 // ------------------------------------------------------------------ the product
 
 /// A block computes a tile of C of so many rows and columns.
-constexpr int tile = 32;
+constexpr int tile = 16;
 
 /// A tile of an operand in shared memory: at[p][i], i along the tile's edge (rows of op(A), columns
 /// of op(B)), p along k. The line is one element longer than the tile, so that a warp which writes
-/// a column (same i, 32 p) meets 32 different banks.
+/// two columns (16 p of each) meets 32 different banks.
 struct Tile {
     nn_real at[tile][tile + 1];
 };
 
 /// Brings the tile that begins at (first, k0) of an operand, `edge` x k, with zeros beyond its
-/// ends. AlongEdge: neighbours in memory are neighbours in i, otherwise in p. Either way the 32
-/// threads of a warp, which differ in x, read 32 neighbours.
+/// ends. AlongEdge: neighbours in memory are neighbours in i, otherwise in p. Either way 16 threads
+/// that differ in x read 16 neighbours.
 template <bool AlongEdge>
 __device__ void load_tile(const nn_real* __restrict__ operand, int edge, int k, int first, int k0,
                           int x, int y, Tile& to) {
@@ -41,10 +41,10 @@ __device__ void load_tile(const nn_real* __restrict__ operand, int edge, int k, 
     place = inside ? operand[AlongEdge ? position(i, p, edge) : position(p, i, k)] : nn_real{0};
 }
 
-/// Mapping: a block of 32 x 32 threads computes a 32 x 32 tile of C, thread (x, y) its element in
-/// row x and column y; a warp has 32 rows of one column, and so writes neighbours. Along k, the
-/// block goes in steps of 32. Memory: a tile of op(A) and one of op(B), 4 KiB each in float: each
-/// element that is read from global memory serves 32 products.
+/// Mapping: a block of 16 x 16 threads computes a 16 x 16 tile of C, thread (x, y) its element in
+/// row x and column y; 16 threads have the rows of one column, and so write neighbours. Along k,
+/// the block goes in steps of 16. Memory: a tile of op(A) and one of op(B), 1 KiB each in float:
+/// each element that is read from global memory serves 16 products.
 template <bool AAlongEdge, bool BAlongEdge>
 __global__ void __launch_bounds__(tile* tile)
     gemm_kernel(int m, int n, int k, nn_real alpha, const nn_real* __restrict__ a,

@@ -26,7 +26,7 @@ void course_numbers(cudaStream_t stream, std::size_t count, nn_real scale,
 
 /// C = alpha op(A) op(B) + beta C
 /// op(A): m x k, op(B): k x n, C: m x n; A is stored k x m where it is transposed, B n x k. With
-/// beta 0, C is only written. C must not overlap A or B. n is at most 32 x 65535.
+/// beta 0, C is only written. C must not overlap A or B. n is at most 16 x 65535.
 void course_gemm(cudaStream_t stream, Transposed op_a, Transposed op_b, int m, int n, int k,
                  nn_real alpha, const nn_real* a, const nn_real* b, nn_real beta, nn_real* c);
 

@@ -47,7 +47,7 @@ void naive(const Gpu& gpu, int m, int n, int k, const nn_real* a, const nn_real*
 
 // ------------------------------------------------------------------ 2. tiled
 
-/// Gain: a block reads each element of A and B once for 32 products, not once for each. The kernel
+/// Gain: a block reads each element of A and B once for 16 products, not once for each. The kernel
 /// is the course's, gemm_kernel of gpu_func.cu.
 void tiled(const Gpu& gpu, int m, int n, int k, const nn_real* a, const nn_real* b, nn_real* c) {
     course_gemm(gpu.stream, Transposed::no, Transposed::no, m, n, k, 1, a, b, 0, c);
@@ -228,7 +228,7 @@ void packed(const Gpu& gpu, int m, int n, int k, const nn_real* a, const nn_real
 
 constexpr LadderRung rungs[] = {
     {"naive", "a thread for each element", naive},
-    {"tiled", "shared memory: 32 products from each read of the caches", tiled},
+    {"tiled", "shared memory: 16 products from each read of the caches", tiled},
     {"register-blocked", "8 products from each read of shared memory", register_blocked},
     {"vectorised", "sixteen bytes with each load", packed<tile, tile>},
     {"warp-tiled", "a warp reads 96 words of shared memory a step, not 144", packed<32, 64>},

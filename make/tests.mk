@@ -2,7 +2,7 @@
 # Which program a test belongs to is in its file's name; all that no line takes are unit tests.
 named        = $(patsubst %.cpp,%,$(wildcard $(addprefix tests/,$(addsuffix .cpp,$(1)))))
 KERNEL_TESTS := $(call named,device/test_kernels* device/test_course* device/test_gpu_ladder*)
-TRAIN_TESTS  := $(call named,train/test_train*) tests/support/counted_new
+TRAIN_TESTS  := $(call named,train/test_train* comm/test_train* reduce/test_train*) tests/support/counted_new
 CLI_TESTS    := $(call named,app/test_cli*)
 RUNNER_TESTS := $(call named,gpuhost/test_*)
 UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNER_TESTS),$(call named,*/test_*))

@@ -8,8 +8,8 @@
 #include "neural_network.h"
 
 struct Evaluation {
-    double loss = 0;            ///< mean of the samples' losses
-    double accuracy = 0;        ///< part of them whose yhat stands for the class of their target
+    double loss = 0;      ///< mean of the samples' losses
+    double accuracy = 0;  ///< part of them whose yhat stands for the class of their target
     std::vector<nn_real> yhat = {};  ///< on rank 0: outputs x N, column-major; empty elsewhere
 };
 

@@ -131,44 +131,48 @@ void run_the_others(const Gpu& gpu, Results& results) {
     results["gathered labels"] = labels_out.values();
 }
 
-/// The course's step: two tiles a side, and more outputs than a block has threads.
+/// Two tiles a side and two steps along k, by every transpose.
+void run_course_products(cudaStream_t stream, Results& results) {
+    constexpr int m = 18, n = 17, k = 20;
+    const Array<nn_real> a(random_values(m * k)), b(random_values(k * n));
+    for (const auto op_a : {Transposed::no, Transposed::yes})
+        for (const auto op_b : {Transposed::no, Transposed::yes}) {
+            const Array<nn_real> c(elements(m, n));
+            course_gemm(stream, op_a, op_b, m, n, k, 2, a, b, 0, c);
+            course_gemm(stream, op_a, op_b, m, n, k, 1, a, b, nn_real{0.5}, c);
+            results["course's gemm " + std::to_string(results.size())] = c.values();
+        }
+}
+
+/// The rest of the course's step, with more outputs than a block has threads.
 void run_course(cudaStream_t stream, Results& results, const Objective& objective,
                 const std::string& name) {
-    constexpr int outputs = 150, n = 3, k = 37;
-    const Array<nn_real> w(random_values(outputs * k)), bias(random_values(outputs));
-    const Array<std::uint8_t> pixels(random_bytes(k * n, 256)), labels(random_bytes(n, outputs));
-    const Array<nn_real> x(elements(k, n)), yhat(elements(outputs, n)), delta(elements(outputs, n));
+    constexpr int outputs = 150, n = 3;
+    constexpr std::size_t count = outputs * n;
+    const Array<nn_real> bias(random_values(outputs)), yhat(random_values(count)), delta(count);
+    const Array<std::uint8_t> pixels(random_bytes(count, 256)), labels(random_bytes(n, outputs));
     const Array<double> losses(std::vector<double>(n, 0.0));
-    course_numbers(stream, elements(k, n), nn_real{1} / 256, pixels, x);
-    course_gemm(stream, Transposed::no, Transposed::no, outputs, n, k, 1, w, x, 0, yhat);
     course_output(stream, {objective, outputs, n, bias, labels, nullptr, nn_real{0.125}, yhat,
                            delta, losses});
     results[name + "yhat"] = yhat.values();
-    results[name + "delta"] = delta.values();
     results[name + "losses"] = losses.values();
-
-    const Array<nn_real> dw(elements(outputs, k)), db(elements(outputs, 1)), below(elements(k, n));
-    course_gemm(stream, Transposed::no, Transposed::yes, outputs, k, n, 1, delta, x, 0, dw);
-    course_gemm(stream, Transposed::no, Transposed::yes, outputs, k, n, 1, delta, x, nn_real{0.5},
-                dw);
+    const Array<nn_real> db(std::size_t{outputs}), a(count);
     course_row_sums(stream, outputs, n, delta, db);
-    course_gemm(stream, Transposed::yes, Transposed::no, k, n, outputs, 1, w, delta, 0, below);
-    course_sigmoid(stream, k, n, bias, x);
-    course_delta(stream, elements(k, n), x, below);
-    course_update(stream, Sgd{}, nn_real{0.125}, nn_real{0.25}, elements(outputs, k), dw, w);
-    results[name + "dW"] = dw.values();
+    course_numbers(stream, count, nn_real{1} / 256, pixels, a);
+    course_sigmoid(stream, outputs, n, bias, a);
+    course_delta(stream, count, a, delta);
+    course_update(stream, Sgd{}, nn_real{0.125}, nn_real{0.25}, outputs, db, bias);
+    results[name + "a"] = a.values();
     results[name + "db"] = db.values();
-    results[name + "delta below"] = below.values();
-    results[name + "W"] = w.values();
-    const Array<nn_real> both(elements(n, n));
-    course_gemm(stream, Transposed::yes, Transposed::yes, n, n, k, 1, x, w, 0, both);
-    results[name + "both transposed"] = both.values();
+    results[name + "delta"] = delta.values();
+    results[name + "bias"] = bias.values();
 }
 
 Results run_all(gpuhost::Order order, unsigned seed) {
     gpuhost::config().order = order;
     gpuhost::config().seed = seed;
     Results results;
+    run_course_products(nullptr, results);
     run_course(nullptr, results, {}, "course, default: ");
     run_course(nullptr, results, {OutputLayer::softmax, LossFunction::mse}, "course, mse: ");
     for (const int capability : {75, 86}) {

@@ -1,12 +1,10 @@
 // test_train_devices.cpp: what one device's way of training has of its own.
 //
-// CUDA's graphs, the CPU's threads and shared memory, what a step allocates, and the collectives
-// that the trainer stands on.
+// CUDA's graphs, the CPU's threads, what a step allocates, and the cores of a rank.
 #include <thread>
 
 #include "tests/support/counted_new.h"
 #include "tests/support/train_fixture.h"
-#include "train/agree.h"
 #include "train/cores.h"
 
 namespace {
@@ -113,61 +111,6 @@ TEST_P(CudaTrain, small_values_asked_for_on_the_way_change_no_gradient) {
     EXPECT_NE(expected[0], expected[1]);
 }
 
-// ------------------------------------------------------------------ replicas that drift apart
-
-/// A replica of which rank 1's changes a parameter by itself after its update number `at`.
-class Drifting : public Replica {
-  public:
-    Drifting(std::unique_ptr<Replica> replica, int at)
-        : Replica(replica->shape()), replica_(std::move(replica)), left_(at) {}
-    std::string device_name() const override { return replica_->device_name(); }
-    SampleStore& samples() override { return replica_->samples(); }
-    void forward(nn_real scale, Want want) override { replica_->forward(scale, want); }
-    void backward(const std::function<void(int)>& ready) override { replica_->backward(ready); }
-    std::span<const Part> parts() const override { return replica_->parts(); }
-    Lent lend(int part) override { return replica_->lend(part); }
-    void update(const Update& update, const Sum& sum) override {
-        replica_->update(update, sum);
-        if (--left_ != 0 || comm().rank() != 1) return;
-        std::vector<nn_real> parameters(shape().layout.total());
-        read(parameters);
-        parameters.back() += nn_real{0.5};
-        write(parameters);
-    }
-    void backward_and_update(const Update& update) override {
-        replica_->backward_and_update(update);
-    }
-    double take_loss() override { return replica_->take_loss(); }
-    double weights_squared() override { return replica_->weights_squared(); }
-    void outputs(std::span<nn_real> yhat) override { replica_->outputs(yhat); }
-    void read(std::span<nn_real> parameters) override { replica_->read(parameters); }
-    void write(std::span<const nn_real> parameters) override { replica_->write(parameters); }
-
-  private:
-    std::unique_ptr<Replica> replica_;
-    int left_;
-};
-
-/// Three epochs of three steps each.
-TEST(Drift, small_of_one_parameter_ends_the_training_after_its_epoch_on_every_rank) {
-    const Case c = small_case(20, 8, 3);
-    const SampleSet set = random_set(c.sizes, c.images);
-    for (const int at : {1, 3, 4, 9}) {
-        const ReplicaShape shape{Layout(c.sizes), 8, unit_pixels};
-        DataParallelNeuralNetwork network(
-            comm(), std::make_unique<Drifting>(make_cpu_replica(shape, {}), at), initial_of(c),
-            {comm().size() > 1 ? make_mpi_reducer(comm()) : nullptr});
-        Listener heard;
-        const auto train = [&] { network.train(set, c.training, &heard); };
-        if (comm().size() == 1) {
-            EXPECT_NO_THROW(train());
-            continue;
-        }
-        EXPECT_THROW(train(), RanksDiffer) << "in update " << at;
-        EXPECT_EQ(heard.epochs.size(), static_cast<std::size_t>((at - 1) / 3));
-    }
-}
-
 // ------------------------------------------------------------------ the CPU's ways
 
 class CpuTrain : public Train {
@@ -189,24 +132,6 @@ INSTANTIATE_TEST_SUITE_P(On, CpuTrain, testing::ValuesIn(cpu_ways), name_of_way)
 TEST_P(CpuTrain, gives_the_same_bits_twice_and_by_both_feeds) {
     const Case c = wide_case();
     expect_reference_by_the_same_bits(c, random_set(c.sizes, c.images));
-}
-
-/// a + b is b + a, so with two ranks there is one way to add up; with more, MPI has its own order.
-TEST_P(CpuTrain, gives_by_shared_memory_what_it_gives_by_allreduce) {
-    if (comm().node_size() < comm().size()) GTEST_SKIP() << "the ranks are on several nodes";
-    const Case c = wide_case();
-    const SampleSet set = random_set(c.sizes, c.images);
-    Way by_mpi = GetParam(), by_memory = GetParam();
-    by_mpi.shared = false;
-    by_memory.shared = true;
-    const auto one = trained(c, set, by_mpi), other = trained(c, set, by_memory);
-    if (comm().size() <= 2) {
-        EXPECT_EQ(one.values, other.values);
-    } else {
-        Parameters<double> expected(one.layout);
-        expected.values.assign(one.values.begin(), one.values.end());
-        expect_same(other, expected, course_tolerance);
-    }
 }
 
 /// Loaded images, and those kept on the device. oneDNN takes its memory by malloc, which is not
@@ -275,87 +200,6 @@ TEST(Cores, small_parts_of_all_ranks_fit_the_machine) {
     if (comm().node_size() < comm().size()) return;
     const auto cores = static_cast<int>(std::thread::hardware_concurrency());
     EXPECT_LE(all, std::max(comm().size(), cores));
-}
-
-/// The words of RanksDiffer where rank `rank` has another parameter `i`; empty where none is
-/// thrown.
-std::string difference(int rank, std::size_t i) {
-    const Layout layout({4, 3, 2});
-    Parameters<nn_real> mine = initial_parameters<nn_real>(layout, 1, 0);
-    if (comm().rank() == rank) mine.values[i] = std::nextafter(mine.values[i], nn_real{9});
-    try {
-        check_ranks_agree(comm(), layout, mine.values, "here");
-    } catch (const RanksDiffer& error) {
-        return error.what();
-    }
-    return "";
-}
-TEST(Agreement, small_last_bit_of_one_parameter_of_one_rank_is_seen_and_named_on_every_rank) {
-    EXPECT_EQ(difference(comm().size(), 0), "") << "all ranks have the same";
-    const std::pair<std::size_t, const char*> elements[] = {{0, "W1"},  {11, "W1"}, {12, "b1"},
-                                                            {15, "W2"}, {20, "W2"}, {22, "b2"}};
-    for (int rank = 1; rank < comm().size(); ++rank)
-        for (const auto& [i, tensor] : elements) {
-            const std::string words = difference(rank, i);
-            EXPECT_NE(words.find("rank " + std::to_string(rank) + " has another " + tensor + " "),
-                      std::string::npos)
-                << "parameter " << i << ": '" << words << "'";
-            EXPECT_NE(words.find("here"), std::string::npos);
-        }
-}
-
-TEST(Shared, small_memory_of_every_rank_is_seen_by_the_next_one_after_each_barrier) {
-    if (comm().node_size() < comm().size()) GTEST_SKIP() << "the ranks are on several nodes";
-    const std::size_t count = 37;
-    NodeMemory shared(comm(), count);
-    const auto rank = static_cast<std::size_t>(comm().rank());
-    const auto ranks = static_cast<std::size_t>(comm().size());
-    ASSERT_EQ(shared.gradients().size(), ranks);
-    const std::size_t next = (rank + 1) % ranks;
-    for (int round = 0; round < 200; ++round) {
-        for (std::size_t i = 0; i < count; ++i)
-            shared.gradients()[rank][i] =
-                static_cast<nn_real>(1000 * round + static_cast<int>(rank));
-        if (rank == static_cast<std::size_t>(round) % ranks)
-            std::fill_n(shared.parameters(), count, static_cast<nn_real>(round));
-        shared.barrier();
-        for (std::size_t i = 0; i < count; ++i) {
-            ASSERT_EQ(shared.gradients()[next][i], 1000 * round + static_cast<int>(next))
-                << "gradient " << next << ", element " << i << ", round " << round;
-            ASSERT_EQ(shared.parameters()[i], round) << "parameter " << i;
-        }
-        shared.barrier();
-    }
-}
-
-TEST(Scatters, small_parts_of_any_size_reach_their_ranks_while_others_go_on) {
-    std::vector<int> counts;
-    for (int r = 0; r < comm().size(); ++r) counts.push_back(r % 3 == 1 ? 0 : 1000 * r + 1);
-    const auto part = [&](int r) {
-        return static_cast<std::size_t>(counts[static_cast<std::size_t>(r)]);
-    };
-    std::vector<std::uint8_t> all[2], mine[2];
-    for (int s : {0, 1}) {
-        if (comm().is_root())
-            for (int r = 0; r < comm().size(); ++r)
-                all[s].insert(all[s].end(), part(r), static_cast<std::uint8_t>(10 * r + s));
-        mine[s].resize(part(comm().rank()));
-    }
-    Scatter first, second, never_started;
-    never_started.finish();
-    for (int round = 0; round < 3; ++round) {
-        for (auto& bytes : mine) std::ranges::fill(bytes, std::uint8_t{255});
-        first.start(all[0], counts, mine[0]);
-        second.start(all[1], counts, mine[1]);
-        EXPECT_EQ(comm().sum(1.0), comm().size()) << "a sum meanwhile";
-        second.finish();
-        first.finish();
-        for (int s : {0, 1})
-            EXPECT_EQ(mine[s],
-                      std::vector<std::uint8_t>(mine[s].size(),
-                                                static_cast<std::uint8_t>(10 * comm().rank() + s)))
-                << "scatter " << s << ", round " << round;
-    }
 }
 
 }  // namespace
