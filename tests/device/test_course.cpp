@@ -1,7 +1,7 @@
 // test_course.cpp: what the course's kernels promise in gpu_func.h, stated and held to it.
 //
 // What teaches has to be correct: the same checks as for the fast kernels, at sizes around the
-// edges of a tile and of a block, within bounds that are derived in reference_math.h, and in every
+// edges of a tile and of a block, within bounds that are derived in tests/support, and in every
 // order of the threads.
 #include <numeric>
 #include <string>
