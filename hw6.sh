@@ -4,7 +4,7 @@
 #     sbatch hw6.sh                       on a cluster
 #     ./hw6.sh                            on a laptop, or inside an allocation
 #     NP=3 sbatch hw6.sh -n 512 -e 5      with 3 ranks; all that follows hw6.sh goes to ./main
-#     TESTS=test-quick ./hw6.sh           with the short tests; TESTS= for none
+#     TESTS=test ./hw6.sh                 with all tests, not the short ones; TESTS= for none
 #
 # A job keeps its training's state in checkpoints/JOB. Two minutes before its time is over Slurm says
 # so, the training stops after its step, and the job goes back into the queue, where the cluster
@@ -34,7 +34,7 @@ ranks=4
 # ranks=3
 # ranks=5
 NP=${NP:-$ranks}
-TESTS=${TESTS-test} # the target of make that is run as the test
+TESTS=${TESTS-test-quick} # the target of make that is run as the test; it has to fit the job's time
 
 refuse() {
     echo "hw6.sh: $*" >&2
@@ -82,7 +82,11 @@ nodes=${SLURM_JOB_NODELIST:-$(uname -n)}
 echo "# hw6.sh: $NP ranks, job ${SLURM_JOB_ID:-none}, on $nodes, in $PWD"
 make -j "$jobs"
 if [[ -n $TESTS && $started == 0 ]]; then
-    make -j "$jobs" "$TESTS" NP="$NP"
+    if tools/setup.sh test; then
+        make -j "$jobs" "$TESTS" NP="$NP"
+    else
+        echo "# hw6.sh: what make $TESTS needs is missing (see above): training without tests"
+    fi
 fi
 
 # A training in a job keeps its state, unless the flags say how themselves, or are none of train's.

@@ -176,7 +176,7 @@ int count_classes(const fs::path& file, const std::vector<std::uint8_t>& labels,
 
 }  // namespace
 
-Dataset read_idx(const fs::path& images, const fs::path& labels, int classes) {
+SampleSet read_idx(const fs::path& images, const fs::path& labels, int classes) {
     IdxArray image_array = read_array(images, image_content);
     IdxArray label_array = read_array(labels, label_content);
     const auto& dimensions = image_array.dimensions;
@@ -184,7 +184,7 @@ Dataset read_idx(const fs::path& images, const fs::path& labels, int classes) {
         refuse(labels.string(),
                std::to_string(dimensions[0]) + " labels, one for each image of " + images.string(),
                std::to_string(label_array.dimensions[0]), "give two files of the same set");
-    Dataset set;
+    SampleSet set;
     set.rows = static_cast<int>(dimensions[1]);
     set.cols = static_cast<int>(dimensions[2]);
     set.classes = count_classes(labels, label_array.elements, classes);
@@ -201,25 +201,25 @@ bool is_idx_or_gzip(const fs::path& file) {
     return start == std::array<char, 2>{0, 0} || start == std::array<char, 2>{'\x1f', '\x8b'};
 }
 
-Dataset read_idx_images(const fs::path& images) {
+SampleSet read_idx_images(const fs::path& images) {
     IdxArray array = read_array(images, image_content);
-    Dataset set;
+    SampleSet set;
     set.rows = static_cast<int>(array.dimensions[1]);
     set.cols = static_cast<int>(array.dimensions[2]);
     set.pixels = std::move(array.elements);
-    set.labels.resize(array.dimensions[0]);
+    set.format.without_targets = true;
     return set;
 }
 
-Dataset read_mnist(const fs::path& dir, Split split, int classes) {
+SampleSet read_mnist(const fs::path& dir, Split split, int classes) {
     const std::string which = split == Split::train ? "train" : "t10k";
     const fs::path images = find_idx_file(dir, which + "-images-idx3-ubyte");
     const fs::path labels = find_idx_file(dir, which + "-labels-idx1-ubyte");
     return read_idx(images, labels, classes);
 }
 
-Dataset read_test_set(const fs::path& dir, const Dataset& train) {
-    Dataset test = read_mnist(dir, Split::test, train.classes);
+SampleSet read_test_set(const fs::path& dir, const SampleSet& train) {
+    SampleSet test = read_mnist(dir, Split::test, train.classes);
     if (test.rows != train.rows || test.cols != train.cols)
         refuse(find_idx_file(dir, "t10k-images-idx3-ubyte").string(),
                "images of " + std::to_string(train.rows) + " x " + std::to_string(train.cols) +

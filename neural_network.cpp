@@ -177,7 +177,7 @@ Matrix input_columns(const SampleSet& set, std::span<const std::uint32_t> sample
     for (std::size_t j = 0; j < samples.size(); ++j)
         for (std::size_t i = 0; i < d; ++i)
             x.values[j * d + i] =
-                set.has_inputs()
+                set.format.number_inputs
                     ? static_cast<double>(set.inputs[samples[j] * d + i])
                     : set.pixels[samples[j] * d + i] * static_cast<double>(pixel_scale);
     return x;
@@ -187,7 +187,7 @@ Matrix target_columns(const SampleSet& set, std::span<const std::uint32_t> sampl
     Matrix y(set.classes, static_cast<int>(samples.size()));
     for (int j = 0; j < y.cols; ++j) {
         const std::size_t sample = samples[static_cast<std::size_t>(j)];
-        if (set.has_targets())
+        if (set.format.number_targets)
             for (int c = 0; c < y.rows; ++c)
                 y(c, j) = set.targets[sample * static_cast<std::size_t>(y.rows) +
                                       static_cast<std::size_t>(c)];
@@ -366,8 +366,12 @@ Feed& DataParallelNeuralNetwork::feed(const SampleSet& set_on_root) {
     return *feed_;
 }
 
-void DataParallelNeuralNetwork::check_format(const SampleSet& set_on_root) const {
-    const bool fits = set_on_root.count() == 0 || set_on_root.format() == replica_->shape().format;
+void DataParallelNeuralNetwork::check_format(const SampleSet& set_on_root,
+                                             bool with_targets) const {
+    const SampleFormat& taken = replica_->shape().format;
+    SampleFormat found = set_on_root.format;
+    if (!with_targets) found = {found.number_inputs, taken.number_targets};
+    const bool fits = found == taken;
     if (!comm_.from_root(fits))
         throw std::logic_error("the set has another SampleFormat than the network's replicas");
 }

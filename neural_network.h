@@ -28,6 +28,7 @@
 #include "input/sample_set.h"
 #include "model/objective.h"
 #include "model/parameters.h"
+#include "model/state.h"
 #include "reduce/reducer.h"
 #include "train/feed.h"
 #include "train/observer.h"
@@ -86,15 +87,6 @@ Matrix input_columns(const SampleSet& set, std::span<const std::uint32_t> sample
                      nn_real pixel_scale);
 Matrix target_columns(const SampleSet& set, std::span<const std::uint32_t> samples);
 
-/// Where a training stands, between two steps: all that it needs to go on, beside the parameters.
-struct TrainingState {
-    int epoch = 0;    ///< complete passes
-    int step = 0;     ///< steps taken in the next one, fewer than it has
-    double loss = 0;  ///< sum over the samples of those steps, each taken before its step
-
-    bool operator==(const TrainingState&) const = default;
-};
-
 /// How the replicas of all ranks work together.
 struct Teamwork {
     std::unique_ptr<Reducer> reducer;  ///< null: one replica is alone
@@ -137,7 +129,7 @@ class DataParallelNeuralNetwork {
     /// same on all ranks.
     double loss(double reg);
     /// Throws where the set on rank 0 is not of the replica's format.
-    void check_format(const SampleSet& set_on_root) const;
+    void check_format(const SampleSet& set_on_root, bool with_targets = true) const;
 
     /// The parameters after the last update, on every rank.
     Parameters<nn_real> parameters();

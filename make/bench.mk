@@ -1,7 +1,7 @@
 # bench.mk: what measures. bench/README.md says what each of them finds out.
 #
 # The GPU's benchmark needs neither MPI nor a network; main_no_mpi is main with a stand-in for MPI.
-GPU_BENCH := gpu_bench gpu_contest gpu_problem gpu_steps gpu_ladder
+GPU_BENCH := $(patsubst bench/%.cu,%,$(filter-out bench/gpu_traffic.cu,$(wildcard bench/gpu_*.cu)))
 .PHONY: bench-programs
 
 # Both types, and what bench/ measures with.
@@ -31,7 +31,7 @@ bench-peers:
 scaling: bench-programs
 	$(Q)python3 -B bench/scaling.py $(ARGS)
 
-$(B)/bench/limits: $(B)/bench/limits.o
+$(B)/bench/limits: $(patsubst %.cpp,$(B)/%.o,$(wildcard bench/limits*.cpp))
 	$(call link)
 $(B)/bench/scaling_measure: $(B)/bench/scaling_measure.o
 	$(call link)

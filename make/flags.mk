@@ -5,7 +5,7 @@
 GEMM := $(if $(filter float,$(REAL)),$(if $(X86_64),onednn,eigen),eigen)
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread
-SAN_fuzz := $(SAN_asan) -fsanitize=fuzzer-no-link -Wno-sign-conversion
+SAN_fuzz := $(SAN_asan) -fsanitize=fuzzer-no-link
 TOLD_asan := -DGPUHOST_ASAN
 TOLD_tsan := -DGPUHOST_TSAN
 SAN      := $(if $(SANITIZE),$(or $(SAN_$(SANITIZE)),$(error SANITIZE=$(SANITIZE): say asan, tsan or fuzz)))
@@ -26,7 +26,8 @@ endif
 # Line numbers, for traces, are all that is kept of names: the rest takes a third of the time.
 # Sanitized code takes twice as long to compile, half of it for the optimiser's second half.
 OPTIMISE := $(if $(filter 1,$(DEBUG)),-O0 -D_GLIBCXX_ASSERTIONS,$(if $(filter asan tsan,$(SANITIZE)),-O1,-O2))
-WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+# GCC's -Wconversion leaves signs out.
+WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion$(if $(findstring clang,$(COMPILER)), -Wno-sign-conversion)
 INCLUDES := -I. -Isrc
 HOST     := -std=c++20 $(if $(filter 1,$(DEBUG)),-g,-g1) $(OPTIMISE) $(WARN) -ffp-contract=off $(DOUBLE_FLAG) $(SAN) $(INCLUDES) -MMD -MP
 MPI_HOST := $(HOST) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX

@@ -1,11 +1,9 @@
 # gpu.mk: the kernels, by nvcc for GPUs and by g++ for the kernel runner, tests/gpuhost.
 #
 # bf16x3 is a way to multiply floats, so the build in double has no such file.
-KERNELS    := gpu_func src/device/gpu/parts src/device/gpu/head src/device/gpu/gemm_fma \
-              $(if $(filter float,$(REAL)),src/device/gpu/gemm_bf16x3)
-GPU_FILES  := $(KERNELS) $(filter-out $(KERNELS) src/device/gpu/gemm_bf16x3 src/device/gpu/cublas,\
-              $(patsubst %.cu,%,$(wildcard src/device/gpu/*.cu)))
-RUNNER     := $(patsubst %,$(B)/gpuhost/tests/gpuhost/%.o,gpuhost gpuhost_runtime)
+GPU_FILES  := $(filter-out src/device/gpu/cublas $(if $(filter double,$(REAL)),src/device/gpu/gemm_bf16x3),\
+              $(patsubst %.cu,%,$(wildcard gpu_func.cu src/device/gpu/*.cu)))
+RUNNER     := $(patsubst %.cpp,$(B)/gpuhost/%.o,$(wildcard tests/gpuhost/gpuhost*.cpp))
 
 GPU_cuda    := $(patsubst %,$(B)/cuda/%.o,$(GPU_FILES) src/device/gpu/cublas)
 GPU_absent  := $(B)/src/device/gpu/absent.o
@@ -27,6 +25,9 @@ $(B)/gpuhost/tests/%.o: tests/%.cpp $(B)/host.flags | build/.setup-test
 $(RUNNER): $(B)/gpuhost/%.o: %.cpp $(B)/host.flags | build/.setup-build
 	$(call compile,GPUHOST,$(CXX) $(filter-out $(SAN),$(GPUHOST)) $(TOLD_$(SANITIZE)))
 
+gpu-kit:
+	$(Q)tools/gpu_kit/pack.sh $(ARGS)
+
 # A GEMM kernel that does not fit its registers would be right, only several times slower.
 gpu-check:
 	$(Q)tests/ptxas_table.py --self-test
@@ -37,4 +38,4 @@ gpu-check:
 	    $$(for log in $$(find build/gpu-check/float/cuda -name '*.log'); do echo float=$$log; done) \
 	    $$(for log in $$(find build/gpu-check/double/cuda -name '*.log'); do echo double=$$log; done)
 .PHONY: gpu-objects
-gpu-objects: $(patsubst %,$(B)/cuda/%.o,$(KERNELS)) $(KERNEL_TESTS:%=$(B)/cuda/%.o)
+gpu-objects: $(patsubst %,$(B)/cuda/%.o,$(GPU_FILES)) $(KERNEL_TESTS:%=$(B)/cuda/%.o)

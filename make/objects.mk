@@ -7,7 +7,8 @@
 #     cuda     *.cu --------------------------- nvcc -------------------+    for GPUs
 #     absent   device/gpu/absent.cpp ---------- mpicxx -----------------+    where there is no nvcc
 #     gpuhost  *.cu --------------------------- g++ and tests/gpuhost --+--> main_gpuhost, tests alone
-room = $(patsubst %.cpp,%,$(wildcard $(1)/*.cpp))
+# Every source of a room, and of the rooms within it.
+room = $(patsubst %.cpp,%,$(wildcard $(1)/*.cpp $(1)/*/*.cpp))
 
 # Compiled once an instruction set, or only where they fit.
 EACH_ISA := src/device/cpu/table $(if $(filter eigen,$(GEMM)),src/device/cpu/dense_eigen)
@@ -17,11 +18,11 @@ CPU_CHOICE := $(patsubst %,src/device/cpu/%,table dense_onednn dense_eigen dense
 
 BASICS := $(call room,src/base)
 FILES  := $(call room,src/input) $(call room,src/model) mnist_reader
-DEVICE := $(filter-out $(CPU_CHOICE),$(call room,src/device/cpu)) $(CPU_$(GEMM)) src/device/gpu/plan \
+DEVICE := $(filter-out $(CPU_CHOICE) src/device/gpu/%,$(call room,src/device)) $(CPU_$(GEMM)) src/device/gpu/plan \
           $(foreach isa,$(ISAS),$(EACH_ISA:%=%.$(isa)))
 COMM   := $(filter-out src/comm/absent,$(call room,src/comm))
 TRAIN  := $(call room,src/train) $(call room,src/reduce) neural_network
-APP    := $(foreach r,cli commands run report,$(call room,src/app/$(r)))
+APP    := $(call room,src/app)
 
 objects_of = $(patsubst %,$(B)/%.o,$(1))
 COMMAND_LINE := $(call objects_of,$(APP))

@@ -1,13 +1,13 @@
 # tests.mk: the test programs, and what each goal of testing runs.
-KERNEL_TESTS := $(patsubst %,tests/device/%,test_kernels test_kernels_gemm test_kernels_head test_course test_gpu_ladder)
-TRAIN_TESTS  := $(patsubst %,tests/train/%,test_train test_train_objectives test_train_devices) \
-                tests/support/counted_new
-CLI_TESTS    := $(patsubst %.cpp,%,$(wildcard tests/app/test_cli*.cpp))
-RUNNER_TESTS := $(patsubst %,tests/gpuhost/%,test_threads test_undefined test_runtime test_replica)
-UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNER_TESTS),\
-                  $(patsubst %.cpp,%,$(wildcard tests/*/test_*.cpp)))
+# Which program a test belongs to is in its file's name; all that no line takes are unit tests.
+named        = $(patsubst %.cpp,%,$(wildcard $(addprefix tests/,$(addsuffix .cpp,$(1)))))
+KERNEL_TESTS := $(call named,device/test_kernels* device/test_course* device/test_gpu_ladder*)
+TRAIN_TESTS  := $(call named,train/test_train* comm/test_train* reduce/test_train*) tests/support/counted_new
+CLI_TESTS    := $(call named,app/test_cli*)
+RUNNER_TESTS := $(call named,gpuhost/test_*)
+UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNER_TESTS),$(call named,*/test_*))
 # The readers of files, and what fuzzes them.
-FUZZED       := $(FILES) $(BASICS) $(patsubst %,tests/fuzz/%,targets model idx table picture)
+FUZZED       := $(FILES) $(BASICS) $(filter-out tests/fuzz/fuzzer tests/fuzz/replay,$(call named,fuzz/*))
 
 # Without a GPU all of CUDA's tests would be skipped; make gpu-check compiles them.
 CUDA_TESTS   := $(if $(and $(NVCC),$(GPU_FOUND)),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
@@ -17,11 +17,11 @@ CUDA_TESTS   := $(if $(and $(NVCC),$(GPU_FOUND)),$(addprefix $(B)/tests/,kernel_
 #   what needs one core goes first, and side by side; the longest of them first
 RUNS_QUICK := commands-few units kernels-small golden train-small:1 train-small:3
 RUNS_TEST  := commands:1 commands:2 kernels:forward kills:5 planted-trainer planted-kernels:one-of-each-kind units \
-              make golden docs train:1 train-course:2 train:3 train:5 \
-              $(if $(CUDA_TESTS),kernels-cuda $(patsubst %,train-cuda:%,1 2 3 5))
-RUNS_CHECK := planted-kernels:all kills:50 goal:lint goal:gpu-check float-tsan/kernels-small float-asan/kernels-small \
+              make golden docs ab train:1 train-course:2 train:3 train:5 \
+              $(if $(CUDA_TESTS),kernels-cuda $(patsubst %,train-cuda:%,1 2 3 5),skip:tests-on-CUDA)
+RUNS_CHECK := planted-kernels:all kills:50 goal:lint $(if $(NVCC),goal:gpu-check,skip:gpu-check) float-tsan/kernels-small float-asan/kernels-small \
               kernels:reverse kernels:random double/kernels-small double/units float-asan/corpus \
-              goal:interop goal:fuzz goal:bench-gpu-trial double/train-course:2 double/train:3 slices:16 \
+              goal:interop goal:fuzz goal:bench-gpu-trial gpu-kit double/train-course:2 double/train:3 slices:16 \
               float-asan/train-small:2 float-tsan/train-small:2 goal:bench
 
 TEST_PROGRAMS := main $(B)/main_gpuhost \

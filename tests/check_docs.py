@@ -4,7 +4,8 @@
 A page names a place in a file in one of two ways. [`name()`](file) is a function: the file has to
 define it exactly once. [`code`](file) is a quotation: the file has to contain it exactly once, and
 white space does not count. So an edit elsewhere in the file breaks no link. --fix corrects a link
-whose function or quotation stands in another source file now, where there is only one such file.
+whose function or quotation is in another source file now, if only one file has it. Look at what
+--fix changed: another function may have the same name.
 
 Every other link has to lead somewhere, and every path below a folder of the project has to exist.
 Where a name in it is in capitals, as in src/app/NAME.cpp, the folder before that name has to exist.

@@ -33,9 +33,6 @@ kernels_tsan="$kernels_asan:*FromAnyAddress:*AroundEveryEdge:*GradientOf*:*Every
 # One of each kind: right, wrong use, a file that is not there, several ranks, the kernel runner.
 few_commands='Help.EveryCommand*:Compare.PassesAtOneTwo*:Save.*:Resume.EndsIn*:Refusals.AreOneLine*'
 few_commands+=':Failures.TrainingThatDiverges*:Gpuhost.LearnsWhat*:Demo.*:Evaluate.Tells*:Plot.IsAnSvg*'
-# Where tests/interop/setup.sh was run, PyTorch is there; elsewhere the user's Python may have it.
-python=build/interop/bin/python
-[[ -x $python ]] || python=${PYTHON:-python3}
 # GCC 12's TSan cannot live with the wide address randomisation of newer kernels. Some containers
 # forbid to switch it off; there it is tried with it.
 fixed_addresses=(setarch -R)
@@ -89,7 +86,9 @@ look_up() {
     planted-trainer) what="defects in the trainer are caught" limit=1200 command=(env JOBS=1 tests/planted/trainer.sh) ;;
     docs) what="places that docs/ names" command=(tests/check_docs.py) ;;
     make) what="what make does and does not" command=(tests/test_make.sh) ;;
-    interop) what="files to PyTorch and NumPy and back" command=("$python" tests/interop/interop.py ./main) ;;
+    gpu-kit) what="the kit for GPUs, without one" command=(tests/test_gpu_kit.sh) ;;
+    ab) what="the interval of make ab" command=(tools/ab.py --self-test) ;;
+    skip) what="${argument//-/ }: no nvcc, or no GPU" command=(echo "0 passed, 0 failed, 1 skipped") ;;
     goal) # GOAL of make; its exit code is its verdict
         what="make $argument" limit=1200 command=(make --no-print-directory "$argument")
         [[ $argument != bench ]] || what+=", a trial" alone=1 command+=(ARGS=--quick)

@@ -6,6 +6,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
+# As git writes them on a system with other line ends, by .gitattributes.
+! git rev-parse --git-dir >/dev/null 2>&1 ||
+    git -c core.autocrlf=true -c core.eol=crlf checkout-index -f --prefix="$copy/crlf/" hw6.sh .ci/run Makefile \
+        tests/run.sh tools/ab.py README.md
 tar --exclude=./build --exclude=./data --exclude=./.git --exclude=./bench/results --exclude=./main -c . |
     tar -C "$copy" -x
 cd "$copy"
@@ -67,5 +71,9 @@ check "make -q says that it is up to date" make -q $object
 touch -d "1 hour" $deep
 check "a header deep in src/device/gpu makes it old" bash -c "! make -q $object"
 check "other flags make it old" bash -c "touch -d '1 hour ago' $deep && make -q $object && ! make -q CXX=c++ $object"
+if [[ -d crlf ]]; then
+    check "scripts and Makefile keep their line ends on every checkout" \
+        bash -c "! grep -l \$'\r' crlf/*.sh crlf/.ci/run crlf/Makefile crlf/*/*.sh crlf/*/*.py && grep -q \$'\r' crlf/README.md"
+fi
 echo "$passed passed, $failed failed, 0 skipped"
 ((failed == 0))

@@ -3,9 +3,9 @@
 #
 # It builds both in float and in double, lets each run the same matrix of short trainings, and
 # compares the checksums of the files that --save writes: CPU and kernel runner, 1, 2, 3 and 5 ranks,
-# both ways to sum and to feed, reg, decay, threads, a resume. Bits depend on the processor, so only
-# builds on one machine can be compared. Exit code 1 names the trainings that differ.
-# The base is built once a commit, in build/same-bits.
+# both ways to sum and to feed, reg, decay, threads, a resume. Each training is a line; exit code 1
+# says that one differs or fails. Bits depend on the processor, so only builds on one machine can be
+# compared. The base is built once a commit, in build/same-bits, and its checksums are kept there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 (($# == 1)) || { echo "usage: tools/same_bits.sh COMMIT" >&2; exit 2; }
@@ -23,47 +23,53 @@ for tree in "$base" "$here"; do
     for double in "" -DUSE_DOUBLE; do
         real=$([[ -z $double ]] && echo float || echo double)
         make -C "$tree" --no-print-directory CUDA=0 DOUBLE_FLAG=$double \
-            "build/$real/main" "build/$real/main_gpuhost" >"$tree/build.log" 2>&1 ||
-            { tail -n 20 "$tree/build.log" >&2; echo "same_bits.sh: $tree does not build" >&2; exit 2; }
+            "build/$real/main" "build/$real/main_gpuhost" >"$here/build/same-bits/build.log" 2>&1 || {
+            tail -n 20 build/same-bits/build.log >&2
+            echo "same_bits.sh: $tree does not build" >&2
+            exit 2
+        }
     done
 done
-rm -f "$here/build.log"
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+tools/first_images.py data "$scratch" 2000 50
+# What the base's bits depend on beside its sources.
+kept=$base.$({ grep -m1 '^model name' /proc/cpuinfo; mpirun --version; g++ --version; } 2>/dev/null | cksum | cut -d' ' -f1)
+touch "$kept"
 
-# A small set, so that evaluating it takes no time: the first images of each file.
-python3 - data "$scratch" <<'PYTHON'
-import gzip, struct, sys
-for name, header, size, count in (("train-images-idx3-ubyte", 16, 784, 2000), ("train-labels-idx1-ubyte", 8, 1, 2000),
-                                  ("t10k-images-idx3-ubyte", 16, 784, 50), ("t10k-labels-idx1-ubyte", 8, 1, 50)):
-    with gzip.open(f"{sys.argv[1]}/{name}.gz") as file:
-        bytes_ = bytearray(file.read(header + size * count))
-    bytes_[4:8] = struct.pack(">I", count)
-    open(f"{sys.argv[2]}/{name}", "wb").write(bytes_)
-PYTHON
-
-# One training: RANKS PROGRAM FLAGS...; prints the checksum of its parameters.
+# One training: RANKS PROGRAM FLAGS...; prints the checksum of its parameters, or "failed: why".
 trained() { # TREE REAL RANKS PROGRAM FLAGS...
     local tree=$1 real=$2 ranks=$3 program=$4 out=$scratch/out.safetensors
     shift 4
     rm -f "$out"
-    (cd "$tree" && GPUHOST_CAPABILITY=${capability:-90} mpirun -np "$ranks" "build/$real/$program" \
-        --data "$scratch" --save "$out" "$@") >"$scratch/log" 2>&1 </dev/null ||
-        { tail -n 5 "$scratch/log" >&2; echo failed; return; }
-    tools/parameters_checksum.py "$out"
+    if (cd "$tree" && GPUHOST_CAPABILITY=${capability:-90} mpirun -np "$ranks" "build/$real/$program" \
+        --data "$scratch" --save "$out" "$@") >"$scratch/log" 2>&1 </dev/null; then
+        tools/parameters_checksum.py "$out"
+    else
+        # The program's own words, not mpirun's about them.
+        echo "failed: $(grep -m1 -E '^main|error|terminate' "$scratch/log" || tail -n 1 "$scratch/log")"
+    fi
 }
 differ=0 same=0
 judge() { # WHAT CHECKSUM CHECKSUM
-    if [[ $2 == "$3" && $2 != failed ]]; then
+    if [[ $2 == "$3" && $2 != failed* ]]; then
         same=$((same + 1))
+        echo "same     $2  $1"
     else
         differ=$((differ + 1))
-        echo "DIFFERS  $1: $2, now $3"
+        echo "DIFFERS  $2, now $3  $1"
     fi
 }
 compare() { # REAL RANKS PROGRAM FLAGS...
-    judge "$*" "$(trained "$base" "$@")" "$(trained "$here" "$@")"
+    local what="$*" before
+    [[ ${capability:-90} == 90 ]] || what+=" on a GPU of $capability"
+    before=$(sed -n "s/^\([0-9a-f]*\) $what\$/\1/p" "$kept" | tail -n 1)
+    if [[ -z $before ]]; then
+        before=$(trained "$base" "$@")
+        [[ $before == failed* ]] || echo "$before $what" >>"$kept"
+    fi
+    judge "$what" "$before" "$(trained "$here" "$@")"
 }
 
 few=(-n "30,20" -b 50 --train-size 1990 -l 0.5 --lr-decay 0.9 -r 1e-3)

@@ -13,7 +13,13 @@ constexpr std::size_t elements(int rows, int cols) {
     return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
 }
 
-/// a / b, rounded up; a at least 0, b at least 1.
+/// Where element (i, j) of a column-major matrix of `rows` rows lies.
+ON_HOST_AND_DEVICE constexpr std::size_t position(int i, int j, int rows) {
+    return static_cast<std::size_t>(j) * static_cast<std::size_t>(rows) +
+           static_cast<std::size_t>(i);
+}
+
+/// a / b, rounded up; a at least 0, b at least 1, a + b an int.
 ON_HOST_AND_DEVICE constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 /// [first, first + count)
@@ -25,7 +31,7 @@ struct Range {
 
 /// Part t of `parts` of [0, count), in units of `unit`.
 constexpr Range part_of(int count, int t, int parts, int unit = 1) {
-    const long long units = (count + unit - 1) / unit;
+    const long long units = (static_cast<long long>(count) + unit - 1) / unit;
     const auto start = [&](int p) {
         const auto at = static_cast<int>(units * p / parts) * unit;
         return at < count ? at : count;

@@ -3,7 +3,6 @@
 
 #include <sys/statvfs.h>
 
-#include <atomic>
 #include <cstdint>
 #include <new>
 
@@ -16,7 +15,7 @@ constexpr std::size_t cache_line = 64;
 std::size_t whole_lines(std::size_t count) {
     return (count * sizeof(nn_real) + cache_line - 1) / cache_line * cache_line;
 }
-/// Two counters, the parameters, each rank's gradient, and what it takes to begin on a line.
+/// A barrier, the parameters, each rank's gradient, and what it takes to begin on a line.
 std::size_t shared_bytes(int ranks, std::size_t count) {
     return 3 * cache_line + (1 + static_cast<std::size_t>(ranks)) * whole_lines(count);
 }
@@ -32,15 +31,8 @@ bool fits_shared_memory(std::size_t bytes) {
 }  // namespace
 
 struct NodeMemory::State {
-    /// On a cache line of its own, in the shared memory.
-    struct alignas(64) Counter {
-        std::atomic<std::uint32_t> value;
-    };
-    static_assert(std::atomic<std::uint32_t>::is_always_lock_free, "shared between processes");
-
     MPI_Win window = MPI_WIN_NULL;
-    Counter *arrived = nullptr, *rounds = nullptr;
-    std::uint32_t ranks = 0;
+    Barrier* barrier = nullptr;
 };
 
 bool NodeMemory::fit(const Comm& comm, std::size_t count) {
@@ -49,7 +41,7 @@ bool NodeMemory::fit(const Comm& comm, std::size_t count) {
 }
 
 NodeMemory::NodeMemory(const Comm& comm, std::size_t count) : state_(std::make_unique<State>()) {
-    static_assert(sizeof(State::Counter) == cache_line);
+    static_assert(sizeof(Barrier) == 2 * cache_line);
     // Rank 0 asks for all of it.
     const std::size_t bytes = comm.is_root() ? shared_bytes(comm.size(), count) : 0;
     char* start = nullptr;
@@ -64,13 +56,8 @@ NodeMemory::NodeMemory(const Comm& comm, std::size_t count) : state_(std::make_u
     MPI_CHECK(MPI_Win_shared_query(state_->window, 0, &size, &unit, &start));
     start += (cache_line - reinterpret_cast<std::uintptr_t>(start) % cache_line) % cache_line;
 
-    state_->ranks = static_cast<std::uint32_t>(comm.size());
-    state_->arrived = reinterpret_cast<State::Counter*>(start);
-    state_->rounds = state_->arrived + 1;
-    if (comm.is_root()) {
-        new (state_->arrived) State::Counter;
-        new (state_->rounds) State::Counter;
-    }
+    state_->barrier = reinterpret_cast<Barrier*>(start);
+    if (comm.is_root()) new (state_->barrier) Barrier(comm.size());
     MPI_CHECK(MPI_Win_lock_all(MPI_MODE_NOCHECK, state_->window));
     MPI_CHECK(MPI_Barrier(MPI_COMM_WORLD));
     start += 2 * cache_line;
@@ -86,12 +73,4 @@ NodeMemory::~NodeMemory() {
     MPI_Win_free(&state_->window);
 }
 
-void NodeMemory::barrier() {
-    const std::uint32_t round = state_->rounds->value.load(std::memory_order_relaxed);
-    if (state_->arrived->value.fetch_add(1, std::memory_order_acq_rel) + 1 == state_->ranks) {
-        state_->arrived->value.store(0, std::memory_order_relaxed);
-        state_->rounds->value.store(round + 1, std::memory_order_release);
-    } else {
-        spin_until([&] { return state_->rounds->value.load(std::memory_order_acquire) != round; });
-    }
-}
+void NodeMemory::barrier() { state_->barrier->wait(); }

@@ -13,50 +13,54 @@
 
 /// What a sample is made of, for those who move it as bytes.
 struct SampleFormat {
-    bool number_inputs = false;   ///< nn_real each, instead of pixels
-    bool number_targets = false;  ///< nn_real for each output, instead of one label
+    bool number_inputs = false;    ///< nn_real each, instead of pixels
+    bool number_targets = false;   ///< nn_real for each output, instead of one label
+    bool without_targets = false;  ///< neither: what the samples are is to be predicted
 
     std::size_t input_bytes(int inputs) const {  ///< of one sample
         return static_cast<std::size_t>(inputs) * (number_inputs ? sizeof(nn_real) : 1);
     }
     std::size_t target_bytes(int outputs) const {  ///< of one sample
+        if (without_targets) return 0;
         return number_targets ? static_cast<std::size_t>(outputs) * sizeof(nn_real) : 1;
     }
 
     bool operator==(const SampleFormat&) const = default;
 };
 
-/// Inputs are `pixels` or `inputs`, targets are `labels` or `targets`; the other of each is empty.
-struct Dataset {
-    int rows = 0, cols = 0;            ///< of one image, in pixels; of a table's sample: inputs x 1
-    int classes = 0;                   ///< outputs: largest label + 1, or what the caller fixed
-    std::vector<std::uint8_t> pixels;  ///< features() x count()
-    std::vector<std::uint8_t> labels;  ///< count()
-    std::vector<nn_real> inputs = {};  ///< features() x count()
-    std::vector<nn_real> targets = {};  ///< classes x count()
+/// N samples. By the format, inputs are `pixels` or `inputs`, and targets `labels`, `targets` or
+/// neither; what is not used is empty.
+struct SampleSet {
+    int rows = 0, cols = 0;  ///< of one image, in pixels; of a table's sample: inputs x 1
+    int classes = 0;         ///< outputs: largest label + 1, or what the caller fixed
+    std::vector<std::uint8_t> pixels = {};  ///< features() x N
+    std::vector<std::uint8_t> labels = {};  ///< N
+    std::vector<nn_real> inputs = {};       ///< features() x N
+    std::vector<nn_real> targets = {};      ///< classes x N
+    SampleFormat format = {};
 
     std::size_t features() const {
         return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
     }
-    std::size_t count() const {
-        return has_targets() ? targets.size() / static_cast<std::size_t>(classes) : labels.size();
+    std::size_t count() const {  ///< N
+        if (format.without_targets) return per_sample(pixels.size() + inputs.size(), features());
+        return labels.size() + per_sample(targets.size(), static_cast<std::size_t>(classes));
     }
-    bool has_inputs() const { return !inputs.empty(); }
-    bool has_targets() const { return !targets.empty(); }
 
-    SampleFormat format() const { return {has_inputs(), has_targets()}; }
-    /// All samples' inputs and targets as they lie in memory, by format().
+    /// All samples' inputs and targets as they lie in memory, by the format.
     std::span<const std::uint8_t> input_bytes() const {
-        return has_inputs() ? bytes_of(inputs) : std::span(pixels);
+        return format.number_inputs ? bytes_of(inputs) : std::span(pixels);
     }
     std::span<const std::uint8_t> target_bytes() const {
-        return has_targets() ? bytes_of(targets) : std::span(labels);
+        return format.number_targets ? bytes_of(targets) : std::span(labels);
     }
 
   private:
+    static std::size_t per_sample(std::size_t values, std::size_t each) {
+        return values == 0 ? 0 : values / each;
+    }
     static std::span<const std::uint8_t> bytes_of(const std::vector<nn_real>& values) {
         return {reinterpret_cast<const std::uint8_t*>(values.data()),
                 values.size() * sizeof(nn_real)};
     }
 };
-using SampleSet = Dataset;

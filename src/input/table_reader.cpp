@@ -68,11 +68,12 @@ class TableReader {
         take_sample();
     }
 
-    Dataset finish() {
+    SampleSet finish() {
         if (set_.inputs.empty())
             ::refuse(name_, "a table with a sample in each line", "none", "give another file");
         set_.rows = static_cast<int>(columns_ - targets_);
         set_.cols = 1;
+        set_.format = {.number_inputs = true, .number_targets = !as_classes_};
         set_.classes = as_classes_ ? *std::max_element(set_.labels.begin(), set_.labels.end()) + 1
                                    : static_cast<int>(targets_);
         return std::move(set_);
@@ -135,13 +136,13 @@ class TableReader {
     bool as_classes_;
     std::size_t line_ = 0, columns_ = 0;  ///< columns_ is 0 before the first line that counts
     std::vector<std::string_view> fields_;
-    Dataset set_;
+    SampleSet set_;
 };
 
 }  // namespace
 
-Dataset parse_table(std::string_view text, const std::string& name, int target_columns,
-                    bool as_classes) {
+SampleSet parse_table(std::string_view text, const std::string& name, int target_columns,
+                      bool as_classes) {
     TableReader reader(name, target_columns, as_classes);
     if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // some spreadsheets' mark
     while (!text.empty()) {
@@ -152,7 +153,7 @@ Dataset parse_table(std::string_view text, const std::string& name, int target_c
     return reader.finish();
 }
 
-Dataset read_table(const std::filesystem::path& file, int target_columns, bool as_classes) {
+SampleSet read_table(const std::filesystem::path& file, int target_columns, bool as_classes) {
     const auto bytes = read_whole_file(file, "a table");
     return parse_table({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file.string(),
                        target_columns, as_classes);

@@ -1,9 +1,7 @@
 // model_file.h: a trained network as a file that other programs read too: safetensors.
 //
-// A safetensors file is the header's length (8 bytes, little endian), the header (JSON: for each
-// tensor its type, its shape and where its bytes are; "__metadata__", strings) and the tensors'
-// bytes. Tensors are W1, b1, W2, b2, ..., F32 or F64; W_l has the shape [H_l, H_(l-1)] and is
-// row-major, as PyTorch's Linear has it. Source: the safetensors format, version 0.4.
+// Tensors are W1, b1, W2, b2, ..., F32 or F64; W_l has the shape [H_l, H_(l-1)] and is row-major,
+// as PyTorch's Linear has it. What is known beside them is in the metadata.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -13,7 +11,7 @@
 
 #include "model/objective.h"
 #include "model/parameters.h"
-#include "neural_network.h"
+#include "model/state.h"
 
 /// What a file says beside the parameters. In a file of another program it may be missing: then
 /// these values hold.

@@ -1,9 +1,11 @@
 // agree.cpp: eight bytes a tensor and rank are compared instead of the parameters.
 #include "train/agree.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 
@@ -21,42 +23,44 @@ std::uint64_t checksum(std::span<const nn_real> values) {
     return sum;
 }
 
-/// "W1 123 b1 456 ...": a line for gather().
+/// Of W1, b1, W2, b2, ..., as bytes for gather().
 std::string checksums(const Layout& layout, std::span<const nn_real> parameters) {
-    std::string line;
+    std::string bytes;
+    const auto add = [&](std::size_t first, std::size_t count) {
+        const std::uint64_t sum = checksum(parameters.subspan(first, count));
+        bytes.append(reinterpret_cast<const char*>(&sum), sizeof sum);
+    };
     for (int l = 1; l <= layout.layers(); ++l) {
-        const auto w = parameters.subspan(layout.weight_offset(l), layout.weights(l));
-        const auto b =
-            parameters.subspan(layout.bias_offset(l), static_cast<std::size_t>(layout.size(l)));
-        line += "W" + std::to_string(l) + " " + std::to_string(checksum(w)) + " b" +
-                std::to_string(l) + " " + std::to_string(checksum(b)) + " ";
+        add(layout.weight_offset(l), layout.weights(l));
+        add(layout.bias_offset(l), static_cast<std::size_t>(layout.size(l)));
     }
-    return line;
+    return bytes;
 }
 
-/// The name before the first number in which two such lines differ.
-std::string first_difference(const std::string& one, const std::string& other) {
-    std::size_t at = 0;
-    while (at < one.size() && at < other.size() && one[at] == other[at]) ++at;
-    const std::size_t number = one.rfind(' ', at == 0 ? 0 : at - 1);
-    const std::size_t name = one.rfind(' ', number - 1);
-    return one.substr(name + 1, number - name - 1);
+struct Difference {
+    int rank, tensor;  ///< rank 0: none
+};
+/// The first rank whose checksums are not rank 0's, and the first tensor in which they differ.
+Difference first_difference(const std::vector<std::string>& of_ranks) {
+    for (std::size_t r = 1; r < of_ranks.size(); ++r) {
+        const auto [here, there] = std::ranges::mismatch(of_ranks[0], of_ranks[r]);
+        if (here == of_ranks[0].end()) continue;
+        const auto byte = static_cast<std::size_t>(here - of_ranks[0].begin());
+        return {static_cast<int>(r), static_cast<int>(byte / sizeof(std::uint64_t))};
+    }
+    return {0, 0};
 }
 
 }  // namespace
 
 void check_ranks_agree(const Comm& comm, const Layout& layout, std::span<const nn_real> parameters,
                        const std::string& when) {
-    const std::vector<std::string> lines = comm.gather(checksums(layout, parameters));
-    int differs = 0;
-    for (std::size_t r = 1; r < lines.size() && differs == 0; ++r)
-        if (lines[r] != lines[0]) differs = static_cast<int>(r);
-    const std::string tensor =
-        differs == 0 ? "" : first_difference(lines[0], lines[static_cast<std::size_t>(differs)]);
-    differs = comm.from_root(differs);
-    if (differs == 0) return;
-    throw RanksDiffer("the ranks' parameters differ " + when + ": rank " + std::to_string(differs) +
-                      " has another " + tensor +
+    const auto [rank, tensor] =
+        comm.from_root(first_difference(comm.gather(checksums(layout, parameters))));
+    if (rank == 0) return;
+    throw RanksDiffer("the ranks' parameters differ " + when + ": rank " + std::to_string(rank) +
+                      " has another " + (tensor % 2 == 0 ? "W" : "b") +
+                      std::to_string(tensor / 2 + 1) +
                       " than rank 0; run all ranks on processors of one kind with the same binary, "
                       "or use --isa baseline");
 }

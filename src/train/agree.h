@@ -1,6 +1,7 @@
 // agree.h: do all replicas have the same parameters?
 #pragma once
 #include <span>
+#include <string>
 
 #include "base/real.h"
 #include "comm/comm.h"

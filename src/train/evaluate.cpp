@@ -25,7 +25,7 @@ int samples_at_once(DataParallelNeuralNetwork& network) {
 /// one class alone is that class.
 int target_class(const SampleSet& set, std::size_t j, std::vector<nn_real>& y) {
     const auto height = static_cast<std::size_t>(set.classes);
-    if (set.has_targets()) return class_of(&set.targets[j * height], set.classes);
+    if (set.format.number_targets) return class_of(&set.targets[j * height], set.classes);
     std::ranges::fill(y, nn_real{0});
     y[set.labels[j]] = 1;
     return class_of(y.data(), set.classes);
@@ -40,12 +40,13 @@ Evaluator::Evaluator(DataParallelNeuralNetwork& network, const SampleSet& set_on
       count_(network.comm().from_root(set_on_root.count())),
       at_once_(samples_at_once(network)) {
     const Span span(Work::evaluation);
-    network_.check_format(set_);
+    network_.check_format(set_, false);
     feed_ = make_feed(feed, {network.comm(), network.replica(), role}, set_);
 }
 
 Evaluation Evaluator::evaluate() {
     const Span span(Work::evaluation);
+    network_.check_format(set_);
     const Comm& comm = network_.comm();
     Evaluation result;
     result.yhat = forward(Want::losses);

@@ -8,9 +8,9 @@
 #include "neural_network.h"
 
 struct Evaluation {
-    double loss = 0;            ///< mean of the samples' losses
-    double accuracy = 0;        ///< part of them whose yhat stands for the class of their target
-    std::vector<nn_real> yhat;  ///< on rank 0: outputs x N, column-major; empty elsewhere
+    double loss = 0;      ///< mean of the samples' losses
+    double accuracy = 0;  ///< part of them whose yhat stands for the class of their target
+    std::vector<nn_real> yhat = {};  ///< on rank 0: outputs x N, column-major; empty elsewhere
 };
 
 /// Evaluates one set as often as asked.
@@ -25,7 +25,7 @@ class Evaluator {
     /// Not between load() and update(): it takes the mini-batch's place. The loss and the accuracy
     /// are the same on every rank.
     Evaluation evaluate();
-    /// yhat alone, of a set whose targets mean nothing; on rank 0, empty elsewhere.
+    /// yhat alone; the set may be without targets. On rank 0, empty elsewhere.
     std::vector<nn_real> outputs();
 
   private:

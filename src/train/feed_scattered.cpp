@@ -76,7 +76,8 @@ class ScatteredFeed : public Feed {
             way.counts.push_back(n * static_cast<int>(size));
         }
         if (!comm_.is_root()) return;
-        way.all.resize(samples.size() * size);
+        way.all.assign(samples.size() * size, 0);
+        if (bytes.empty()) return;  // of a set without targets, nobody looks at the zeros
         for (std::size_t j = 0; j < samples.size(); ++j)
             std::copy_n(&bytes[samples[j] * size], size, &way.all[j * size]);
     }

@@ -28,7 +28,7 @@ sigset_t mask_before;
 
 }  // namespace
 
-std::string settings_of(const Options& options, const Dataset& train,
+std::string settings_of(const Options& options, const SampleSet& train,
                         const Parameters<nn_real>& initial) {
     const Training& t = options.training;
     unsigned long data = crc32_z(0, nullptr, 0);

@@ -10,7 +10,7 @@
 /// Everything that decides which parameters a run ends with, but for the number of epochs and of
 /// ranks: a JSON object, values by flag. The set and the first parameters are in it as checksums
 /// (CRC-32).
-std::string settings_of(const Options& options, const Dataset& train,
+std::string settings_of(const Options& options, const SampleSet& train,
                         const Parameters<nn_real>& initial);
 
 /// Throws InputError naming the first setting that `file`'s run had otherwise.

@@ -55,7 +55,7 @@ Seen seen_in(std::span<const nn_real> yhat) {
     return {c, given_to(yhat, c)};
 }
 
-Score score(const Dataset& set, std::span<const nn_real> yhat, std::size_t worst) {
+Score score(const SampleSet& set, std::span<const nn_real> yhat, std::size_t worst) {
     const std::size_t count = set.count(), outputs = yhat.size() / count;
     Score result;
     result.classes = std::max(2, static_cast<int>(outputs));
@@ -65,7 +65,7 @@ Score score(const Dataset& set, std::span<const nn_real> yhat, std::size_t worst
     for (std::size_t i = 0; i < count; ++i) {
         const auto answer = yhat.subspan(i * outputs, outputs);
         const auto [seen, probability] = seen_in(answer);
-        const int truth = set.has_targets()
+        const int truth = set.format.number_targets
                               ? seen_in(std::span(set.targets).subspan(i * outputs, outputs)).c
                               : set.labels[i];
         ++result.at(truth, seen);

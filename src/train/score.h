@@ -56,4 +56,4 @@ Seen seen_in(std::span<const nn_real> yhat);
 
 /// yhat: outputs x count, column-major; labels are below its outputs. Truth is the label, or what
 /// would be seen in the targets. Keeps the `worst` worst. Throws as seen_in().
-Score score(const Dataset& set, std::span<const nn_real> yhat, std::size_t worst);
+Score score(const SampleSet& set, std::span<const nn_real> yhat, std::size_t worst);

@@ -23,8 +23,8 @@ PageFacts some_facts() {
 }
 
 /// Images of 3 x 2 pixels, each pixel another.
-Dataset some_images(std::size_t count) {
-    Dataset set;
+SampleSet some_images(std::size_t count) {
+    SampleSet set;
     set.rows = 2;
     set.cols = 3;
     set.classes = 10;
@@ -89,7 +89,7 @@ TEST(Page, IsSoundMarkup) {
                   "")
             << classes << " classes";
     PageFacts nothing;
-    EXPECT_EQ(markup_error(html_page(nothing, Score{}, Dataset{})), "");
+    EXPECT_EQ(markup_error(html_page(nothing, Score{}, SampleSet{})), "");
 }
 
 TEST(Page, NeedsNoScriptAndNoOtherFile) {
@@ -139,7 +139,7 @@ TEST(Page, APictureHasTheImagesPixels) {
     for (const std::size_t sample : {0u, 1u, 4u}) {
         Score score = some_score(10, 0);
         score.worst = {{sample, 1, 2, 0.6, 0.4}};
-        const Dataset images = some_images(5);
+        const SampleSet images = some_images(5);
         const std::string page = html_page(some_facts(), score, images);
         const auto begin = page.find("base64,") + 7;
         const auto first = images.pixels.begin() + static_cast<std::ptrdiff_t>(6 * sample);
@@ -156,11 +156,12 @@ TEST(Page, ShowsNoMoreThan24Pictures) {
 }
 
 TEST(Page, ATablesSamplesAreNumbers) {
-    Dataset table;
+    SampleSet table;
     table.rows = 4;
     table.cols = 1;
     table.classes = 2;
     table.inputs.resize(4 * 20);
+    table.format = {.number_inputs = true, .number_targets = true};
     Score score = some_score(2, 0);
     score.worst = {{17, 1, 0, 0.75, 0.25}};
     const std::string page = html_page(some_facts(), score, table);

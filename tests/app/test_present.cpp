@@ -181,7 +181,7 @@ TEST(Inspect, another_programs_model_is_named_so) {
 }
 
 TEST(Inspect, a_set_has_counts_of_its_classes_and_its_mean_pixel) {
-    Dataset set;
+    SampleSet set;
     set.rows = 1;
     set.cols = 2;
     set.classes = 3;

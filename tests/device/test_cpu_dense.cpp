@@ -12,8 +12,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "tests/support/gemm_math.h"
 #include "tests/support/host_memory.h"
-#include "tests/support/reference_math.h"
 
 decltype(cpu_gemm) cpu_gemm_baseline, cpu_gemm_avx2, cpu_gemm_avx512;
 

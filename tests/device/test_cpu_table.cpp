@@ -3,7 +3,7 @@
 //
 // The program takes the widest set that the processor runs; the tests take each one that it runs,
 // so that the narrow ones are not first tried on somebody's older machine. The checks and their
-// bounds are those that the kernels are held to (reference_math.h).
+// bounds are those that the kernels are held to (tests/support).
 #include "device/cpu/table.h"
 
 #include <gtest/gtest.h>
@@ -14,31 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include "tests/support/host_memory.h"
-#include "tests/support/reference_math.h"
-
-extern const CpuFunctions cpu_functions_baseline;
-#ifdef CPU_HAS_X86_ISAS
-extern const CpuFunctions cpu_functions_avx2, cpu_functions_avx512;
-#endif
+#include "tests/support/cpu_table_fixture.h"
+#include "tests/support/output_math.h"
 
 namespace {
-
-/// The tables that this processor can run, the widest last.
-std::vector<const CpuFunctions*> runnable_tables() {
-    std::vector<const CpuFunctions*> tables{&cpu_functions_baseline};
-#ifdef CPU_HAS_X86_ISAS
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        tables.push_back(&cpu_functions_avx2);
-    if (__builtin_cpu_supports("x86-64-v4")) tables.push_back(&cpu_functions_avx512);
-#endif
-    return tables;
-}
-
-class CpuTable : public testing::TestWithParam<const CpuFunctions*> {
-  protected:
-    const CpuFunctions& f() const { return *GetParam(); }
-};
 
 TEST(CpuFunctionsChosen, AreTheWidestThatThisProcessorRuns) {
     EXPECT_STREQ(cpu_functions().name, runnable_tables().back()->name);
@@ -131,13 +110,6 @@ constexpr int class_counts[] = {1, 2, 10, 15, 16, 17, 31, 32, 33, 48, 50};
 /// Around the eight columns that share a load.
 constexpr int column_counts[] = {0, 1, 7, 8, 9, 19};
 
-/// x (rows x n) with rows of `pad` added, `padded` in all.
-Reals with_rows_added(const Reals& x, int rows, int n, int padded, nn_real pad) {
-    Reals y(elements(padded, n), pad);
-    for (int j = 0; j < n; ++j)
-        for (int i = 0; i < rows; ++i) y[at(i, j, padded)] = x[at(i, j, rows)];
-    return y;
-}
 /// The first `rows` rows.
 Reals first_rows(const Reals& x, int padded, int n, int rows) {
     Reals y(elements(rows, n));
@@ -406,117 +378,6 @@ TEST_P(CpuTable, OutputGradientIsRightForEveryShapeAndAnyColumns) {
                     std::fill(begin, end, untouched.front());
                     EXPECT_TRUE(same_bits("dw elsewhere", got, untouched));
                 }
-}
-
-// ---- Element by element, and sums --------------------------------------------------------------
-
-TEST_P(CpuTable, SigmoidBackwardMultipliesByTheSlope) {
-    check_sigmoid_backward<HostMemory>(f().sigmoid_backward);
-}
-
-TEST_P(CpuTable, RowSumsAreRightForEveryShape) {
-    check_row_sums<HostMemory>([this](int rows, int n, const nn_real* delta, nn_real* sums) {
-        f().row_sums(rows, n, delta, rows, sums);
-    });
-}
-
-TEST_P(CpuTable, RowSumsOfTheFirstRowsDoNotTouchTheOthers) {
-    check_row_sums<HostMemory>([this](int rows, int n, const nn_real* delta, nn_real* sums) {
-        const int ld = rows + 5;
-        const Reals packed(delta, delta + elements(rows, n));
-        const OnHost<nn_real> in("delta", with_rows_added(packed, rows, n, ld, nan_real));
-        f().row_sums(rows, n, in.data(), ld, sums);
-    });
-}
-
-TEST_P(CpuTable, UpdateFollowsTheGradientAndThePenalty) {
-    check_step<HostMemory>([this](std::size_t count, nn_real rate, nn_real reg,
-                                  const nn_real* gradient,
-                                  nn_real* p) { f().update({rate, 0}, reg, 0, count, 0, &gradient, 1, p); });
-}
-
-struct StepCase {
-    Reals p;
-    std::vector<Reals> gradients;
-    nn_real rate, reg;
-
-    StepCase(std::size_t count, int ranks, Rng& rng, bool whole)
-        : p(whole ? small_integers(count, rng) : normal_values(count, rng)),
-          rate(whole ? nn_real{2} : static_cast<nn_real>(0.03)),
-          reg(whole ? nn_real{3} : static_cast<nn_real>(0.7)) {
-        for (int r = 0; r < ranks; ++r)
-            gradients.push_back(whole ? small_integers(count, rng) : normal_values(count, rng));
-    }
-
-    /// p after a step of the elements from one of `cuts` to the next.
-    Reals stepped(const CpuFunctions& f, const std::vector<std::size_t>& cuts) const {
-        std::vector<std::unique_ptr<OnHost<nn_real>>> arrays;
-        std::vector<const nn_real*> pointers;
-        for (const Reals& gradient : gradients) {
-            arrays.push_back(std::make_unique<OnHost<nn_real>>("gradient", gradient));
-            pointers.push_back(std::as_const(*arrays.back()).data());
-        }
-        OnHost<nn_real> after("p", p);
-        for (std::size_t c = 0; c + 1 < cuts.size(); ++c)
-            f.update({rate, 0}, reg, cuts[c], cuts[c + 1], 0, pointers.data(),
-                     static_cast<int>(pointers.size()), after.output());
-        return after.values();
-    }
-};
-
-/// Like check_step(), with ranks - 1 roundings more in the sum of the gradients.
-TEST_P(CpuTable, UpdateAddsUpTheGradientsOfUpToFiveRanksInAnyRange) {
-    Rng rng(52);
-    for (const bool whole : {false, true})
-        for (const int ranks : {1, 2, 3, 4, 5})
-            for (const auto& [count, begin, end] : {std::array<std::size_t, 3>{0, 0, 0},
-                                                    {1, 0, 1},
-                                                    {100, 0, 100},
-                                                    {100, 17, 17},
-                                                    {100, 99, 100},
-                                                    {100, 1, 34},
-                                                    {100, 16, 48},
-                                                    {257, 3, 250}}) {
-                SCOPED_TRACE(std::to_string(ranks) + " ranks, elements " + std::to_string(begin) +
-                             " to " + std::to_string(end) + " of " + std::to_string(count) +
-                             (whole ? ", whole numbers" : ""));
-                const StepCase c(count, ranks, rng, whole);
-                Expected expected;
-                for (std::size_t i = 0; i < count; ++i) {
-                    if (i < begin || i >= end) {
-                        expected.add(c.p[i], 0);
-                        continue;
-                    }
-                    Wide sum = 0, size = 0;
-                    for (const Reals& gradient : c.gradients) {
-                        sum += gradient[i];
-                        size += std::abs(static_cast<Wide>(gradient[i]));
-                    }
-                    const Wide decay = static_cast<Wide>(c.rate) * c.reg * c.p[i];
-                    const Wide after = c.p[i] - (c.rate * sum + decay);
-                    const Wide rounding =
-                        u * (3 * std::abs(decay) + static_cast<Wide>(ranks + 1) * c.rate * size +
-                             std::abs(after));
-                    expected.add(after, whole ? 0 : slack * rounding + tiny);
-                }
-                EXPECT_TRUE(within("p", c.stepped(f(), {begin, end}), expected));
-            }
-}
-
-/// Threads and ranks divide the parameters as they like.
-TEST_P(CpuTable, StepGivesTheSameBitsHoweverTheElementsAreDivided) {
-    Rng rng(53);
-    for (const int ranks : {1, 2, 5}) {
-        const StepCase c(203, ranks, rng, false);
-        const Reals at_once = c.stepped(f(), {0, 203});
-        for (const std::size_t cut : {1, 15, 16, 17, 101, 202})
-            EXPECT_TRUE(same_bits("p cut at " + std::to_string(cut), c.stepped(f(), {0, cut, 203}),
-                                  at_once));
-    }
-}
-
-TEST_P(CpuTable, SumOfSquaresIsRightForEveryCount) {
-    check_sum_of_squares<HostMemory>(f().sum_of_squares);
 }
 
 INSTANTIATE_TEST_SUITE_P(EachThatRuns, CpuTable, testing::ValuesIn(runnable_tables()),

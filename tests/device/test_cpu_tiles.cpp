@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "device/cpu/dense.h"
+#include "tests/support/gemm_math.h"
 #include "tests/support/host_memory.h"
-#include "tests/support/reference_math.h"
 
 namespace {
 

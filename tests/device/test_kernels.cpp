@@ -3,7 +3,7 @@
 //
 // g++ builds this against tests/gpuhost, nvcc for real GPUs; where there is none, every test is
 // skipped. All arrays lie between guards, outputs start as NaN, and every tolerance is derived here
-// or in reference_math.h. Results that have to be reproducible are compared bit for bit, in other
+// or in tests/support. Results that have to be reproducible are compared bit for bit, in other
 // orders of the threads where the kernel runner can change it.
 #include <gtest/gtest.h>
 

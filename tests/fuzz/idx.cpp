@@ -73,7 +73,7 @@ void judge_idx(std::span<const std::uint8_t> bytes) {
     bytes = bytes.subspan(2);
     const std::size_t size = std::min(wanted, bytes.size());
     accepts([&] {
-        const Dataset set =
+        const SampleSet set =
             read_idx(images.holding(bytes.first(size)), labels.holding(bytes.subspan(size)));
         require(set.rows > 0 && set.cols > 0 && set.count() > 0, "an empty set");
         require(set.pixels.size() == set.features() * set.count(), "pixels without a place");

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "model/initial.h"
 #include "tests/fuzz/targets.h"
 
 namespace fuzz {

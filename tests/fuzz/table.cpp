@@ -14,7 +14,7 @@ void judge_table(std::span<const std::uint8_t> bytes) {
     const int targets = as_classes ? 1 : 1 + bytes[0] / 2 % 3;
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 1, bytes.size() - 1);
     accepts([&] {
-        const Dataset set = parse_table(text, "table", targets, as_classes);
+        const SampleSet set = parse_table(text, "table", targets, as_classes);
         const std::size_t count = set.count();
         require(count > 0 && set.features() > 0, "an empty set");
         require(set.inputs.size() == set.features() * count, "inputs without a place");

@@ -12,14 +12,13 @@
 #include "gpuhost.h"
 
 #include <array>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <iterator>
 #include <memory>
 #include <numeric>
 #include <random>
-#include <ranges>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,6 +27,7 @@
 #endif
 
 #include "fiber.h"
+#include "gpuhost_product.h"
 
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
@@ -54,8 +54,7 @@ struct Thread {
     unsigned mask = 0;
     int source = 0;
     std::uint64_t bits = 0;
-    const void *a = nullptr, *b = nullptr;  ///< its fragments
-    void* c = nullptr;
+    Fragments fragments{};
     // Copies it started and has not waited for, from `copied` on, and the groups that it has ended.
     std::vector<Copy> copies;
     std::size_t copied = 0, groups = 0;
@@ -156,9 +155,9 @@ void thread_main() {
 
 /// Every thread that has not ended waits. Names one of them and what it waits for.
 [[noreturn]] void die_of_deadlock() {
-    auto all_waiting = block.threads | std::views::filter([](const Thread* thread) {
-                           return thread->state != State::ended;
-                       });
+    std::vector<const Thread*> all_waiting;
+    std::ranges::copy_if(block.threads, std::back_inserter(all_waiting),
+                         [](const Thread* thread) { return thread->state != State::ended; });
     const Thread& waiting = *all_waiting.front();
     for (const Thread* other : all_waiting)
         if (!same(other->where, waiting.where))
@@ -408,81 +407,12 @@ bool take_copy(std::size_t pending, Copy& copy, Place where) {
 // ---- Products on tensor cores ----
 
 namespace {
-/// The operands of a whole warp. In what follows, g, t, r, s, h and i are device/gpu/ptx.h's.
-struct Operands {
-    double a[16][16], b[16][8];
-};
-
-/// The bf16 in the lower (0) or upper (1) half of a register: it is the upper half of a float.
-double bf16(std::uint32_t pair, int half) {
-    return std::bit_cast<float>(half == 0 ? pair << 16 : pair & 0xffff0000u);
-}
-
-Operands bf16_operands(Members warp) {
-    Operands all;
-    for (const Thread* thread : warp) {
-        const int g = thread->lane() / 4, t = thread->lane() % 4;
-        const auto* a = static_cast<const std::uint32_t*>(thread->a);
-        const auto* b = static_cast<const std::uint32_t*>(thread->b);
-        for (int h = 0; h < 2; ++h)
-            for (int half = 0; half < 2; ++half) {
-                const int k = 2 * t + 8 * h + half;
-                for (int r = 0; r < 2; ++r) all.a[g + 8 * r][k] = bf16(a[2 * h + r], half);
-                all.b[k][g] = bf16(b[h], half);
-            }
-    }
-    return all;
-}
-
-Operands f64_operands(Members warp) {
-    Operands all;
-    for (const Thread* thread : warp) {
-        const int g = thread->lane() / 4, t = thread->lane() % 4;
-        const auto *a = static_cast<const double*>(thread->a),
-                   *b = static_cast<const double*>(thread->b);
-        for (int i = 0; i < 4; ++i) {
-            for (int r = 0; r < 2; ++r) all.a[g + 8 * r][4 * i + t] = a[2 * i + r];
-            all.b[4 * i + t][g] = b[i];
-        }
-    }
-    return all;
-}
-
-/// c = sum(c, row of A, column of B) for every element of C.
-template <class Real, class Sum>
-void for_each_element(Members warp, const Operands& operands, Sum sum) {
-    for (const Thread* thread : warp) {
-        const int g = thread->lane() / 4, t = thread->lane() % 4;
-        for (int r = 0; r < 2; ++r)
-            for (int s = 0; s < 2; ++s) {
-                Real& c = static_cast<Real*>(thread->c)[2 * r + s];
-                c = sum(c, operands.a[g + 8 * r], &operands.b[0][2 * t + s]);
-            }
-    }
-}
-
-float truncated(double value) {
-    const auto rounded = static_cast<float>(value);
-    return std::abs(static_cast<double>(rounded)) > std::abs(value) ? std::nextafter(rounded, 0.0f)
-                                                                    : rounded;
-}
-
-/// Products of bf16 are exact in double, and their sum is off by a few 2^-53 of its largest term at
-/// most, far below what is then cut off.
-void multiply_bf16(Members warp) {
-    for_each_element<float>(warp, bf16_operands(warp),
-                            [](double c, const double* a, const double* b) {
-                                for (int k = 0; k < 16; ++k) c += a[k] * b[8 * k];
-                                return truncated(c);
-                            });
-}
-
-void multiply_f64(Members warp) {
-    for_each_element<double>(warp, f64_operands(warp),
-                             [](double c, const double* a, const double* b) {
-                                 for (int k = 0; k < 16; ++k) c = std::fma(a[k], b[8 * k], c);
-                                 return c;
-                             });
+/// The fragments of a whole warp, for `multiply`.
+template <void (*multiply)(std::span<const Fragments>)>
+void multiply_by(Members warp) {
+    std::vector<Fragments> fragments;
+    for (const Thread* thread : warp) fragments.push_back(thread->fragments);
+    multiply(fragments);
 }
 
 /// `finish` computes the product for the whole warp.
@@ -493,20 +423,19 @@ void meet_for_product(void* c, const void* a, const void* b, Place where, bool h
     if (!has)
         die(name_of(self) + " calls " + instruction + ", which GPUs of compute capability " +
             capability() + " do not have: choose another kernel for them");
-    self.a = a;
-    self.b = b;
-    self.c = c;
+    self.fragments = {self.lane(), a, b, c};
     meet_lanes(~0u, where, finish);
 }
 }  // namespace
 
 void warp_mma(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
               Place where) {
-    meet_for_product(c, a, b, where, config().capability >= 80, "mma_bf16", multiply_bf16);
+    meet_for_product(c, a, b, where, config().capability >= 80, "mma_bf16",
+                     multiply_by<multiply_bf16>);
 }
 
 void warp_mma(double (&c)[4], const double (&a)[8], const double (&b)[4], Place where) {
-    meet_for_product(c, a, b, where, ::gpu_has_f64_mma(), "mma_f64", multiply_f64);
+    meet_for_product(c, a, b, where, ::gpu_has_f64_mma(), "mma_f64", multiply_by<multiply_f64>);
 }
 }  // namespace gpuhost
 

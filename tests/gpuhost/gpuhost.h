@@ -51,7 +51,27 @@ using std::max;
 using std::min;
 
 namespace gpuhost {
+#ifdef __cpp_lib_source_location
 using Place = std::source_location;
+#else  // clang before 16
+class Place {
+  public:
+    static constexpr Place current(const char* file = __builtin_FILE(),
+                                   unsigned line = __builtin_LINE(),
+                                   unsigned column = __builtin_COLUMN()) {
+        Place place;
+        place.file_ = file, place.line_ = line, place.column_ = column;
+        return place;
+    }
+    constexpr const char* file_name() const { return file_; }
+    constexpr unsigned line() const { return line_; }
+    constexpr unsigned column() const { return column_; }
+
+  private:
+    const char* file_ = "";
+    unsigned line_ = 0, column_ = 0;
+};
+#endif
 
 /// One static shared array of a kernel. Each block gets memory of its own for it, which starts as
 /// NaN bytes and is freed with the block, so that sanitizers see where it ends and see no trace of

@@ -16,6 +16,7 @@
 #include "device/gpu/kernels.h"
 #include "device/replica.h"
 #include "gpuhost.h"
+#include "model/initial.h"
 
 namespace {
 

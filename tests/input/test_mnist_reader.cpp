@@ -6,27 +6,19 @@
 // real set is read from data/.
 #include "mnist_reader.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <new>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/random.h"
-#include "tests/support/file_fixture.h"
+#include "tests/support/idx_bytes.h"
 
 namespace fs = std::filesystem;
 
@@ -43,56 +35,13 @@ std::size_t largest_allocation = std::numeric_limits<std::size_t>::max();
 
 namespace {
 
-/// An IDX file of the given magic and dimensions, with `body` behind them.
-Bytes idx(std::uint32_t magic, const std::vector<std::uint32_t>& dimensions, const Bytes& body) {
-    Bytes file;
-    const auto append = [&](std::uint32_t word) {
-        for (int shift = 24; shift >= 0; shift -= 8)
-            file.push_back(static_cast<std::uint8_t>(word >> shift));
-    };
-    append(magic);
-    for (const auto d : dimensions) append(d);
-    file.insert(file.end(), body.begin(), body.end());
-    return file;
-}
-
-Bytes idx_images(const std::vector<std::uint32_t>& dimensions, const Bytes& pixels) {
-    return idx(0x0803, dimensions, pixels);
-}
-Bytes idx_labels(const Bytes& labels) {
-    return idx(0x0801, {static_cast<std::uint32_t>(labels.size())}, labels);
-}
-
 /// The two files that a data set would have been read from.
-Bytes images_of(const Dataset& set) {
+Bytes images_of(const SampleSet& set) {
     return idx_images({static_cast<std::uint32_t>(set.count()),
                        static_cast<std::uint32_t>(set.rows), static_cast<std::uint32_t>(set.cols)},
                       set.pixels);
 }
-Bytes labels_of(const Dataset& set) { return idx_labels(set.labels); }
-
-Bytes gzip(const Bytes& plain) {
-    z_stream stream{};
-    constexpr int as_gzip = 16;
-    if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, as_gzip + MAX_WBITS, 9,
-                     Z_DEFAULT_STRATEGY) != Z_OK)
-        throw std::runtime_error("deflateInit2 failed");
-    Bytes packed(deflateBound(&stream, static_cast<uLong>(plain.size())));
-    stream.next_in = const_cast<std::uint8_t*>(plain.data());
-    stream.avail_in = static_cast<uInt>(plain.size());
-    stream.next_out = packed.data();
-    stream.avail_out = static_cast<uInt>(packed.size());
-    const int status = deflate(&stream, Z_FINISH);
-    packed.resize(stream.total_out);
-    deflateEnd(&stream);
-    if (status != Z_STREAM_END) throw std::runtime_error("deflate failed");
-    return packed;
-}
-
-Bytes joined(Bytes first, const Bytes& second) {
-    first.insert(first.end(), second.begin(), second.end());
-    return first;
-}
+Bytes labels_of(const SampleSet& set) { return idx_labels(set.labels); }
 
 Bytes random_bytes(std::size_t n, Rng& rng) {
     Bytes bytes(n);
@@ -100,17 +49,11 @@ Bytes random_bytes(std::size_t n, Rng& rng) {
     return bytes;
 }
 
-const Bytes six_pixels{0, 1, 2, 253, 254, 255};
-const Bytes three_labels{2, 0, 1};
-/// Three images of 1 x 2 pixels, and their labels.
-const Bytes good_images = idx_images({3, 1, 2}, six_pixels);
-const Bytes good_labels = idx_labels(three_labels);
-
 // What is read.
 
 TEST(Reader, ReadsImagesAsColumnsWithTheirLabels) {
     TemporaryDirectory dir;
-    const Dataset set =
+    const SampleSet set =
         read_idx(dir.write("images", good_images), dir.write("labels", good_labels));
     EXPECT_EQ(set.rows, 1);
     EXPECT_EQ(set.cols, 2);
@@ -123,7 +66,7 @@ TEST(Reader, ReadsImagesAsColumnsWithTheirLabels) {
 
 TEST(Reader, TellsGzipByTheFirstBytesAndNotByTheName) {
     TemporaryDirectory dir;
-    const Dataset set =
+    const SampleSet set =
         read_idx(dir.write("images", gzip(good_images)), dir.write("labels.gz", good_labels));
     EXPECT_EQ(set.pixels, six_pixels);
     EXPECT_EQ(set.labels, three_labels);
@@ -135,14 +78,14 @@ TEST(Reader, ReadsGzipOfSeveralMembers) {
     Bytes packed = joined(gzip({good_images.begin(), middle}), gzip({}));
     packed = joined(packed, gzip({middle, good_images.end()}));
     packed = joined(packed, gzip({}));
-    const Dataset set = read_idx(dir.write("images", packed), dir.write("labels", good_labels));
+    const SampleSet set = read_idx(dir.write("images", packed), dir.write("labels", good_labels));
     EXPECT_EQ(set.pixels, six_pixels);
 }
 
 TEST(Reader, ReadsImagesOfOnePixel) {
     TemporaryDirectory dir;
-    const Dataset set = read_idx(dir.write("images", idx_images({1, 1, 1}, {77})),
-                                 dir.write("labels", idx_labels({0})));
+    const SampleSet set = read_idx(dir.write("images", idx_images({1, 1, 1}, {77})),
+                                   dir.write("labels", idx_labels({0})));
     EXPECT_EQ(set.features(), 1u);
     EXPECT_EQ(set.classes, 1) << "a set of a single class is legal";
     EXPECT_EQ(set.pixels, Bytes{77});
@@ -192,7 +135,7 @@ std::string sha256(const fs::path& file) {
 
 using Histogram = std::array<int, 10>;
 
-Histogram label_histogram(const Dataset& set) {
+Histogram label_histogram(const SampleSet& set) {
     Histogram counts{};
     for (const auto label : set.labels) ++counts.at(label);
     return counts;
@@ -200,7 +143,7 @@ Histogram label_histogram(const Dataset& set) {
 
 TEST(RealMnist, TrainingSetIsTheOneThatWasPublished) {
     TemporaryDirectory dir;
-    const Dataset set = read_mnist("data", Split::train);
+    const SampleSet set = read_mnist("data", Split::train);
     EXPECT_EQ(set.count(), 60000u);
     EXPECT_EQ(set.rows, 28);
     EXPECT_EQ(set.cols, 28);
@@ -216,7 +159,7 @@ TEST(RealMnist, TrainingSetIsTheOneThatWasPublished) {
 
 TEST(RealMnist, TestSetIsTheOneThatWasPublished) {
     TemporaryDirectory dir;
-    const Dataset set = read_mnist("data", Split::test, 10);
+    const SampleSet set = read_mnist("data", Split::test, 10);
     EXPECT_EQ(set.count(), 10000u);
     EXPECT_EQ(set.features(), 784u);
     EXPECT_EQ(sha256(dir.write("images", images_of(set))),
@@ -229,23 +172,15 @@ TEST(RealMnist, TestSetIsTheOneThatWasPublished) {
 
 TEST(RealMnist, ReadsTheSamePlainAsGzipped) {
     TemporaryDirectory dir;
-    const Dataset packed = read_mnist("data", Split::test);
+    const SampleSet packed = read_mnist("data", Split::test);
     dir.write("t10k-images-idx3-ubyte", images_of(packed));
     dir.write("t10k-labels-idx1-ubyte", labels_of(packed));
-    const Dataset plain = read_mnist(dir.path, Split::test);
+    const SampleSet plain = read_mnist(dir.path, Split::test);
     EXPECT_TRUE(plain.pixels == packed.pixels);
     EXPECT_TRUE(plain.labels == packed.labels);
 }
 
 // What is refused: the bytes of one file.
-
-struct BadFile {
-    const char* name;
-    Bytes bytes;
-    std::vector<std::string> parts;  ///< of the message, after the file's name
-};
-
-void PrintTo(const BadFile& bad, std::ostream* out) { *out << bad.name; }
 
 const std::string only_bytes = "only unsigned bytes can be used; convert the file";
 
@@ -328,11 +263,6 @@ const std::vector<BadFile> bad_labels{
 class BadImages : public testing::TestWithParam<BadFile> {};
 class BadLabels : public testing::TestWithParam<BadFile> {};
 
-std::vector<std::string> with_file(const fs::path& file, std::vector<std::string> parts) {
-    parts.insert(parts.begin(), file.string() + ": expected ");
-    return parts;
-}
-
 TEST_P(BadImages, AreRefusedPlainAndGzipped) {
     TemporaryDirectory dir;
     const auto labels = dir.write("labels", good_labels);
@@ -354,52 +284,6 @@ TEST_P(BadLabels, AreRefusedPlainAndGzipped) {
 const auto its_name = [](const auto& bad) { return std::string(bad.param.name); };
 INSTANTIATE_TEST_SUITE_P(Reader, BadImages, testing::ValuesIn(bad_images), its_name);
 INSTANTIATE_TEST_SUITE_P(Reader, BadLabels, testing::ValuesIn(bad_labels), its_name);
-
-// What is refused: the gzip around it.
-
-Bytes flipped(Bytes bytes, std::size_t at) {
-    bytes.at(at) ^= 1;
-    return bytes;
-}
-
-TEST(BadGzip, IsRefusedForEveryKindOfDamage) {
-    const Bytes packed = gzip(good_images);
-    const std::size_t size = packed.size();
-    const std::vector<BadFile> cases{
-        {"wrong checksum", flipped(packed, size - 8), {"corrupt data", "incorrect data check"}},
-        {"wrong length", flipped(packed, size - 4), {"corrupt data", "incorrect length check"}},
-        {"wrong method", flipped(packed, 2), {"corrupt data", "unknown compression method"}},
-        {"gzipped twice", gzip(packed), {"found 0x1f8b08", "no IDX file, plain or gzipped once"}},
-        {"one zero behind", joined(packed, {0}), {"end of the file", "found trailing bytes"}},
-        {"text behind", joined(packed, Bytes(9, 'A')), {"end of the file", "found trailing bytes"}},
-        {"half a magic behind", joined(packed, {0x1f}), {"complete gzip data"}},
-        {"a broken member behind", joined(packed, {0x1f, 0x8c}), {"intact gzip data"}},
-        {"more data in a member behind", joined(packed, gzip({0})), {"found trailing bytes"}},
-    };
-    TemporaryDirectory dir;
-    const auto labels = dir.write("labels", good_labels);
-    for (const auto& bad : cases) {
-        SCOPED_TRACE(bad.name);
-        const auto images = dir.write("images.gz", bad.bytes);
-        expect_refusal([&] { read_idx(images, labels); }, with_file(images, bad.parts));
-    }
-}
-
-TEST(BadGzip, IsRefusedWhereverItIsCut) {
-    TemporaryDirectory dir;
-    const auto labels = dir.write("labels", good_labels);
-    const Bytes packed = gzip(good_images);
-    for (std::size_t size = 2; size < packed.size(); ++size) {
-        SCOPED_TRACE("the first " + std::to_string(size) + " bytes");
-        const auto images =
-            dir.write("images.gz", {packed.begin(), packed.begin() + static_cast<long>(size)});
-        expect_refusal([&] { read_idx(images, labels); },
-                       with_file(images, {"expected complete gzip data",
-                                          "found the end of the "
-                                          "file",
-                                          "get the file"}));
-    }
-}
 
 // A header or a gzip that promises more than a machine has.
 
@@ -437,199 +321,11 @@ TEST(Memory, ThatRunsOutIsAFailureThatNamesTheFile) {
     }
 }
 
-// What is refused: things that are not files, or not ours to read.
-
-TEST(NotAFile, IsRefusedByItsKind) {
-    TemporaryDirectory dir;
-    const auto labels = dir.write("labels", good_labels);
-    const auto pipe = dir.path / "pipe";
-    ASSERT_EQ(mkfifo(pipe.c_str(), 0644), 0);
-    fs::create_symlink("loop", dir.path / "loop");
-    fs::create_symlink("nowhere", dir.path / "dangling");
-    const std::vector<std::pair<fs::path, std::string>> cases{
-        {dir.path / "missing", "no file of this name"},
-        {dir.path / "dangling", "no file of this name"},
-        {labels / "below-a-file", "no file of this name"},
-        {dir.path / "loop", "symbolic links"},
-        {dir.path, "a directory"},
-        {pipe, "a named pipe"},
-        {"/dev/null", "a device"},
-        {"/dev/zero", "a device"}};
-    for (const auto& [path, found] : cases) {
-        SCOPED_TRACE(path);
-        const std::vector<std::string> parts{"expected an IDX file", "found ", found,
-                                             "check the path"};
-        expect_refusal([&] { read_idx(path, labels); }, with_file(path, parts));
-        const auto images = dir.write("images", good_images);
-        expect_refusal([&] { read_idx(images, path); }, with_file(path, parts));
-    }
-}
-
-TEST(NotAFile, ButALinkToOneIsRead) {
-    TemporaryDirectory dir;
-    const auto labels = dir.write("labels", good_labels);
-    dir.write("images", good_images);
-    fs::create_symlink("images", dir.path / "link");
-    EXPECT_EQ(read_idx(dir.path / "link", labels).pixels, six_pixels);
-}
-
-TEST(Unreadable, FileWhoseReadingFailsIsRefused) {
-    TemporaryDirectory dir;
-    const auto labels = dir.write("labels", good_labels);
-    // Opening one's own memory succeeds; reading it at address 0 is an I/O error.
-    expect_refusal([&] { read_idx("/proc/self/mem", labels); },
-                   {"/proc/self/mem: expected a file that can be read", "Input/output error",
-                    "check its permissions and its disk"});
-}
-
-/// What `read` says when an ordinary user calls it: permissions do not stop root. It runs in a
-/// child, so that the tests after it keep the rights that they have.
-std::string message_as_ordinary_user(const std::function<void()>& read) {
-    int ends[2];
-    if (pipe(ends) != 0) return "pipe failed";
-    const pid_t child = fork();
-    if (child < 0) return "fork failed";
-    if (child == 0) {
-        std::string message = "was read";
-        try {
-            constexpr uid_t nobody = 65534;
-            if (geteuid() == 0 && seteuid(nobody) != 0) throw std::runtime_error("seteuid failed");
-            read();
-        } catch (const InputError& e) {
-            message = e.what();
-        } catch (const std::exception& e) {
-            message = std::string("no InputError: ") + e.what();
-        } catch (...) {
-            message = "no InputError: an unknown exception";
-        }
-        const bool sent = write(ends[1], message.data(), message.size()) >= 0;
-        _exit(sent ? 0 : 1);
-    }
-    close(ends[1]);
-    std::string message;
-    std::array<char, 4096> buffer;
-    for (ssize_t n; (n = ::read(ends[0], buffer.data(), buffer.size())) > 0;)
-        message.append(buffer.data(), static_cast<std::size_t>(n));
-    close(ends[0]);
-    int status = 0;
-    waitpid(child, &status, 0);
-    return status == 0 ? message : message + " (and the child ended with an error)";
-}
-
-TEST(Unreadable, FileWithoutPermissionIsRefused) {
-    TemporaryDirectory dir;
-    const auto labels = dir.write("labels", good_labels);
-    const auto images = dir.write("images", good_images);
-    const auto read = [&] { read_idx(images, labels); };
-    EXPECT_EQ(message_as_ordinary_user(read), "was read");
-    fs::permissions(images, fs::perms::none);
-    EXPECT_EQ(message_as_ordinary_user(read),
-              images.string() +
-                  ": expected a file that can be read, found \"Permission denied\"; check its "
-                  "permissions and its disk, or give another set with --data DIR");
-}
-
-TEST(Unreadable, DirectoryWithoutPermissionIsRefused) {
-    TemporaryDirectory dir;
-    const auto closed = dir.path / "closed";
-    fs::create_directory(closed);
-    fs::permissions(closed, fs::perms::none);
-    EXPECT_EQ(message_as_ordinary_user([&] { read_mnist(closed, Split::train); }),
-              closed.string() +
-                  ": expected a directory that can be read, found \"Permission denied\"; check its "
-                  "permissions, or give another set with --data DIR");
-    const auto inside = closed / "images";
-    const std::string message = message_as_ordinary_user([&] { read_idx(inside, inside); });
-    EXPECT_EQ(message.find(inside.string() + ": expected an IDX file, found Permission denied"), 0u)
-        << message;
-    fs::permissions(closed, fs::perms::owner_all);
-}
-
-// Finding the four files of a set.
-
-TEST(Find, TakesEverySpellingInTheOrderThatIsDocumented) {
-    TemporaryDirectory dir;
-    const std::vector<std::string> order{
-        "t10k-images-idx3-ubyte",        "t10k-images-idx3-ubyte.gz",
-        "t10k-images.idx3-ubyte",        "t10k-images.idx3-ubyte.gz",
-        "test-images-idx3-ubyte",        "test-images-idx3-ubyte.gz",
-        "test-images.idx3-ubyte",        "test-images.idx3-ubyte.gz",
-        "emnist-test-images-idx3-ubyte", "emnist-test-images-idx3-ubyte.gz",
-        "emnist-test-images.idx3-ubyte", "emnist-test-images.idx3-ubyte.gz"};
-    for (auto name = order.rbegin(); name != order.rend(); ++name) {
-        dir.write(*name, {});
-        EXPECT_EQ(find_idx_file(dir.path, "t10k-images-idx3-ubyte"), dir.path / *name);
-    }
-}
-
-TEST(Find, ReadsASetInEitherSpelling) {
-    for (const std::string spelling : {"-", "."}) {
-        TemporaryDirectory dir;
-        dir.write("train-images" + spelling + "idx3-ubyte", gzip(good_images));
-        dir.write("train-labels" + spelling + "idx1-ubyte.gz", good_labels);
-        EXPECT_EQ(read_mnist(dir.path, Split::train).pixels, six_pixels) << spelling;
-    }
-}
-
-TEST(Find, ReadsEmnistByTheEndsOfItsNames) {
-    TemporaryDirectory dir;
-    dir.write("emnist-digits-train-images-idx3-ubyte.gz", gzip(good_images));
-    dir.write("emnist-digits-train-labels-idx1-ubyte.gz", gzip(good_labels));
-    dir.write("emnist-digits-test-images-idx3-ubyte.gz", gzip(idx_images({1, 1, 2}, {8, 9})));
-    dir.write("emnist-digits-test-labels-idx1-ubyte.gz", gzip(idx_labels({0})));
-    const Dataset train = read_mnist(dir.path, Split::train);
-    EXPECT_EQ(train.pixels, six_pixels);
-    const Dataset test = read_test_set(dir.path, train);
-    EXPECT_EQ(test.pixels, (Bytes{8, 9}));
-    EXPECT_EQ(test.classes, 3) << "as many as the training set has";
-}
-
-TEST(Find, RefusesTwoSetsInOneDirectory) {
-    TemporaryDirectory dir;
-    dir.write("emnist-digits-train-images-idx3-ubyte", good_images);
-    dir.write("emnist-letters-train-images-idx3-ubyte.gz", good_images);
-    expect_refusal([&] { find_idx_file(dir.path, "train-images-idx3-ubyte"); },
-                   {dir.path.string() + ": expected one set",
-                    "both emnist-digits-train-images-idx3-ubyte and "
-                    "emnist-letters-train-images-idx3-ubyte.gz",
-                    "--data DIR"});
-}
-
-TEST(Find, PassesOverDirectoriesAndHiddenFilesWhereThereIsAFile) {
-    TemporaryDirectory dir;
-    fs::create_directory(dir.path / "train-images-idx3-ubyte");
-    dir.write("._train-images-idx3-ubyte", {1});
-    EXPECT_EQ(find_idx_file(dir.path, "train-images-idx3-ubyte"),
-              dir.path / "train-images-idx3-ubyte")
-        << "a directory alone is found, for the reader to say what it is";
-    const auto file = dir.write("train-images.idx3-ubyte.gz", good_images);
-    EXPECT_EQ(find_idx_file(dir.path, "train-images-idx3-ubyte"), file);
-}
-
-TEST(Find, NamesEverySpellingWhenThereIsNone) {
-    TemporaryDirectory dir;
-    dir.write("._train-images-idx3-ubyte", good_images);
-    expect_refusal([&] { read_mnist(dir.path, Split::train); },
-                   {dir.path.string() + ": expected train-images-idx3-ubyte or "
-                                        "train-images-idx3-ubyte.gz or train-images.idx3-ubyte or "
-                                        "train-images.idx3-ubyte.gz",
-                    "found no such file in it", "--data DIR"});
-}
-
-TEST(Find, RefusesADirectoryThatIsNoneOrMissing) {
-    TemporaryDirectory dir;
-    const auto file = dir.write("file", {});
-    expect_refusal([&] { read_mnist(file, Split::train); },
-                   {file.string() + ": expected a directory", "found a file", "--data DIR"});
-    expect_refusal([&] { read_mnist(dir.path / "none", Split::train); },
-                   {"none: expected a directory", "found no file of this name", "--data DIR"});
-}
-
 TEST(TestSet, MustFitTheTrainingSet) {
     TemporaryDirectory dir;
     dir.write("train-images-idx3-ubyte", good_images);
     dir.write("train-labels-idx1-ubyte", good_labels);
-    const Dataset train = read_mnist(dir.path, Split::train);
+    const SampleSet train = read_mnist(dir.path, Split::train);
     const auto labels = dir.write("t10k-labels-idx1-ubyte", good_labels);
     for (const auto& [rows, cols] : {std::pair{2u, 1u}, {2u, 2u}, {1u, 3u}}) {
         const auto images = dir.write("t10k-images-idx3-ubyte",
@@ -689,7 +385,7 @@ TEST(Mutations, AreRefusedOrReadAsWhatTheySay) {
         const Bytes bytes = mutated(packed ? gzip(plain) : plain, rng);
         const auto file = dir.write("mutated", bytes);
         try {
-            const Dataset set = of_images ? read_idx(file, labels) : read_idx(images, file);
+            const SampleSet set = of_images ? read_idx(file, labels) : read_idx(images, file);
             // The checksum of gzip lets through only the data as it was.
             const bool right =
                 (of_images ? images_of(set) : labels_of(set)) == (packed ? plain : bytes);

@@ -76,8 +76,8 @@ Bytes write_png(int width, int height, Bytes pixels, const PngKind& kind) {
     return file;
 }
 
-const Dataset& mnist() {
-    static const Dataset set = read_mnist("data", Split::test);
+const SampleSet& mnist() {
+    static const SampleSet set = read_mnist("data", Split::test);
     return set;
 }
 
@@ -438,9 +438,11 @@ TEST(Picture, is_read_from_a_file_or_refused_with_its_name) {
 
 TEST(IdxImages, are_read_without_their_labels_and_told_by_their_first_bytes) {
     const fs::path file = "data/t10k-images-idx3-ubyte.gz";
-    const Dataset images = read_idx_images(file);
+    const SampleSet images = read_idx_images(file);
     EXPECT_EQ(images.pixels, mnist().pixels);
     EXPECT_EQ(images.count(), 10000u);
+    EXPECT_TRUE(images.format.without_targets);
+    EXPECT_TRUE(images.labels.empty());
     EXPECT_EQ(images.rows, 28);
     EXPECT_EQ(images.cols, 28);
     const TemporaryDirectory folder;

@@ -11,10 +11,10 @@ namespace {
 
 using Numbers = std::vector<nn_real>;
 
-Dataset numbers(std::string_view text, int targets = 1) {
+SampleSet numbers(std::string_view text, int targets = 1) {
     return parse_table(text, "table", targets, false);
 }
-Dataset classes(std::string_view text) { return parse_table(text, "table", 1, true); }
+SampleSet classes(std::string_view text) { return parse_table(text, "table", 1, true); }
 
 void expect_refused(const std::string& text, const std::vector<std::string>& parts,
                     int targets = 1) {
@@ -23,7 +23,7 @@ void expect_refused(const std::string& text, const std::vector<std::string>& par
 }
 
 TEST(Table, OfNumbersIsASampleARow) {
-    const Dataset set = numbers("1,2,3,4\n5,6,7,8\n9,10,11,12\n", 2);
+    const SampleSet set = numbers("1,2,3,4\n5,6,7,8\n9,10,11,12\n", 2);
     EXPECT_EQ(set.rows, 2);
     EXPECT_EQ(set.cols, 1);
     EXPECT_EQ(set.classes, 2);
@@ -35,7 +35,7 @@ TEST(Table, OfNumbersIsASampleARow) {
 }
 
 TEST(Table, OfClassesHasLabels) {
-    const Dataset set = classes("0.5,2\n0.25,0\n1,2.0\n");
+    const SampleSet set = classes("0.5,2\n0.25,0\n1,2.0\n");
     EXPECT_EQ(set.rows, 1);
     EXPECT_EQ(set.classes, 3);
     EXPECT_EQ(set.count(), 3u);
@@ -52,7 +52,7 @@ TEST(Table, MayHaveAHeadingCommentsEmptyLinesSpacesAndAnyLineEnd) {
           "\xef\xbb\xbf"
           "1,2\n3,4",
           " 1 ,\t2 \n3 , 4"}) {
-        const Dataset set = numbers(text);
+        const SampleSet set = numbers(text);
         EXPECT_EQ(set.inputs, inputs) << text;
         EXPECT_EQ(set.targets, targets) << text;
     }
@@ -61,7 +61,7 @@ TEST(Table, MayHaveAHeadingCommentsEmptyLinesSpacesAndAnyLineEnd) {
 TEST(Table, IsRoundedOnceFromItsText) {
     // Halfway between two floats by its first 17 digits, and above it by a later one: by way of
     // double it would be rounded down.
-    const Dataset set = numbers("1.00000005960464477540,1.00000011920928955078125");
+    const SampleSet set = numbers("1.00000005960464477540,1.00000011920928955078125");
     EXPECT_EQ(set.inputs[0],
               sizeof(nn_real) == 4 ? nn_real(1 + 0x1p-23) : nn_real(1.00000005960464477540));
     EXPECT_EQ(set.targets[0], nn_real(1 + 0x1p-23));

@@ -20,6 +20,7 @@
 
 #include "base/random.h"
 #include "base/whole_file.h"
+#include "model/initial.h"
 #include "tests/support/file_fixture.h"
 
 namespace fs = std::filesystem;

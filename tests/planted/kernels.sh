@@ -19,6 +19,7 @@ kinds=${1:-all}
 room=device/gpu
 kernels=(gemm_fma head parts gpu_func)
 [[ ${DOUBLE_FLAG:-} == *USE_DOUBLE* ]] || kernels+=(gemm_bf16x3)
+mapfile -t runner < <(cd tests/gpuhost && basename -s .cpp -a gpuhost*.cpp)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -51,7 +52,7 @@ compile() {
 prepare() {
     local build=$1 part
     mkdir "$work/$build"
-    for part in gpuhost gpuhost_runtime; do # unsanitized: see fiber.h
+    for part in "${runner[@]}"; do # unsanitized: see fiber.h
         compile "$build" "tests/gpuhost/$part.cpp" "$part" -O2 ${told[$build]:+"${told[$build]}"}
     done
     for part in "${kernels[@]}"; do
@@ -68,6 +69,7 @@ prepare() {
 # checks found nothing, 1 where one did, 2 where it did not build.
 run() {
     local build=$1 changed=$2 name=$3 part objects=()
+    local linked=("${runner[@]/#/$work/$build/}")
     for part in "${kernels[@]}"; do
         if [[ $part == "$changed" ]]; then objects+=("$work/$build/$name.o"); else
             objects+=("$work/$build/$part.o"); fi
@@ -75,7 +77,7 @@ run() {
     # shellcheck disable=SC2086 # several flags in one word
     { { [[ -z $changed ]] || compile "$build" "$work/$name/$(place_of "$changed")/$changed.cu" "$name" "-I$work/$name/src" ${sanitizer[$build]}; } &&
         "$cxx" ${sanitizer[$build]} "${objects[@]}" \
-            "$work/$build"/{driver,plan,gpuhost,gpuhost_runtime}.o -lboost_context \
+            "$work/$build"/{driver,plan}.o "${linked[@]/%/.o}" -lboost_context \
             -o "$work/$name/driver"; } >"$work/$name/log" 2>&1 || return 2
     # The outer redirection silences the shell, which reports an abort on its own.
     { timeout 60 "$work/$name/driver" "${orders[$build]}" >>"$work/$name/log" 2>&1; } 2>/dev/null || return 1

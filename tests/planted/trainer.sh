@@ -50,10 +50,6 @@ defect "a missing wait for the gradient from the GPU" src/device/gpu/replica.cu 
     'ready_[p].wait();' \
     '' \
     2 'On/Step.of_9_4_10*'
-defect "a missing wait for the samples that are on their way" neural_network.cpp \
-    'input_scatter_.finish();' \
-    '' \
-    2 'On/Train.small_scatter_every_step*'
 defect "a missing barrier between the ranks of a node" src/comm/comm.cpp \
     'spin_until([&] { return state_->rounds->value.load(std::memory_order_acquire) != round; });' \
     '(void)round;' \
@@ -101,7 +97,7 @@ make -s "$program"
 mkdir "$work/tree"
 tar -c --exclude=./data --exclude=./.git --exclude=./build --exclude=./main --exclude=./bench/results . |
     tar -C "$work/tree" -x
-tar -c build/.setup-* build/float --exclude=build/float/tests/*_tests* --exclude=build/float/main* |
+tar -c --exclude='*_tests' --exclude='*_tests_gpuhost' --exclude=build/float/main build/.setup-* build/float |
     tar -C "$work/tree" -x
 ln -s "$tree/data" "$work/tree/data"
 

@@ -218,6 +218,24 @@ test_by_hand() {
     says "its parameters match the reference's" "^CHECK PASSED"
 }
 
+# A cluster may have no GoogleTest, and its user no right to install it.
+test_without_googletest() {
+    cp -p "$project/tools/setup.sh" "$scratch/setup.sh"
+    # shellcheck disable=SC2016 # it is for that script
+    sed -i '2i [[ $1 != test ]] || { echo "setup.sh: missing: gtest/gtest.h" >&2; exit 2; }' \
+        "$project/tools/setup.sh"
+    output=$scratch/without_googletest.out
+    NP=2 timeout 600 "$project/hw6.sh" "${short_training[@]}" >"$output" 2>&1 &
+    if wait $!; then
+        pass "hw6.sh where GoogleTest is missing: exit code 0"
+    else
+        fail "hw6.sh where GoogleTest is missing: exit code $?" "$output"
+    fi
+    says_once "it says that its short tests are left out" "^# hw6.sh: what make test-quick needs is missing"
+    says "and it trains" "^CHECK PASSED"
+    cp -p "$scratch/setup.sh" "$project/tools/setup.sh"
+}
+
 # What test_warned_job compares with.
 train_undisturbed() {
     undisturbed=$scratch/undisturbed.safetensors
@@ -428,6 +446,7 @@ elif ! (cd "$source_tree" && tools/setup.sh slurm); then
 else
     copy_the_project
     test_by_hand
+    test_without_googletest
     train_undisturbed
     if networks_are_allowed; then
         test_four_nodes

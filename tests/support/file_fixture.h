@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "tests/support/temporary_directory.h"
 
-/// Larger ones throw std::bad_alloc; test_reader.cpp has the operator new that sees to it.
+/// Larger ones throw std::bad_alloc; test_mnist_reader.cpp has the operator new that sees to it.
 extern std::size_t largest_allocation;
 
 using Bytes = std::vector<std::uint8_t>;

@@ -1,10 +1,10 @@
-// host_memory.h: the host's memory, for the guarded arrays of reference_math.h.
+// host_memory.h: the host's memory, for the guarded arrays of numbers.h.
 #pragma once
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
-#include "tests/support/reference_math.h"
+#include "tests/support/numbers.h"
 
 struct HostMemory {
     static void* allocate(std::size_t bytes) {

@@ -11,7 +11,9 @@
 #include <utility>
 
 #include "device/gpu/kernels.h"
-#include "tests/support/reference_math.h"
+#include "tests/support/gemm_math.h"
+#include "tests/support/output_math.h"
+#include "tests/support/step_math.h"
 
 inline Gpu gpu{};  // the running test's
 

@@ -18,10 +18,12 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
 #include "base/range.h"
 #include "comm/node_memory.h"
 #include "comm/scatter.h"
 #include "mnist_reader.h"
+#include "model/initial.h"
 #include "neural_network.h"
 #include "reduce/reducers.h"
 #include "train/evaluate.h"
@@ -53,8 +55,8 @@ inline Parameters<nn_real> initial_of(const Case& c) {
 }
 
 /// `images` random images of sizes.front() pixels, with every label below sizes.back() in turn.
-inline Dataset random_set(const std::vector<int>& sizes, int images) {
-    Dataset set{1, sizes.front(), sizes.back(), {}, {}};
+inline SampleSet random_set(const std::vector<int>& sizes, int images) {
+    SampleSet set{1, sizes.front(), sizes.back(), {}, {}};
     Rng rng(7);
     for (int j = 0; j < images; ++j) {
         set.labels.push_back(static_cast<std::uint8_t>(j % sizes.back()));
@@ -65,9 +67,10 @@ inline Dataset random_set(const std::vector<int>& sizes, int images) {
 }
 
 /// Samples of either kind of inputs and of targets: some targets are 0 or 1, some are not.
-inline Dataset random_table(const std::vector<int>& sizes, int samples,
-                            const SampleFormat& format) {
-    Dataset set = random_set(sizes, samples);
+inline SampleSet random_table(const std::vector<int>& sizes, int samples,
+                              const SampleFormat& format) {
+    SampleSet set = random_set(sizes, samples);
+    set.format = format;
     Rng rng(8);
     if (format.number_inputs) {
         for (std::size_t i = 0; i < set.pixels.size(); ++i)
@@ -85,17 +88,17 @@ inline Dataset random_table(const std::vector<int>& sizes, int samples,
 }
 
 /// The first images of MNIST.
-inline Dataset mnist_set(int images) {
-    static const Dataset all = read_mnist("data", Split::train);
+inline SampleSet mnist_set(int images) {
+    static const SampleSet all = read_mnist("data", Split::train);
     const auto count = static_cast<std::size_t>(images);
-    Dataset set{all.rows, all.cols, all.classes, {}, {}};
+    SampleSet set{all.rows, all.cols, all.classes, {}, {}};
     set.pixels.assign(all.pixels.begin(),
                       all.pixels.begin() + static_cast<std::ptrdiff_t>(count * all.features()));
     set.labels.assign(all.labels.begin(), all.labels.begin() + images);
     return set;
 }
 
-inline std::vector<std::uint32_t> all_samples(const Dataset& set) {
+inline std::vector<std::uint32_t> all_samples(const SampleSet& set) {
     std::vector<std::uint32_t> samples(set.count());
     std::iota(samples.begin(), samples.end(), 0u);
     return samples;
@@ -148,6 +151,7 @@ struct Way {
     int threads = 1;
     bool shared = false;  ///< parameters and gradients in memory that all ranks see, as in main.cpp
     std::size_t parts_from = CudaSettings{}.parts_from;
+    bool course = false;  ///< on CUDA, by the plain kernels of gpu_func.cu
 };
 inline void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
 
@@ -159,10 +163,13 @@ inline constexpr Way cuda_ways[] = {
     {.name = "cuda", .cuda = true, .bf16x3 = false},
     {.name = "cuda_bf16x3", .cuda = true},
     {.name = "cuda_parts", .cuda = true, .bf16x3 = false, .parts_from = 0}};
-inline constexpr Way every_way[] = {cpu_ways[0],  cpu_ways[1],  cpu_ways[2], cpu_ways[3],
-                                    cuda_ways[0], cuda_ways[1], cuda_ways[2]};
+inline constexpr Way course_way = {.name = "course", .cuda = true, .bf16x3 = false, .course = true};
+inline constexpr Way every_way[] = {cpu_ways[0],  cpu_ways[1], cpu_ways[2],  cpu_ways[3],
+                                    cuda_ways[0], course_way,  cuda_ways[1], cuda_ways[2]};
 /// What CUDA's ways have of their own is in CudaTrain.
-inline constexpr auto ways = std::span(every_way).first<5>();
+inline constexpr auto ways = std::span(every_way).first<6>();
+/// Without those that are slow where the kernels run on the CPU.
+inline constexpr auto fast_ways = std::span(every_way).first<5>();
 
 class Train : public testing::TestWithParam<Way> {
   protected:
@@ -185,7 +192,8 @@ class Train : public testing::TestWithParam<Way> {
         const ReplicaShape shape{initial.layout, capacity, pixel_scale, objective, format};
         if (way.cuda)
             return {comm(),
-                    make_cuda_replica(shape, cuda_settings(way)),
+                    way.course ? make_course_replica(shape, cuda_settings(way))
+                               : make_cuda_replica(shape, cuda_settings(way)),
                     initial,
                     {mpi_reducer(), feed}};
         CpuSettings settings{.threads = way.threads, .bf16x3 = way.bf16x3};
@@ -217,12 +225,13 @@ class Train : public testing::TestWithParam<Way> {
     /// A replica for slices of up to `capacity` images, with parameters and the set on it. For
     /// CUDA: one of several ranks, or not, whatever there are.
     std::unique_ptr<Replica> make_replica(const std::vector<int>& sizes, int capacity,
-                                          const Dataset& set, bool several_ranks) const {
+                                          const SampleSet& set, bool several_ranks) const {
         const ReplicaShape shape{Layout(sizes), capacity, unit_pixels};
         const Way& way = GetParam();
         auto replica =
-            way.cuda ? make_cuda_replica(shape, cuda_settings(way, several_ranks))
-                     : make_cpu_replica(shape, {.threads = way.threads, .bf16x3 = way.bf16x3});
+            way.course ? make_course_replica(shape, cuda_settings(way, several_ranks))
+            : way.cuda ? make_cuda_replica(shape, cuda_settings(way, several_ranks))
+                       : make_cpu_replica(shape, {.threads = way.threads, .bf16x3 = way.bf16x3});
         replica->write(initial_parameters<nn_real>(shape.layout, 1, 0).values);
         EXPECT_TRUE(replica->samples().keep(Role::train, {set.pixels, set.labels}));
         return replica;
@@ -248,24 +257,24 @@ class Train : public testing::TestWithParam<Way> {
 
     /// For the case's training.
     DataParallelNeuralNetwork make_network(const Parameters<nn_real>& initial, const Case& c,
-                                           const Dataset& set, const Way& way = GetParam()) {
+                                           const SampleSet& set, const Way& way = GetParam()) {
         return make_network(initial, std::min(c.training.batch, c.images), c.training.pixel_scale,
-                            way, c.objective, set.format(), c.feed);
+                            way, c.objective, set.format, c.feed);
     }
 
     /// Trains and returns the parameters, after a look whether all ranks hold the same bits.
-    Parameters<nn_real> trained(const Case& c, const Dataset& set, const Way& way = GetParam()) {
+    Parameters<nn_real> trained(const Case& c, const SampleSet& set, const Way& way = GetParam()) {
         auto network = make_network(initial_of(c), c, set, way);
         network.train(set, c.training, nullptr);  // throws where the ranks' parameters differ
         return network.parameters();
     }
-    static Parameters<double> reference(const Case& c, const Dataset& set) {
+    static Parameters<double> reference(const Case& c, const SampleSet& set) {
         NeuralNetwork network(initial_of(c), c.objective);
         network.train(set, c.training);
         return network.parameters();
     }
     /// The same bits twice and by both ways to scatter, and the reference's parameters.
-    void expect_reference_by_the_same_bits(Case c, const Dataset& set) {
+    void expect_reference_by_the_same_bits(Case c, const SampleSet& set) {
         const auto first = trained(c, set);
         EXPECT_EQ(trained(c, set).values, first.values);
         c.feed = FeedKind::scattered;
@@ -273,7 +282,7 @@ class Train : public testing::TestWithParam<Way> {
         expect_same(first, reference(c, set), course_tolerance);
     }
     void expect_reference(const Case& c) {
-        const Dataset set = random_set(c.sizes, c.images);
+        const SampleSet set = random_set(c.sizes, c.images);
         const Parameters<nn_real> values = trained(c, set);
         if (comm().is_root()) expect_same(values, reference(c, set), course_tolerance);
     }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "model/initial.h"
 #include "tests/support/file_fixture.h"
 
 namespace fs = std::filesystem;

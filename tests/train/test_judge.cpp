@@ -11,7 +11,7 @@
 #include <limits>
 #include <vector>
 
-#include "tests/support/reference_math.h"
+#include "tests/support/gemm_math.h"
 
 namespace {
 

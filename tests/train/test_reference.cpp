@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/random.h"
+#include "model/initial.h"
 #include "neural_network.h"
 
 namespace {
@@ -152,7 +154,12 @@ TEST(Reference, one_output_is_class_1_from_a_half_on) {
         NeuralNetwork network = network_of_logits({logit}, sigmoid_mse);
         EXPECT_EQ(network.predict(Matrix(1, 1)), std::vector<int>{seen}) << "logit " << logit;
     }
-    const Dataset set{1, 1, 1, {}, {}, {0, 0, 0, 0}, {0, nn_real{0.5}, 1, nn_real{0.25}}};
+    const SampleSet set{.rows = 1,
+                        .cols = 1,
+                        .classes = 1,
+                        .inputs = {0, 0, 0, 0},
+                        .targets = {0, nn_real{0.5}, 1, nn_real{0.25}},
+                        .format = {.number_inputs = true, .number_targets = true}};
     EXPECT_DOUBLE_EQ(network_of_logits({1}, sigmoid_mse).accuracy(set, 1), 0.5);
 }
 
@@ -182,12 +189,12 @@ TEST(Reference, a_parameter_that_is_no_number_shows_in_the_loss) {
 TEST(Reference, prediction_is_the_first_largest_class_and_accuracy_counts_them) {
     NeuralNetwork network = network_of_logits({0, 3, 3, 1});
     EXPECT_EQ(network.predict(Matrix(1, 2)), (std::vector<int>{1, 1}));
-    const Dataset set{1, 1, 4, {0, 0, 0, 0}, {1, 2, 1, 0}};
+    const SampleSet set{1, 1, 4, {0, 0, 0, 0}, {1, 2, 1, 0}};
     EXPECT_DOUBLE_EQ(network.accuracy(set, 1), 0.5);
 }
 
 TEST(Reference, training_learns_to_tell_two_images_apart) {
-    const Dataset set{1, 2, 2, {255, 0, 0, 255}, {0, 1}};
+    const SampleSet set{1, 2, 2, {255, 0, 0, 255}, {0, 1}};
     NeuralNetwork network(initial_parameters<double>(Layout({2, 3, 2}), 1, 0));
     network.train(set, {.batch = 2, .epochs = 300, .rate = 1, .pixel_scale = nn_real{1} / 255});
     EXPECT_DOUBLE_EQ(network.accuracy(set, nn_real{1} / 255), 1);
@@ -196,7 +203,7 @@ TEST(Reference, training_learns_to_tell_two_images_apart) {
 TEST(Reference, the_last_smaller_batch_is_a_step_of_its_own_size) {
     // Two epochs' worth of single steps by hand are what train() does with 3 images in batches
     // of 2.
-    const Dataset set{1, 2, 2, {10, 200, 30, 40, 50, 60}, {0, 1, 1}};
+    const SampleSet set{1, 2, 2, {10, 200, 30, 40, 50, 60}, {0, 1, 1}};
     const auto initial = initial_parameters<double>(Layout({2, 2, 2}), 1, 0);
     const nn_real scale = nn_real{1} / 255;
     NeuralNetwork trained(initial), by_hand(initial);

@@ -17,8 +17,8 @@ namespace {
 const std::vector<nn_real> answers = {0.75f, 0.25f, 0,     0.5f,   0.5f, 0,      0.25f, 0.5f, 0.25f,
                                       0,     0.25f, 0.75f, 0.125f, 0.5f, 0.375f, 1,     0,    0};
 
-Dataset labelled(std::vector<std::uint8_t> labels, int classes) {
-    Dataset set;
+SampleSet labelled(std::vector<std::uint8_t> labels, int classes) {
+    SampleSet set;
     set.classes = classes;
     set.labels = std::move(labels);
     return set;
@@ -99,9 +99,10 @@ TEST(Score, one_output_alone_sees_1_from_a_half_on) {
 }
 
 TEST(Score, targets_are_true_where_they_are_largest) {
-    Dataset set;
+    SampleSet set;
     set.classes = 2;
     set.targets = {0, 1, 0.75f, 0.25f};
+    set.format.number_targets = true;
     const std::vector<nn_real> yhat = {0.25f, 0.5f, 0.25f, 0.5f};
     EXPECT_EQ(score(set, yhat, 0).confusion, (std::vector<std::size_t>{0, 1, 0, 1}));
 }

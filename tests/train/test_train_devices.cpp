@@ -1,7 +1,6 @@
 // test_train_devices.cpp: what one device's way of training has of its own.
 //
-// CUDA's graphs, the CPU's threads and shared memory, what a step allocates, and the collectives
-// that the trainer stands on.
+// CUDA's graphs, the CPU's threads, what a step allocates, and the cores of a rank.
 #include <thread>
 
 #include "tests/support/counted_new.h"
@@ -16,7 +15,7 @@ class CudaTrain : public Train {
   protected:
     static constexpr int images = 33, batch = 8;  // the last mini-batch is of one image
     const std::vector<int> sizes_ = {40, 9, 6, 3};
-    const Dataset set_ = random_set(sizes_, images);
+    const SampleSet set_ = random_set(sizes_, images);
 
     struct Learned {
         std::vector<nn_real> parameters;
@@ -70,7 +69,7 @@ TEST_P(CudaTrain, small_runs_match_the_reference_by_the_same_bits_twice_and_both
 TEST_P(CudaTrain, small_numbers_match_the_reference_where_pixels_would_go_by_bf16x3) {
     Case c = small_case(images, batch);
     c.sizes = sizes_;
-    const Dataset set = random_table(sizes_, images, {true, true});
+    const SampleSet set = random_table(sizes_, images, {true, true});
     auto network = make_network(initial_of(c), c, set);
     EXPECT_EQ(network.replica().device_name().find("bf16x3"), std::string::npos);
     network.train(set, c.training, nullptr);
@@ -135,29 +134,11 @@ TEST_P(CpuTrain, gives_the_same_bits_twice_and_by_both_feeds) {
     expect_reference_by_the_same_bits(c, random_set(c.sizes, c.images));
 }
 
-/// a + b is b + a, so with two ranks there is one way to add up; with more, MPI has its own order.
-TEST_P(CpuTrain, gives_by_shared_memory_what_it_gives_by_allreduce) {
-    if (comm().node_size() < comm().size()) GTEST_SKIP() << "the ranks are on several nodes";
-    const Case c = wide_case();
-    const Dataset set = random_set(c.sizes, c.images);
-    Way by_mpi = GetParam(), by_memory = GetParam();
-    by_mpi.shared = false;
-    by_memory.shared = true;
-    const auto one = trained(c, set, by_mpi), other = trained(c, set, by_memory);
-    if (comm().size() <= 2) {
-        EXPECT_EQ(one.values, other.values);
-    } else {
-        Parameters<double> expected(one.layout);
-        expected.values.assign(one.values.begin(), one.values.end());
-        expect_same(other, expected, course_tolerance);
-    }
-}
-
 /// Loaded images, and those kept on the device. oneDNN takes its memory by malloc, which is not
 /// counted.
 TEST_P(CpuTrain, allocates_nothing_in_a_step_of_the_replica) {
     const Case c = wide_case();
-    const Dataset set = random_set(c.sizes, c.images);
+    const SampleSet set = random_set(c.sizes, c.images);
     const int n = 48;
     const Way& way = GetParam();
     const auto replica = make_cpu_replica({Layout(c.sizes), n, unit_pixels},
@@ -198,7 +179,7 @@ TEST_P(CpuTrain, allocates_nothing_in_a_step_of_the_trainer) {
     const auto initial = initial_parameters<nn_real>(Layout(c.sizes), 1, 0);
     auto network = make_network(initial, c.training.batch, unit_pixels);
     const auto allocations_of_training = [&](int images) {
-        const Dataset set = random_set(c.sizes, images);
+        const SampleSet set = random_set(c.sizes, images);
         const long before = allocations;
         network.train(set, c.training, nullptr);
         EXPECT_EQ(network.feed_kind(), FeedKind::resident);
@@ -219,60 +200,6 @@ TEST(Cores, small_parts_of_all_ranks_fit_the_machine) {
     if (comm().node_size() < comm().size()) return;
     const auto cores = static_cast<int>(std::thread::hardware_concurrency());
     EXPECT_LE(all, std::max(comm().size(), cores));
-}
-
-TEST(Shared, small_memory_of_every_rank_is_seen_by_the_next_one_after_each_barrier) {
-    if (comm().node_size() < comm().size()) GTEST_SKIP() << "the ranks are on several nodes";
-    const std::size_t count = 37;
-    NodeMemory shared(comm(), count);
-    const auto rank = static_cast<std::size_t>(comm().rank());
-    const auto ranks = static_cast<std::size_t>(comm().size());
-    ASSERT_EQ(shared.gradients().size(), ranks);
-    const std::size_t next = (rank + 1) % ranks;
-    for (int round = 0; round < 200; ++round) {
-        for (std::size_t i = 0; i < count; ++i)
-            shared.gradients()[rank][i] =
-                static_cast<nn_real>(1000 * round + static_cast<int>(rank));
-        if (rank == static_cast<std::size_t>(round) % ranks)
-            std::fill_n(shared.parameters(), count, static_cast<nn_real>(round));
-        shared.barrier();
-        for (std::size_t i = 0; i < count; ++i) {
-            ASSERT_EQ(shared.gradients()[next][i], 1000 * round + static_cast<int>(next))
-                << "gradient " << next << ", element " << i << ", round " << round;
-            ASSERT_EQ(shared.parameters()[i], round) << "parameter " << i;
-        }
-        shared.barrier();
-    }
-}
-
-TEST(Scatters, small_parts_of_any_size_reach_their_ranks_while_others_go_on) {
-    std::vector<int> counts;
-    for (int r = 0; r < comm().size(); ++r) counts.push_back(r % 3 == 1 ? 0 : 1000 * r + 1);
-    const auto part = [&](int r) {
-        return static_cast<std::size_t>(counts[static_cast<std::size_t>(r)]);
-    };
-    std::vector<std::uint8_t> all[2], mine[2];
-    for (int s : {0, 1}) {
-        if (comm().is_root())
-            for (int r = 0; r < comm().size(); ++r)
-                all[s].insert(all[s].end(), part(r), static_cast<std::uint8_t>(10 * r + s));
-        mine[s].resize(part(comm().rank()));
-    }
-    Scatter first, second, never_started;
-    never_started.finish();
-    for (int round = 0; round < 3; ++round) {
-        for (auto& bytes : mine) std::ranges::fill(bytes, std::uint8_t{255});
-        first.start(all[0], counts, mine[0]);
-        second.start(all[1], counts, mine[1]);
-        EXPECT_EQ(comm().sum(1.0), comm().size()) << "a sum meanwhile";
-        second.finish();
-        first.finish();
-        for (int s : {0, 1})
-            EXPECT_EQ(mine[s],
-                      std::vector<std::uint8_t>(mine[s].size(),
-                                                static_cast<std::uint8_t>(10 * comm().rank() + s)))
-                << "scatter " << s << ", round " << round;
-    }
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ TEST_P(Train, small_runs_of_every_objective_and_kind_of_sample_match_the_referen
             c.objective = objective;
             c.training.shuffled = true;
             c.feed = turn % 3 != 0 ? FeedKind::resident : FeedKind::scattered;
-            const Dataset set = random_table(c.sizes, c.images, format);
+            const SampleSet set = random_table(c.sizes, c.images, format);
             const auto values = trained(c, set);
             if (comm().is_root()) expect_same(values, reference(c, set), course_tolerance);
         });
@@ -52,7 +52,7 @@ TEST_P(Train, small_tables_are_evaluated_and_predicted_as_by_the_reference) {
     for_every_objective_and_format([&](const Objective& objective, const SampleFormat& format,
                                        int turn) {
         const std::vector<int> sizes = {5, 4, turn % 3 == 0 ? 1 : 3};
-        const Dataset set = random_table(sizes, 9, format);
+        const SampleSet set = random_table(sizes, 9, format);
         const auto samples = all_samples(set);
         const auto initial = initial_parameters<nn_real>(Layout(sizes), 3, 1);
         auto network =
@@ -77,7 +77,7 @@ TEST_P(Train, small_tables_are_evaluated_and_predicted_as_by_the_reference) {
 }
 
 TEST_P(Train, small_set_of_another_kind_of_sample_is_refused_on_every_rank) {
-    const Dataset pixels = comm().is_root() ? random_set({5, 3}, 4) : Dataset{1, 5, 3, {}, {}};
+    const SampleSet pixels = comm().is_root() ? random_set({5, 3}, 4) : SampleSet{1, 5, 3, {}, {}};
     auto network = make_network(initial_parameters<nn_real>(Layout({5, 3}), 1, 0), 4, unit_pixels,
                                 GetParam(), {}, {.number_inputs = true});
     EXPECT_THROW(Evaluator(network, pixels), std::logic_error);
@@ -95,10 +95,15 @@ TEST_P(Train, small_set_of_another_kind_of_sample_is_refused_on_every_rank) {
 TEST_P(Train, notebook_gives_numpys_numbers) {
     const bool exact = sizeof(nn_real) == sizeof(double);
     const double bound = exact ? 1e-12 : 3000 * 0x1p-24;
-    const Dataset set{4, 1, 1, {}, {}, {1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1}, {1, 1, 0}};
+    const SampleSet set{.rows = 4,
+                        .cols = 1,
+                        .classes = 1,
+                        .inputs = {1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1},
+                        .targets = {1, 1, 0},
+                        .format = {.number_inputs = true, .number_targets = true}};
     const Objective objective{OutputLayer::sigmoid, LossFunction::mse};
     const auto initial = initial_parameters<nn_real>(Layout({4, 3, 1}), 0, 0, Init::uniform);
-    auto network = make_network(initial, 3, 1, GetParam(), objective, set.format());
+    auto network = make_network(initial, 3, 1, GetParam(), objective, set.format);
     Listener heard;
     network.train(set, {.batch = 3, .epochs = 200, .rate = 0.15}, &heard);
     const auto expect = [&](const std::string& what, double value, double expected) {

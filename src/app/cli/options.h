@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "model/initial.h"
 #include "model/objective.h"
-#include "model/parameters.h"
 #include "neural_network.h"
 #include "train/choose.h"
 

@@ -26,13 +26,14 @@ namespace {
 
 constexpr int every = 50;  // iterations between two lines
 
-Dataset three_samples() {
-    Dataset set;
+SampleSet three_samples() {
+    SampleSet set;
     set.rows = 4;
     set.cols = 1;
     set.classes = 1;
     set.inputs = {1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1};
     set.targets = {1, 1, 0};
+    set.format = {.number_inputs = true, .number_targets = true};
     return set;
 }
 
@@ -78,7 +79,7 @@ void print_configuration(const Layout& layout, const Options& options, std::size
     std::printf("# ranks      %d; rank 0: %s\n", ranks, device.c_str());
 }
 
-void print_predictions(const Dataset& set, const std::vector<nn_real>& yhat,
+void print_predictions(const SampleSet& set, const std::vector<nn_real>& yhat,
                        const Iterations& iterations) {
     double final_mse = 0;
     std::printf("sample  target  predicted            error\n");
@@ -119,8 +120,8 @@ void print_curve(const History& history) {
 }  // namespace
 
 int demo(const Comm& comm, const Options& options) {
-    const Dataset all = three_samples();
-    Dataset set;
+    const SampleSet all = three_samples();
+    SampleSet set;
     if (comm.is_root()) set = all;
     const Layout layout({4, options.hidden.front(), 1});
     const int slice = shard_of(options.training.batch, 0, comm.size()).count;
@@ -131,7 +132,7 @@ int demo(const Comm& comm, const Options& options) {
     });
     ChosenDevice device = choose_device(
         comm, options.device,
-        {layout, count, options.training.pixel_scale, options.objective, all.format()}, slice);
+        {layout, count, options.training.pixel_scale, options.objective, all.format}, slice);
     if (comm.is_root())
         print_configuration(layout, options, all.count(), comm.size(),
                             device.replica->device_name());

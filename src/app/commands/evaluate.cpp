@@ -14,11 +14,11 @@ namespace {
 constexpr int widest_matrix = 20;  ///< classes
 
 /// The test set, refused where the network cannot take it.
-Dataset read_set(const Options& options, const Model& model) {
+SampleSet read_set(const Options& options, const Model& model) {
     const Layout& layout = model.parameters.layout;
     const ModelFacts& facts = model.facts;
     if (!facts.version.empty()) check_takes_pictures(model, options.load);  // others do not say
-    Dataset set = read_mnist(options.data, Split::test, layout.classes());
+    SampleSet set = read_mnist(options.data, Split::test, layout.classes());
     const bool fits = set.features() == static_cast<std::size_t>(layout.inputs());
     if (fits && (facts.rows == 0 || (set.rows == facts.rows && set.cols == facts.cols))) return set;
     const std::string takes = facts.rows > 0 ? formatted("%d x %d", facts.rows, facts.cols)
@@ -110,7 +110,7 @@ std::string evaluation_json(const EvaluationFacts& facts) {
 
 int evaluate(const Comm& comm, const Options& options) {
     const Model model = load_model_everywhere(comm, options.load);
-    Dataset set;
+    SampleSet set;
     comm.together([&] {
         if (comm.is_root()) set = read_set(options, model);
     });

@@ -205,7 +205,7 @@ Finding found_in_model(const Model& model, std::span<const std::uint8_t> bytes) 
             {"tensors", std::move(tensors)}};
 }
 
-Finding found_in_set(const Dataset& set, const std::string& name, const std::string& images,
+Finding found_in_set(const SampleSet& set, const std::string& name, const std::string& images,
                      const std::string& labels) {
     std::vector<std::size_t> classes(static_cast<std::size_t>(set.classes));
     for (const std::uint8_t label : set.labels) ++classes[label];

@@ -22,7 +22,7 @@ using Finding = nlohmann::ordered_json;
 /// `bytes`: the file that `model` was parsed from, for the tensors' types in it.
 Finding found_in_model(const Model& model, std::span<const std::uint8_t> bytes);
 /// `name` "training" or "test"; the two files that `set` was read from.
-Finding found_in_set(const Dataset& set, const std::string& name, const std::string& images,
+Finding found_in_set(const SampleSet& set, const std::string& name, const std::string& images,
                      const std::string& labels);
 
 /// For people; each ends with a newline.

@@ -25,16 +25,16 @@ void guess_shape(Model& model) {
 }
 
 /// One picture, or the images of an IDX file, as the network takes them.
-Dataset read_inputs(const std::string& file, const ModelFacts& facts) {
+SampleSet read_inputs(const std::string& file, const ModelFacts& facts) {
     if (!is_idx_or_gzip(file)) {
-        Dataset one;
+        SampleSet one;
         one.rows = facts.rows;
         one.cols = facts.cols;
         one.pixels = as_network_input(read_picture(file), facts.rows, facts.cols, file);
-        one.labels = {0};
+        one.format.without_targets = true;
         return one;
     }
-    Dataset set = read_idx_images(file);
+    SampleSet set = read_idx_images(file);
     if (set.rows != facts.rows || set.cols != facts.cols)
         throw InputError(
             formatted("%s: expected images of %d x %d pixels, as the network takes, "
@@ -44,7 +44,7 @@ Dataset read_inputs(const std::string& file, const ModelFacts& facts) {
 }
 
 /// Everything there is to print on one file.
-std::string told(const std::string& file, const Dataset& set, std::span<const nn_real> yhat,
+std::string told(const std::string& file, const SampleSet& set, std::span<const nn_real> yhat,
                  const Options& options) {
     const std::size_t outputs = yhat.size() / set.count();
     const Shades shades = shades_of_output();
@@ -88,7 +88,7 @@ int predict(const Comm& comm, const Options& options) {
     DataParallelNeuralNetwork network = network_of(comm, options, model);
     bool all_right = true;
     for (const std::string& file : options.files) {
-        Dataset set;
+        SampleSet set;
         bool right = tried_on_root(comm, [&] { set = read_inputs(file, model.facts); });
         if (right) {
             const std::vector<nn_real> yhat = Evaluator(network, set).outputs();

@@ -47,7 +47,7 @@ void check_sizes(const Layout& layout, const Options& options, const Sets& sets)
         throw InputError("-n: the network has " + std::to_string(layout.total()) +
                          " parameters, more than the 2147483647 that one MPI message holds; use "
                          "smaller layers");
-    if (batch > most_samples_in_message(layout, sets.format))
+    if (batch > most_samples_in_message(layout, sets.train.format))
         throw InputError("-b: a mini-batch of " + std::to_string(batch) +
                          " samples is more than the 2147483647 bytes that one MPI message holds; "
                          "use a smaller batch");
@@ -305,7 +305,8 @@ int train(const Comm& comm, const Options& asked) {
     const int capacity = std::max(slice, 256);
     ChosenDevice device = choose_device(
         comm, options.device,
-        {layout, capacity, options.training.pixel_scale, options.objective, sets.format}, slice);
+        {layout, capacity, options.training.pixel_scale, options.objective, sets.train.format},
+        slice);
     std::optional<RunFiles> files;
     comm.together(
         [&] { files.emplace(options, begin.folder.get(), comm.is_root(), begin.beginning.state); });

@@ -255,7 +255,7 @@ std::string verdict(const Judgement& judged) {
                      probability(judged.probability_of_truth).c_str());
 }
 
-std::string picture(const Judgement& judged, const Dataset& test) {
+std::string picture(const Judgement& judged, const SampleSet& test) {
     const auto pixels =
         std::span(test.pixels).subspan(judged.sample * test.features(), test.features());
     const auto png = png_of({test.cols, test.rows, {pixels.begin(), pixels.end()}});
@@ -268,14 +268,14 @@ std::string picture(const Judgement& judged, const Dataset& test) {
                      judged.sample);
 }
 
-std::string worst_judged(const Score& score, const Dataset& test) {
+std::string worst_judged(const Score& score, const SampleSet& test) {
     const auto worst = std::span(score.worst).first(std::min(score.worst.size(), most_pictures));
     std::string inside;
     for (const Judgement& judged : worst)
-        inside += test.has_inputs() ? formatted("<tr><td>%zu</td><td>", judged.sample) +
-                                          verdict(judged) + "</td></tr>\n"
-                                    : picture(judged, test);
-    if (test.has_inputs())
+        inside += test.format.number_inputs ? formatted("<tr><td>%zu</td><td>", judged.sample) +
+                                                  verdict(judged) + "</td></tr>\n"
+                                            : picture(judged, test);
+    if (test.format.number_inputs)
         inside =
             "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>sample</th><th>"
             "judgement</th></tr></thead>\n<tbody>" +
@@ -290,7 +290,7 @@ std::string worst_judged(const Score& score, const Dataset& test) {
 
 }  // namespace
 
-std::string html_page(const PageFacts& facts, const Score& score, const Dataset& test) {
+std::string html_page(const PageFacts& facts, const Score& score, const SampleSet& test) {
     std::string page =
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>"
@@ -307,7 +307,7 @@ std::string html_page(const PageFacts& facts, const Score& score, const Dataset&
 }
 
 void write_page(const std::string& file, const PageFacts& facts, const Score& score,
-                const Dataset& test) {
+                const SampleSet& test) {
     write_file("--report", file, html_page(facts, score, test));
 }
 

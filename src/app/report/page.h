@@ -26,10 +26,10 @@ struct PageFacts {
 /// The page: settings, curves, time split, confusion matrix, accuracy of each class, and the
 /// worst-judged samples of `score`, at most 24: images of `test` as pictures, a table's samples by
 /// their numbers, from 0. Of a score with no samples (total 0) nothing is told.
-std::string html_page(const PageFacts& facts, const Score& score, const Dataset& test);
+std::string html_page(const PageFacts& facts, const Score& score, const SampleSet& test);
 
 /// Writes it. Throws InputError where the file cannot be made, Failure where writing fails.
 void write_page(const std::string& file, const PageFacts& facts, const Score& score,
-                const Dataset& test);
+                const SampleSet& test);
 /// Throws InputError where `file` could not be written; before training.
 void check_page(const std::string& file);

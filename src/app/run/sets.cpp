@@ -18,8 +18,9 @@ void move_tail(std::vector<T>& from, std::size_t first, std::vector<T>& to) {
 }
 
 /// Moves the samples from the `count`-th on out of `set` into a set of their own.
-Dataset cut_off(Dataset& set, std::size_t count) {
-    Dataset rest{set.rows, set.cols, set.classes, {}, {}, {}, {}};
+SampleSet cut_off(SampleSet& set, std::size_t count) {
+    SampleSet rest{
+        .rows = set.rows, .cols = set.cols, .classes = set.classes, .format = set.format};
     const auto outputs = static_cast<std::size_t>(set.classes);
     move_tail(set.pixels, count * set.features(), rest.pixels);
     move_tail(set.inputs, count * set.features(), rest.inputs);
@@ -28,7 +29,7 @@ Dataset cut_off(Dataset& set, std::size_t count) {
     return rest;
 }
 
-void check_targets(const Options& options, const Dataset& train) {
+void check_targets(const Options& options, const SampleSet& train) {
     if (options.objective.loss != LossFunction::cross_entropy) return;
     const auto bad = std::ranges::find_if(train.targets, [](nn_real y) { return y < 0 || y > 1; });
     if (bad != train.targets.end())
@@ -62,7 +63,7 @@ void read_on_root(const Options& options, Sets& sets) {
 
 }  // namespace
 
-const Dataset& Sets::judge() const {
+const SampleSet& Sets::judge() const {
     return held_out_count > 0 ? held_out : is_table ? train : test;
 }
 const char* Sets::judge_name() const {
@@ -78,10 +79,11 @@ Sets read_sets(const Comm& comm, const Options& options) {
     comm.together([&] {
         if (comm.is_root()) read_on_root(options, sets);
     });
-    for (Dataset* set : {&sets.train, &sets.held_out, &sets.test})
+    for (SampleSet* set : {&sets.train, &sets.held_out, &sets.test}) {
         for (int* field : {&set->rows, &set->cols, &set->classes}) *field = comm.from_root(*field);
-    sets.format.number_inputs = comm.from_root(sets.train.has_inputs());
-    sets.format.number_targets = comm.from_root(sets.train.has_targets());
+        for (bool* field : {&set->format.number_inputs, &set->format.number_targets})
+            *field = comm.from_root(*field);
+    }
     sets.train_count = comm.from_root(sets.train.count());
     sets.held_out_count = comm.from_root(sets.held_out.count());
     sets.test_count = comm.from_root(sets.test.count());

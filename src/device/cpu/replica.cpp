@@ -185,8 +185,10 @@ class CpuReplica : public Replica {
         return part_of(count, t, team_.size(), unit);
     }
 
-    /// The targets of some of the current samples, to where the output layer reads them.
+    /// The targets of some of the current samples, to where the output layer reads them. Where
+    /// samples have none, it reads what nobody asks for.
     void take_targets(Range mine) {
+        if (shape().format.without_targets) return;
         const std::size_t bytes = shape().format.target_bytes(layout_.classes());
         for (int j = mine.first; j < mine.first + mine.count; ++j)
             if (targets_.empty())

@@ -1,11 +1,10 @@
 // team.h: the threads of one rank, which run one piece of work together.
 //
 // The calling thread is one of them; with one thread there are no others and nothing is waited for.
-// Between pieces of work the others first spin, since training asks again within microseconds, and
-// then sleep. OpenMP is not used: its threads spin at every end of a loop, which stalls a machine
+// All meet at a barrier before a piece of work and after it; who waits there looks for a while and
+// then sleeps. OpenMP is not used: its threads spin at every end of a loop, which stalls a machine
 // that has other work.
 #pragma once
-#include <atomic>
 #include <exception>
 #include <string>
 #include <system_error>
@@ -21,7 +20,8 @@
 class Team {
   public:
     /// Throws Failure where the system gives no more threads.
-    explicit Team(int threads) : size_(threads), errors_(static_cast<std::size_t>(threads)) {
+    explicit Team(int threads)
+        : size_(threads), errors_(static_cast<std::size_t>(threads)), barrier_(threads) {
         try {
             for (int t = 1; t < threads; ++t) others_.emplace_back([this, t] { serve(t); });
         } catch (const std::system_error& error) {
@@ -43,11 +43,9 @@ class Team {
         if (size_ == 1) return work(0);
         data_ = &work;
         work_ = [](void* data, int t) { (*static_cast<std::remove_reference_t<Work>*>(data))(t); };
-        begin();
+        barrier_.wait();
         attempt(0);
-        const int others = size_ - 1;
-        spin_until([&] { return finished_.load(std::memory_order_acquire) == others; });
-        finished_.store(0, std::memory_order_relaxed);
+        barrier_.wait();
         std::exception_ptr first;
         for (std::exception_ptr& error : errors_)
             if (const auto thrown = std::exchange(error, nullptr); !first) first = thrown;
@@ -57,12 +55,10 @@ class Team {
   private:
     void end_others() {
         work_ = nullptr;
-        begin();
+        // For those that the system did not start.
+        for (int t = 1 + static_cast<int>(others_.size()); t < size_; ++t) barrier_.arrive();
+        barrier_.wait();
         for (std::thread& other : others_) other.join();
-    }
-    void begin() {
-        round_.fetch_add(1, std::memory_order_release);
-        round_.notify_all();
     }
     void attempt(int t) {
         try {
@@ -72,22 +68,18 @@ class Team {
         }
     }
     void serve(int t) {
-        for (unsigned seen = 0;; ++seen) {
-            for (int look = 0; look < 2000 && round_.load(std::memory_order_acquire) == seen;
-                 ++look)
-                pause_briefly();
-            round_.wait(seen, std::memory_order_acquire);
+        for (;;) {
+            barrier_.wait();
             if (work_ == nullptr) return;
             attempt(t);
-            finished_.fetch_add(1, std::memory_order_release);
+            barrier_.wait();
         }
     }
 
     int size_;
     void (*work_)(void*, int) = nullptr;
     void* data_ = nullptr;
-    std::atomic<unsigned> round_ = 0;
-    std::atomic<int> finished_ = 0;
     std::vector<std::exception_ptr> errors_;
+    Barrier barrier_;  ///< of all threads, the calling one too
     std::vector<std::thread> others_;
 };

@@ -1,0 +1,251 @@
+// gpu_bench_products.cu: both products of training in every plan against cuBLAS, and the ladder.
+#include <cmath>
+#include <functional>
+#include <utility>
+
+#include "device/gpu/owned.h"
+#include "gpu_bench.h"
+#include "gpu_ladder.h"
+
+namespace {
+
+/// What the gradients [dW|db] = delta [X; 1]^T are computed from and into.
+struct GradientArrays {
+    GradientArrays(const Bench& bench, Shape shape)
+        : gpu(bench.gpu),
+          images(bench.images),
+          m(shape.hidden),
+          n(shape.batch),
+          d(bench.images.pixels()),
+          stride(elements(m, d + 1)),
+          delta_values(normal_numbers(elements(m, n), 1.0 / n, 13)),
+          delta(delta_values, gpu.stream),
+          parts(stride * most_splits),
+          sum(stride),
+          p(normal_numbers(stride, 1 / std::sqrt(d), 14), gpu.stream),
+          no_rate(std::vector{nn_real{0}}, gpu.stream) {}
+
+    void gradient(GemmBy by, GemmPlan plan, int batch) {
+        gpu_gradient(gpu, by, m, n, d, delta.data(),
+                     input_of(images.bytes(batch, n), Images::scale), 0, d + 1, parts.data(),
+                     stride, plan);
+    }
+    Parts run(GemmPlan plan) const {
+        return {0, stride, elements(m, d), parts.data(), stride, plan.splits};
+    }
+    void poison() {
+        parts.fill_bytes(0xff, gpu.stream);
+        sum.fill_bytes(0xff, gpu.stream);
+    }
+    double error(int batch, const DeviceArray<nn_real>& out, int columns, int splits) const {
+        return gradient_error(HostMatrix{delta_values, m}, images.host_bytes(batch, n), n, d,
+                              columns, out.download(gpu.stream), splits);
+    }
+
+    Gpu gpu;
+    const Images& images;
+    int m, n, d;
+    std::size_t stride;
+    std::vector<nn_real> delta_values;
+    DeviceArray<nn_real> delta, parts, sum, p, no_rate;
+};
+
+}  // namespace
+
+std::vector<CublasBy> cublas_ways(Bench& bench) {
+    std::vector<CublasBy> found;
+    if (!bench.cublas.missing().empty()) return found;
+    const DeviceArray<nn_real> zeros(std::vector<nn_real>(64 * 64), bench.gpu.stream);
+    DeviceArray<nn_real> out(64 * 64);
+    for (const CublasBy by : {CublasBy::plain, CublasBy::tf32, CublasBy::bf16x9})
+        if (bench.cublas.gemm(by, 64, 64, 64, 1, {zeros.data(), 64}, {zeros.data(), 64}, 0,
+                              out.data(), 64))
+            found.push_back(by);
+    GPU_CHECK(cudaStreamSynchronize(bench.gpu.stream));
+    return found;
+}
+
+void measure_layer(Bench& bench, Shape shape) {
+    const Gpu& gpu = bench.gpu;
+    const Images& images = bench.images;
+    const int m = shape.hidden, n = shape.batch, k = images.pixels();
+    const auto w_values = normal_numbers(elements(m, k), 1 / std::sqrt(k), 11);
+    const auto b_values = normal_numbers(elements(m, 1), 1, 12);
+    const DeviceArray<nn_real> w(w_values, gpu.stream), b(b_values, gpu.stream);
+    DeviceArray<nn_real> out(elements(m, n));
+    const auto poison = [&] { out.fill_bytes(0xff, gpu.stream); };
+    const auto error_against = [&](const nn_real* bias) {
+        return [&, bias](int batch) {
+            return layer_error({m, k, bias, HostMatrix{w_values, m}, images.host_bytes(batch, n)},
+                               out.download(gpu.stream), n);
+        };
+    };
+    std::vector<Contender> contenders;
+    for (const GemmBy by : ways(gpu))
+        for (const GemmTile tile : tiles) {
+            const GemmPlan plan{tile, 1};
+            contenders.push_back({.what = "layer",
+                                  .name = std::string(name_of(by)) + " " + name_of(tile),
+                                  .flops = flops_of(m, n, k),
+                                  .run =
+                                      [&, by, plan](int batch) {
+                                          gpu_layer(gpu, by, m, n, k, w.data(),
+                                                    input_of(images.bytes(batch, n), Images::scale),
+                                                    b.data(), out.data(), plan);
+                                      },
+                                  .poison = poison,
+                                  .error = error_against(b_values.data()),
+                                  .chosen = plan_gemm(gpu.chip, by, m, n, k, false) == plan});
+        }
+    contenders.push_back({.what = "layer",
+                          .name = std::string(name_of(GemmBy::fma)) + " product alone",
+                          .flops = flops_of(m, n, k),
+                          .run =
+                              [&](int batch) {
+                                  gpu_gemm(gpu, Transposed::no, Transposed::no, m, n, k, 1,
+                                           w.data(), images.packed(batch, n), 0, out.data());
+                              },
+                          .poison = poison,
+                          .error = error_against(nullptr)});
+    for (const CublasBy by : cublas_ways(bench))
+        contenders.push_back({.what = "layer",
+                              .name = "cublas " + name_of(by),
+                              .flops = flops_of(m, n, k),
+                              .run =
+                                  [&, by](int batch) {
+                                      bench.cublas.gemm(by, m, n, k, 1, {w.data(), m},
+                                                        {images.packed(batch, n), k}, 0, out.data(),
+                                                        m);
+                                  },
+                              .poison = poison,
+                              .error = error_against(nullptr),
+                              .judged = by == CublasBy::plain});
+    bench.run(shape, contenders, images.batches(n));
+}
+
+void measure_gradient(Bench& bench, Shape shape) {
+    GradientArrays g(bench, shape);
+    const double flops = flops_of(g.m, g.d, g.n);
+    const auto poison = [&] { g.poison(); };
+    std::vector<Contender> contenders;
+    for (const GemmBy by : ways(g.gpu)) {
+        const GemmPlan plan = plan_gemm(g.gpu.chip, by, g.m, g.d + 1, g.n, true);
+        contenders.push_back(
+            {.what = "gradient",
+             .name = std::string(name_of(by)) + " parts",
+             .flops = flops,
+             .run = [&, by, plan](int batch) { g.gradient(by, plan, batch); },
+             .poison = poison,
+             .error = [&,
+                       plan](int batch) { return g.error(batch, g.parts, g.d + 1, plan.splits); }});
+        contenders.push_back(
+            {.what = "gradient",
+             .name = name_of(by),
+             .flops = flops,
+             .run =
+                 [&, by, plan](int batch) {
+                     g.gradient(by, plan, batch);
+                     if (plan.splits > 1)
+                         gpu_add_parts(g.gpu, std::vector{g.run(plan)}, g.sum.data());
+                 },
+             .poison = poison,
+             .error =
+                 [&, plan](int batch) {
+                     return g.error(batch, plan.splits > 1 ? g.sum : g.parts, g.d + 1, 1);
+                 },
+             .chosen = true});
+    }
+    contenders.push_back({.what = "gradient",
+                          .name = std::string(name_of(GemmBy::fma)) + " product alone",
+                          .flops = flops,
+                          .run =
+                              [&](int batch) {
+                                  gpu_gemm(g.gpu, Transposed::no, Transposed::yes, g.m, g.d, g.n, 1,
+                                           g.delta.data(), g.images.packed(batch, g.n), 0,
+                                           g.sum.data());
+                              },
+                          .poison = poison,
+                          .error = [&](int batch) { return g.error(batch, g.sum, g.d, 1); }});
+    for (const CublasBy by : cublas_ways(bench))
+        contenders.push_back({.what = "gradient",
+                              .name = "cublas " + name_of(by),
+                              .flops = flops,
+                              .run =
+                                  [&, by](int batch) {
+                                      bench.cublas.gemm(
+                                          by, g.m, g.d, g.n, 1, {g.delta.data(), g.m},
+                                          {g.images.packed(batch, g.n), g.d, Transposed::yes}, 0,
+                                          g.sum.data(), g.m);
+                                  },
+                              .poison = poison,
+                              .error = [&](int batch) { return g.error(batch, g.sum, g.d, 1); },
+                              .judged = by == CublasBy::plain});
+    bench.run(shape, contenders, g.images.batches(g.n));
+}
+
+void measure_plans(Bench& bench, Shape shape) {
+    GradientArrays g(bench, shape);
+    std::vector<Contender> contenders;
+    for (const GemmBy by : ways(g.gpu))
+        for (const GemmTile tile : tiles)
+            for (int splits = 1; splits <= most_splits; ++splits) {
+                const GemmPlan plan{tile, splits};
+                contenders.push_back(
+                    {.what = "gradient and step",
+                     .name = std::string(name_of(by)) + " " + name_of(tile) + " / " +
+                             std::to_string(splits),
+                     .flops = 0,
+                     .run =
+                         [&, by, plan](int batch) {
+                             g.gradient(by, plan, batch);
+                             gpu_update(g.gpu, std::vector{g.run(plan)}, Sgd{}, g.no_rate.data(),
+                                        step_reg, g.p.data());
+                         },
+                     .poison = [&] { g.poison(); },
+                     .error = [&, splits](
+                                  int batch) { return g.error(batch, g.parts, g.d + 1, splits); },
+                     .chosen = plan_gemm(g.gpu.chip, by, g.m, g.d + 1, g.n, true) == plan});
+            }
+    bench.run(shape, contenders, g.images.batches(g.n));
+}
+
+void measure_ladder(Bench& bench, Shape shape) {
+    const Gpu& gpu = bench.gpu;
+    const Images& images = bench.images;
+    const int m = shape.hidden, n = shape.batch, k = images.pixels();
+    const auto a_values = normal_numbers(elements(m, k), 1 / std::sqrt(k), 41);
+    const std::vector<nn_real> zeros(elements(m, 1));
+    const DeviceArray<nn_real> a(a_values, gpu.stream), no_bias(zeros, gpu.stream);
+    DeviceArray<nn_real> c(elements(m, n));
+    std::vector<Contender> contenders;
+    const auto add = [&](std::string name, const nn_real* bias, std::function<void(int)> run) {
+        contenders.push_back({.what = "ladder",
+                              .name = std::move(name),
+                              .flops = flops_of(m, n, k),
+                              .run = std::move(run),
+                              .poison = [&] { c.fill_bytes(0xff, gpu.stream); },
+                              .error =
+                                  [&, bias](int batch) {
+                                      return layer_error({m, k, bias, HostMatrix{a_values, m},
+                                                          images.host_bytes(batch, n)},
+                                                         c.download(gpu.stream), n);
+                                  }});
+    };
+    for (const LadderRung& rung : ladder())
+        add(rung.name, nullptr, [&](int batch) {
+            rung.multiply(gpu, m, n, k, a.data(), images.packed(batch, n), c.data());
+        });
+    for (const auto& [name, tile] :
+         {std::pair{"pipelined", GemmTile::large}, std::pair{"split along k", GemmTile::small}})
+        add(name, nullptr, [&, tile](int batch) {
+            gpu_gemm(gpu, Transposed::no, Transposed::no, m, n, k, 1, a.data(),
+                     images.packed(batch, n), 0, c.data(), {tile, 1});
+        });
+    if (gpu_has_bf16x3(gpu.chip))
+        add("bf16x3", zeros.data(), [&](int batch) {
+            gpu_layer(gpu, GemmBy::bf16x3, m, n, k, a.data(),
+                      input_of(images.bytes(batch, n), Images::scale), no_bias.data(), c.data(),
+                      plan_gemm(gpu.chip, GemmBy::bf16x3, m, n, k, false));
+        });
+    bench.run(shape, contenders, images.batches(n));
+}

@@ -1,0 +1,28 @@
+// initial.h: the parameters that a training begins with.
+#pragma once
+#include <cstdint>
+
+#include "base/names.h"
+#include "model/parameters.h"
+
+/// How the first weights are drawn.
+enum class Init {
+    normal,   ///< weights N(0, deviation^2), biases 0
+    uniform,  ///< weights and biases from [0, 1), as NumPy's legacy generator draws them
+    xavier    ///< weights U(-a, a), a = sqrt(6 / (inputs + outputs of the layer)), biases 0
+};
+template <>
+struct Names<Init> {
+    static constexpr Named<Init> all[] = {
+        {Init::normal, "normal"}, {Init::uniform, "uniform"}, {Init::xavier, "xavier"}};
+};
+
+/// The first parameters. deviation: of Init::normal; with 0 each layer takes 1 / sqrt(its inputs),
+/// which keeps the sums entering the sigmoids at unit size. All is drawn in double and rounded to
+/// Real, float or double, so float and double start from the same point.
+///
+/// NumPy draws a weight matrix as (inputs x outputs), row by row, and then its biases: element
+/// (i, o) is our W(o, i), so that is the order of the flat array itself.
+template <class Real>
+Parameters<Real> initial_parameters(const Layout& layout, std::uint64_t seed, double deviation,
+                                    Init init = Init::normal);

@@ -1,0 +1,98 @@
+// model_write.cpp: a model as a safetensors file.
+//
+// Numbers in the metadata are written so that they come back to the bit.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/real.h"
+#include "base/whole_file.h"
+#include "model/model_file.h"
+#include "model/safetensors.h"
+
+namespace {
+
+std::string number_text(double value) { return nlohmann::json(value).dump(); }
+
+std::vector<std::pair<std::string, std::string>> metadata_of(const Model& model) {
+    const ModelFacts& facts = model.facts;
+    return {{"format", "pt"},
+            {"version", facts.version},
+            {"type", nn_real_name},
+            {"sizes", sizes_text(model.parameters.layout)},
+            {"output", name_of(facts.objective.output)},
+            {"loss", name_of(facts.objective.loss)},
+            {"rows", std::to_string(facts.rows)},
+            {"cols", std::to_string(facts.cols)},
+            {"pixel_scale", number_text(facts.pixel_scale)},
+            {"seed", std::to_string(facts.seed)},
+            {"epoch", std::to_string(facts.state.epoch)},
+            {"step", std::to_string(facts.state.step)},
+            {"epoch_loss", number_text(facts.state.loss)},
+            {"settings", facts.settings},
+            {"history", facts.history}};
+}
+
+std::vector<Tensor> tensors_of(const Layout& layout) {
+    std::vector<Tensor> tensors;
+    std::uint64_t begin = 0;
+    const auto add = [&](const std::string& name, std::initializer_list<int> shape) {
+        std::uint64_t size = sizeof(nn_real);
+        for (const int extent : shape) size *= static_cast<std::uint64_t>(extent);
+        tensors.push_back(
+            {name, sizeof(nn_real), {shape.begin(), shape.end()}, begin, begin + size});
+        begin += size;
+    };
+    for (int l = 1; l <= layout.layers(); ++l) {
+        add("W" + std::to_string(l), {layout.size(l), layout.size(l - 1)});
+        add("b" + std::to_string(l), {layout.size(l)});
+    }
+    return tensors;
+}
+
+std::string header_of(const Model& model) {
+    auto metadata = metadata_of(model);
+    const auto tensors = tensors_of(model.parameters.layout);
+    std::string header = safetensors_header(metadata, tensors);
+    if (header.size() <= length_bytes + longest_header) return header;
+    for (auto& [key, value] : metadata)
+        if (key == "history") value = "[]";
+    return safetensors_header(metadata, tensors);
+}
+
+void require_finite(const Model& model) {
+    const auto finite = [](double value) { return std::isfinite(value); };
+    if (!std::all_of(model.parameters.values.begin(), model.parameters.values.end(), finite) ||
+        !finite(model.facts.state.loss))
+        throw Diverged(
+            "a parameter is not a finite number: this model is not saved; lower the "
+            "learning rate (-l)");
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> format_model(const Model& model) {
+    require_finite(model);
+    const std::string header = header_of(model);
+    const Layout& layout = model.parameters.layout;
+    std::vector<std::uint8_t> bytes(header.size() + layout.total() * sizeof(nn_real));
+    std::memcpy(bytes.data(), header.data(), header.size());
+    std::uint8_t* out = bytes.data() + header.size();
+    const auto write = [&](nn_real value) {
+        std::memcpy(out, &value, sizeof value);
+        out += sizeof value;
+    };
+    for (int l = 1; l <= layout.layers(); ++l) {
+        const auto weights = model.parameters.weights(l);
+        const auto rows = static_cast<std::size_t>(layout.size(l));
+        for (std::size_t i = 0; i < rows; ++i)
+            for (std::size_t at = i; at < weights.size(); at += rows) write(weights[at]);
+        for (const nn_real value : model.parameters.bias(l)) write(value);
+    }
+    return bytes;
+}
+
+void save_model(const std::filesystem::path& file, const Model& model) {
+    write_whole_file(file, format_model(model));
+}

@@ -1,0 +1,191 @@
+// safetensors.cpp: the header, written plainly and read with distrust.
+//
+// Nothing that a file says is used before it was held against the file itself, so one that lies
+// makes no allocation larger than it is itself.
+#include "model/safetensors.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+
+static_assert(std::endian::native == std::endian::little, "the format's numbers are little endian");
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view metadata_key = "__metadata__";
+
+/// JSON of at most `deepest` levels, no key twice in an object. `what` is for messages. Of a key
+/// that comes twice the library would keep one, and which of them is not the same for all readers.
+json parse_json(std::string_view text, int deepest, const std::string& what,
+                const Refusal& refuse) {
+    std::vector<std::set<std::string>> keys;
+    const auto watch = [&](int depth, json::parse_event_t event, json& value) {
+        if (depth > deepest)
+            refuse(what + " of at most " + std::to_string(deepest) + " levels", "more");
+        if (event == json::parse_event_t::object_start) keys.emplace_back();
+        if (event == json::parse_event_t::object_end) keys.pop_back();
+        if (event == json::parse_event_t::key &&
+            !keys.back().insert(value.get<std::string>()).second)
+            refuse(what + " with each name once", in_quotes(value.get<std::string>()) + " twice");
+        return true;
+    };
+    try {
+        return json::parse(text, watch);
+    } catch (const json::parse_error& error) {
+        refuse(what + " in JSON", "something else at its byte " + std::to_string(error.byte));
+    } catch (const json::out_of_range&) {
+        refuse(what + " in JSON", "a number too large for any type");
+    }
+}
+
+std::vector<std::uint64_t> whole_numbers(const json& entry, const char* key, const std::string& of,
+                                         const Refusal& refuse) {
+    const auto found = entry.find(key);
+    std::vector<std::uint64_t> numbers;
+    bool right = found != entry.end() && found->is_array();
+    if (right)
+        for (const auto& item : *found) {
+            right = right && item.is_number_unsigned();
+            if (right) numbers.push_back(item.get<std::uint64_t>());
+        }
+    if (!right) refuse("\"" + std::string(key) + "\" of " + of + ", whole numbers", "none");
+    return numbers;
+}
+
+/// The tensor's bytes by its shape; refuses more than `most`.
+std::uint64_t size_of(const Tensor& tensor, std::uint64_t most, const Refusal& refuse) {
+    std::uint64_t size = tensor.width;
+    for (const std::uint64_t extent : tensor.shape) {
+        if (extent == 0)
+            refuse("no empty tensor", in_quotes(tensor.name) + " with a dimension of 0");
+        if (size > most / extent)
+            refuse("tensors that fit in the file's " + std::to_string(most) + " bytes of data",
+                   in_quotes(tensor.name) + " with a larger shape");
+        size *= extent;
+    }
+    return size;
+}
+
+Tensor read_tensor(const std::string& name, const json& entry, std::uint64_t data_size,
+                   const Refusal& refuse) {
+    const std::string of = "tensor " + in_quotes(name);
+    if (!entry.is_object()) refuse(of + " as a JSON object", "something else");
+    const auto type = entry.find("dtype");
+    if (type == entry.end() || !type->is_string()) refuse("\"dtype\" of " + of, "none");
+    if (*type != "F32" && *type != "F64")
+        refuse(of + " of type F32 or F64", in_quotes(type->get<std::string>()),
+               "convert it before it is saved; in PyTorch: model.float()");
+    Tensor tensor;
+    tensor.name = name;
+    tensor.width = *type == "F32" ? 4 : 8;
+    tensor.shape = whole_numbers(entry, "shape", of, refuse);
+    const auto offsets = whole_numbers(entry, "data_offsets", of, refuse);
+    if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > data_size)
+        refuse("offsets of " + of + " that lie, in order, in the file's " +
+                   std::to_string(data_size) + " bytes of data",
+               "others");
+    tensor.begin = offsets[0];
+    tensor.end = offsets[1];
+    const std::uint64_t size = size_of(tensor, data_size, refuse);
+    if (size != tensor.end - tensor.begin)
+        refuse(std::to_string(size) + " bytes for " + of + ", as its shape says",
+               std::to_string(tensor.end - tensor.begin));
+    return tensor;
+}
+
+/// All tensors, which must cover the data once.
+std::vector<Tensor> read_tensors(const json& header, std::uint64_t data_size,
+                                 const Refusal& refuse) {
+    std::vector<Tensor> tensors;
+    for (const auto& [name, entry] : header.items())
+        if (name != metadata_key) tensors.push_back(read_tensor(name, entry, data_size, refuse));
+    std::sort(tensors.begin(), tensors.end(),
+              [](const Tensor& a, const Tensor& b) { return a.begin < b.begin; });
+    std::uint64_t covered = 0;
+    for (const Tensor& tensor : tensors) {
+        if (tensor.begin != covered)
+            refuse("tensors one behind the other",
+                   (tensor.begin < covered ? "an overlap" : "a gap") + std::string(" before ") +
+                       in_quotes(tensor.name));
+        covered = tensor.end;
+    }
+    if (covered != data_size)
+        refuse(std::to_string(covered) + " bytes of data, as the tensors take",
+               std::to_string(data_size));
+    return tensors;
+}
+
+std::map<std::string, std::string> read_metadata(const json& header, const Refusal& refuse) {
+    std::map<std::string, std::string> metadata;
+    const auto found = header.find(metadata_key);
+    if (found == header.end()) return metadata;
+    if (!found->is_object()) refuse("metadata as a JSON object", "something else");
+    for (const auto& [key, value] : found->items()) {
+        if (!value.is_string()) refuse("metadata of strings", in_quotes(key) + " of another type");
+        metadata.emplace(key, value.get<std::string>());
+    }
+    return metadata;
+}
+
+json::value_t type_of_json(const std::string& text, const std::string& what,
+                           const Refusal& refuse) {
+    constexpr int deepest = 8;
+    return parse_json(text, deepest, what, refuse).type();
+}
+
+}  // namespace
+
+std::uint64_t header_length(std::span<const std::uint8_t> bytes, std::uint64_t file_size,
+                            const Refusal& refuse) {
+    if (bytes.size() >= 2 && bytes[0] == 'P' && bytes[1] == 'K')
+        refuse("a safetensors file", "a zip archive, as torch.save() writes",
+               "write it by safetensors.torch.save_file(model.state_dict(), FILE) instead");
+    if (bytes.size() < length_bytes)
+        refuse("a safetensors file", "only " + std::to_string(file_size) + " bytes");
+    std::uint64_t length = 0;
+    std::memcpy(&length, bytes.data(), length_bytes);
+    if (length > longest_header)
+        refuse("a safetensors header of at most " + std::to_string(longest_header) + " bytes",
+               "a length of " + std::to_string(length));
+    if (length > file_size - length_bytes)
+        refuse("a header of " + std::to_string(length) + " bytes, as the first 8 bytes say",
+               "only " + std::to_string(file_size - length_bytes) + " bytes behind them");
+    return length;
+}
+
+Safetensors parse_safetensors(std::span<const std::uint8_t> bytes, const Refusal& refuse) {
+    const std::uint64_t length = header_length(bytes, bytes.size(), refuse);
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + length_bytes, length);
+    if (!text.starts_with('{')) refuse("a safetensors header, which begins with {", "none");
+    constexpr int deepest = 3;  // the header, a tensor, its shape, a number
+    const json header = parse_json(text, deepest, "a header", refuse);
+    const auto data = bytes.subspan(length_bytes + length);
+    return {read_metadata(header, refuse), read_tensors(header, data.size(), refuse), data};
+}
+
+bool is_json_object(const std::string& text, const std::string& what, const Refusal& refuse) {
+    return type_of_json(text, what, refuse) == json::value_t::object;
+}
+bool is_json_array(const std::string& text, const std::string& what, const Refusal& refuse) {
+    return type_of_json(text, what, refuse) == json::value_t::array;
+}
+
+std::string safetensors_header(const std::vector<std::pair<std::string, std::string>>& metadata,
+                               const std::vector<Tensor>& tensors) {
+    nlohmann::ordered_json header;
+    for (const auto& [key, value] : metadata) header[std::string(metadata_key)][key] = value;
+    for (const Tensor& tensor : tensors)
+        header[tensor.name] = {{"dtype", tensor.width == 4 ? "F32" : "F64"},
+                               {"shape", tensor.shape},
+                               {"data_offsets", {tensor.begin, tensor.end}}};
+    std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
+    text.append((8 - text.size() % 8) % 8, ' ');
+    const std::uint64_t length = text.size();
+    std::string bytes(length_bytes, '\0');
+    std::memcpy(bytes.data(), &length, length_bytes);
+    return bytes + text;
+}

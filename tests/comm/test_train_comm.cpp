@@ -1,0 +1,77 @@
+// test_train_comm.cpp: what ranks that train stand on: memory of a node, scatters, rank 0's values.
+#include "tests/support/train_fixture.h"
+
+namespace {
+
+TEST(Shared, small_memory_of_every_rank_is_seen_by_the_next_one_after_each_barrier) {
+    if (comm().node_size() < comm().size()) GTEST_SKIP() << "the ranks are on several nodes";
+    const std::size_t count = 37;
+    NodeMemory shared(comm(), count);
+    const auto rank = static_cast<std::size_t>(comm().rank());
+    const auto ranks = static_cast<std::size_t>(comm().size());
+    ASSERT_EQ(shared.gradients().size(), ranks);
+    const std::size_t next = (rank + 1) % ranks;
+    for (int round = 0; round < 200; ++round) {
+        for (std::size_t i = 0; i < count; ++i)
+            shared.gradients()[rank][i] =
+                static_cast<nn_real>(1000 * round + static_cast<int>(rank));
+        if (rank == static_cast<std::size_t>(round) % ranks)
+            std::fill_n(shared.parameters(), count, static_cast<nn_real>(round));
+        shared.barrier();
+        for (std::size_t i = 0; i < count; ++i) {
+            ASSERT_EQ(shared.gradients()[next][i], 1000 * round + static_cast<int>(next))
+                << "gradient " << next << ", element " << i << ", round " << round;
+            ASSERT_EQ(shared.parameters()[i], round) << "parameter " << i;
+        }
+        shared.barrier();
+    }
+}
+
+TEST(Scatters, small_parts_of_any_size_reach_their_ranks_while_others_go_on) {
+    std::vector<int> counts;
+    for (int r = 0; r < comm().size(); ++r) counts.push_back(r % 3 == 1 ? 0 : 1000 * r + 1);
+    const auto part = [&](int r) {
+        return static_cast<std::size_t>(counts[static_cast<std::size_t>(r)]);
+    };
+    std::vector<std::uint8_t> all[2], mine[2];
+    for (int s : {0, 1}) {
+        if (comm().is_root())
+            for (int r = 0; r < comm().size(); ++r)
+                all[s].insert(all[s].end(), part(r), static_cast<std::uint8_t>(10 * r + s));
+        mine[s].resize(part(comm().rank()));
+    }
+    Scatter first, second, never_started;
+    never_started.finish();
+    for (int round = 0; round < 3; ++round) {
+        for (auto& bytes : mine) std::ranges::fill(bytes, std::uint8_t{255});
+        first.start(all[0], counts, mine[0]);
+        second.start(all[1], counts, mine[1]);
+        EXPECT_EQ(comm().sum(1.0), comm().size()) << "a sum meanwhile";
+        second.finish();
+        first.finish();
+        for (int s : {0, 1})
+            EXPECT_EQ(mine[s],
+                      std::vector<std::uint8_t>(mine[s].size(),
+                                                static_cast<std::uint8_t>(10 * comm().rank() + s)))
+                << "scatter " << s << ", round " << round;
+    }
+}
+
+TEST(FromRoot, small_values_of_any_type_are_rank_0s) {
+    struct Pair {
+        int first;
+        double second;
+    };
+    const int rank = comm().rank();
+    EXPECT_EQ(comm().from_root(rank + 7), 7);
+    EXPECT_EQ(comm().from_root(rank == 0), true);
+    const auto [first, second] = comm().from_root(Pair{rank + 1, rank + 0.5});
+    EXPECT_EQ(first, 1);
+    EXPECT_EQ(second, 0.5);
+}
+TEST(Least, small_value_of_all_ranks_is_everybodys) {
+    EXPECT_EQ(comm().least(comm().size() - comm().rank()), 1);
+    EXPECT_EQ(comm().least(comm().rank() - 3), -3);
+}
+
+}  // namespace

@@ -1,0 +1,102 @@
+// test_train_reduce.cpp: every way to sum gives each rank the sum of all ranks' parts, in its
+// place.
+#include "tests/support/train_fixture.h"
+
+namespace {
+
+/// What rank r lends: element i is i + 1000 r in step 0, and one more in each later step.
+nn_real lent_value(int rank, std::size_t i, int step) {
+    return static_cast<nn_real>(static_cast<int>(i) + 1000 * rank + step);
+}
+nn_real sum_of_all(std::size_t i, int step) {
+    nn_real sum = 0;
+    for (int r = 0; r < comm().size(); ++r) sum += lent_value(r, i, step);
+    return sum;
+}
+
+/// Three steps of two parts each, of which every rank updates what it is given; then each rank has
+/// to find all `count` sums, in `memory` where all write to one.
+void expect_sums(Reducer& reducer, std::span<nn_real> gradient, std::span<nn_real> sums) {
+    const std::size_t cut = 11;
+    for (int step = 0; step < 3; ++step) {
+        for (std::size_t i = 0; i < gradient.size(); ++i)
+            gradient[i] = lent_value(comm().rank(), i, step);
+        reducer.start({0, gradient.first(cut)});
+        reducer.start({cut, gradient.subspan(cut)});
+        for (int part = 0; part < 2; ++part) {
+            const Sum sum = reducer.finish();
+            EXPECT_GE(sum.first, part == 0 ? 0 : cut);
+            EXPECT_LE(sum.first + sum.count, part == 0 ? cut : gradient.size());
+            for (std::size_t i = 0; i < sum.count; ++i) {
+                nn_real total = 0;
+                for (const nn_real* const addend : sum.addends) total += addend[i];
+                sums[sum.first + i] = total;
+            }
+        }
+        reducer.publish();
+        for (std::size_t i = 0; i < sums.size(); ++i)
+            ASSERT_EQ(sums[i], sum_of_all(i, step)) << "element " << i << " of step " << step;
+        reducer.publish();  // nobody writes the next step's before all have looked
+    }
+}
+
+constexpr std::size_t count = 37;
+
+TEST(MpiReducer, small_parts_become_the_sums_on_every_rank) {
+    std::vector<nn_real> gradient(count), sums(count);
+    const auto reducer = make_mpi_reducer(comm());
+    expect_sums(*reducer, gradient, sums);
+    EXPECT_TRUE(reducer->has_copies());
+}
+
+TEST(NodeReducer, small_parts_become_the_sums_in_the_memory_of_all) {
+    if (comm().node_size() < comm().size()) GTEST_SKIP() << "the ranks are on several nodes";
+    NodeMemory memory(comm(), count);
+    const auto reducer = make_node_reducer(comm(), memory);
+    expect_sums(*reducer, {memory.gradients()[static_cast<std::size_t>(comm().rank())], count},
+                {memory.parameters(), count});
+    EXPECT_FALSE(reducer->has_copies());
+}
+
+/// Waiting for a part is the reducer's to do, before it reads.
+TEST(MpiReducer, small_part_is_waited_for_before_it_is_summed) {
+    std::vector<nn_real> values(3);
+    struct Late : Ready {
+        std::vector<nn_real>& values;
+        explicit Late(std::vector<nn_real>& v) : values(v) {}
+        void wait() const override { std::ranges::fill(values, nn_real{5}); }
+    } late(values);
+    const auto reducer = make_mpi_reducer(comm());
+    reducer->start({0, values, Memory::host, &late});
+    EXPECT_EQ(reducer->finish().addends[0][2], static_cast<nn_real>(5 * comm().size()));
+}
+
+class BothReducers : public Train {};
+INSTANTIATE_TEST_SUITE_P(On, BothReducers, testing::ValuesIn(cpu_ways), name_of_way);
+
+/// a + b is b + a, so with two ranks there is one way to add up; with more, MPI has its own order.
+TEST_P(BothReducers, give_by_shared_memory_what_it_gives_by_allreduce) {
+    if (comm().node_size() < comm().size()) GTEST_SKIP() << "the ranks are on several nodes";
+    const Case c{{100, 70, 40, 10},
+                 210,
+                 {.batch = 96,
+                  .epochs = 2,
+                  .rate = 0.1,
+                  .reg = 1e-3,
+                  .shuffled = true,
+                  .pixel_scale = unit_pixels}};
+    const SampleSet set = random_set(c.sizes, c.images);
+    Way by_mpi = GetParam(), by_memory = GetParam();
+    by_mpi.shared = false;
+    by_memory.shared = true;
+    const auto one = trained(c, set, by_mpi), other = trained(c, set, by_memory);
+    if (comm().size() <= 2) {
+        EXPECT_EQ(one.values, other.values);
+    } else {
+        Parameters<double> expected(one.layout);
+        expected.values.assign(one.values.begin(), one.values.end());
+        expect_same(other, expected, course_tolerance);
+    }
+}
+
+}  // namespace
