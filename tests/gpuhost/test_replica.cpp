@@ -2,7 +2,8 @@
 //
 // That it computes the right numbers is tested by test_train.cpp, on GPUs too. This is about what
 // makes it fast and shows in no number: that images lie on the device as bytes, that a step copies
-// nothing, that a step is four kernels and an epoch one graph.
+// nothing, that a step is four kernels and an epoch one graph. The course's replica is held beside
+// it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <numeric>
 #include <vector>
 
+#include "device/gpu/kernels.h"
 #include "device/replica.h"
 #include "gpuhost.h"
 #include "model/initial.h"
@@ -24,8 +26,9 @@ constexpr std::size_t set_bytes = images * (pixels + 1), order_bytes = images * 
 
 class ReplicaTraffic : public testing::Test {
   protected:
-    std::unique_ptr<Replica> make(const CudaSettings& settings) const {
-        auto replica = make_cuda_replica({layout_, batch, nn_real{1} / 255}, settings);
+    std::unique_ptr<Replica> make(const CudaSettings& settings,
+                                  decltype(&make_cuda_replica) by = make_cuda_replica) const {
+        auto replica = by({layout_, batch, nn_real{1} / 255}, settings);
         replica->write(initial_parameters<nn_real>(layout_, 1, 0).values);
         return replica;
     }
@@ -261,14 +264,65 @@ TEST_F(ReplicaTraffic, OfATestSetIsItsBytesAndTheirMemory) {
     EXPECT_EQ(gpuhost::live_allocations(), before);
 }
 
+TEST_F(ReplicaTraffic, OfTheCoursesStepIsNoByteAloneAndTheGradientBothWaysWithOthers) {
+    const auto replica = make({}, make_course_replica);
+    keep(*replica);
+    step(*replica, 0);
+    const auto alone = traffic_of(*replica, [&] { step(*replica, 7); });
+    EXPECT_EQ(alone.uploaded + alone.downloaded + alone.graph_launches, 0u);
+    EXPECT_EQ(alone.launches, 15u) << "5 forward, 6 backward, 4 to update";
+    const auto lent = traffic_of(*replica, [&] { lend_and_step(*replica, 7); });
+    EXPECT_EQ(lent.uploaded, gradient_bytes_);
+    EXPECT_EQ(lent.downloaded, gradient_bytes_);
+}
+
+/// By both replicas, lent or not.
+TEST_F(ReplicaTraffic, OfTheCourseLearnsTheSame) {
+    const double tolerance = sizeof(nn_real) == sizeof(float) ? 1e-6 : 1e-14;
+    std::vector<std::vector<nn_real>> learned;
+    for (const auto by : {make_cuda_replica, make_course_replica})
+        for (const bool lends : {false, true}) {
+            const auto replica = make({.several_ranks = lends}, by);
+            keep(*replica);
+            for (const std::size_t first : {0u, 32u, 64u})
+                lends ? void(lend_and_step(*replica, first)) : step(*replica, first);
+            EXPECT_GT(replica->weights_squared(), 0);
+            EXPECT_GT(replica->take_loss(), 0);
+            learned.emplace_back(layout_.total());
+            replica->read(learned.back());
+        }
+    EXPECT_EQ(learned[0], learned[1]);
+    EXPECT_EQ(learned[2], learned[3]);
+    for (std::size_t i = 0; i < learned[0].size(); ++i)
+        ASSERT_TRUE(std::abs(static_cast<double>(learned[0][i]) - learned[2][i]) <= tolerance)
+            << "parameter " << i << ": " << learned[0][i] << ", by the course " << learned[2][i];
+}
+
+/// The fast kernels refuse so many.
+TEST_F(ReplicaTraffic, OfTheCourseHasNoLimitOfOutputs) {
+    const ReplicaShape shape{Layout({3, gpu_head_most_classes() + 1}), 2, 1};
+    EXPECT_THROW(make_cuda_replica(shape, {}), InputError);
+    const auto replica = make_course_replica(shape, {});
+    const Staging staging = replica->samples().stage(2);
+    std::ranges::fill(staging.inputs, std::uint8_t{1});
+    std::ranges::fill(staging.targets, std::uint8_t{7});
+    replica->samples().arrived();
+    replica->write(std::vector<nn_real>(shape.layout.total()));
+    replica->forward(nn_real{1} / 2, Want::gradient);
+    replica->backward_and_update(update_);
+    EXPECT_NEAR(replica->take_loss(), 2 * std::log(shape.layout.classes()), 1e-4);
+    EXPECT_GT(replica->weights_squared(), 0);
+}
+
 TEST_F(ReplicaTraffic, LeavesNothingBehind) {
     const std::size_t before = gpuhost::live_allocations();
-    for (const bool several_ranks : {false, true}) {
-        const auto replica = make({.several_ranks = several_ranks});
-        keep(*replica);
-        several_ranks ? void(lend_and_step(*replica, 0)) : step(*replica, 0);
-        ASSERT_TRUE(replica->run({images, batch, update_}));
-    }
+    for (const auto by : {make_cuda_replica, make_course_replica})
+        for (const bool several_ranks : {false, true}) {
+            const auto replica = make({.several_ranks = several_ranks}, by);
+            keep(*replica);
+            several_ranks ? void(lend_and_step(*replica, 0)) : step(*replica, 0);
+            ASSERT_EQ(replica->run({images, batch, update_}), by == make_cuda_replica);
+        }
     EXPECT_EQ(gpuhost::live_allocations(), before);
 }
 
