@@ -19,7 +19,8 @@ void move_tail(std::vector<T>& from, std::size_t first, std::vector<T>& to) {
 
 /// Moves the samples from the `count`-th on out of `set` into a set of their own.
 SampleSet cut_off(SampleSet& set, std::size_t count) {
-    SampleSet rest{.rows = set.rows, .cols = set.cols, .classes = set.classes, .format = set.format};
+    SampleSet rest{
+        .rows = set.rows, .cols = set.cols, .classes = set.classes, .format = set.format};
     const auto outputs = static_cast<std::size_t>(set.classes);
     move_tail(set.pixels, count * set.features(), rest.pixels);
     move_tail(set.inputs, count * set.features(), rest.inputs);
