@@ -153,7 +153,7 @@ void run_course(cudaStream_t stream, Results& results, const Objective& objectiv
                 dw);
     course_row_sums(stream, outputs, n, delta, db);
     course_gemm(stream, Transposed::yes, Transposed::no, k, n, outputs, 1, w, delta, 0, below);
-    course_sigmoid(stream, k, n, bias, x);
+    course_activate(stream, k, n, bias, x);
     course_delta(stream, elements(k, n), x, below);
     course_update(stream, Sgd{}, nn_real{0.125}, nn_real{0.25}, elements(outputs, k), dw, w);
     results[name + "dW"] = dw.values();

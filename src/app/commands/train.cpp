@@ -154,10 +154,11 @@ double comparison_tolerance(const Training& training, std::size_t samples) {
 
 /// -s: rank 0 trains the reference from the same start and compares. The others wait.
 bool compare_with_reference(const Comm& comm, const Options& options, const Sets& sets,
-                            const Parameters<nn_real>& first, const Parameters<nn_real>& trained) {
+                            const ReplicaShape& shape, const Parameters<nn_real>& first,
+                            const Parameters<nn_real>& trained) {
     bool right = true;
     if (comm.is_root()) {
-        NeuralNetwork reference(first, options.objective);
+        NeuralNetwork reference(first, shape.objective, shape.activation);
         const auto start = Clock::now();
         reference.train(sets.train, options.training);
         std::printf("# reference  CPU, serial, double: %.2f s", seconds_since(start));
@@ -280,7 +281,8 @@ int finish(const Run& run, Clock::time_point start, double read_seconds,
     write_files(run, outcome);
     const bool right =
         !run.options.compare ||
-        compare_with_reference(run.comm, run.options, run.sets, first, run.network.parameters());
+        compare_with_reference(run.comm, run.options, run.sets, run.network.replica().shape(),
+                               first, run.network.parameters());
     return right ? exit_ok : exit_check_failed;
 }
 
