@@ -1,4 +1,4 @@
-// score.cpp: counts what was seen against what was true.
+// score.cpp: counts predicted classes for each true class.
 #include "train/score.h"
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace {
 
-/// What the network's outputs give to class c.
+/// The probability of class c by the network's outputs.
 double given_to(std::span<const nn_real> yhat, int c) {
     if (yhat.size() == 1) return c == 1 ? double{yhat[0]} : 1 - double{yhat[0]};
     return yhat[static_cast<std::size_t>(c)];
