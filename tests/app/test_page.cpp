@@ -19,7 +19,7 @@ PageFacts some_facts() {
             "test",
             {1, 5, 2, 1},
             10,
-            {0.0903, 0.9702}};
+            {0.0903, 0.9702, {}}};
 }
 
 /// Images of 3 x 2 pixels, each pixel another.

@@ -1,4 +1,6 @@
 // test_train_comm.cpp: what ranks that train stand on: memory of a node, scatters, rank 0's values.
+#include <thread>
+
 #include "tests/support/train_fixture.h"
 
 namespace {
@@ -55,6 +57,23 @@ TEST(Scatters, small_parts_of_any_size_reach_their_ranks_while_others_go_on) {
                                                 static_cast<std::uint8_t>(10 * comm().rank() + s)))
                 << "scatter " << s << ", round " << round;
     }
+}
+
+/// Rank 0 comes late, and its parts are too large to be on their way before MPI is called again.
+TEST(Scatters, small_finish_waits_for_what_rank_0_has_not_sent_yet) {
+    const std::size_t part = std::size_t{1} << 20;
+    const auto ranks = static_cast<std::size_t>(comm().size());
+    const std::vector<int> counts(ranks, static_cast<int>(part));
+    std::vector<std::uint8_t> all, mine(part, 255);
+    if (comm().is_root()) {
+        for (std::size_t r = 0; r < ranks; ++r)
+            all.insert(all.end(), part, static_cast<std::uint8_t>(r));
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    Scatter scatter;
+    scatter.start(all, counts, mine);
+    scatter.finish();
+    EXPECT_EQ(mine, std::vector<std::uint8_t>(part, static_cast<std::uint8_t>(comm().rank())));
 }
 
 TEST(FromRoot, small_values_of_any_type_are_rank_0s) {

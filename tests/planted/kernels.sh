@@ -225,7 +225,7 @@ start defect tsan TSan $file 'values that are replaced while they are read' \
     '__syncthreads();  // every thread has it' '//'
 start defect asan ASan $file 'an off-by-one global read of an operand' \
     'const bool inside = i < edge && p < k;' 'const bool inside = i <= edge && p < k;'
-start defect asan UBSan $file 'an off-by-one shared read, by subscript' \
+start defect asan ASan $file 'an off-by-one shared read' \
     'sum += tile_a.at[p][x]' 'sum += tile_a.at[p + 1][x]'
 wait
 
