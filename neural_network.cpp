@@ -234,9 +234,9 @@ double NeuralNetwork::accuracy(const SampleSet& set, nn_real pixel_scale) {
     for (std::size_t first = 0; first < samples.size(); first += at_once) {
         const auto some =
             std::span(samples).subspan(first, std::min(at_once, samples.size() - first));
-        const std::vector<int> seen = predict(input_columns(set, some, pixel_scale));
-        const std::vector<int> truth = classes_of(target_columns(set, some));
-        for (std::size_t j = 0; j < some.size(); ++j) correct += seen[j] == truth[j];
+        const std::vector<int> predicted = predict(input_columns(set, some, pixel_scale));
+        const std::vector<int> true_class = classes_of(target_columns(set, some));
+        for (std::size_t j = 0; j < some.size(); ++j) correct += predicted[j] == true_class[j];
     }
     return static_cast<double>(correct) / static_cast<double>(set.count());
 }
