@@ -1,7 +1,7 @@
 // main.cpp: arguments -> MPI -> a command -> an exit code, whatever happens on the way.
 //
-// ./main train is app/commands/train.cpp: samples -> network -> training -> report. Every rank runs
-// all of a command; rank 0 reads and prints.
+// ./main train is in app/commands/train.cpp: samples -> network -> training -> report. Every rank
+// runs the whole command; only rank 0 reads files and prints.
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -22,7 +22,7 @@ int run(const Comm& comm, const Arguments& arguments) {
     return job ? (*job)(comm) : exit_ok;
 }
 
-/// What main() does once MPI runs; returns the exit code.
+/// Runs the command after MPI has started; returns the exit code.
 int run_with_mpi(const Session& mpi, const Arguments& arguments) {
     try {
         const int code = run(mpi.comm(), arguments);

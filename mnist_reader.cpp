@@ -1,7 +1,7 @@
 // mnist_reader.cpp: reads IDX files and trusts nothing that they say.
 //
-// The header is checked before the body is read, and memory grows only as data really comes in, so
-// a lying header or a gzip bomb asks for no more than the file delivers.
+// It checks the header before it reads the body, and takes memory only for data that really come
+// in. So a wrong header or a gzip bomb takes no more memory than the file has data.
 #include "mnist_reader.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// What a file must hold, and what it is easily mistaken for.
+/// What a file must hold, and the other kind of file that a user may give by mistake.
 struct Content {
     const char *name, *other;
     unsigned dimensions, other_dimensions;
@@ -161,7 +161,7 @@ IdxArray read_array(const fs::path& file, const Content& content) {
     }
 }
 
-/// The number of classes: `fixed`, or where that is 0, one more than the largest label.
+/// The number of classes: `fixed`, or if that is 0, the largest label + 1.
 int count_classes(const fs::path& file, const std::vector<std::uint8_t>& labels, int fixed) {
     const int largest = *std::max_element(labels.begin(), labels.end());
     if (fixed <= 0) return largest + 1;

@@ -12,21 +12,22 @@
 enum class Split { train, test };
 
 /// Reads an images file (three dimensions: count, rows, cols) and a labels file (one dimension).
-/// Gzip is told by the first bytes, not by the name. At most 2^31 - 1 images, and as many pixels an
-/// image. `classes` > 0 fixes the number of classes: a label that is not below it is an error. With
-/// 0 the number follows the labels. Throws InputError: one line with the file, what was expected,
-/// what was found and what to do.
+/// The first bytes, not the name, say whether a file is gzipped. There may be 2^31 - 1 images, and
+/// 2^31 - 1 pixels in an image. If `classes` > 0, it is the number of classes, and a label that is
+/// not below it is an error. If it is 0, the number of classes is the largest label + 1. Throws
+/// InputError: one line with the file, what was expected, what was found and what to do.
 SampleSet read_idx(const std::filesystem::path& images, const std::filesystem::path& labels,
                    int classes = 0);
 
-/// Whether a file begins as IDX or gzip does. False where it cannot be read.
+/// True if a file begins as IDX or gzip does; false if it cannot be read.
 bool is_idx_or_gzip(const std::filesystem::path& file);
 
-/// Reads an images file alone, as above: samples without targets, and of 0 classes.
+/// Reads only an images file, as above. The samples have no targets, and 0 classes.
 SampleSet read_idx_images(const std::filesystem::path& images);
 
-/// Reads the training or the test pair in `dir` by find_idx_file and read_idx.
+/// Reads the training or the test pair of files in `dir` by find_idx_file and read_idx.
 SampleSet read_mnist(const std::filesystem::path& dir, Split split, int classes = 0);
 
-/// Reads the test pair that goes with `train`: labels below its classes, images of its size.
+/// Reads the test pair that belongs to `train`. Its labels must be below train.classes, and its
+/// images must have the size of the training images; otherwise it throws InputError.
 SampleSet read_test_set(const std::filesystem::path& dir, const SampleSet& train);

@@ -21,7 +21,7 @@
 
 namespace {
 
-/// A B. Columns of A are added up, four at a time, which compilers turn into vector code.
+/// A B. It sums columns of A, four at a time; compilers turn this into vector code.
 Matrix multiply(const Matrix& a, const Matrix& b) {
     Matrix c(a.rows, b.cols);
     for (int j = 0; j < b.cols; ++j) {
@@ -55,7 +55,7 @@ Matrix weight_matrix(const Parameters<double>& parameters, int l) {
 
 double sigmoid(double z) { return 1.0 / (1.0 + std::exp(-z)); }
 
-/// log(1 + exp z), where exp must not overflow. -log sigmoid(z) is softplus(-z), and
+/// log(1 + exp z), without overflow in exp. -log sigmoid(z) is softplus(-z), and
 /// -log(1 - sigmoid(z)) is softplus(z).
 double softplus(double z) { return std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z))); }
 
@@ -235,16 +235,16 @@ std::vector<int> classes_of(const Matrix& columns) {
 std::vector<int> NeuralNetwork::predict(const Matrix& x) { return classes_of(forward(x)); }
 
 double NeuralNetwork::accuracy(const SampleSet& set, nn_real pixel_scale) {
-    constexpr std::size_t at_once = 1000;  // so that the activations of a large set fit memory
+    constexpr std::size_t at_once = 1000;  // so that the activations of a large set fit into memory
     std::vector<std::uint32_t> samples(set.count());
     std::iota(samples.begin(), samples.end(), 0u);
     std::size_t correct = 0;
     for (std::size_t first = 0; first < samples.size(); first += at_once) {
         const auto some =
             std::span(samples).subspan(first, std::min(at_once, samples.size() - first));
-        const std::vector<int> seen = predict(input_columns(set, some, pixel_scale));
-        const std::vector<int> truth = classes_of(target_columns(set, some));
-        for (std::size_t j = 0; j < some.size(); ++j) correct += seen[j] == truth[j];
+        const std::vector<int> predicted = predict(input_columns(set, some, pixel_scale));
+        const std::vector<int> true_class = classes_of(target_columns(set, some));
+        for (std::size_t j = 0; j < some.size(); ++j) correct += predicted[j] == true_class[j];
     }
     return static_cast<double>(correct) / static_cast<double>(set.count());
 }
@@ -259,7 +259,7 @@ DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
       layout_(initial.layout),
       teamwork_(std::move(teamwork)) {
     comm_.broadcast(initial.values);
-    // Where all ranks share one copy of the parameters, one of them writes it.
+    // If all ranks share one copy of the parameters, only one of them writes it.
     const bool has_copy = !teamwork_.reducer || teamwork_.reducer->has_copies();
     if (has_copy || comm_.is_root()) replica_->write(initial.values);
     if (teamwork_.reducer) teamwork_.reducer->publish();
@@ -274,7 +274,7 @@ void DataParallelNeuralNetwork::load(const Batch& batch) {
 
 void DataParallelNeuralNetwork::forward() {
     const Span span(Work::compute);
-    unasked_ += static_cast<std::size_t>(batch_);
+    unreported_ += static_cast<std::size_t>(batch_);
     replica_->forward(nn_real{1} / static_cast<nn_real>(batch_), Want::gradient);
 }
 
@@ -317,7 +317,7 @@ TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
     return state;
 }
 
-/// The rest of an epoch; false if the observer stopped it before its end.
+/// Trains the rest of an epoch; returns false if the observer stopped it before its end.
 bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& training,
                                             TrainingObserver* observer, TrainingState& state) {
     const auto batch = static_cast<std::size_t>(training.batch);
@@ -338,7 +338,7 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
         teamwork_.strategy->step(*this, {first, static_cast<int>(std::min(batch, count - first))},
                                  update);
         if (reports) {
-            const auto samples = static_cast<double>(unasked_);
+            const auto samples = static_cast<double>(unreported_);
             const double sum = take_loss();
             observer->on_step(state.epoch, state.step + 1, steps, sum / samples + penalty_before);
             state.loss += sum;
@@ -354,7 +354,8 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
     return true;
 }
 
-/// A whole epoch in one submission to the device, with the same bits; false where that cannot be.
+/// Trains a whole epoch in one submission to the device, with the same bits. Returns false, and
+/// does nothing, if that is not possible.
 bool DataParallelNeuralNetwork::run_epoch(std::size_t count, const Training& training, int epoch) {
     if (teamwork_.reducer || feed_->kind() != FeedKind::resident || !teamwork_.strategy->is_plain())
         return false;
@@ -369,7 +370,7 @@ bool DataParallelNeuralNetwork::run_epoch(std::size_t count, const Training& tra
 
 Feed& DataParallelNeuralNetwork::feed(const SampleSet& set_on_root) {
     check_format(set_on_root);
-    take_loss();  // nothing from before counts
+    take_loss();  // losses from before do not count
     feed_ = make_feed(teamwork_.feed, {comm_, *replica_, Role::train}, set_on_root);
     return *feed_;
 }
@@ -385,13 +386,13 @@ void DataParallelNeuralNetwork::check_format(const SampleSet& set_on_root,
 }
 
 double DataParallelNeuralNetwork::loss(double reg) {
-    const auto samples = static_cast<double>(unasked_);
+    const auto samples = static_cast<double>(unreported_);
     return take_loss() / samples + penalty(reg);
 }
 
 double DataParallelNeuralNetwork::take_loss() {
     const Span span(Work::compute);
-    unasked_ = 0;
+    unreported_ = 0;
     const double mine = replica_->take_loss();
     const Span sum(Work::communication);
     return comm_.sum(mine);

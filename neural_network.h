@@ -2,8 +2,8 @@
 //
 // NeuralNetwork is the reference: serial, in double whatever the build, written to be read beside
 // the formulas. DataParallelNeuralNetwork is the trainer: each rank's Replica works on its shard of
-// every mini-batch, and a Reducer sums the gradients. They share the data's order and no
-// arithmetic, so that the first can judge the second (train/judge.h).
+// every mini-batch, and a Reducer sums the gradients. Both use the same order of the samples, but
+// share no arithmetic. So the reference can check the trainer (train/judge.h).
 //
 // Both train fully connected layers. For a mini-batch of n, with an activation f of
 // model/activation (the sigmoid has f' = a (1 - a)) and the output layer and the loss of
@@ -12,7 +12,7 @@
 //     J = (1/n) sum of the samples' losses + (reg/2) sum_l ||W_l||^2
 //     delta_L = (1/n) dloss/dz_L,  delta_l = W_(l+1)^T delta_(l+1) * f'(z_l)
 //     dW_l = delta_l a_(l-1)^T + reg W_l,  db_l = row sums of delta_l
-// and dloss/dz is, of k outputs, with e = yhat - y:
+// With k outputs and e = yhat - y, dloss/dz is:
 //     cross-entropy, softmax:  (sum_i y_i) yhat - y
 //     cross-entropy, sigmoid:  e / k
 //     mse, softmax:            (2/k) yhat * (e - sum_i e_i yhat_i)
@@ -61,7 +61,7 @@ class NeuralNetwork {
         parameters_.values.assign(initial.values.begin(), initial.values.end());
     }
 
-    /// yhat (classes x n) for x (inputs x n); keeps the activations for the calls below.
+    /// Returns yhat (classes x n) for x (inputs x n); keeps the activations for the calls below.
     const Matrix& forward(const Matrix& x);
     /// J of the last forward(), whose targets are y (classes x n).
     double loss(const Matrix& y, double reg) const;
@@ -73,7 +73,7 @@ class NeuralNetwork {
     void train(const SampleSet& set, const Training& training);
     /// The class of each column of yhat (class_of).
     std::vector<int> predict(const Matrix& x);
-    /// Part of the set's samples whose yhat stands for the same class as their target.
+    /// The fraction of the set's samples whose predicted class is the true one, from 0 to 1.
     double accuracy(const SampleSet& set, nn_real pixel_scale);
 
     Parameters<double>& parameters() { return parameters_; }
@@ -101,41 +101,42 @@ struct Teamwork {
     std::unique_ptr<Strategy> strategy = make_every_step();
 };
 
-/// The trainer: one object on each rank, all functions collective. Any number of ranks may have no
-/// samples of a mini-batch.
+/// The trainer: one object on each rank, all functions collective. A rank's shard of a mini-batch
+/// may be empty.
 class DataParallelNeuralNetwork {
   public:
-    /// `initial` is rank 0's; the other ranks' values are overwritten by it. The objective and the
-    /// samples' format are the replica's.
+    /// Rank 0's `initial` replaces the values of the other ranks. The objective and the samples'
+    /// format are the replica's.
     DataParallelNeuralNetwork(const Comm& comm, std::unique_ptr<Replica> replica,
                               Parameters<nn_real> initial, Teamwork teamwork = {});
 
     // ---- a step: four verbs, in this order (train/strategy.h)
 
-    /// This rank's shard of a mini-batch becomes the current samples. feed() has to be set.
+    /// This rank's shard of a mini-batch becomes the current samples. feed() must have been called.
     void load(const Batch& batch);
-    /// yhat, the losses and the output's delta of the current samples.
+    /// Computes yhat, the losses and the output's delta of the current samples.
     void forward();
-    /// The gradient; its parts are on their way to the sum over all replicas.
+    /// Computes the gradient, and starts the sum of its parts over all replicas.
     void backward();
     /// p = rule(p, sum of the gradients + reg p), on every rank.
     void update(const Update& update);
 
     // ---- a training: all its steps
 
-    /// Mini-batch gradient descent over rank 0's set, from `from` on, whose parameters these are,
-    /// to the last epoch or to where the observer stops it. Returns where that is. Throws Diverged
-    /// when an epoch's loss is not finite, and RanksDiffer when the replicas' parameters differ
-    /// after an epoch.
+    /// Mini-batch gradient descent over rank 0's set. It starts at the state `from`, for which the
+    /// network already has the parameters. It ends after the last epoch, or when the observer stops
+    /// it, and returns the state at the end. Throws Diverged if an epoch's loss is not finite, and
+    /// RanksDiffer if the replicas' parameters differ after an epoch.
     TrainingState train(const SampleSet& set_on_root, const Training& training,
                         TrainingObserver* observer, TrainingState from = {});
 
-    /// Where load() takes the samples of rank 0's set from; train() does it by itself.
+    /// Makes and returns the feed from which load() takes the samples of rank 0's set. train()
+    /// calls it by itself.
     Feed& feed(const SampleSet& set_on_root);
-    /// J of the samples that went forward since it was last asked for, before any later update; the
+    /// J of all samples that went forward since the last call. Call it before the next update. The
     /// same on all ranks.
     double loss(double reg);
-    /// Throws where the set on rank 0 is not of the replica's format.
+    /// Throws std::logic_error if the set on rank 0 does not have the replica's format.
     void check_format(const SampleSet& set_on_root, bool with_targets = true) const;
 
     /// The parameters after the last update, on every rank.
@@ -143,14 +144,15 @@ class DataParallelNeuralNetwork {
     const Layout& layout() const { return layout_; }
     const Comm& comm() const { return comm_; }
     Replica& replica() { return *replica_; }
-    /// How the last training set was fed, which may not be as asked; until then, as asked.
+    /// The feed of the last training. It is scattered, although resident was asked for, if the set
+    /// did not fit. Before the first training: the feed that was asked for.
     FeedKind feed_kind() const { return feed_ ? feed_->kind() : teamwork_.feed; }
 
   private:
     bool train_epoch(std::size_t count, const Training& training, TrainingObserver* observer,
                      TrainingState& state);
     bool run_epoch(std::size_t count, const Training& training, int epoch);
-    double take_loss();  ///< summed over the ranks; no sample is unasked after it
+    double take_loss();  ///< summed over the ranks; after it, no loss is left over
     double penalty(double reg);
 
     const Comm& comm_;
@@ -158,6 +160,7 @@ class DataParallelNeuralNetwork {
     Layout layout_;
     Teamwork teamwork_;
     std::unique_ptr<Feed> feed_;
-    int batch_ = 0;            ///< samples of the current mini-batch, all ranks together
-    std::size_t unasked_ = 0;  ///< samples whose losses were not taken yet, all ranks together
+    int batch_ = 0;  ///< samples of the current mini-batch, all ranks together
+    /// Samples of all ranks whose losses take_loss() has not returned yet.
+    std::size_t unreported_ = 0;
 };

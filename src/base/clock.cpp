@@ -1,4 +1,4 @@
-// clock.cpp: a stack of spans, of which the innermost one's clock runs.
+// clock.cpp: a stack of spans; only the innermost one counts.
 #include "base/clock.h"
 
 namespace {

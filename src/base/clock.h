@@ -1,8 +1,8 @@
 // clock.h: the one way to take time.
 //
-// A Span counts the seconds of its scope for one kind of work. Spans nest: while an inner one runs,
-// the outer one's clock stands, so every second counts once. Evaluation is the exception: all that
-// happens within it is evaluation. Only the thread that calls MPI takes spans.
+// A Span counts the seconds of its scope for one kind of work. Spans may nest. While an inner span
+// runs, the outer one does not count, so every second counts once. Evaluation is the exception:
+// every second within it counts as evaluation. Only the thread that calls MPI takes spans.
 #pragma once
 #include <chrono>
 
@@ -23,14 +23,14 @@ class Span {
 
   private:
     using Clock = std::chrono::steady_clock;
-    void count();  ///< the seconds since start_
+    void count();  ///< adds the seconds since start_
 
     Work work_;
     Span* outer_;
     Clock::time_point start_;
 };
 
-/// Seconds from its making on.
+/// Counts the seconds since its construction.
 class Stopwatch {
   public:
     double seconds() const {

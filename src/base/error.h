@@ -2,8 +2,8 @@
 //
 // InputError: what the user gave cannot be used (a flag, a file). Nothing is broken; exit code 2.
 // Failure:    a call that should have worked did not (MPI, CUDA, memory). Exit code 3.
-// Diverged, RanksDiffer: a training came to nothing; thrown on every rank; exit code 1.
-// All carry one line that says what happened, to what, and what to do. main() prints it once.
+// Diverged, RanksDiffer: a training failed; thrown on every rank; exit code 1. Each holds one line
+// that says what happened, to what, and what to do. main() prints it once.
 #pragma once
 #include <stdexcept>
 #include <string>
@@ -40,8 +40,8 @@ struct Failure : std::runtime_error {
                              reason + "; " + advice) {}
 };
 
-/// Words of a user or of a file, fit for a line on a terminal: control characters, those of
-/// Unicode from U+0080 to U+009F too, become '?', and what is longer than `most` bytes is cut.
+/// Makes text from a user or a file safe to print in one line. Control characters (below U+0020,
+/// U+007F to U+009F) become '?'. The text is cut after `most` bytes.
 inline std::string harmless(std::string_view text, std::size_t most = 80) {
     const bool cut = text.size() > most;
     std::string line(text.substr(0, most));
@@ -53,14 +53,14 @@ inline std::string harmless(std::string_view text, std::size_t most = 80) {
     return cut ? line + "..." : line;
 }
 
-/// Refuses what a user gave: "NAME: expected THIS, found THAT; do SO".
+/// Throws InputError with the line "NAME: expected THIS, found THAT; do SO".
 [[noreturn]] inline void refuse(const std::string& name, const std::string& expected,
                                 const std::string& found, const std::string& advice) {
     throw InputError(harmless(name, 4096) + ": expected " + expected + ", found " + found + "; " +
                      advice);
 }
 
-/// The system's words on `error`, an errno, in quotes.
+/// The system's text for `error`, an errno, in quotes.
 inline std::string error_text(int error) {
     return "\"" + std::generic_category().message(error) + "\"";
 }

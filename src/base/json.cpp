@@ -80,7 +80,7 @@ class Builder {
     Json whole_;
 };
 
-/// A value as the library has it. What is not finite it prints as null.
+/// Converts a value to the library's type. The library prints numbers that are not finite as null.
 ordered_json printable(const Json::Array& items);
 ordered_json printable(const Json::Object& members);
 ordered_json printable(std::monostate) { return nullptr; }
@@ -105,7 +105,8 @@ ordered_json printable(const Json::Object& members) {
 
 }  // namespace
 
-// Here and not in the header: every file that uses a Json would compile them again.
+// These are here and not in the header because every file that uses a Json would compile them
+// again.
 Json::Json() = default;
 Json::Json(const Json& other) = default;
 Json::Json(Json&& other) noexcept = default;

@@ -1,6 +1,6 @@
 // json.h: a JSON value, its parser and its printer.
 //
-// The library behind them is slow to compile, so one source alone includes it: json.cpp.
+// The library behind them is slow to compile, so only one source file includes it: json.cpp.
 #pragma once
 #include <concepts>
 #include <cstdint>
@@ -35,7 +35,7 @@ class Json {
     Json& operator=(Json&& other) noexcept;
     ~Json();
     Json(bool value) : value_(value) {}
-    /// Of a whole number that is not negative the type says nothing: 1 and 1u are the same.
+    /// 1 and 1u are equal: whole numbers of at least 0 are compared by value.
     Json(std::integral auto value) {
         if (value < 0)
             value_ = static_cast<std::int64_t>(value);
@@ -65,7 +65,8 @@ class Json {
     bool is_whole() const { return is<std::uint64_t>(); }
     bool is_number() const { return is_whole() || is<std::int64_t>() || is<double>(); }
 
-    /// The value; what the caller knows it to be. Another type throws std::bad_variant_access.
+    /// The value as this type, which the caller must know. For another type they throw
+    /// std::bad_variant_access.
     bool truth() const { return std::get<bool>(value_); }
     const std::string& text() const { return std::get<std::string>(value_); }
     const Array& items() const { return std::get<Array>(value_); }
@@ -73,9 +74,9 @@ class Json {
     std::uint64_t whole() const { return std::get<std::uint64_t>(value_); }
     double number() const;  ///< of any number
 
-    /// An object's member; null if there is none of that name.
+    /// The object's member `name`; a null pointer if there is none.
     const Json* find(std::string_view name) const;
-    /// The same; a value that is null if there is none.
+    /// The object's member `name`; the JSON value null if there is none.
     const Json& operator[](std::string_view name) const;
     void add(std::string name, Json value);  ///< behind an object's members; the name is new
     void add(Json value);                    ///< behind an array's items
@@ -87,12 +88,13 @@ class Json {
         return std::visit(use, value_);
     }
 
-    /// One line. What is not UTF-8 is replaced, what is not finite is null; a number comes back to
-    /// the bit.
+    /// The value as text, in one line. Bytes that are not UTF-8 are replaced, and numbers that are
+    /// not finite become null. A finite number that is read again has the same bits.
     std::string dump() const;
 
-    /// Throws JsonError: for what is no JSON, for a value inside more than `deepest` others, for a
-    /// name twice in an object (readers differ in which they keep), for a number no type holds.
+    /// Throws JsonError if the text is not JSON, if a value is inside more than `deepest` others,
+    /// if an object has a name twice (readers differ in which one they keep), or if a number is too
+    /// large for every type.
     static Json parse(std::string_view text, int deepest = 64);
 
     bool operator==(const Json& other) const;

@@ -2,7 +2,7 @@
 //
 // xoshiro256++ (Blackman and Vigna, 2019) seeded by splitmix64; normal deviates by Marsaglia's
 // polar method with a logarithm of our own. The standard library's distributions and the C
-// library's log differ between vendors; here only + - * / and sqrt are used, which IEEE 754 rounds
+// library's log differ between vendors; this file uses only + - * / and sqrt, which IEEE 754 rounds
 // alike everywhere (the Makefile forbids fused multiply-add in host code).
 #pragma once
 #include <bit>
@@ -42,8 +42,8 @@ class Rng {
     /// Uniform in [0, 1), a multiple of 2^-53.
     double uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
 
-    /// Uniform integer in [0, n), n > 0, without bias: draws that would favour small values are
-    /// thrown away.
+    /// Uniform integer in [0, n), n > 0, without bias: it discards the draws that would favour
+    /// small values.
     std::uint64_t below(std::uint64_t n) {
         const std::uint64_t first_fair = -n % n;
         std::uint64_t draw = bits();
@@ -81,8 +81,8 @@ class Rng {
     std::uint64_t state_[4];
 };
 
-/// Uniform numbers as NumPy's legacy generator draws them after np.random.seed(seed), for a seed
-/// below 2^32, whose lower 32 bits alone count here. The standard fixes this generator to the bit.
+/// Uniform numbers as NumPy's legacy generator draws them after np.random.seed(seed). The seed must
+/// be below 2^32; higher bits are ignored. The C++ standard fixes every bit of this generator.
 class NumpyRng {
   public:
     explicit NumpyRng(std::uint64_t seed) : twister_(static_cast<std::uint32_t>(seed)) {}

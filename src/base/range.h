@@ -1,8 +1,8 @@
-// range.h: how many elements there are, and who gets which of them.
+// range.h: how many elements a matrix has, and which thread or rank gets which range of them.
 //
-// Matrices are counted in elements, work is dealt out in ranges: among the threads of a rank
-// (part_of) and, a mini-batch's samples, among the ranks (shard_of). Both ways are arithmetic
-// alone, so all who take part agree without a message.
+// Work is divided into ranges: part_of divides it among the threads of a rank, shard_of divides a
+// mini-batch's samples among the ranks. Both only compute, so all threads or ranks agree without a
+// message.
 #pragma once
 #include <cstddef>
 
@@ -13,7 +13,7 @@ constexpr std::size_t elements(int rows, int cols) {
     return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
 }
 
-/// Where element (i, j) of a column-major matrix of `rows` rows lies.
+/// The index of element (i, j) in a column-major matrix of `rows` rows.
 ON_HOST_AND_DEVICE constexpr std::size_t position(int i, int j, int rows) {
     return static_cast<std::size_t>(j) * static_cast<std::size_t>(rows) +
            static_cast<std::size_t>(i);
@@ -39,8 +39,8 @@ constexpr Range part_of(int count, int t, int parts, int unit = 1) {
     return {start(t), start(t + 1) - start(t)};
 }
 
-/// The shard of rank `rank` of `ranks`: its samples of a mini-batch of `batch`, contiguous. The
-/// first batch mod ranks ranks take one more.
+/// The shard of rank `rank` of `ranks`: its contiguous samples of a mini-batch of `batch` samples.
+/// The first (batch mod ranks) ranks get one sample more.
 constexpr Range shard_of(int batch, int rank, int ranks) {
     const int share = batch / ranks, extra = batch % ranks;
     return {rank * share + (rank < extra ? rank : extra), share + (rank < extra ? 1 : 0)};

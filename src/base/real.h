@@ -1,4 +1,4 @@
-// real.h: the floating-point type of the whole program, chosen when it is built.
+// real.h: the floating-point type of the whole program, chosen at build time.
 //
 // float by default; double with -DUSE_DOUBLE (DOUBLE_FLAG=-DUSE_DOUBLE make). This is the only file
 // that looks at the flag.

@@ -1,7 +1,7 @@
-// text.h: words that several parts of the program print alike.
+// text.h: texts that several parts of the program print in the same way.
 //
-// What predict, evaluate and inspect tell is made as strings, which tests can read, and printed in
-// one place each. These are the pieces.
+// predict, evaluate and inspect build their output as strings, so that tests can read it. These
+// functions make parts of those strings.
 #pragma once
 #include <cstddef>
 #include <string>
@@ -9,19 +9,19 @@
 /// What printf would print.
 [[gnu::format(printf, 1, 2)]] std::string formatted(const char* format, ...);
 
-/// The user's words at any length, harmless in one line of a terminal (error.h).
+/// A user's text of any length, safe to print in one line (harmless(), error.h).
 std::string one_line(const std::string& text);
 
 /// "1 rank", "2 ranks"
 std::string counted(std::size_t count, const std::string& noun);
 
-/// "97.53 %"; "-" of what is not defined (NaN).
+/// "97.53 %" for the fraction 0.9753; "-" for NaN.
 std::string percent(double part);
 
-/// How far a training is: "1 epoch", "2 epochs and 37 steps of the next".
+/// How far a training has come: "1 epoch", "2 epochs and 37 steps of the next".
 std::string progress_text(int epochs, int steps);
 
-/// Prints to standard output; what comes after it on standard error is seen after it.
+/// Prints to standard output and flushes it, so that later lines on standard error appear later.
 void print(const std::string& text);
 
 /// Prints "main: message" to standard error, in one line.

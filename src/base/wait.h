@@ -1,9 +1,9 @@
 // wait.h: waiting for other threads, or for other ranks of the same node.
 //
-// Those who are waited for mostly come within microseconds, sooner than the system puts anybody to
-// sleep and wakes them. But they may also need this very core. So who waits looks for a short while
-// and then sleeps, at no cost to others, until the last to come wakes all. std::atomic::wait does
-// not wake other processes, nor does it promise to sleep.
+// Most waits end within microseconds. To put a thread to sleep and to wake it takes longer. But the
+// thread that is waited for may need this core. So a waiting thread looks for a short while, and
+// then sleeps until the last thread wakes all. std::atomic::wait is no help: it does not wake other
+// processes, and it does not promise to sleep.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -29,7 +29,7 @@ inline void pause_briefly() {
 #endif
 }
 
-/// A way to sleep that every system has: short naps. Nobody has to be woken.
+/// A way to sleep that every system has: short naps. No thread needs to be woken.
 struct Naps {
     static void sleep_while(std::atomic<std::uint32_t>&, std::uint32_t) {
         std::this_thread::sleep_for(std::chrono::microseconds(200));
@@ -38,12 +38,12 @@ struct Naps {
 };
 
 #if defined(__linux__)
-/// Linux's own. The word may lie in memory that processes share: it is known by its page, not by
-/// its address, as FUTEX_PRIVATE_FLAG would have it.
+/// Linux's way to sleep. The word may lie in memory that processes share: the system knows the word
+/// by its page, not by its address, because FUTEX_PRIVATE_FLAG is not set.
 struct Futex {
-    /// Sleeps until woken, but not if the word has another value by then: the system compares while
-    /// nobody can wake. Returns early after a signal, and after a second: where the memory is of a
-    /// kind in which wake-ups do not arrive, waiting is slow, but it ends.
+    /// Sleeps until woken, but returns at once if the word no longer has `value`: the system
+    /// compares them while nobody can wake. Returns early after a signal, and after a second: in
+    /// memory in which wake-ups do not arrive, waiting is slow, but it ends.
     static void sleep_while(std::atomic<std::uint32_t>& word, std::uint32_t value) {
         const timespec second{1, 0};
         if (call(word, FUTEX_WAIT, value, &second) == 0) return;
@@ -65,20 +65,20 @@ using SystemSleep = Futex;
 using SystemSleep = Naps;
 #endif
 
-/// Where a fixed number of threads or ranks meet, any number of times. It may lie in memory that
-/// processes share, and holds no address; with one waiter nobody waits.
+/// A fixed number of threads or ranks meet here, any number of times. The barrier may lie in memory
+/// that processes share, because it holds no address. With one waiter nobody waits.
 ///
 /// No wake-up is lost. A sleeper first says that it sleeps (sleepers_), then the system looks at
-/// round_ for it. The last to come first changes round_, then looks at sleepers_. These are in one
-/// order (seq_cst), so one of the two sees the other: either the sleeper finds a new round and does
-/// not sleep, or the last one finds a sleeper and wakes it. The system lets no wake-up fall between
-/// the sleeper's look and its sleep.
+/// round_ for the sleeper. The last to come first changes round_, then looks at sleepers_. All four
+/// accesses are in one order (seq_cst). So either the sleeper finds a new round and does not sleep,
+/// or the last one finds a sleeper and wakes it. No wake-up can fall between the sleeper's look and
+/// its sleep: the system prevents that.
 template <class Sleep>
 class BasicBarrier {
   public:
     explicit BasicBarrier(int waiters) : waiters_(static_cast<std::uint32_t>(waiters)) {}
 
-    /// Waits until all are here; what they wrote before it is seen after it.
+    /// Waits until all have called it; after it, each sees what the others wrote before it.
     void wait() {
         // Nobody can end this round before this waiter has come.
         const std::uint32_t round = round_.load(std::memory_order_relaxed);
@@ -92,7 +92,7 @@ class BasicBarrier {
         learn(Clock::now() - start);
     }
 
-    /// Comes without waiting. True for the last one, which ends the round.
+    /// Arrives without waiting. Returns true to the last one, which ends the round.
     bool arrive() {
         const std::uint32_t round = round_.load(std::memory_order_relaxed);
         if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 != waiters_) return false;
@@ -105,7 +105,7 @@ class BasicBarrier {
   private:
     using Clock = std::chrono::steady_clock;
     using Microseconds = std::chrono::duration<int, std::micro>;
-    /// As long as to sleep and be woken takes, where the core is free.
+    /// most_patience: the time that it takes to sleep and to be woken on a free core.
     static constexpr Microseconds most_patience{50}, least_patience{1};
 
     bool ended(std::uint32_t round) const {
@@ -121,7 +121,7 @@ class BasicBarrier {
         } while (Clock::now() - start < patience);
         return false;
     }
-    /// Where waits take long, because others need the cores too, to look is time lost for them.
+    /// If waits are long because other programs need the cores, looking takes time away from them.
     void learn(Clock::duration took) {
         const Microseconds now(patience_.load(std::memory_order_relaxed));
         const Microseconds next = took < 2 * most_patience ? std::min(2 * now, most_patience)
@@ -132,7 +132,7 @@ class BasicBarrier {
     alignas(64) std::atomic<std::uint32_t> arrived_ = 0;
     alignas(64) std::atomic<std::uint32_t> round_ = 0;
     std::atomic<std::uint32_t> sleepers_ = 0;
-    std::atomic<int> patience_ = most_patience.count();  ///< microseconds; all waiters' own
+    std::atomic<int> patience_ = most_patience.count();  ///< microseconds; shared by all waiters
     std::uint32_t waiters_;
 };
 using Barrier = BasicBarrier<SystemSleep>;

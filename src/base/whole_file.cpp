@@ -28,7 +28,7 @@ std::string shown(const fs::path& file) { return harmless(file.string(), 4096); 
     refuse(file.string(), wanted, found, "check the name and its permissions");
 }
 
-/// A file descriptor that is closed when its owner goes.
+/// A file descriptor that its destructor closes.
 class Descriptor {
   public:
     Descriptor(const fs::path& file, int flags) : number_(::open(file.c_str(), flags, 0666)) {}
@@ -56,7 +56,7 @@ std::string host_name() {
     return name.data();
 }
 
-/// Whether `name` is a temporary one whose writer is a process of this machine that is gone.
+/// True if `name` is a temporary name and its writer is a process of this machine that has ended.
 bool writer_is_gone(const std::string& name) {
     const std::string_view rest =
         std::string_view(name).substr(name.rfind(temporary_mark) + temporary_mark.size());
@@ -67,7 +67,7 @@ bool writer_is_gone(const std::string& name) {
     return host == "-" + host_name() && ::kill(writer, 0) != 0 && errno == ESRCH;
 }
 
-/// 0, or the error of the call that failed, which is named in `call`.
+/// Returns 0, or the error of the call that failed; `call` becomes the name of that call.
 int write_and_sync(Descriptor& file, std::span<const std::uint8_t> bytes, const char*& call) {
     call = "write";
     while (!bytes.empty()) {
@@ -83,7 +83,7 @@ int write_and_sync(Descriptor& file, std::span<const std::uint8_t> bytes, const 
     return file.close() != 0 ? errno : 0;
 }
 
-/// Brings the new name to the disk. Some file systems cannot, and say so by EINVAL.
+/// Brings the new name to the disk. File systems that cannot do this answer EINVAL.
 int sync_folder(const fs::path& folder) {
     const Descriptor descriptor(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) return errno;
@@ -99,7 +99,7 @@ int sync_folder(const fs::path& folder) {
 
 std::vector<std::uint8_t> read_whole_file(const fs::path& file, const std::string& wanted,
                                           std::size_t most) {
-    // Without O_NONBLOCK, to open a pipe could wait for ever.
+    // Without O_NONBLOCK, open() could wait for ever at a pipe.
     const Descriptor descriptor(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) cannot_read(file, wanted, error_text(errno));
     struct stat about {};
@@ -112,7 +112,7 @@ std::vector<std::uint8_t> read_whole_file(const fs::path& file, const std::strin
             const ssize_t got = ::read(descriptor, bytes.data() + have, bytes.size() - have);
             if (got < 0 && errno == EINTR) continue;
             if (got < 0) cannot_read(file, wanted, error_text(errno));
-            if (got == 0) bytes.resize(have);  // someone has cut it meanwhile
+            if (got == 0) bytes.resize(have);  // the file was cut meanwhile
             have += static_cast<std::size_t>(got);
         }
         return bytes;
@@ -126,7 +126,7 @@ void write_whole_file(const fs::path& file, std::span<const std::uint8_t> bytes)
     std::error_code ignored;
     fs::path target = fs::weakly_canonical(file, ignored);
     if (target.empty()) target = file;
-    // To rename over /dev/null would take it away from everybody.
+    // A rename over /dev/null would take it away from all programs.
     const fs::file_status status = fs::status(target, ignored);
     if (fs::is_directory(status)) cannot_make(file, "a directory");
     if (fs::exists(status) && !fs::is_regular_file(status)) cannot_make(file, "a pipe or a device");

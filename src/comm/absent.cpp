@@ -1,8 +1,8 @@
 // absent.cpp: src/comm for exactly one process, without any MPI.
 //
-// Linked in place of the rest of the folder it makes the same training loop a program that knows
-// nothing of MPI: the yardstick of what MPI costs where there is one rank and nothing to send. With
-// one rank every broadcast, sum and agreement is what this rank already has.
+// It is linked instead of the rest of the folder. The same training loop then is a program without
+// MPI, which shows what MPI costs if there is one rank and nothing to send. With one rank, this
+// rank already has the result of every broadcast, sum and agreement.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -13,7 +13,8 @@
 
 namespace {
 
-/// Started by mpirun, every process would believe to be the only one: measure and write the same.
+/// If mpirun started several processes, each would take itself for the only one, and measure and
+/// write the same.
 void refuse_more_ranks() {
     for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
         const char* ranks = std::getenv(name);
@@ -71,7 +72,7 @@ void Scatter::start(std::span<const std::uint8_t> all, std::span<const int> coun
 }
 void Scatter::finish() {}
 
-// One process has nobody to share with, and asks for none of this.
+// One process shares memory with no other, and never calls these.
 struct NodeMemory::State {};
 bool NodeMemory::fit(const Comm&, std::size_t) { return false; }
 NodeMemory::NodeMemory(const Comm&, std::size_t) {}

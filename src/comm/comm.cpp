@@ -14,15 +14,15 @@
 
 namespace {
 
-/// The ranks that share memory with this one. To be freed.
+/// The communicator of the ranks that share memory with this one. The caller must free it.
 MPI_Comm node_comm() {
     MPI_Comm node;
     MPI_CHECK(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
     return node;
 }
 
-/// How many elements each rank has, and where they begin behind those of the ranks before: on rank
-/// 0 alone.
+/// The number of elements of each rank, and where they begin behind those of the ranks before. Only
+/// rank 0 has these.
 struct Lengths {
     std::vector<int> counts, starts;
 };

@@ -15,15 +15,15 @@ constexpr std::size_t cache_line = 64;
 std::size_t whole_lines(std::size_t count) {
     return (count * sizeof(nn_real) + cache_line - 1) / cache_line * cache_line;
 }
-/// A barrier, the parameters, each rank's gradient, and what it takes to begin on a line.
+/// Room for a barrier, the parameters and each rank's gradient, each beginning on a cache line.
 std::size_t shared_bytes(int ranks, std::size_t count) {
     return 3 * cache_line + (1 + static_cast<std::size_t>(ranks)) * whole_lines(count);
 }
 
-/// Whether /dev/shm, where MPI's shared memory comes from on Linux, has room and a tenth to spare.
+/// True if /dev/shm, from which MPI takes shared memory on Linux, has room and a tenth to spare.
 bool fits_shared_memory(std::size_t bytes) {
     struct statvfs space;
-    if (statvfs("/dev/shm", &space) != 0) return true;  // then it comes from elsewhere
+    if (statvfs("/dev/shm", &space) != 0) return true;  // then MPI takes memory from elsewhere
     return static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize) >=
            1.1 * static_cast<double>(bytes);
 }
@@ -36,13 +36,13 @@ struct NodeMemory::State {
 };
 
 bool NodeMemory::fit(const Comm& comm, std::size_t count) {
-    // Where there is no room, Open MPI's rank 0 fails and the others wait for ever.
+    // If there is no room, Open MPI's rank 0 fails and the others wait for ever.
     return comm.from_root(fits_shared_memory(shared_bytes(comm.size(), count)));
 }
 
 NodeMemory::NodeMemory(const Comm& comm, std::size_t count) : state_(std::make_unique<State>()) {
     static_assert(sizeof(Barrier) == 2 * cache_line);
-    // Rank 0 asks for all of it.
+    // Rank 0 asks for the memory of all ranks.
     const std::size_t bytes = comm.is_root() ? shared_bytes(comm.size(), count) : 0;
     char* start = nullptr;
     mpi_check(MPI_Win_allocate_shared(static_cast<MPI_Aint>(bytes), 1, MPI_INFO_NULL,

@@ -8,24 +8,25 @@
 #include "base/real.h"
 #include "comm/comm.h"
 
-/// Memory that all ranks see, where all are on one node: one array of parameters and each rank's
-/// gradient. After each rank has updated its part of the parameters, all have the new ones, with no
-/// message sent.
+/// Memory that all ranks of one node see: one array of parameters and each rank's gradient. When
+/// each rank has updated its range of the parameters, every rank sees all new parameters. No
+/// message is sent.
 class NodeMemory {
   public:
-    /// For `count` parameters; the ranks have to be on one node.
+    /// For `count` parameters; all ranks must be on one node.
     NodeMemory(const Comm& comm, std::size_t count);
-    /// Collective. So it must not be reached by one rank's error alone (Session).
+    /// Collective. So it must not run because of an error that only one rank has (Session).
     ~NodeMemory();
     NodeMemory(const NodeMemory&) = delete;
     NodeMemory& operator=(const NodeMemory&) = delete;
 
-    /// Whether the system has room for it; the same answer on every rank.
+    /// True if the system has room for it; the same answer on every rank.
     static bool fit(const Comm& comm, std::size_t count);
 
     nn_real* parameters() { return parameters_; }
     std::span<nn_real* const> gradients() const { return gradients_; }  ///< of each rank
-    /// Waits until every rank is here; what they wrote before it is seen after it.
+    /// Waits until every rank has called it; after it, each rank sees what the others wrote before
+    /// it.
     void barrier();
 
   private:

@@ -7,7 +7,7 @@
 #include "comm/checked.h"
 
 struct Scatter::State {
-    std::vector<int> counts, starts;  ///< MPI reads them until the end
+    std::vector<int> counts, starts;  ///< MPI reads them until finish()
     MPI_Request request = MPI_REQUEST_NULL;
 };
 Scatter::Scatter() : state_(std::make_unique<State>()) {}

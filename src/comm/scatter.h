@@ -1,11 +1,13 @@
-// scatter.h: rank 0 hands every rank its shard of a mini-batch while the one before is computed.
+// scatter.h: rank 0 sends every rank its shard of a mini-batch while the ranks compute the one
+// before.
 #pragma once
 #include <cstdint>
 #include <memory>
 #include <span>
 
-/// A scatter that may go on while the caller computes: start(), then finish(). How much of it does
-/// is MPI's affair; without a thread of its own it moves large messages only while it is called.
+/// A scatter that may go on while the caller computes: start(), then finish(). MPI decides how much
+/// of the scatter runs meanwhile. An MPI without a thread of its own moves large messages only
+/// inside its calls.
 class Scatter {
   public:
     Scatter();
@@ -13,13 +15,13 @@ class Scatter {
     Scatter(const Scatter&) = delete;
     Scatter& operator=(const Scatter&) = delete;
 
-    /// Rank 0 hands counts[r] bytes, one after another in `all`, to rank r, which has room for them
-    /// in `mine`. `all` and `counts` are read on rank 0 only. Until finish(), `all` must not change
-    /// and `mine` not be read.
+    /// Rank 0 sends counts[r] bytes, one rank's behind the other's in `all`, to rank r, which has
+    /// room for them in `mine`. `all` and `counts` are read on rank 0 only. Until finish(), nobody
+    /// may change `all` or read `mine`.
     void start(std::span<const std::uint8_t> all, std::span<const int> counts,
                std::span<std::uint8_t> mine);
-    void finish();  ///< waits; nothing where nothing was started
-    // What is not finished when the object goes is left to MPI: other ranks may have ended.
+    void finish();  ///< waits; does nothing if nothing was started
+    // The destructor does not wait for an unfinished scatter, because other ranks may have ended.
 
   private:
     struct State;

@@ -1,4 +1,4 @@
-// session.cpp: starts MPI, ends it, and ends all ranks where one cannot go on.
+// session.cpp: starts MPI, ends it, and ends all ranks if one cannot go on.
 #include "comm/session.h"
 
 #include <cstdio>

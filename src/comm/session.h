@@ -5,8 +5,9 @@
 
 #include "comm/comm.h"
 
-/// One object, in main(). It owns what takes all ranks to free (Comm::node_memory), so that one
-/// rank's error, which ends all of them at once, never waits for the others.
+/// One object, in main(). It owns the node memory, which only all ranks together can free
+/// (Comm::node_memory). So an error of one rank, which ends all ranks at once, never waits for the
+/// others.
 class Session {
   public:
     Session(int& argc, char**& argv);

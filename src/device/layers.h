@@ -1,11 +1,11 @@
 // layers.h: the one walk over the layers, for every device.
 //
-// A device brings four primitives: hidden(l) and output() make activations, output() the output's
-// delta too; delta(l) makes a hidden layer's delta of the one above it; gradient(l) makes dW_l and
-// db_l. A primitive may be empty where another one has done its work already.
+// A device has four primitives. hidden(l) and output() compute activations; output() also computes
+// the output's delta. delta(l) computes a hidden layer's delta from the one above it. gradient(l)
+// computes dW_l and db_l. A primitive may be empty if another one has done its work already.
 //
-// All deltas come before all gradients: no delta needs the memory of a gradient, so threads wait
-// for each other once, and an update may follow its gradient at once, for W_l is not read any more.
+// All deltas come before all gradients. So threads wait for each other only once, and an update may
+// follow its gradient at once, because no delta needs the old W_l any more.
 #pragma once
 #include "model/parameters.h"
 

@@ -6,8 +6,8 @@
 //
 //     samples().select, or stage and arrived;  forward;  backward;  update for every part's sum
 //
-// Calls are asynchronous: only what returns a value to the host waits. Nothing is shared between
-// replicas, unless they were made for the same memory (CpuSettings). Equal calls give equal bits.
+// Calls are asynchronous: only a call that returns a value to the host waits. Replicas share
+// nothing, unless they were made for the same memory (CpuSettings). Equal calls give equal bits.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -25,26 +25,27 @@
 #include "model/parameters.h"
 #include "model/update/update.h"
 
-/// What a replica has to be built for.
+/// What a replica is built for.
 struct ReplicaShape {
     Layout layout;
-    int capacity;         ///< most samples that are current at once, at least 1
+    int capacity;         ///< largest number of current samples, at least 1
     nn_real pixel_scale;  ///< input = pixel x pixel_scale
     Objective objective = {};
-    SampleFormat format = {};    ///< of every sample that it is given
+    SampleFormat format = {};    ///< of all its samples
     Activation activation = {};  ///< of the hidden layers
 };
 
-/// What forward() is to leave behind, beside yhat.
+/// What forward() must compute beside yhat.
 enum class Want {
-    outputs,  ///< nothing: the samples may have no targets
+    outputs,  ///< only yhat: the samples may have no targets
     losses,   ///< the samples' losses, for take_loss()
-    gradient  ///< and the output's delta, for backward()
+    gradient  ///< the losses, and the output's delta for backward()
 };
 
-/// Steps over the kept training set in its order: each `batch` samples, the last one maybe fewer.
+/// Steps over the kept training set in its order. Each takes `batch` samples, the last one maybe
+/// fewer.
 struct Steps {
-    std::size_t count;  ///< samples in all, from the first of the order on
+    std::size_t count;  ///< all samples of these steps, from the first of the order on
     int batch;
     Update update;
 };
@@ -57,35 +58,36 @@ class Replica {
     Replica& operator=(const Replica&) = delete;
 
     const ReplicaShape& shape() const { return shape_; }
-    /// What it computes on, for people: "CPU (avx512, gemm bf16x3, 2 threads)", "NVIDIA H100 80GB
-    /// HBM3 (gemm bf16x3)".
+    /// The device and its arithmetic, for messages: "CPU (avx512, gemm bf16x3, 2 threads)", "NVIDIA
+    /// H100 80GB HBM3 (gemm bf16x3)".
     virtual std::string device_name() const = 0;
     virtual SampleStore& samples() = 0;
 
-    /// Activations of every layer of the current samples, yhat (outputs x n) among them, and what
-    /// is wanted; the output's delta is dloss/dz times `scale`, which is 1/M.
+    /// Computes the activations of all layers for the current samples; the last one is yhat
+    /// (outputs x n). Also computes what `want` asks for. The output's delta is dloss/dz times
+    /// `scale`, and `scale` is 1/M.
     virtual void forward(nn_real scale, Want want) = 0;
-    /// The gradient of the current samples' losses, summed over them and times forward's `scale`,
-    /// without the penalty. Calls ready(p) for every part in the order of parts(): part p is
+    /// Computes the gradient of the sum of the current samples' losses times forward's `scale`,
+    /// without the penalty. Calls ready(p) for every part in the order of parts(). Part p is then
     /// computed, or is on its way on the device, and may be lent from then on.
     virtual void backward(const std::function<void(int part)>& ready) = 0;
-    /// The same every step; together they are 0 .. P, once.
+    /// The parts are the same in every step. Together they cover 0 .. P exactly once.
     virtual std::span<const Part> parts() const = 0;
     /// Part `part` of the gradient, after its ready(). The memory stays the replica's.
     virtual Lent lend(int part) = 0;
-    /// p_i = rule(p_i, sum_i + reg p_i [weights alone]) for i in [sum.first, + sum.count). The sums
-    /// of the parts come in the order of parts(), each once a step.
+    /// p_i = rule(p_i, sum_i + reg p_i [only weights]) for i in [sum.first, + sum.count). The sums
+    /// of the parts come in the order of parts(), each once in a step.
     virtual void update(const Update& update, const Sum& sum) = 0;
-    /// Both, for a replica that is alone: its own gradient is the sum.
+    /// backward() and update() together, for a replica that is alone: its own gradient is the sum.
     virtual void backward_and_update(const Update& update) = 0;
-    /// Many steps in one submission, with the bits of single steps; no samples are current after
-    /// it. False: it cannot, and nothing was done.
+    /// Does many steps in one submission, with the bits of single steps. After it, no samples are
+    /// current. Returns false, and does nothing, if the replica cannot do this.
     virtual bool run(const Steps&) { return false; }
 
-    /// Sum of the losses of all samples that went forward with Want::losses or more since the last
-    /// call. Waits.
+    /// The sum of the losses of all samples that went forward with Want::losses or Want::gradient
+    /// since the last call. Waits.
     virtual double take_loss() = 0;
-    /// Sum of the squares of all weights, without the biases. Waits.
+    /// The sum of the squares of all weights, without the biases. Waits.
     virtual double weights_squared() = 0;
     /// yhat of the current samples: outputs x n, column-major. Waits.
     virtual void outputs(std::span<nn_real> yhat) = 0;
@@ -97,15 +99,15 @@ class Replica {
     const ReplicaShape shape_;
 };
 
-/// How the CPU's replica works.
+/// The settings of a CPU's replica.
 struct CpuSettings {
     int threads = 1;
-    bool bf16x3 = true;  ///< the first layer's products by device/cpu/tiles.h, where they can be
-    /// Memory of P elements each that other ranks see too, or null for its own.
+    bool bf16x3 = true;  ///< the first layer's products by device/cpu/tiles.h, if possible
+    /// Memory of P elements each that other ranks see too; null: the replica takes its own memory.
     nn_real *parameters = nullptr, *gradient = nullptr;
 };
 
-/// Always there.
+/// Every build has this replica.
 std::unique_ptr<Replica> make_cpu_replica(const ReplicaShape& shape, const CpuSettings& settings);
 
 /// CUDA devices that this process can use; `why_none` says why when `count` is 0.
@@ -113,24 +115,26 @@ struct CudaDevices {
     int count = 0;
     std::string why_none;
     std::string runtime_version;  ///< "13.0"; empty in a build without CUDA
-    bool bf16x3 = false;          ///< all of them can: from compute capability 8.0, in float
+    bool bf16x3 = false;          ///< all can: compute capability 8.0 or above, in float
 };
 CudaDevices find_cuda_devices();
 
-/// How the CUDA replica works.
+/// The settings of a CUDA replica.
 struct CudaSettings {
-    int device = 0;                        ///< of find_cuda_devices()
-    bool bf16x3 = false;                   ///< the first layer's products by bf16 tensor cores
+    int device = 0;                        ///< number of one of find_cuda_devices()
+    bool bf16x3 = false;                   ///< the first layer's products on bf16 tensor cores
     bool several_ranks = false;            ///< every step's gradient will be lent
     bool shares_device = false;            ///< with other ranks: waiting must leave them the CPU
     bool mpi_takes_device_memory = false;  ///< the gradient is lent as the device's memory
-    /// With several ranks, dW1 comes in parts if it has so many bytes.
+    /// With several ranks, dW1 comes in parts if it has at least `parts_from` bytes.
     std::size_t parts_from = std::size_t{1} << 20;
 };
 
-/// Throws InputError where the network has more outputs than the kernels take: some thousands.
+/// Throws InputError if the network has more outputs than the kernels take, which is some
+/// thousands.
 std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape& shape, const CudaSettings& settings);
-/// The plain kernels of gpu_func.cu, as a course would write them: one stream, a kernel a formula,
-/// no limit on outputs. Of the settings it takes the device and shares_device.
+/// A replica with the plain kernels of gpu_func.cu, as a course would write them: one stream, one
+/// kernel for each formula, no limit on outputs. Of the settings, it uses only `device` and
+/// `shares_device`.
 std::unique_ptr<Replica> make_course_replica(const ReplicaShape& shape,
                                              const CudaSettings& settings);

@@ -1,23 +1,23 @@
 // sample_store.h: samples on a device, in the bytes that they came in (SampleFormat).
 //
-// device/cpu/replica.cpp and device/gpu/replica.cu implement it; the feeds of src/train call it.
-// Samples are there in two ways: whole sets that stay (keep, select), and single shards that come
-// from another rank (stage, arrived). Either makes n samples the current ones, which the replica's
+// device/cpu/samples.h and device/gpu/samples.h implement it; the feeds of src/train call it.
+// Samples come in two ways: whole sets that stay (keep, select), and single shards that come from
+// another rank (stage, arrived). Both make n samples the current ones, which the replica's
 // forward() takes.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-/// What a kept set is for. A device keeps one of each.
+/// What a kept set is for. A device keeps one set of each role.
 enum class Role { train, held_out, test };
 
-/// N samples: their inputs and their targets, one sample's bytes (SampleFormat) after the other's.
+/// The inputs and the targets of N samples, one sample's bytes (SampleFormat) after the other's.
 struct SampleBytes {
     std::span<const std::uint8_t> inputs, targets;
 };
 
-/// Host memory for samples on their way to the device, in the same bytes.
+/// Host memory for samples on their way to the device, in the same format.
 struct Staging {
     std::span<std::uint8_t> inputs, targets;
 };
@@ -27,18 +27,20 @@ class SampleStore {
     virtual ~SampleStore() = default;
 
     /// Copies a set to the device, where it stays under `role`, in the set's own order. Returns
-    /// false, and keeps nothing, where there is no room. An empty set frees what was kept.
+    /// false, and keeps nothing, if there is no room. An empty set frees the memory of the set that
+    /// was kept.
     virtual bool keep(Role role, const SampleBytes& set) = 0;
-    /// The order of the training set: indices below N; copied. It holds until the next call, or
-    /// until another training set is kept.
+    /// Sets the order of the training set: indices below N, which are copied. The order holds until
+    /// the next call, or until another training set is kept.
     virtual void set_order(std::span<const std::uint32_t> order) = 0;
-    /// n kept samples become current: order[first .. first + n) of the training set, or the
-    /// samples [first, first + n) of another. n may be 0.
+    /// n kept samples become current: order[first .. first + n) of the training set, or the samples
+    /// [first, first + n) of another set. n may be 0.
     virtual void select(Role role, std::size_t first, int n) = 0;
 
-    /// Host memory for n samples that come from another rank, to be written until arrived(). Waits
-    /// until its last content was read. Meanwhile the current samples stay current. n may be 0.
+    /// Returns host memory for n samples that come from another rank. The caller writes it before
+    /// it calls arrived(). Waits until the device has read the memory's last content. Meanwhile the
+    /// current samples stay current. n may be 0.
     virtual Staging stage(int n) = 0;
-    /// What was written there becomes current.
+    /// The samples in the staged memory become current.
     virtual void arrived() = 0;
 };

@@ -1,6 +1,6 @@
 // byte_source.cpp: reads a file and inflates it on the way.
 //
-// gzip is inflated here, not by zlib's gzread: that one is silent about a cut plain file and about
+// gzip is inflated here, not by zlib's gzread, which reports neither a plain file that is cut nor
 // bytes after the gzip data.
 #include "input/byte_source.h"
 
@@ -108,7 +108,7 @@ class ByteSource::Stream {
         stream_.avail_out -= n;
     }
 
-    /// gzip allows several members one after the other; anything else after a member is damage.
+    /// gzip allows several members one after the other. Other bytes after a member are an error.
     void inflate_some() {
         if (member_ended_) {
             if (*stream_.next_in != 0x1f)
@@ -133,7 +133,7 @@ class ByteSource::Stream {
     std::string name_;
     std::unique_ptr<std::FILE, Close> file_;
     std::vector<std::uint8_t> buffer_ = std::vector<std::uint8_t>(std::size_t{1} << 16);
-    z_stream stream_{};  // of a plain file, only its counters and pointers are used
+    z_stream stream_{};  // for a plain file, only its counters and pointers are used
     bool gzipped_ = false, member_ended_ = false;
 };
 

@@ -1,4 +1,4 @@
-// byte_source.h: the bytes of a data set's file, plain or gzipped, a piece at a time.
+// byte_source.h: reads the bytes of a plain or gzipped file, some at a time.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -8,12 +8,12 @@
 inline constexpr const char* get_file_again =
     "get the file again, or give another set with --data DIR";
 
-/// Refuses, before anything is opened, what is not of type `wanted`, a regular file or a directory:
-/// to open a pipe could wait for ever. Throws InputError.
+/// Throws InputError if `path` is not of type `wanted`, a regular file or a directory. Call it
+/// before opening the path, because open() could wait for ever at a pipe.
 void require_type(const std::filesystem::path& path, std::filesystem::file_type wanted);
 
-/// Gzip is told by the first bytes, not by the name. What is read is refused, by an InputError,
-/// where the file cannot be read, or its gzip data are cut, damaged or followed by anything else.
+/// The first bytes, not the name, say whether the file is gzipped. Throws InputError if the file
+/// cannot be read, or if its gzip data are cut, damaged or followed by other bytes.
 class ByteSource {
   public:
     explicit ByteSource(const std::filesystem::path& path);
@@ -21,7 +21,7 @@ class ByteSource {
     ByteSource(const ByteSource&) = delete;
     ByteSource& operator=(const ByteSource&) = delete;
 
-    /// Puts up to `n` bytes at `out` and returns how many; fewer than `n` only at the end.
+    /// Puts up to `n` bytes at `out` and returns their number, which is below `n` only at the end.
     std::size_t read(std::uint8_t* out, std::size_t n);
 
   private:

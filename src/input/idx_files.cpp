@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// The ways in which the file `stem` may be called, the preferred one first.
+/// The names that the file `stem` may have, the preferred one first.
 std::vector<std::string> spellings(const std::string& stem) {
     std::vector<std::string> stems{stem};
     if (stem.starts_with("t10k-")) stems.push_back("test-" + stem.substr(5));
@@ -25,7 +25,7 @@ std::vector<std::string> spellings(const std::string& stem) {
     return names;
 }
 
-/// A file of the directory that may be the one looked for. The best one comes first by <.
+/// A file of the directory that may be the wanted one. The order < puts the best one first.
 struct Candidate {
     bool irregular;  ///< a directory, or the like
     std::string prefix;
@@ -43,7 +43,7 @@ std::vector<Candidate> find_candidates(const fs::path& dir, const std::vector<st
             const auto spelling = std::find_if(names.begin(), names.end(),
                                                [&](auto& end) { return name.ends_with(end); });
             if (spelling == names.end() || name.starts_with('.')) continue;
-            std::error_code ignored;  // what cannot be looked at cannot be opened: said there
+            std::error_code ignored;  // opening such a file reports it
             candidates.push_back(
                 {!entry.is_regular_file(ignored), name.substr(0, name.size() - spelling->size()),
                  static_cast<std::size_t>(spelling - names.begin()), entry.path()});

@@ -1,4 +1,4 @@
-// picture_border.h: what a picture's outermost pixels tell: mostly its background.
+// picture_border.h: functions for a picture's outermost pixels, which mostly show its background.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 #include "base/range.h"
 
-/// The value that half of `values` do not exceed. `values` must not be empty.
+/// The median of `values`, which must not be empty.
 template <class Value>
 Value median(std::vector<Value> values) {
     const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);

@@ -1,6 +1,6 @@
 // picture_decode.cpp: reads and writes PNG by libpng, and reads PGM by hand.
 //
-// A file's sizes are checked before memory is taken for its pixels.
+// It checks a file's sizes before it takes memory for the pixels.
 #include <png.h>
 
 #include <algorithm>
@@ -22,7 +22,7 @@ namespace {
 constexpr int most_side = 10000;
 constexpr std::size_t most_bytes = std::size_t{64} << 20;
 
-/// Before anything is allocated for the pixels.
+/// Called before memory is taken for the pixels.
 void check_size(const std::string& name, std::uint64_t width, std::uint64_t height) {
     if (width < 1 || height < 1 || width > most_side || height > most_side)
         refuse(name, "a picture of 1 to " + std::to_string(most_side) + " pixels a side",
@@ -31,7 +31,7 @@ void check_size(const std::string& name, std::uint64_t width, std::uint64_t heig
 
 // ---- PNG ----------------------------------------------------------------------------------------
 
-/// libpng's simplified reader, freed whatever happens.
+/// libpng's simplified reader; its destructor always frees it.
 struct PngImage {
     png_image image{};
     PngImage() { image.version = PNG_IMAGE_VERSION; }
@@ -46,8 +46,9 @@ struct PngImage {
            "save it again, or get it again");
 }
 
-/// The grey that transparent pixels get. If most of the border can be seen, the background is
-/// there: its median. Otherwise what is drawn stands alone, and its background is the opposite.
+/// The grey that transparent pixels get. If most of the border is opaque, the border is the
+/// background, and its median is taken. Otherwise only the drawing is opaque, and its background is
+/// the opposite grey.
 std::uint8_t background_of(const std::vector<std::uint8_t>& grey_alpha, int width, int height) {
     std::vector<std::uint8_t> seen;
     std::size_t border = 0;
@@ -101,7 +102,7 @@ class PgmText {
     PgmText(std::span<const std::uint8_t> bytes, std::string name)
         : bytes_(bytes), name_(std::move(name)) {}
 
-    /// The next number; `what` it is, and the most it may be, are for the message.
+    /// Reads the next number, which is at most `most`. `what` is its name in messages.
     int number(const std::string& what, int most) {
         skip_space();
         const auto* const start = reinterpret_cast<const char*>(bytes_.data()) + at_;
@@ -116,19 +117,19 @@ class PgmText {
         at_ += static_cast<std::size_t>(stop - start);
         return value;
     }
-    /// What is left after white space and comments.
+    /// Skips white space and comments; returns the number of bytes that are left.
     std::size_t left_after_space() {
         skip_space();
         return bytes_.size() - at_;
     }
-    /// What is left after exactly one character of white space, which ends the header of a P5.
+    /// The bytes after exactly one character of white space, which ends the header of a P5.
     std::span<const std::uint8_t> body() const {
         return bytes_.subspan(std::min(at_ + 1, bytes_.size()));
     }
 
   private:
     static bool is_space(std::uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-    /// The beginning of what stands here.
+    /// The word that begins here, for messages.
     std::string word() const {
         std::string text;
         for (std::size_t i = at_; i < bytes_.size() && !is_space(bytes_[i]) && text.size() < 16;
@@ -154,7 +155,7 @@ std::uint8_t to_byte(int value, int most) {
     return static_cast<std::uint8_t>((std::int64_t{value} * 255 + most / 2) / most);
 }
 
-/// P2: the pixels are numbers in text. Each takes two bytes of the file at least, which is checked
+/// P2: the pixels are numbers in text. Each takes at least two bytes of the file, which is checked
 /// before memory is taken.
 void read_plain_pixels(PgmText& text, const std::string& name, int most, Picture& picture) {
     const std::size_t count = elements(picture.width, picture.height);
@@ -168,7 +169,8 @@ void read_plain_pixels(PgmText& text, const std::string& name, int most, Picture
         refuse(name, "the end of the file after the last pixel", "more", "save the picture again");
 }
 
-/// P5: a byte a pixel, or from a greatest value of 256 on two, the higher one first.
+/// P5: one byte for each pixel, or two, the higher one first, if the greatest value is at least
+/// 256.
 void read_raw_pixels(std::span<const std::uint8_t> body, const std::string& name, int most,
                      Picture& picture) {
     const std::size_t count = elements(picture.width, picture.height), size = most < 256 ? 1 : 2;

@@ -1,4 +1,4 @@
-// picture_prepare.cpp: makes of a drawing what MNIST holds.
+// picture_prepare.cpp: makes an image like MNIST's from a drawing.
 //
 // Each step of MNIST's own preparation is a function: which side is ink, how much ink each pixel
 // has, where it lies, how it is scaled, and where it is put.
@@ -14,7 +14,7 @@
 
 namespace {
 
-/// Ink of a whole picture: 0 where it is background.
+/// The ink of a whole picture; 0 is background.
 struct Ink {
     std::vector<std::uint8_t> amount;
     double noise = 0;  ///< standard deviation of the background
@@ -25,11 +25,12 @@ struct Spot {
     double x, y, grey;
 };
 
-/// A background's grey, brighter to one side: paper is seldom lit from straight above.
+/// The grey of a background that may be brighter on one side, because paper is seldom lit from
+/// straight above.
 struct Plane {
-    double x, y, grey;                 ///< a point of it
-    double across = 0, down = 0;       ///< more grey for each pixel
-    double off(const Spot& s) const {  ///< how far from it, up or down
+    double x, y, grey;                 ///< a point of the plane
+    double across = 0, down = 0;       ///< change of grey from pixel to pixel
+    double off(const Spot& s) const {  ///< distance from the plane, up or down
         return std::abs(s.grey - at(s.x, s.y));
     }
     double at(double to_x, double to_y) const {
@@ -37,7 +38,7 @@ struct Plane {
     }
 };
 
-/// The nearest one by least squares; flat where the spots do not tell a slope.
+/// The nearest plane by least squares; it is flat if the spots determine no slope.
 Plane plane_through(const std::vector<Spot>& spots) {
     Plane plane{};
     for (const Spot& s : spots) {
@@ -62,16 +63,16 @@ Plane plane_through(const std::vector<Spot>& spots) {
     return plane;
 }
 
-/// Of a normal distribution, by the median of what the spots are off: ink that touches the border
-/// hardly changes it.
+/// The standard deviation of a normal distribution, from the median distance of the spots. Ink that
+/// touches the border hardly changes the median.
 double deviation(const std::vector<Spot>& spots, const Plane& plane) {
     std::vector<double> off(spots.size());
     std::ranges::transform(spots, off.begin(), [&](const Spot& s) { return plane.off(s); });
     return 1.4826 * median(std::move(off));
 }
 
-/// The border's plane, through those of its spots that are no ink: at first those near the median,
-/// then those near the plane that came out.
+/// The plane through the border's spots that are no ink: first through those near the median, then
+/// through those near the first plane.
 Plane background_of(const std::vector<Spot>& border) {
     std::vector<double> greys(border.size());
     std::ranges::transform(border, greys.begin(), &Spot::grey);
@@ -86,7 +87,7 @@ Plane background_of(const std::vector<Spot>& border) {
     return plane;
 }
 
-/// Light on dark, with the background's grey taken away.
+/// Makes the picture light on dark, and subtracts the background's grey.
 Ink ink_of(const Picture& picture, bool dark_on_light) {
     const auto light_on_dark = [&](std::size_t i) {
         const std::uint8_t grey = picture.grey[i];
@@ -110,7 +111,7 @@ Ink ink_of(const Picture& picture, bool dark_on_light) {
     return ink;
 }
 
-/// The median of the border is nearer to the lightest than to the darkest grey.
+/// True if the median of the border is nearer to the lightest than to the darkest grey.
 bool is_dark_on_light(const Picture& picture) {
     const auto [darkest, lightest] = std::ranges::minmax(picture.grey);
     std::vector<std::uint8_t> border;
@@ -147,8 +148,8 @@ int otsu_threshold(const Histogram& histogram) {
     return best;
 }
 
-/// The amount that counts as full ink: nine tenths of what Otsu's threshold takes for ink have no
-/// more, so that a few stray pixels decide nothing.
+/// The amount that counts as full ink: nine tenths of the pixels above Otsu's threshold have no
+/// more. So a few stray pixels decide nothing.
 int full_ink(const std::vector<std::uint8_t>& amount) {
     Histogram histogram{};
     for (const auto value : amount) ++histogram[value];
@@ -160,8 +161,8 @@ int full_ink(const std::vector<std::uint8_t>& amount) {
     return static_cast<int>(value);
 }
 
-/// Stretches the ink to 0..255. What is below a tenth of full ink, or within six standard
-/// deviations of the background, is noise and becomes 0: of a hundred million normal deviates none
+/// Stretches the ink to 0..255. An amount below a tenth of full ink, or within six standard
+/// deviations of the background, is noise and becomes 0. Of a hundred million normal deviates, none
 /// is expected beyond six.
 void clean(Ink& ink, const std::string& name) {
     const int full = full_ink(ink.amount);
@@ -177,7 +178,7 @@ void clean(Ink& ink, const std::string& name) {
                     : static_cast<std::uint8_t>(std::min(255.0, std::round(value * 255.0 / full)));
 }
 
-/// The smallest rectangle with all the ink; there is some.
+/// The smallest rectangle that holds all ink. There must be some ink.
 struct Box {
     int left, top, width, height;
 };
@@ -194,14 +195,14 @@ Box box_of(const std::vector<std::uint8_t>& amount, int width, int height) {
     return {left, top, right - left + 1, bottom - top + 1};
 }
 
-/// What one pixel of a scaled row takes: weights, which add up to 1, of pixels from `first` on.
+/// The weights of the pixels from `first` on that make one pixel of a scaled row; their sum is 1.
 struct Taps {
     int first;
     std::vector<double> weights;
 };
 
-/// From `from` pixels to `to`. Fewer: each takes the mean of the stretch that it covers. More: on
-/// the straight line between the two nearest pixels' centres.
+/// Scales `from` pixels to `to`. To fewer: each new pixel is the mean of the stretch that it
+/// covers. To more: each lies on the straight line between the centres of the two nearest pixels.
 std::vector<Taps> scaling(int from, int to) {
     std::vector<Taps> all;
     const double stretch = static_cast<double>(from) / to;
@@ -256,13 +257,15 @@ Scaled scaled(const std::vector<std::uint8_t>& amount, int picture_width, const 
     return result;
 }
 
-/// Where the box begins, along one side of the network's input, so that the centre of mass comes to
-/// the pixel side / 2, where MNIST has it, or as near as the box stays inside.
+/// The place where the box begins along one side of the network's input. There the centre of mass
+/// is at pixel side / 2, as in MNIST, or as near to it as the box can come without leaving the
+/// input.
 int placed(double centre_of_mass, int box, int side) {
     return std::clamp(side / 2 - static_cast<int>(std::lround(centre_of_mass)), 0, side - box);
 }
 
-/// A thin line on a large picture is pale when scaled down: its darkest pixel becomes full ink.
+/// A thin line of a large picture becomes pale when it is scaled down. So the pixel with the most
+/// ink becomes full ink.
 void stretch(Scaled& drawing) {
     const double most = *std::ranges::max_element(drawing.ink);
     for (double& ink : drawing.ink) ink *= 255 / most;
@@ -287,7 +290,7 @@ std::vector<std::uint8_t> centred(const Scaled& drawing, int rows, int cols) {
     return input;
 }
 
-/// A picture of the network's own size: nothing but its polarity is changed.
+/// For a picture of the network's own size: changes only its polarity.
 std::vector<std::uint8_t> as_it_is(const Picture& picture, bool dark_on_light,
                                    const std::string& name) {
     std::vector<std::uint8_t> input = picture.grey;

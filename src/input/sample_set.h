@@ -1,8 +1,8 @@
 // sample_set.h: samples in memory: images with labels, or the rows of a table.
 //
-// What is read stays as small as it came until a device takes it: pixels and labels are bytes. A
+// Samples stay as small as in the file until a device takes them: pixels and labels are bytes. A
 // table's numbers are rounded once, to nn_real, so that every device and the reference begin with
-// the same ones. A sample is a contiguous column, whichever it is.
+// the same numbers. A sample is always a contiguous column.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -11,11 +11,11 @@
 
 #include "base/real.h"
 
-/// What a sample is made of, for those who move it as bytes.
+/// The types of a sample's inputs and targets. Code that moves samples as bytes needs no more.
 struct SampleFormat {
-    bool number_inputs = false;    ///< nn_real each, instead of pixels
-    bool number_targets = false;   ///< nn_real for each output, instead of one label
-    bool without_targets = false;  ///< neither: what the samples are is to be predicted
+    bool number_inputs = false;    ///< inputs are nn_real, not pixels
+    bool number_targets = false;   ///< targets are one nn_real for each output, not one label
+    bool without_targets = false;  ///< there are no targets, only inputs to predict from
 
     std::size_t input_bytes(int inputs) const {  ///< of one sample
         return static_cast<std::size_t>(inputs) * (number_inputs ? sizeof(nn_real) : 1);
@@ -28,8 +28,8 @@ struct SampleFormat {
     bool operator==(const SampleFormat&) const = default;
 };
 
-/// N samples. By the format, inputs are `pixels` or `inputs`, and targets `labels`, `targets` or
-/// neither; what is not used is empty.
+/// N samples. The format says whether inputs are in `pixels` or `inputs`, and targets in `labels`,
+/// `targets` or neither. Unused vectors are empty.
 struct SampleSet {
     int rows = 0, cols = 0;  ///< of one image, in pixels; of a table's sample: inputs x 1
     int classes = 0;         ///< outputs: largest label + 1, or what the caller fixed
@@ -47,7 +47,7 @@ struct SampleSet {
         return labels.size() + per_sample(targets.size(), static_cast<std::size_t>(classes));
     }
 
-    /// All samples' inputs and targets as they lie in memory, by the format.
+    /// The bytes of all samples' inputs and targets as they lie in memory.
     std::span<const std::uint8_t> input_bytes() const {
         return format.number_inputs ? bytes_of(inputs) : std::span(pixels);
     }

@@ -1,8 +1,8 @@
-// table_reader.cpp: reads a table line by line, and says of the first wrong line what is wrong.
+// table_reader.cpp: reads a table line by line, and says what is wrong with the first wrong line.
 //
-// A number is what std::from_chars takes to its last character, whatever the user's language. It is
-// rounded once, from the text to nn_real. A first line with some numbers in it is no heading but a
-// sample with a mistake: to pass over it in silence would lose it.
+// A text is a number if std::from_chars reads it to its last character; the user's language does
+// not matter. It is rounded once, from the text to nn_real. A first line with some numbers in it is
+// no heading but a sample with a mistake, and is reported.
 #include "input/table_reader.h"
 
 #include <algorithm>
@@ -26,7 +26,7 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-/// Infinity where it is too large for nn_real.
+/// Returns infinity if the number is too large for nn_real.
 std::optional<nn_real> number_in(std::string_view text) {
     const char* const end = text.data() + text.size();
     nn_real value = 0;
@@ -53,7 +53,7 @@ class TableReader {
                 std::to_string(target_columns), "give another --target-columns");
     }
 
-    /// The next line, without its end.
+    /// Takes the next line, without its end.
     void take(std::string_view line) {
         ++line_;
         if (line.ends_with('\r')) line.remove_suffix(1);
@@ -144,7 +144,7 @@ class TableReader {
 SampleSet parse_table(std::string_view text, const std::string& name, int target_columns,
                       bool as_classes) {
     TableReader reader(name, target_columns, as_classes);
-    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // some spreadsheets' mark
+    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // some spreadsheets write this
     while (!text.empty()) {
         const std::size_t end = std::min(text.find('\n'), text.size());
         reader.take(text.substr(0, end));

@@ -1,8 +1,8 @@
 // table_reader.h: a CSV file of numbers becomes a SampleSet.
 //
 // A row is a sample: its inputs, then its targets. Separators are commas, with or without spaces; a
-// first line without any number is a heading; empty lines and lines that begin with # are passed
-// over. Lines end as on Unix or on Windows.
+// first line without any number is a heading; empty lines and lines that begin with # are skipped.
+// Lines end as on Unix or on Windows.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -10,7 +10,7 @@
 
 #include "input/sample_set.h"
 
-/// Reads `file`, whose last `target_columns` columns are targets. With `as_classes` the one target
+/// Reads `file`, whose last `target_columns` columns are targets. If `as_classes`, the only target
 /// column holds class numbers 0, 1, ... (at most 255), which become labels. A sample has at most
 /// 2^20 inputs. Throws InputError: one line with the file, the line's number, what was expected,
 /// what was found and what to do.

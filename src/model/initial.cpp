@@ -1,4 +1,4 @@
-// initial.cpp: draws parameters, the same ones on every machine (random.h).
+// initial.cpp: draws the first parameters, which are the same on every machine (random.h).
 #include "model/initial.h"
 
 #include <cmath>

@@ -5,7 +5,7 @@
 #include "base/names.h"
 #include "model/parameters.h"
 
-/// How the first weights are drawn.
+/// The distribution from which the first parameters are drawn.
 enum class Init {
     normal,   ///< weights N(0, deviation^2), biases 0
     uniform,  ///< weights and biases from [0, 1), as NumPy's legacy generator draws them
@@ -17,12 +17,12 @@ struct Names<Init> {
         {Init::normal, "normal"}, {Init::uniform, "uniform"}, {Init::xavier, "xavier"}};
 };
 
-/// The first parameters. deviation: of Init::normal; with 0 each layer takes 1 / sqrt(its inputs),
-/// which keeps the sums entering the sigmoids at unit size. All is drawn in double and rounded to
-/// Real, float or double, so float and double start from the same point.
+/// The first parameters. `deviation` is that of Init::normal. If it is 0, each layer takes 1 /
+/// sqrt(its inputs), which keeps the sums that enter the sigmoids at unit size. All numbers are
+/// drawn in double and rounded to Real, float or double, so both start from the same point.
 ///
-/// NumPy draws a weight matrix as (inputs x outputs), row by row, and then its biases: element
-/// (i, o) is our W(o, i), so that is the order of the flat array itself.
+/// NumPy draws a weight matrix as (inputs x outputs), row by row, and then its biases: its element
+/// (i, o) is our W(o, i), so NumPy's order is that of our flat array.
 template <class Real>
 Parameters<Real> initial_parameters(const Layout& layout, std::uint64_t seed, double deviation,
                                     Init init = Init::normal);

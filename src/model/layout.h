@@ -1,4 +1,4 @@
-// layout.h: the sizes of a network, and where each weight and bias lies in one flat array.
+// layout.h: the sizes of a network, and the place of each weight and bias in one flat array.
 //
 // All parameters, and likewise the gradient, are one contiguous array [W1|b1|W2|b2|...], so that
 // one MPI_Allreduce sums the whole gradient. W_l is H_l x H_(l-1), column-major; b_l has H_l

@@ -1,7 +1,7 @@
-// model_read.cpp: from a file's tensors to layers, and what its metadata say of them.
+// model_read.cpp: makes layers of a file's tensors, and reads its metadata.
 //
-// Shapes are held against the layers before, and every value of the metadata against what it may
-// be. What the file holds at all was checked before (safetensors.cpp).
+// It checks each shape against the layers before, and each value of the metadata against the values
+// that are allowed. safetensors.cpp has checked the file's structure before.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -23,7 +23,7 @@ struct Layer {
     const Tensor *weight = nullptr, *bias = nullptr;
 };
 
-/// A tensor's name in its parts: W2 is the weight of "W" 2; fc.2.bias is the bias of "fc.." 2.
+/// The parts of a tensor's name: W2 is the weight of "W" 2; fc.2.bias is the bias of "fc.." 2.
 struct NameParts {
     std::string stem;
     std::uint32_t number;
@@ -109,13 +109,13 @@ Layout layout_of(const std::vector<Layer>& layers, const Refusal& refuse) {
     return Layout(sizes);
 }
 
-/// Element `index` of a tensor, rounded to nn_real; refuses what is not finite there.
+/// Element `index` of a tensor, rounded to nn_real; refuses a value that is not finite in nn_real.
 template <class Stored>
 nn_real element(std::span<const std::uint8_t> data, const Tensor& tensor, std::size_t index,
                 const Refusal& refuse) {
     Stored value;
     std::memcpy(&value, data.data() + tensor.begin + index * sizeof value, sizeof value);
-    if (!(std::abs(value) <= std::numeric_limits<nn_real>::max()))  // of NaN, too
+    if (!(std::abs(value) <= std::numeric_limits<nn_real>::max()))  // true for NaN, too
         refuse("finite numbers (of type " + std::string(nn_real_name) + ")",
                (std::isnan(value)   ? "NaN"
                 : std::isinf(value) ? "infinity"
@@ -151,7 +151,7 @@ Parameters<nn_real> read_parameters(const Safetensors& file, const Refusal& refu
     return parameters;
 }
 
-/// The file's metadata, by name. What is missing stays as it was.
+/// The file's metadata, by name. A value that is missing leaves its variable as it was.
 class Metadata {
   public:
     Metadata(const std::map<std::string, std::string>& entries, const Refusal& refuse)
@@ -233,7 +233,7 @@ ModelFacts read_facts(const Metadata& metadata, const Layout& layout, const Refu
 }  // namespace
 
 std::vector<std::uint8_t> read_model_bytes(const std::filesystem::path& file) {
-    // What is no model may be huge: it is refused by its first bytes.
+    // A file that is no model may be huge, so its first bytes are checked first.
     const Refusal refuse{file.string()};
     const auto first = read_whole_file(file, "a model file", length_bytes);
     std::error_code error;

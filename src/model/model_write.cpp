@@ -1,6 +1,6 @@
 // model_write.cpp: a model as a safetensors file.
 //
-// Numbers in the metadata are written so that they come back to the bit.
+// Numbers in the metadata are written with so many digits that a reader gets the same bits.
 #include <algorithm>
 #include <cmath>
 #include <cstring>

@@ -1,12 +1,13 @@
-// objective.h: what the output layer makes of its sums, and what training makes small.
+// objective.h: the activation of the output layer, and the loss function.
 //
-// With z the sums, y the target and k outputs, for one sample:
+// For one sample, with the sums z, the target y and k outputs:
 //     softmax:        yhat_c = exp z_c / sum_i exp z_i
 //     sigmoid:        yhat_c = 1 / (1 + exp -z_c)
 //     cross-entropy:  - sum_c y_c log yhat_c                                        over a softmax
 //                     - (1/k) sum_c (y_c log yhat_c + (1 - y_c) log(1 - yhat_c))    over sigmoids
 //     mse:            (1/k) sum_c (yhat_c - y_c)^2
-// A mini-batch's loss is the mean over its samples. A label stands for a y that is 1 there, else 0.
+// A mini-batch's loss is the mean over its samples. A label stands for a y that is 1 at the label,
+// else 0.
 #pragma once
 #include "base/names.h"
 
@@ -31,8 +32,8 @@ struct Names<LossFunction> {
                                                   {LossFunction::mse, "mse"}};
 };
 
-/// The class that `outputs` numbers stand for, yhat or y: the first largest; of one alone, 1 from
-/// 0.5 on.
+/// The class of yhat or y: the index of the largest of the `outputs` numbers, the first one if
+/// several are equal. If there is only one number: 1 if it is at least 0.5, else 0.
 template <class Real>
 int class_of(const Real* values, int outputs) {
     if (outputs == 1) return values[0] >= Real{0.5} ? 1 : 0;

@@ -1,7 +1,7 @@
-// safetensors.cpp: the header, written plainly and read with distrust.
+// safetensors.cpp: writes the header, and reads it without trusting it.
 //
-// Nothing that a file says is used before it was held against the file itself, so one that lies
-// makes no allocation larger than it is itself.
+// A length or an offset is used only after a check against the file's size. So a wrong file causes
+// no allocation that is larger than the file.
 #include "model/safetensors.h"
 
 #include <algorithm>
@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::string_view metadata_key = "__metadata__";
 
-/// JSON of at most `deepest` levels, no name twice in an object. `what` is for messages.
+/// Parses JSON of at most `deepest` levels, without a name twice in an object. `what` is for
+/// messages.
 Json parse_json(std::string_view text, int deepest, const std::string& what,
                 const Refusal& refuse) {
     try {
@@ -40,7 +41,7 @@ std::vector<std::uint64_t> whole_numbers(const Json& entry, const char* key, con
     return numbers;
 }
 
-/// The tensor's bytes by its shape; refuses more than `most`.
+/// The number of the tensor's bytes by its shape; refuses more than `most`.
 std::uint64_t size_of(const Tensor& tensor, std::uint64_t most, const Refusal& refuse) {
     std::uint64_t size = tensor.width;
     for (const std::uint64_t extent : tensor.shape) {
@@ -81,7 +82,7 @@ Tensor read_tensor(const std::string& name, const Json& entry, std::uint64_t dat
     return tensor;
 }
 
-/// All tensors, which must cover the data once.
+/// Reads all tensors, which must cover the data exactly once.
 std::vector<Tensor> read_tensors(const Json& header, std::uint64_t data_size,
                                  const Refusal& refuse) {
     std::vector<Tensor> tensors;

@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 
-/// Refuses what is wrong with the file `name`.
+/// Throws InputError about the file `name`.
 struct Refusal {
     std::string name;
 
@@ -35,32 +35,34 @@ struct Tensor {
     std::uint64_t begin = 0, end = 0;  ///< its bytes, counted from the header's end
 };
 
-/// What a file says. Tensors are in the order of their bytes, which they cover once.
+/// The content of a file. Tensors are in the order of their bytes. Together they cover all bytes
+/// exactly once.
 struct Safetensors {
     std::map<std::string, std::string> metadata;
     std::vector<Tensor> tensors;
-    std::span<const std::uint8_t> data;  ///< what is behind the header
+    std::span<const std::uint8_t> data;  ///< the bytes behind the header
 };
 
-/// Bytes of the longest header that is read. Read, a header takes some twenty times its size. 16
-/// MiB leave room for the history of 100,000 epochs, and a file that is something else altogether
-/// is refused by it almost surely.
+/// The longest header that is read, in bytes. Once read, a header takes about twenty times its size
+/// in memory. 16 MiB leave room for the history of 100,000 epochs. The limit also refuses almost
+/// every file that is no safetensors file.
 inline constexpr std::uint64_t longest_header = std::uint64_t{1} << 24;
 inline constexpr std::size_t length_bytes = 8;  ///< of the header's length, before it
 
-/// The header's length, by the file's first bytes (8 are enough), held against the file's size.
+/// The header's length, from the file's first bytes (8 are enough), checked against the file's
+/// size.
 std::uint64_t header_length(std::span<const std::uint8_t> bytes, std::uint64_t file_size,
                             const Refusal& refuse);
-/// Reads a whole file. Everything is held against the file itself before it is used: lengths
-/// against its size, offsets against each other and the shapes.
+/// Reads a whole file. It checks everything before it uses it: lengths against the file's size,
+/// offsets against each other and against the shapes.
 Safetensors parse_safetensors(std::span<const std::uint8_t> bytes, const Refusal& refuse);
 
-/// Whether `text`, a string of the metadata, is a JSON object, or array, of at most 8 levels with
-/// each name once. Where it is no such JSON at all it is refused; `what` is for messages.
+/// True if `text`, a string of the metadata, is a JSON object (is_json_array: a JSON array).
+/// Refuses a text that is not JSON of at most 8 levels with each name once; `what` is for messages.
 bool is_json_object(const std::string& text, const std::string& what, const Refusal& refuse);
 bool is_json_array(const std::string& text, const std::string& what, const Refusal& refuse);
 
-/// A file's beginning: the length and the header, with spaces behind it so that the data begins at
-/// a multiple of 8 bytes. What is not UTF-8 in a string is replaced.
+/// A file's beginning: the length and the header, with spaces behind it so that the data begin at a
+/// multiple of 8 bytes. Bytes that are not UTF-8 in a string are replaced.
 std::string safetensors_header(const std::vector<std::pair<std::string, std::string>>& metadata,
                                const std::vector<Tensor>& tensors);

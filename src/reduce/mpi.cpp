@@ -1,4 +1,4 @@
-// mpi.cpp: the course's way to sum: MPI_Allreduce in place, a part at a time.
+// mpi.cpp: sums by MPI_Allreduce in place, one part at a time, as the course does.
 //
 // With Open MPI the sum has the same bits on every rank, and in every run with the same number of
 // ranks. Other libraries may promise less; the trainer compares the copies after each epoch.
@@ -14,8 +14,8 @@ class MpiReducer : public Reducer {
   public:
     explicit MpiReducer(const Comm& comm) : comm_(comm) {}
 
-    /// A device computes the next part while this one is summed. MPI_Iallreduce would hide no more:
-    /// without a thread of its own MPI gets on with a sum only while it is called.
+    /// A device computes the next part while MPI sums this one. MPI_Iallreduce would hide no more
+    /// time: an MPI without a thread of its own works on a sum only inside its calls.
     void start(const Lent& lent) override {
         if (lent.ready != nullptr) {
             const Span span(Work::compute);
@@ -27,7 +27,7 @@ class MpiReducer : public Reducer {
     }
     Sum finish() override {
         const Lent lent = summed_[finished_++];
-        if (finished_ == summed_.size()) {  // of this step; the memory is kept for the next one
+        if (finished_ == summed_.size()) {  // the step is over; clear() keeps the memory
             summed_.clear();
             finished_ = 0;
         }

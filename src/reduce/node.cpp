@@ -1,9 +1,10 @@
-// node.cpp: ranks of one node add up where the gradients lie.
+// node.cpp: the ranks of one node sum their gradients in the memory where the gradients lie.
 //
-// Parameters and gradients are in memory that all ranks see (NodeMemory). A first barrier tells
-// that every gradient is complete; each rank updates its own range of the parameters by the sum of
-// all ranks' gradients, added in the order of the ranks; a second barrier tells that all ranges are
-// updated and no gradient is needed any more. So all ranks have the same bits, and equal runs too.
+// Parameters and gradients are in memory that all ranks see (NodeMemory). After a first barrier,
+// every gradient is complete. Each rank then updates its own range of the parameters by the sum of
+// all ranks' gradients, added in the order of the ranks. After a second barrier, all ranges are
+// updated and no gradient is needed any more. So all ranks have the same bits, and equal runs have
+// the same bits.
 #include <vector>
 
 #include "base/clock.h"
@@ -23,7 +24,7 @@ class NodeReducer : public Reducer {
     Sum finish() override {
         wait_for_all();
         const Part part = started_[finished_++];
-        if (finished_ == started_.size()) {  // of this step; the memory is kept for the next one
+        if (finished_ == started_.size()) {  // the step is over; clear() keeps the memory
             started_.clear();
             finished_ = 0;
         }

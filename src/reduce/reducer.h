@@ -1,7 +1,7 @@
 // reducer.h: sums over replicas.
 //
-// One file a way to sum (mpi.cpp, node.cpp), one row each in reducers.h. The trainer's verb
-// backward starts the parts of the gradient, its verb update finishes them, in the order in which
+// Each way to sum is one file (mpi.cpp, node.cpp) and one row in reducers.h. The trainer's verb
+// backward starts the parts of the gradient. Its verb update finishes them, in the order in which
 // they were started, and publishes. Collective: all ranks start the same parts in the same order. A
 // call that fails throws Failure. Memory that is lent stays the replica's.
 #pragma once
@@ -13,18 +13,18 @@ class Reducer {
   public:
     virtual ~Reducer() = default;
 
-    /// Begins the sum of a part. May return before the part is complete (it waits for lent.ready
-    /// itself) and before the sum is. The memory is the reducer's to write until finish().
+    /// Begins the sum of a part. It may return before the part is complete (it waits for lent.ready
+    /// itself) and before the sum is complete. Until finish(), the reducer may write the memory.
     virtual void start(const Lent& lent) = 0;
-    /// The oldest part that is started and not finished; waits for it. The addends are valid until
-    /// the next start().
+    /// Waits for the oldest part that is started and not finished, and returns its sum. The addends
+    /// are valid until the next start().
     virtual Sum finish() = 0;
-    /// After the parameters of all Sums were updated: when it returns, this rank may read every
-    /// parameter.
+    /// Called after the parameters of all Sums are updated. When it returns, this rank may read
+    /// every parameter.
     virtual void publish() {}
-    /// What it promises of the bits: the same parameters on every rank after each update, and the
-    /// same in two runs with the same number of ranks. Where each rank has its own copy of the
-    /// parameters, the trainer compares the copies after each epoch; where all share one, there is
-    /// nothing to compare.
+    /// True if each rank has its own copy of the parameters. A reducer promises the same parameters
+    /// on every rank after each update, and the same ones in two runs with the same number of
+    /// ranks. The trainer compares the copies after each epoch; if all ranks share one copy, there
+    /// is nothing to compare.
     virtual bool has_copies() const = 0;
 };

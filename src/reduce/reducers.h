@@ -9,6 +9,6 @@
 
 /// MPI_Allreduce of every part, in place. Each rank has a copy of the parameters.
 std::unique_ptr<Reducer> make_mpi_reducer(const Comm& comm);
-/// For ranks of one node whose replicas work in `memory`: each rank adds up and updates its own
-/// range of the one copy of the parameters, and no message is sent.
+/// For the ranks of one node whose replicas work in `memory`. Each rank sums the gradients in its
+/// own range, and updates that range of the one copy of the parameters. No message is sent.
 std::unique_ptr<Reducer> make_node_reducer(const Comm& comm, NodeMemory& memory);

@@ -1,4 +1,5 @@
-// agree.cpp: eight bytes a tensor and rank are compared instead of the parameters.
+// agree.cpp: compares a checksum of eight bytes for each tensor and rank, not the parameters
+// themselves.
 #include "train/agree.h"
 
 #include <algorithm>
@@ -23,7 +24,7 @@ std::uint64_t checksum(std::span<const nn_real> values) {
     return sum;
 }
 
-/// Of W1, b1, W2, b2, ..., as bytes for gather().
+/// The checksums of W1, b1, W2, b2, ..., as bytes for gather().
 std::string checksums(const Layout& layout, std::span<const nn_real> parameters) {
     std::string bytes;
     const auto add = [&](std::size_t first, std::size_t count) {
@@ -40,7 +41,8 @@ std::string checksums(const Layout& layout, std::span<const nn_real> parameters)
 struct Difference {
     int rank, tensor;  ///< rank 0: none
 };
-/// The first rank whose checksums are not rank 0's, and the first tensor in which they differ.
+/// Finds the first rank whose checksums are not rank 0's, and the first tensor in which they
+/// differ.
 Difference first_difference(const std::vector<std::string>& of_ranks) {
     for (std::size_t r = 1; r < of_ranks.size(); ++r) {
         const auto [here, there] = std::ranges::mismatch(of_ranks[0], of_ranks[r]);

@@ -1,4 +1,4 @@
-// agree.h: do all replicas have the same parameters?
+// agree.h: checks that all replicas have the same parameters.
 #pragma once
 #include <span>
 #include <string>

@@ -1,4 +1,4 @@
-// checkpoint.cpp: which files of a folder are checkpoints, which is the newest, which may go.
+// checkpoint.cpp: finds the checkpoints in a folder and the newest one, and removes old ones.
 #include "train/checkpoint.h"
 
 #include <unistd.h>
@@ -35,7 +35,8 @@ std::string name_at(int epoch, int step) {
            "give another one with --checkpoint DIR");
 }
 
-/// Sets epoch and step by a name that is exactly a checkpoint's.
+/// Sets epoch and step from the file's name; returns false if it is not exactly a checkpoint's
+/// name.
 bool read_name(Checkpoint& file) {
     constexpr std::string_view begin = "checkpoint-";
     if (!file.name.starts_with(begin)) return false;
@@ -46,7 +47,7 @@ bool read_name(Checkpoint& file) {
     return file.epoch >= 0 && file.step >= 0 && file.name == name_at(file.epoch, file.step);
 }
 
-/// The files of the folder that are named exactly as a checkpoint is, the newest first.
+/// The files of the folder whose name is exactly a checkpoint's, the newest first.
 std::vector<Checkpoint> checkpoints_in(const fs::path& folder) {
     std::vector<Checkpoint> found;
     std::error_code error;
@@ -99,10 +100,10 @@ std::optional<Model> CheckpointFolder::newest(const std::function<void(const std
 void CheckpointFolder::save(const Model& model) {
     const std::string name = name_at(model.facts.state.epoch, model.facts.state.step);
     save_model(folder_ / name, model);
-    // One that is newer by its name than this one was damaged, or the run would go on from there.
+    // A checkpoint with a newer name must be damaged; otherwise the run would have gone on from it.
     if (!last_good_.empty())
         for (const Checkpoint& other : checkpoints_in(folder_)) {
-            std::error_code ignored;  // one file too many does no harm
+            std::error_code ignored;  // an old file that stays does no harm
             if (other.name != name && other.name != last_good_)
                 fs::remove(folder_ / other.name, ignored);
         }

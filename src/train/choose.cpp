@@ -12,7 +12,7 @@
 
 namespace {
 
-/// Whether this rank can multiply in bf16 tiles, which need AVX-512 too.
+/// True if this rank can multiply in bf16 tiles, which need AVX-512 too.
 bool may_take_tiles(const DeviceRequest& asked) {
     return asked.isa >= CpuIsa::avx512 && bf16x3_available();
 }
@@ -25,7 +25,7 @@ CpuIsa agreed_isa(const Comm& comm, const DeviceRequest& asked) {
     return CpuIsa::baseline;
 }
 
-/// Throws InputError where the flags ask for what is not here.
+/// Throws InputError if the flags ask for a device that is not here.
 void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevices& cuda,
                   bool on_cuda) {
     if (asked.device == DeviceKind::cuda && cuda.count == 0)
@@ -60,7 +60,8 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
             "--allreduce shared: the ranks are on several nodes; use --allreduce auto");
 }
 
-/// Memory for the parameters that all ranks share, where that is asked for, or where it can be.
+/// Memory for parameters that all ranks share, if that is asked for, or if it is possible and the
+/// choice is automatic; else null.
 NodeMemory* share_parameters(const Comm& comm, const DeviceRequest& asked, const Layout& layout) {
     const bool one_node = comm.all(comm.node_size() == comm.size());
     if (asked.allreduce == AllreduceKind::mpi || !one_node || comm.size() == 1) return nullptr;
@@ -74,8 +75,8 @@ NodeMemory* share_parameters(const Comm& comm, const DeviceRequest& asked, const
     return nullptr;  // MPI_Allreduce needs no room
 }
 
-/// Threads for a shard: as many as there are cores, but no more than have something to do. A thread
-/// takes 16 samples at a time, and to start it costs as much as some million operations.
+/// The number of threads for a shard: one for each core, but no more than have work. A thread takes
+/// 16 samples at a time, and starting it costs as much as some million operations.
 int useful_threads(int cores, const Layout& layout, int shard) {
     constexpr double operations_of_a_thread = 1e7;
     const double operations = 6.0 * static_cast<double>(layout.total()) * shard;
@@ -84,7 +85,7 @@ int useful_threads(int cores, const Layout& layout, int shard) {
     return std::max(1, static_cast<int>(most));
 }
 
-/// Whether the first layer's products go by bf16x3, where every rank can if this one `can`.
+/// True if the first layer's products go by bf16x3. `can`: this rank is able to; all ranks must be.
 bool by_bf16x3(const Comm& comm, const DeviceRequest& asked, bool can, int shard) {
     return comm.all(can) && (asked.gemm == GemmKind::bf16x3 ||
                              (asked.gemm == GemmKind::automatic && shard >= bf16x3_pays_from));
@@ -97,8 +98,8 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
     settings.device = comm.node_rank() % cuda.count;
     settings.bf16x3 = by_bf16x3(comm, asked, cuda.bf16x3, shard);
     settings.several_ranks = comm.size() > 1;
-    // Ranks that each see a GPU of their own alone are taken for ranks that share one: that costs
-    // a rank some microseconds a step, where the opposite would cost it its core.
+    // If each rank sees only its own GPU, the ranks are taken for ranks that share one. That costs
+    // a rank some microseconds a step; the opposite mistake would cost it its core.
     settings.shares_device = comm.node_size() > cuda.count;
     settings.mpi_takes_device_memory = asked.cuda_aware;
     return settings;
@@ -122,8 +123,8 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
     if (comm.size() > 1) chosen.reducer = make_mpi_reducer(comm);
     DeviceRequest& taken = chosen.taken;
     taken.allreduce = AllreduceKind::mpi;
-    // A GPU rounds differently from a CPU, and the ranks have to stay alike to the bit: all or
-    // none.
+    // A GPU rounds differently from a CPU, and all ranks must keep the same bits. So all ranks take
+    // a GPU, or none does.
     const bool on_cuda = comm.all(chosen.cuda.count > 0) && asked.device != DeviceKind::cpu;
     taken.device = on_cuda ? DeviceKind::cuda : DeviceKind::cpu;
     comm.together([&] { check_device(comm, asked, chosen.cuda, on_cuda); });

@@ -29,12 +29,12 @@ struct Names<AllreduceKind> {
                                                    {AllreduceKind::shared, "shared"}};
 };
 
-/// What a user asks for; or, in ChosenDevice, what was taken.
+/// What a user asks for; in ChosenDevice, what was chosen.
 struct DeviceRequest {
     DeviceKind device = DeviceKind::automatic;
     GemmKind gemm = GemmKind::automatic;
     AllreduceKind allreduce = AllreduceKind::automatic;
-    CpuIsa isa = CpuIsa::automatic;  ///< on the CPU: the widest set that this rank may take
+    CpuIsa isa = CpuIsa::automatic;  ///< for the CPU: the widest set that this rank may take
     int threads = 0;                 ///< of each rank on the CPU; 0: as many as it has cores
     bool cuda_aware = false;         ///< hand device memory to MPI, if MPI takes that
     bool course = false;             ///< on a GPU: the plain kernels
@@ -44,13 +44,13 @@ struct ChosenDevice {
     std::unique_ptr<Replica> replica;
     std::unique_ptr<Reducer> reducer;  ///< null: there is one rank
     CudaDevices cuda;
-    DeviceRequest taken;  ///< nothing is automatic there but the instruction set of a GPU
+    DeviceRequest taken;  ///< only a GPU's instruction set is still automatic there
 };
 
-/// Where every rank has a GPU, each takes one of its node by turns; otherwise all take the CPU. The
-/// GEMM, and on the CPU the threads and the memory, are what is asked for, or what suits a shard of
-/// `shard` samples. On the CPU all ranks take the widest instruction set that every rank has and
-/// may take, for each set rounds differently. Collective. Throws InputError
-/// where something is asked for that is not here.
+/// If every rank has a GPU, each takes one of its node, in turns; otherwise all take the CPU. The
+/// options decide about GEMM, threads and memory. What they leave open is chosen for a shard of
+/// `shard` samples. On the CPU, all ranks take the widest instruction set that every rank has and
+/// may take, because each set rounds differently. Collective. Throws InputError if something is
+/// asked for that is not here.
 ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
                            int shard);

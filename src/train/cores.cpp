@@ -1,5 +1,5 @@
-// cores.cpp: the binding by Linux's sched_getaffinity, the cores by its list of hardware threads,
-// the quota by control groups of version 2.
+// cores.cpp: reads the binding by Linux's sched_getaffinity, the cores from its list of hardware
+// threads, and the quota from control groups of version 2.
 #include "train/cores.h"
 
 #include <sched.h>
@@ -24,8 +24,8 @@ std::vector<int> allowed_processors() {
     return allowed;
 }
 
-/// How many of the allowed processors are hardware threads of the same core as p, which do its
-/// arithmetic together.
+/// The number of allowed processors that are hardware threads of the same core as p. They share the
+/// core's arithmetic units.
 int threads_of_core(std::size_t p, const std::vector<int>& allowed) {
     std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(p) +
                        "/topology/thread_siblings_list");
@@ -40,7 +40,7 @@ int threads_of_core(std::size_t p, const std::vector<int>& allowed) {
     return std::max(1, count);
 }
 
-/// The least quota of this process's control group and of those around it; 0: none.
+/// The least quota of this process's control group and of the groups that contain it; 0: no quota.
 int quota_cores() {
     int least = 0;
     std::ifstream groups("/proc/self/cgroup");
@@ -68,8 +68,8 @@ int cores_of_quota(const std::string& cpu_max) {
 }
 
 int cores_of_this_rank(const Comm& comm) {
-    const std::vector<int> mine = allowed_processors();  // none if the system does not say
-    std::vector<int> users = mine;  // of each processor: ranks of this node that may run there
+    const std::vector<int> mine = allowed_processors();  // empty if the system does not say
+    std::vector<int> users = mine;  // for each processor: ranks of this node that may run there
     comm.sum_on_node(users);
     double share = 0;
     for (std::size_t p = 0; p < users.size(); ++p)

@@ -1,5 +1,5 @@
-// evaluate.cpp: as many samples at once as all replicas take; rank 0, which has the targets,
-// counts.
+// evaluate.cpp: sends as many samples forward at once as all replicas take. Rank 0, which has the
+// targets, counts.
 #include "train/evaluate.h"
 
 #include <algorithm>
@@ -21,8 +21,8 @@ int samples_at_once(DataParallelNeuralNetwork& network) {
     return static_cast<int>(std::max<std::size_t>(most, 1));
 }
 
-/// The class of sample j's target. A label becomes what the reference calls y, so that a label of
-/// one class alone is that class.
+/// The class of sample j's target. A label first becomes a y as in the reference, so that
+/// class_of() also decides if there is only one class.
 int target_class(const SampleSet& set, std::size_t j, std::vector<nn_real>& y) {
     const auto height = static_cast<std::size_t>(set.classes);
     if (set.format.number_targets) return class_of(&set.targets[j * height], set.classes);
@@ -83,7 +83,7 @@ std::vector<nn_real> Evaluator::forward(Want want) {
     return all;
 }
 
-/// Samples whose yhat stands for the class of their target.
+/// The number of samples whose predicted class is the true one.
 double Evaluator::correct(const std::vector<nn_real>& yhat) const {
     const auto height = static_cast<std::size_t>(set_.classes);
     std::vector<nn_real> y(height);

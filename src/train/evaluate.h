@@ -1,4 +1,4 @@
-// evaluate.h: a set goes forward, and what comes out is judged.
+// evaluate.h: sends a set forward, and compares yhat with the targets.
 #pragma once
 #include <memory>
 #include <vector>
@@ -8,24 +8,24 @@
 #include "neural_network.h"
 
 struct Evaluation {
-    double loss = 0;      ///< mean of the samples' losses
-    double accuracy = 0;  ///< part of them whose yhat stands for the class of their target
+    double loss = 0;                 ///< mean of the samples' losses
+    double accuracy = 0;             ///< fraction of samples whose predicted class is the true one
     std::vector<nn_real> yhat = {};  ///< on rank 0: outputs x N, column-major; empty elsewhere
 };
 
-/// Evaluates one set as often as asked.
+/// Evaluates one set, any number of times.
 class Evaluator {
   public:
-    /// Of rank 0's set, which has to outlive this object and to be of the network's format. It is
-    /// scattered each time, or sent to the devices once, where it stays under `role`: not
-    /// Role::train, whose place the training set has. Collective, as all functions here.
+    /// Evaluates rank 0's set, which must outlive this object and have the network's format. The
+    /// set is scattered each time, or sent to the devices once, where it stays under `role`. The
+    /// role must not be Role::train, which the training set has. Collective, as all functions here.
     Evaluator(DataParallelNeuralNetwork& network, const SampleSet& set_on_root,
               FeedKind feed = FeedKind::scattered, Role role = Role::test);
 
-    /// Not between load() and update(): it takes the mini-batch's place. The loss and the accuracy
-    /// are the same on every rank.
+    /// Do not call it between load() and update(): it replaces the current samples. The loss and
+    /// the accuracy are the same on every rank.
     Evaluation evaluate();
-    /// yhat alone; the set may be without targets. On rank 0, empty elsewhere.
+    /// Returns only yhat; the set may be without targets. On rank 0: outputs x N; empty elsewhere.
     std::vector<nn_real> outputs();
 
   private:

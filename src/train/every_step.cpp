@@ -1,4 +1,4 @@
-// every_step.cpp: the four verbs in a row, for every mini-batch.
+// every_step.cpp: calls the four verbs in a row, for every mini-batch.
 #include "neural_network.h"
 #include "train/strategies.h"
 

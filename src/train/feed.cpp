@@ -1,4 +1,4 @@
-// feed.cpp: which feed a set gets.
+// feed.cpp: chooses the feed of a set.
 #include "train/feed.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// feed.h: where the samples of a mini-batch come from: the verb load.
+// feed.h: brings the samples of a mini-batch to the devices: the verb load.
 //
 // A set lies on rank 0. Either it is sent to every rank once and stays on each device, and load
 // only selects (feed_resident.cpp); or each mini-batch is scattered when it is needed, as the
@@ -31,32 +31,36 @@ struct Batch {
 class Feed {
   public:
     virtual ~Feed() = default;
-    /// The batches to come, each `batch` samples, the last one maybe fewer, follow `order`, indices
-    /// of the set; the same on all ranks; copied.
+    /// Announces the next batches: each has `batch` samples, the last one maybe fewer, and they
+    /// follow `order`, which holds indices of the set. `order` is the same on all ranks, and is
+    /// copied.
     virtual void begin(std::span<const std::uint32_t> order, int batch) = 0;
     /// This rank's shard of the batch becomes the replica's current samples.
     virtual void load(const Batch& batch) = 0;
-    /// No further batch follows: what is on its way arrives first.
+    /// No further batch follows. Waits for a batch that is on its way.
     virtual void end() {}
     virtual FeedKind kind() const = 0;
 };
 
-/// Where the feed of a set works, and for what.
+/// The ranks and the replica that a feed brings samples to, and the role of the set.
 struct FeedPlace {
     const Comm& comm;
     Replica& replica;
     Role role;
 };
 
-/// The most samples of which one MPI message, whose counts are ints, holds inputs, targets or yhat.
+/// The largest number of samples whose inputs, targets or yhat fit into one MPI message. MPI counts
+/// in ints.
 std::size_t most_samples_in_message(const Layout& layout, const SampleFormat& format);
 
-/// Of rank 0's set; the other ranks' set is not looked at. `set_on_root` has to outlive the feed.
-/// Resident, where that is asked for and every rank's device has room; otherwise scattered.
+/// Makes a feed of rank 0's set; the set of the other ranks is ignored. `set_on_root` must outlive
+/// the feed. The feed is resident if that is asked for and every device has room. Otherwise it is
+/// scattered.
 std::unique_ptr<Feed> make_feed(FeedKind asked, const FeedPlace& place,
                                 const SampleSet& set_on_root);
 
-/// Sends rank 0's set to all devices. False, and no device keeps it, where one has no room.
+/// Sends rank 0's set to all devices. If one device has no room, no device keeps it, and it returns
+/// false.
 bool keep_everywhere(const FeedPlace& place, const SampleSet& set_on_root);
 std::unique_ptr<Feed> make_resident_feed(const FeedPlace& place);
 std::unique_ptr<Feed> make_scattered_feed(const FeedPlace& place, const SampleSet& set_on_root);

@@ -1,4 +1,4 @@
-// feed_resident.cpp: the set is on every device, and a step selects its shard there.
+// feed_resident.cpp: sends the set to every device once; a step selects its shard there.
 #include <algorithm>
 #include <vector>
 
@@ -34,7 +34,7 @@ bool keep_everywhere(const FeedPlace& place, const SampleSet& set_on_root) {
     const auto& [comm, replica, role] = place;
     SampleStore& store = replica.samples();
     SampleBytes set{set_on_root.input_bytes(), set_on_root.target_bytes()};
-    std::vector<std::uint8_t> inputs, targets;  // of the ranks that have no set
+    std::vector<std::uint8_t> inputs, targets;  // used on the ranks that have no set
     {
         const Span span(Work::communication);
         const std::size_t input_bytes = comm.from_root(set.inputs.size());
@@ -44,7 +44,7 @@ bool keep_everywhere(const FeedPlace& place, const SampleSet& set_on_root) {
             targets.resize(target_bytes);
             set = {inputs, targets};
         }
-        // MPI takes what it sends as if it could write it; on rank 0 it only reads.
+        // MPI_Bcast takes a pointer to non-const memory, but on rank 0 it only reads.
         const auto all = [](std::span<const std::uint8_t> bytes) {
             return std::span(const_cast<std::uint8_t*>(bytes.data()), bytes.size());
         };

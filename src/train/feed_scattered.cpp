@@ -1,7 +1,7 @@
 // feed_scattered.cpp: rank 0 gathers each mini-batch in its order and scatters it.
 //
-// The next batch is on its way while this one is computed: it is gathered here and sent as far as
-// MPI does that by itself; the rest happens when it is waited for.
+// The next batch is on its way while the ranks compute this one: rank 0 gathers it and starts the
+// scatter. What MPI does not send by itself, it sends when the ranks wait for the batch.
 #include <algorithm>
 #include <numeric>
 #include <vector>
@@ -49,7 +49,7 @@ class ScatteredFeed : public Feed {
     FeedKind kind() const override { return FeedKind::scattered; }
 
   private:
-    /// The inputs, or the targets, of the batch on its way.
+    /// The inputs, or the targets, of the batch that is on its way.
     struct Way {
         std::vector<std::uint8_t> all;  ///< rank 0: the whole batch, in order
         std::vector<int> counts;        ///< bytes for each rank
@@ -77,7 +77,7 @@ class ScatteredFeed : public Feed {
         }
         if (!comm_.is_root()) return;
         way.all.assign(samples.size() * size, 0);
-        if (bytes.empty()) return;  // of a set without targets, nobody looks at the zeros
+        if (bytes.empty()) return;  // a set without targets: nobody reads the zeros
         for (std::size_t j = 0; j < samples.size(); ++j)
             std::copy_n(&bytes[samples[j] * size], size, &way.all[j * size]);
     }

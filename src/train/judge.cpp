@@ -1,4 +1,4 @@
-// judge.cpp: how far a result is from the reference, and how far rounding alone could take it.
+// judge.cpp: computes how far a result is from the reference, and how far rounding may take it.
 #include "train/judge.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // judge.h: compares trained parameters with the reference's, tensor by tensor.
 //
-// One judge for the program (-s and the grading modes) and the tests. Differences are folded so
-// that NaN and infinity never pass: a tensor that holds one differs by infinity.
+// The program (-s and the grading modes) and the tests use the same check. NaN and infinity never
+// pass: a tensor that holds one of them differs by infinity.
 #pragma once
 #include <cstddef>
 #include <string>
@@ -16,7 +16,7 @@ struct TensorDifference {
     double max_either = 0;   ///< largest over the elements of min(|c - ref|, |c - ref| / |ref|)
     double l2_relative = 0;  ///< ||c - ref|| / ||ref||, or ||c - ref|| where ref is 0
     double norm = 0;         ///< ||c - ref||, Frobenius
-    std::size_t worst = 0;   ///< where max_either is: element worst % rows, worst / rows
+    std::size_t worst = 0;   ///< the element of max_either: (worst % rows, worst / rows)
     double value = 0, reference = 0;  ///< c and ref there
 };
 
@@ -24,10 +24,11 @@ struct TensorDifference {
 std::vector<TensorDifference> compare(const Parameters<nn_real>& values,
                                       const Parameters<double>& reference);
 
-/// A GEMM's result against the same sums in higher precision (double for float, long double for
-/// double): |c - ref| <= (k + 4) u (|alpha| sum |a||b| + |beta c0|), u = 2^-24 or 2^-53.
+/// Compares a GEMM's result with the same sums in higher precision (double for float, long double
+/// for double). The bound: |c - ref| <= (k + 4) u (|alpha| sum |a||b| + |beta c0|), u = 2^-24 or
+/// 2^-53.
 struct GemmVerdict {
-    double worst = 0;  ///< largest |c - ref| / bound: right when at most 1
+    double worst = 0;  ///< largest |c - ref| / bound: c is right if it is at most 1
     int row = 0, col = 0;
     double value = 0, reference = 0, bound = 0;  ///< there
 
@@ -36,7 +37,7 @@ struct GemmVerdict {
 };
 
 /// c = alpha op(a) op(b) + beta c0; op(a) is m x k, op(b) k x n, all packed and column-major. c0 is
-/// not read where beta is 0.
+/// not read if beta is 0.
 GemmVerdict judge_gemm(bool a_transposed, bool b_transposed, int m, int n, int k, nn_real alpha,
                        const nn_real* a, const nn_real* b, nn_real beta, const nn_real* c0,
                        const nn_real* c);

@@ -1,11 +1,11 @@
-// observer.h: what train() tells while it runs, on every rank, and what it asks.
+// observer.h: what train() reports while it runs, on every rank, and what it asks.
 #pragma once
 
 struct TrainingObserver {
     virtual ~TrainingObserver() = default;
-    /// on_step() is called every so many steps; 0: never.
+    /// on_step() is called once every steps_between_reports() steps; 0: never.
     virtual int steps_between_reports() const { return 0; }
-    /// loss: mean over the steps since the last report, each taken before its update, plus the
+    /// loss: the mean over the steps since the last report, each before its update, plus the
     /// penalty.
     virtual void on_step(int epoch, int step, int steps, double loss) = 0;
     /// loss: the same over the whole epoch. The replicas' parameters have been compared.
@@ -13,6 +13,6 @@ struct TrainingObserver {
     /// True if stops() must be called after every step. Whole epochs in one submission, which are
     /// faster, are then not possible.
     virtual bool may_stop() const { return false; }
-    /// After every step: true to end there. The same on every rank.
+    /// Called after every step. Return true, on every rank, to end the training there.
     virtual bool stops() { return false; }
 };

@@ -1,4 +1,4 @@
-// order.cpp: each epoch has a generator of its own, so a resumed run needs no state of it.
+// order.cpp: each epoch has a generator of its own, so a resume needs no generator's state.
 #include "train/order.h"
 
 #include <numeric>

@@ -1,4 +1,4 @@
-// order.h: in which order an epoch walks through the samples.
+// order.h: the order of the samples in an epoch.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,4 @@
-// resume.cpp: settings held against settings, name by name.
+// resume.cpp: compares settings with settings, name by name.
 #include "train/resume.h"
 
 #include <zlib.h>
@@ -8,7 +8,7 @@
 
 namespace {
 
-/// zlib takes a null pointer for the wish to start anew, so what is empty is left out.
+/// A null pointer makes zlib start anew, so empty spans are left out.
 template <class T>
 unsigned long checksum(unsigned long so_far, const std::vector<T>& values) {
     if (values.empty()) return so_far;
@@ -16,7 +16,7 @@ unsigned long checksum(unsigned long so_far, const std::vector<T>& values) {
     return crc32_z(so_far, bytes, values.size() * sizeof(T));
 }
 
-/// An object, empty where the text is none.
+/// The object in `text`; an empty object if the text holds none.
 Json object_of(const std::string& text) {
     try {
         const Json value = Json::parse(text);
@@ -26,7 +26,7 @@ Json object_of(const std::string& text) {
     return Json::object();
 }
 
-/// A version before wrote 0 for the samples of every data set of images.
+/// An earlier version wrote 0 as the checksum of every data set of images.
 bool says_nothing(const std::string& name, const Json& value) {
     return name == samples_checksum && value == Json(0);
 }
@@ -54,7 +54,7 @@ void check_same_settings(const RunSettings& ours, const std::string& theirs,
     const Json there = object_of(theirs);
     for (const auto& [name, value] : ours.same.members()) {
         const Json* const found = there.find(name);
-        // Through text, as theirs went: a number may have been written as another type.
+        // Texts are compared, because reading may give a number another type.
         if (found != nullptr && (found->dump() == value.dump() || says_nothing(name, *found)))
             continue;
         throw InputError(formatted(

@@ -1,4 +1,4 @@
-// resume.h: whether a checkpoint is of this run, and what is different about the run that made it.
+// resume.h: checks that a checkpoint belongs to this run, and names the settings that differ.
 #pragma once
 #include <string>
 
@@ -6,11 +6,11 @@
 #include "input/sample_set.h"
 #include "model/parameters.h"
 
-/// What decides the parameters that a run ends with, beside the number of epochs: JSON objects,
-/// values by name.
+/// The settings that decide the parameters at the end of a run, without the number of epochs: JSON
+/// objects, values by name.
 struct RunSettings {
-    Json same;      ///< a resumed run must find these again
-    Json rounding;  ///< these may differ: they change the last bits alone
+    Json same;      ///< must be the same in a resumed run
+    Json rounding;  ///< may differ: they only change rounding
 
     /// Both in one JSON object, for a checkpoint.
     std::string text() const;
@@ -19,14 +19,14 @@ struct RunSettings {
 /// CRC-32 of the samples, and of the parameters.
 unsigned long checksum_of(const SampleSet& samples);
 unsigned long checksum_of(const Parameters<nn_real>& parameters);
-/// The name of the first in RunSettings::same.
+/// The name of the first value in RunSettings::same.
 inline constexpr const char* samples_checksum = "checksum of the samples";
 
-/// `theirs`: the settings in the checkpoint `file`. Throws InputError naming the first setting of
-/// `ours.same` that its run had otherwise.
+/// `theirs`: the settings in the checkpoint `file`. Throws InputError with the first setting of
+/// `ours.same` that was different in its run.
 void check_same_settings(const RunSettings& ours, const std::string& theirs,
                          const std::string& file);
 
-/// What only changes rounding and was otherwise there: "gemm bf16x3, now fp32; ranks 3, now 2".
-/// Empty where nothing was, or where the checkpoint does not say.
+/// The settings of `ours.rounding` that were different in the checkpoint's run: "gemm bf16x3, now
+/// fp32; ranks 3, now 2". Empty if all are equal, or if the checkpoint does not have them.
 std::string rounding_differences(const RunSettings& ours, const std::string& theirs);

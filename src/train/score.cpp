@@ -1,4 +1,4 @@
-// score.cpp: counts what was seen against what was true.
+// score.cpp: counts predicted classes for each true class.
 #include "train/score.h"
 
 #include <algorithm>
@@ -10,13 +10,13 @@
 
 namespace {
 
-/// What the network's outputs give to class c.
+/// The probability of class c by the network's outputs.
 double given_to(std::span<const nn_real> yhat, int c) {
     if (yhat.size() == 1) return c == 1 ? double{yhat[0]} : 1 - double{yhat[0]};
     return yhat[static_cast<std::size_t>(c)];
 }
 
-double part(std::size_t count, std::size_t total) {
+double fraction(std::size_t count, std::size_t total) {
     if (total == 0) return std::numeric_limits<double>::quiet_NaN();
     return static_cast<double>(count) / static_cast<double>(total);
 }
@@ -33,20 +33,20 @@ Interval wilson_interval(std::size_t correct, std::size_t total) {
 }
 
 double Score::precision(int c) const {
-    std::size_t seen = 0;
-    for (int truth = 0; truth < classes; ++truth) seen += at(truth, c);
-    return part(at(c, c), seen);
+    std::size_t predicted = 0;
+    for (int true_class = 0; true_class < classes; ++true_class) predicted += at(true_class, c);
+    return fraction(at(c, c), predicted);
 }
 
-double Score::recall(int c) const { return part(at(c, c), count_of(c)); }
+double Score::recall(int c) const { return fraction(at(c, c), count_of(c)); }
 
 std::size_t Score::count_of(int c) const {
     std::size_t count = 0;
-    for (int seen = 0; seen < classes; ++seen) count += at(c, seen);
+    for (int predicted = 0; predicted < classes; ++predicted) count += at(c, predicted);
     return count;
 }
 
-Seen seen_in(std::span<const nn_real> yhat) {
+PredictedClass predicted_class(std::span<const nn_real> yhat) {
     if (!std::ranges::all_of(yhat, [](nn_real y) { return std::isfinite(y); }))
         throw InputError(
             "the network's answer is not finite: its weights are too large; train it again with a "
@@ -64,19 +64,21 @@ Score score(const SampleSet& set, std::span<const nn_real> yhat, std::size_t wor
                             static_cast<std::size_t>(result.classes));
     for (std::size_t i = 0; i < count; ++i) {
         const auto answer = yhat.subspan(i * outputs, outputs);
-        const auto [seen, probability] = seen_in(answer);
-        const int truth = set.format.number_targets
-                              ? seen_in(std::span(set.targets).subspan(i * outputs, outputs)).c
-                              : set.labels[i];
-        ++result.at(truth, seen);
-        result.correct += truth == seen;
-        result.worst.push_back({i, truth, seen, probability, given_to(answer, truth)});
+        const auto [predicted, probability] = predicted_class(answer);
+        const int true_class =
+            set.format.number_targets
+                ? predicted_class(std::span(set.targets).subspan(i * outputs, outputs)).c
+                : set.labels[i];
+        ++result.at(true_class, predicted);
+        result.correct += true_class == predicted;
+        result.worst.push_back(
+            {i, true_class, predicted, probability, given_to(answer, true_class)});
     }
     const auto end = result.worst.begin() + static_cast<std::ptrdiff_t>(std::min(worst, count));
     std::partial_sort(result.worst.begin(), end, result.worst.end(),
-                      [](const Judgement& a, const Judgement& b) {
-                          return a.probability_of_truth != b.probability_of_truth
-                                     ? a.probability_of_truth < b.probability_of_truth
+                      [](const SampleResult& a, const SampleResult& b) {
+                          return a.true_probability != b.true_probability
+                                     ? a.true_probability < b.true_probability
                                      : a.sample < b.sample;
                       });
     result.worst.erase(end, result.worst.end());

@@ -1,4 +1,4 @@
-// score.h: what a network sees, and how well: accuracy, confusion, precision and recall.
+// score.h: the predicted classes and how good they are: accuracy, confusion, precision, recall.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -15,45 +15,50 @@ struct Interval {
 /// "Probable inference, the law of succession, and statistical inference", 1927.
 Interval wilson_interval(std::size_t correct, std::size_t total);
 
-/// One judged sample.
-struct Judgement {
+/// The result of one sample.
+struct SampleResult {
     std::size_t sample;
-    int truth, seen;
-    double probability;           ///< that the network gave to what it saw
-    double probability_of_truth;  ///< that it gave to the truth
+    int true_class, predicted;
+    double probability;       ///< of the predicted class
+    double true_probability;  ///< of the true class
 };
 
 struct Score {
     int classes = 0;
     std::size_t total = 0, correct = 0;
-    std::vector<std::size_t> confusion;  ///< classes x classes; row: truth, column: seen; row-major
-    std::vector<Judgement> worst;        ///< least probability of the truth first
+    std::vector<std::size_t> confusion;  ///< classes x classes, row-major: [true][predicted]
+    std::vector<SampleResult> worst;     ///< least probability of the true class first
 
-    std::size_t at(int truth, int seen) const { return confusion[index(truth, seen)]; }
-    std::size_t& at(int truth, int seen) { return confusion[index(truth, seen)]; }
+    std::size_t at(int true_class, int predicted) const {
+        return confusion[index(true_class, predicted)];
+    }
+    std::size_t& at(int true_class, int predicted) {
+        return confusion[index(true_class, predicted)];
+    }
     double accuracy() const { return static_cast<double>(correct) / static_cast<double>(total); }
-    std::size_t count_of(int c) const;  ///< samples that are c
-    /// Of what was seen as c, the part that is c; NaN if nothing was.
+    std::size_t count_of(int c) const;  ///< samples of class c
+    /// Samples of class c predicted as c / all samples predicted as c. NaN if there are none.
     double precision(int c) const;
-    /// Of what is c, the part seen as c; NaN if nothing is.
+    /// Samples of class c predicted as c / all samples of class c. NaN if there are none.
     double recall(int c) const;
 
   private:
-    std::size_t index(int truth, int seen) const {
-        return static_cast<std::size_t>(truth) * static_cast<std::size_t>(classes) +
-               static_cast<std::size_t>(seen);
+    std::size_t index(int true_class, int predicted) const {
+        return static_cast<std::size_t>(true_class) * static_cast<std::size_t>(classes) +
+               static_cast<std::size_t>(predicted);
     }
 };
 
-/// What a network sees in one sample, and the probability that it gives to that.
-struct Seen {
+/// The predicted class of one sample, and its probability.
+struct PredictedClass {
     int c;
     double probability;
 };
-/// yhat: one sample's outputs. Seen is their class_of(). Throws InputError where one of them is not
-/// finite.
-Seen seen_in(std::span<const nn_real> yhat);
+/// yhat: one sample's outputs. The predicted class is their class_of(). Throws InputError if an
+/// output is not finite.
+PredictedClass predicted_class(std::span<const nn_real> yhat);
 
-/// yhat: outputs x count, column-major; labels are below its outputs. Truth is the label, or what
-/// would be seen in the targets. Keeps the `worst` worst. Throws as seen_in().
+/// yhat: outputs x count, column-major; labels are below its outputs. The true class is the label,
+/// or the class_of() the targets. Keeps the `worst` samples whose true class got the least
+/// probability. Throws as predicted_class() does.
 Score score(const SampleSet& set, std::span<const nn_real> yhat, std::size_t worst);

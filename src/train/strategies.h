@@ -4,6 +4,6 @@
 
 #include "train/strategy.h"
 
-/// Synchronous gradient descent: every mini-batch is loaded, goes forward and backward, and ends in
-/// one update by the sum of all ranks' gradients.
+/// Synchronous gradient descent: for every mini-batch load, forward, backward, and one update by
+/// the sum of all ranks' gradients.
 std::unique_ptr<Strategy> make_every_step();

@@ -33,7 +33,7 @@ SampleSet some_images(std::size_t count) {
     return set;
 }
 
-/// Of every class 90 right, and ten that were seen as the next one.
+/// For each class: 90 right predictions, and ten of the next class.
 Score some_score(int classes, std::size_t worst) {
     Score score;
     score.classes = classes;

@@ -13,7 +13,7 @@
 
 namespace {
 
-/// Three classes, six samples. Seen: 0 0 1 2 1 0.
+/// Three classes, six samples. Predicted: 0 0 1 2 1 0.
 const std::vector<nn_real> answers = {0.75f, 0.25f, 0,     0.5f,   0.5f, 0,      0.25f, 0.5f, 0.25f,
                                       0,     0.25f, 0.75f, 0.125f, 0.5f, 0.375f, 1,     0,    0};
 
@@ -47,7 +47,7 @@ TEST(Score, wilsons_interval_is_that_of_an_independent_program) {
     }
 }
 
-TEST(Score, a_confusion_matrix_has_the_truth_in_rows_and_what_was_seen_in_columns) {
+TEST(Score, a_confusion_matrix_has_true_classes_in_rows_and_predicted_ones_in_columns) {
     const Score s = score(labelled({0, 1, 1, 2, 2, 1}, 3), answers, 0);
     EXPECT_EQ(s.classes, 3);
     EXPECT_EQ(s.total, 6u);
@@ -58,7 +58,7 @@ TEST(Score, a_confusion_matrix_has_the_truth_in_rows_and_what_was_seen_in_column
     EXPECT_DOUBLE_EQ(s.accuracy(), 0.5);
 }
 
-TEST(Score, precision_is_of_what_was_seen_and_recall_of_what_is) {
+TEST(Score, precision_is_by_predicted_class_and_recall_by_true_class) {
     const Score s = score(labelled({0, 1, 1, 2, 2, 1}, 3), answers, 0);
     EXPECT_DOUBLE_EQ(s.precision(0), 1.0 / 3);
     EXPECT_DOUBLE_EQ(s.precision(1), 1.0 / 2);
@@ -68,7 +68,7 @@ TEST(Score, precision_is_of_what_was_seen_and_recall_of_what_is) {
     EXPECT_DOUBLE_EQ(s.recall(2), 1.0 / 2);
 }
 
-TEST(Score, precision_of_what_was_never_seen_and_recall_of_what_never_is_are_nan) {
+TEST(Score, precision_of_a_class_never_predicted_and_recall_of_an_absent_one_are_nan) {
     const std::vector<nn_real> always_0 = {1, 0, 0, 1, 0, 0};
     const Score s = score(labelled({0, 1}, 3), always_0, 0);
     EXPECT_TRUE(std::isnan(s.precision(1)));
@@ -76,16 +76,16 @@ TEST(Score, precision_of_what_was_never_seen_and_recall_of_what_never_is_are_nan
     EXPECT_TRUE(std::isnan(s.recall(2)));
 }
 
-TEST(Score, the_worst_are_those_whose_truth_got_least_and_equals_come_in_order) {
-    // The truth got 0.75, 0.5, 0.5, 0.75, 0.375, 0.
+TEST(Score, the_worst_gave_least_to_the_true_class_and_equals_come_in_order) {
+    // The true class got 0.75, 0.5, 0.5, 0.75, 0.375, 0.
     const Score s = score(labelled({0, 1, 1, 2, 2, 1}, 3), answers, 4);
     ASSERT_EQ(s.worst.size(), 4u);
     const std::size_t expected[] = {5, 4, 1, 2};
     for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(s.worst[i].sample, expected[i]) << i;
-    EXPECT_EQ(s.worst[0].truth, 1);
-    EXPECT_EQ(s.worst[0].seen, 0);
+    EXPECT_EQ(s.worst[0].true_class, 1);
+    EXPECT_EQ(s.worst[0].predicted, 0);
     EXPECT_DOUBLE_EQ(s.worst[0].probability, 1.0);
-    EXPECT_DOUBLE_EQ(s.worst[0].probability_of_truth, 0.0);
+    EXPECT_DOUBLE_EQ(s.worst[0].true_probability, 0.0);
     EXPECT_EQ(score(labelled({0, 1, 1, 2, 2, 1}, 3), answers, 24).worst.size(), 6u);
 }
 
@@ -95,7 +95,7 @@ TEST(Score, one_output_alone_sees_1_from_a_half_on) {
     EXPECT_EQ(s.classes, 2);
     EXPECT_EQ(s.confusion, (std::vector<std::size_t>{1, 1, 0, 1}));
     EXPECT_EQ(s.worst[0].sample, 2u);
-    EXPECT_DOUBLE_EQ(s.worst[0].probability_of_truth, 0.25);
+    EXPECT_DOUBLE_EQ(s.worst[0].true_probability, 0.25);
 }
 
 TEST(Score, targets_are_true_where_they_are_largest) {
@@ -113,7 +113,7 @@ TEST(Score, an_answer_that_is_not_finite_is_refused_wherever_it_stands) {
         for (std::size_t i = 0; i < 3; ++i) {
             std::vector<nn_real> yhat = {0.25f, 0.5f, 0.25f};
             yhat[i] = bad;
-            EXPECT_THROW(seen_in(yhat), InputError) << "output " << i;
+            EXPECT_THROW(predicted_class(yhat), InputError) << "output " << i;
             EXPECT_THROW(score(labelled({0}, 3), yhat, 0), InputError) << "output " << i;
         }
 }

@@ -45,12 +45,13 @@ std::string confusion_text(const Score& score) {
     const int width = std::max<int>(2, static_cast<int>(most.size())) + 1;
     std::string text =
         "confusion matrix: a row is the true class, a column the predicted class\n     ";
-    for (int seen = 0; seen < score.classes; ++seen) text += formatted("%*d", width, seen);
+    for (int predicted = 0; predicted < score.classes; ++predicted)
+        text += formatted("%*d", width, predicted);
     text += "\n";
-    for (int truth = 0; truth < score.classes; ++truth) {
-        text += formatted("%5d", truth);
-        for (int seen = 0; seen < score.classes; ++seen)
-            text += formatted("%*zu", width, score.at(truth, seen));
+    for (int true_class = 0; true_class < score.classes; ++true_class) {
+        text += formatted("%5d", true_class);
+        for (int predicted = 0; predicted < score.classes; ++predicted)
+            text += formatted("%*zu", width, score.at(true_class, predicted));
         text += "\n";
     }
     return text;
@@ -82,7 +83,8 @@ std::string evaluation_json(const EvaluationFacts& facts) {
                                   {"precision", score.precision(c)},
                                   {"recall", score.recall(c)}}));
         Json row = Json::array();
-        for (int seen = 0; seen < score.classes; ++seen) row.add(score.at(c, seen));
+        for (int predicted = 0; predicted < score.classes; ++predicted)
+            row.add(score.at(c, predicted));
         confusion.add(std::move(row));
     }
     const Json object = Json::object({{"network", facts.model},

@@ -64,19 +64,19 @@ std::string told(const std::string& file, const SampleSet& set, std::span<const 
 }  // namespace
 
 std::string prediction_line(const Prediction& prediction, bool with_index) {
-    const Seen seen = seen_in(prediction.yhat);
+    const PredictedClass predicted = predicted_class(prediction.yhat);
     return formatted("%s%s  %d  %.4f\n", one_line(prediction.file).c_str(),
-                     with_index ? (":" + std::to_string(prediction.index)).c_str() : "", seen.c,
-                     seen.probability);
+                     with_index ? (":" + std::to_string(prediction.index)).c_str() : "",
+                     predicted.c, predicted.probability);
 }
 
 std::string prediction_json(const Prediction& prediction) {
-    const Seen seen = seen_in(prediction.yhat);
+    const PredictedClass predicted = predicted_class(prediction.yhat);
     const Json object = Json::object(
         {{"file", prediction.file},
          {"index", prediction.index},
-         {"class", seen.c},
-         {"probability", seen.probability},
+         {"class", predicted.c},
+         {"probability", predicted.probability},
          {"probabilities", Json::Array(prediction.yhat.begin(), prediction.yhat.end())}});
     return object.dump() + "\n";
 }

@@ -20,7 +20,7 @@ struct Prediction {
     std::span<const nn_real> yhat;
 };
 /// "7.png  7  0.9987", with the index behind an IDX file's name: "t10k-images-idx3-ubyte.gz:0".
-/// Throws as seen_in().
+/// Throws as predicted_class().
 std::string prediction_line(const Prediction& prediction, bool with_index);
 /// One line: {"file":..., "index":..., "class":..., "probability":..., "probabilities":[...]}.
 std::string prediction_json(const Prediction& prediction);

@@ -153,19 +153,19 @@ std::string settings(const PageFacts& facts) {
     return section("Settings", "<dl>\n" + list + "</dl>\n");
 }
 
-/// A cell's shade is the root of its share, so that one in a hundred is seen. Zeros stay empty.
-std::string matrix_row(const Score& score, int truth) {
-    const std::size_t whole = score.count_of(truth);
-    std::string row = formatted("<tr><th scope=\"row\">%d</th>", truth);
-    for (int seen = 0; seen < score.classes; ++seen) {
-        const std::size_t count = score.at(truth, seen);
+/// A cell's shade is the root of its share, so that one in a hundred is visible. Zeros stay empty.
+std::string matrix_row(const Score& score, int true_class) {
+    const std::size_t whole = score.count_of(true_class);
+    std::string row = formatted("<tr><th scope=\"row\">%d</th>", true_class);
+    for (int predicted = 0; predicted < score.classes; ++predicted) {
+        const std::size_t count = score.at(true_class, predicted);
         const double part = share(static_cast<double>(count), static_cast<double>(whole));
         row += count == 0 ? "<td></td>"
                           : formatted(
                                 "<td class=\"%s\" style=\"--share:%.3f\" title=\"%d predicted as "
                                 "%d: %zu of %zu (%.1f %%)\">%zu</td>",
-                                truth == seen ? "right" : "wrong", std::sqrt(part), truth, seen,
-                                count, whole, 100 * part, count);
+                                true_class == predicted ? "right" : "wrong", std::sqrt(part),
+                                true_class, predicted, count, whole, 100 * part, count);
     }
     return row + "</tr>\n";
 }
@@ -185,13 +185,14 @@ std::string confusion_matrix(const Score& score) {
                        "</tbody></table></div>\n");
 }
 
-/// The class that `truth` was mistaken for most often, and how often; nothing if it never was.
-std::string mistaken_for(const Score& score, int truth) {
+/// The class that is predicted most often instead of `true_class`, and how often; else empty.
+std::string mistaken_for(const Score& score, int true_class) {
     int most = -1;
-    for (int seen = 0; seen < score.classes; ++seen)
-        if (seen != truth && score.at(truth, seen) > (most < 0 ? 0 : score.at(truth, most)))
-            most = seen;
-    return most < 0 ? "" : formatted("%d (%zu\u00d7)", most, score.at(truth, most));
+    for (int predicted = 0; predicted < score.classes; ++predicted)
+        if (predicted != true_class &&
+            score.at(true_class, predicted) > (most < 0 ? 0 : score.at(true_class, most)))
+            most = predicted;
+    return most < 0 ? "" : formatted("%d (%zu\u00d7)", most, score.at(true_class, most));
 }
 
 std::string class_row(const Score& score, int c, double axis_low) {
@@ -247,20 +248,20 @@ std::string probability(double p) {
     return formatted("%.2f", p);
 }
 
-std::string both_classes(const Judgement& shown) {
-    return formatted("<span>predicted %d (%s),</span> <span>true %d (%s)</span>", shown.seen,
-                     probability(shown.probability).c_str(), shown.truth,
-                     probability(shown.probability_of_truth).c_str());
+std::string both_classes(const SampleResult& shown) {
+    return formatted("<span>predicted %d (%s),</span> <span>true %d (%s)</span>", shown.predicted,
+                     probability(shown.probability).c_str(), shown.true_class,
+                     probability(shown.true_probability).c_str());
 }
 
-std::string picture(const Judgement& shown, const SampleSet& test) {
+std::string picture(const SampleResult& shown, const SampleSet& test) {
     const auto pixels =
         std::span(test.pixels).subspan(shown.sample * test.features(), test.features());
     const auto png = png_of({test.cols, test.rows, {pixels.begin(), pixels.end()}});
     return formatted(
                "<figure><img alt=\"a %d\" width=\"%d\" height=\"%d\" src=\"data:image/png;"
                "base64,",
-               shown.truth, test.cols, test.rows) +
+               shown.true_class, test.cols, test.rows) +
            base64(png) + "\"/><figcaption>" + both_classes(shown) +
            formatted("<br/><span class=\"small\">sample %zu</span></figcaption></figure>\n",
                      shown.sample);
@@ -269,7 +270,7 @@ std::string picture(const Judgement& shown, const SampleSet& test) {
 std::string worst_predictions(const Score& score, const SampleSet& test) {
     const auto worst = std::span(score.worst).first(std::min(score.worst.size(), most_pictures));
     std::string inside;
-    for (const Judgement& shown : worst)
+    for (const SampleResult& shown : worst)
         inside += test.format.number_inputs ? formatted("<tr><td>%zu</td><td>", shown.sample) +
                                                   both_classes(shown) + "</td></tr>\n"
                                             : picture(shown, test);

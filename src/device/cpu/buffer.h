@@ -1,4 +1,4 @@
-// buffer.h: memory for numbers, for the CPU's vectors and caches.
+// buffer.h: memory for numbers, aligned for the CPU's vectors and caches.
 #pragma once
 #include <sys/mman.h>
 
@@ -8,8 +8,8 @@
 #include <memory>
 #include <new>
 
-/// Zeros that begin on a cache line. A large buffer gets large pages, if the system has them: with
-/// small ones, walking through images in random order costs more for finding pages than for pixels.
+/// Zeros that begin on a cache line. A large buffer gets large pages, if the system has them. With
+/// small pages, reading images in random order spends more time on finding pages than on pixels.
 template <class T>
 class Buffer {
   public:

@@ -1,4 +1,4 @@
-// dense_by_isa.cpp: cpu_gemm() by Eigen, compiled for the set that the process takes.
+// dense_by_isa.cpp: calls the cpu_gemm() that was compiled for the instruction set of this process.
 #include "device/cpu/dense.h"
 #include "device/cpu/isa.h"
 

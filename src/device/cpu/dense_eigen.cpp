@@ -1,9 +1,9 @@
 // dense_eigen.cpp: products by Eigen, for one instruction set.
 //
-// The Makefile compiles this file once for each instruction set, with CPU_ISA its name and Eigen
-// itself renamed (-DEigen=Eigen_avx2): inline functions of Eigen that were compiled for AVX-512
-// must never be merged by the linker with those that a plain processor runs. The Makefile checks
-// that nothing else is shared either.
+// The Makefile compiles this file once for each instruction set. CPU_ISA is the set's name, and
+// Eigen itself is renamed (-DEigen=Eigen_avx2): the linker must never merge inline functions of
+// Eigen that were compiled for AVX-512 with those that a plain processor runs. The Makefile checks
+// that the files share nothing else either.
 #define EIGEN_DONT_PARALLELIZE 1
 #define EIGEN_NO_DEBUG 1
 #include <Eigen/Core>

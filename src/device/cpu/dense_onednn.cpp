@@ -1,5 +1,5 @@
-// dense_onednn.cpp: cpu_gemm() by oneDNN's sgemm. oneDNN's matrices are row-major, so it is
-// asked for C^T = op(B)^T op(A)^T.
+// dense_onednn.cpp: cpu_gemm() by oneDNN's sgemm. oneDNN's matrices are row-major, so oneDNN
+// computes C^T = op(B)^T op(A)^T.
 #include <dnnl.h>
 #include <omp.h>
 
@@ -16,8 +16,9 @@ static_assert(DNNL_CPU_RUNTIME == DNNL_RUNTIME_OMP || DNNL_CPU_RUNTIME == DNNL_R
 
 namespace {
 
-/// oneDNN takes the widest set of this processor. Where the process takes a lower one, so does
-/// oneDNN: ranks on different processors must round alike. It listens once, before its first work.
+/// By itself, oneDNN takes the widest instruction set of this processor. If the process takes a
+/// lower one, oneDNN must take that too: ranks on different processors must round alike. oneDNN can
+/// be told once, before its first work.
 bool follow_isa() {
 #ifdef CPU_HAS_X86_ISAS
     const CpuIsa isa = isa_taken();
@@ -36,12 +37,12 @@ bool follow_isa() {
 
 void cpu_gemm(Transpose op_a, Transpose op_b, int m, int n, int k, nn_real alpha, const nn_real* a,
               int lda, const nn_real* b, int ldb, nn_real beta, nn_real* c, int ldc) {
-    // oneDNN would start threads of its own by OpenMP; here the caller's are all that there are.
+    // By itself, oneDNN would start threads by OpenMP. Here it uses only the caller's thread.
     thread_local const bool alone = (omp_set_num_threads(1), true);
     static const bool follows = follow_isa();
     static_cast<void>(alone && follows);
     if (m == 0 || n == 0) return;
-    if (k == 0 || alpha == 0) {  // a sum of nothing, where oneDNN may leave C as it is
+    if (k == 0 || alpha == 0) {  // the sum is empty; oneDNN may leave C as it is then
         for (int j = 0; j < n; ++j)
             for (int i = 0; i < m; ++i) {
                 nn_real& sum = c[static_cast<std::ptrdiff_t>(j) * ldc + i];

@@ -1,9 +1,9 @@
-// isa.cpp: asks the processor what it has, and remembers what the process was told to take.
+// isa.cpp: asks the processor for its instruction sets, and stores the one that the process takes.
 #include "device/cpu/isa.h"
 
 #ifdef __x86_64__
 bool has_avx512() {
-    // Not "x86-64-v4", a name that older compilers do not know.
+    // Not "x86-64-v4", because older compilers do not know that name.
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx2") &&

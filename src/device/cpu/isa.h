@@ -1,9 +1,9 @@
-// isa.h: the instruction sets that code is compiled for several times, and the one to take.
+// isa.h: the instruction sets for which code is compiled, and the one that this process takes.
 #pragma once
 #include "base/names.h"
 
-/// In their order: a processor that runs one runs those before it. `automatic`, the last, stands
-/// for the widest that there is.
+/// In order: a processor that runs a set also runs those before it. `automatic`, the last, stands
+/// for the widest set of the processor.
 enum class CpuIsa { baseline, avx2, avx512, automatic };
 
 template <>
@@ -14,15 +14,15 @@ struct Names<CpuIsa> {
                                             {CpuIsa::avx512, "avx512"}};
 };
 
-/// Whether this processor and operating system run what -march=x86-64-v4 compiles.
+/// True if this processor and operating system run what -march=x86-64-v4 compiles.
 bool has_avx512();
 
-/// The widest set that was compiled and that this processor and operating system run.
+/// The widest set for which code was compiled and that this processor and operating system run.
 CpuIsa widest_isa();
 
-/// From now on this process computes with `isa`, which is at most widest_isa(). To be called before
-/// its first computation: libraries that choose for themselves then follow it too.
+/// From now on this process computes with `isa`, which must be at most widest_isa(). Call it before
+/// the first computation: then libraries that choose a set by themselves follow it too.
 void take_isa(CpuIsa isa);
 
-/// The set that this process computes with: the widest, unless take_isa() said otherwise.
+/// The set that this process computes with: that of take_isa(), or without a call the widest.
 CpuIsa isa_taken();

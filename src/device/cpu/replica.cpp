@@ -1,9 +1,9 @@
 // replica.cpp: the trainer's steps on the cores of one rank.
 //
-// Activations and deltas are split among the threads by samples, the gradient by its columns, so
-// that no two threads write the same element and nothing is summed between them. What a step needs
-// is allocated once, for the largest slice; slices lie at the front of the buffers: matrices are
-// column-major, so n columns of a buffer for more are simply its first n columns.
+// Activations and deltas are split among the threads by samples, the gradient by its columns. So no
+// two threads write the same element, and nothing is summed between threads. All memory of a step
+// is allocated once, for the largest shard. A smaller shard lies at the front of the buffers:
+// matrices are column-major, so its n columns are a buffer's first n columns.
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -22,9 +22,9 @@
 
 namespace {
 
-/// The mini-batch's pixels in bf16: an image to a row, and an image to a column. Both are whole
-/// tiles; an odd number of cache lines in each keeps different ones out of each other's place in
-/// the cache.
+/// The shard's pixels in bf16, twice: with an image in each row, and with an image in each column.
+/// Both are whole tiles. Each row or column takes an odd number of cache lines, so that they do not
+/// all want the same place in the cache.
 struct Bf16Pixels {
     std::size_t image_ld, pixel_ld;
     Buffer<Bf16> by_image, by_pixel;
@@ -41,9 +41,9 @@ struct Bf16Pixels {
     }
 };
 
-/// What one thread has for itself.
+/// The memory of one thread.
 struct Worker {
-    alignas(64) double loss = 0;  ///< a line away from what other threads write
+    alignas(64) double loss = 0;  ///< on a cache line that no other thread writes
     Buffer<nn_real> sums;
     Buffer<std::uint32_t> parts;
 
@@ -74,8 +74,8 @@ class CpuReplica : public Replica {
           bias_padded_(static_cast<std::size_t>(padded_)),
           labels_(shape.format.number_targets ? 0 : static_cast<std::size_t>(shape.capacity)),
           targets_(shape.format.number_targets ? elements(layout_.classes(), shape.capacity) : 0) {
-        // It takes pixels. The output layer works on real numbers, so a network without hidden
-        // layers needs them.
+        // bf16x3 takes pixels. The output layer takes real numbers, so a network without hidden
+        // layers cannot use it.
         if (settings.bf16x3 && top_ > 1 && !shape.format.number_inputs && bf16x3_available())
             bf16_.emplace(layout_.inputs(), shape.capacity);
         for (int t = 0; t < settings.threads; ++t)
@@ -152,7 +152,7 @@ class CpuReplica : public Replica {
     }
 
   private:
-    /// The walk's primitives (device/layers.h), by thread t.
+    /// The primitives of the walk (device/layers.h), as thread t runs them.
     struct OnThread {
         CpuReplica& replica;
         int t;
@@ -169,7 +169,7 @@ class CpuReplica : public Replica {
     nn_real* bias(int l) { return parameters_ + layout_.bias_offset(l); }
     nn_real* weights_gradient(int l) { return gradient_ + layout_.weight_offset(l); }
     nn_real* bias_gradient(int l) { return gradient_ + layout_.bias_offset(l); }
-    /// From column j on.
+    /// The activations of layer l, from column j on.
     nn_real* activation(int l, int j = 0) {
         const int rows = l == top_ ? padded_ : layout_.size(l);
         return activations_[static_cast<std::size_t>(l)].data() + elements(rows, j);
@@ -185,8 +185,8 @@ class CpuReplica : public Replica {
         return part_of(count, t, team_.size(), unit);
     }
 
-    /// The targets of some of the current samples, to where the output layer reads them. Where
-    /// samples have none, it reads what nobody asks for.
+    /// Copies the targets of the samples `mine` to the place where the output layer reads them. If
+    /// samples have no targets, the output layer reads old values, and nobody uses the result.
     void take_targets(Range mine) {
         if (shape().format.without_targets) return;
         const std::size_t bytes = shape().format.target_bytes(layout_.classes());
@@ -196,13 +196,13 @@ class CpuReplica : public Replica {
             else
                 std::memcpy(&targets_[elements(layout_.classes(), j)], samples_.target(j), bytes);
     }
-    /// Their inputs, to where the first layer reads them.
+    /// Copies the inputs of the samples `mine` to the place where the first layer reads them.
     void take_inputs(Range mine) {
         const auto d = static_cast<std::size_t>(layout_.inputs());
         const std::size_t bytes = shape().format.input_bytes(layout_.inputs());
         const int end = mine.first + mine.count;
         for (int j = mine.first; j < end; ++j) {
-            // Samples lie anywhere in memory: this one was asked for some samples ago.
+            // Samples lie anywhere in memory, so each is prefetched some samples ahead.
             constexpr int ahead = 6;
             if (j + ahead < end) prefetch(samples_.input(j + ahead), bytes);
             if (shape().format.number_inputs)
@@ -220,7 +220,7 @@ class CpuReplica : public Replica {
         return bf16_->by_image.data() + static_cast<std::size_t>(j) * bf16_->image_ld;
     }
 
-    /// a_l = f(W_l a_(l-1) + b_l), of thread t's samples.
+    /// a_l = f(W_l a_(l-1) + b_l) for thread t's samples.
     void activate(int l, int t) {
         const auto [first, n] = samples_of(t);
         const int rows = layout_.size(l), depth = layout_.size(l - 1);
@@ -238,7 +238,7 @@ class CpuReplica : public Replica {
         f_.output_logits(padded_, layout_.size(top_ - 1), n, w_padded_.data(), bias_padded_.data(),
                          activation(top_ - 1, first), activation(top_, first));
     }
-    /// yhat and the output's delta; returns the losses' sum.
+    /// Computes yhat and the output's delta; returns the sum of the losses.
     double output_loss(Range mine, nn_real scale) {
         const auto [first, n] = mine;
         nn_real *const z = activation(top_, first), *const d = delta(top_, first);
@@ -329,8 +329,8 @@ class CpuReplica : public Replica {
     const CpuHiddenFunctions& hidden_ = f_.hidden_by(shape().activation);
     Layout layout_;
     CpuSamples samples_;
-    int top_;    ///< number of the output layer
-    Part part_;  ///< the gradient is complete at once
+    int top_;    ///< index of the output layer
+    Part part_;  ///< the whole gradient is one part
     nn_real pixel_scale_;
     Team team_;
     Buffer<nn_real> own_parameters_, own_gradient_;
@@ -341,10 +341,11 @@ class CpuReplica : public Replica {
     std::vector<Buffer<nn_real>> deltas_;       ///< of layers 1 .. L, the same shapes
     std::optional<Bf16Pixels> bf16_;            ///< instead of a_0
     std::vector<std::unique_ptr<Worker>> workers_;
-    // Targets of the current samples: labels, or numbers, classes x capacity; the other is empty.
+    // Targets of the current samples: labels, or numbers (classes x capacity). The other vector is
+    // empty.
     std::vector<std::uint8_t> labels_;
     std::vector<nn_real> targets_;
-    int n_ = 0;  ///< samples that went forward last
+    int n_ = 0;  ///< number of samples of the last forward()
 };
 
 }  // namespace

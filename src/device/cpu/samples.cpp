@@ -1,4 +1,4 @@
-// samples.cpp: a set is copied once; a step only notes where its samples are.
+// samples.cpp: copies a set once; a step only stores where its samples are.
 #include "device/cpu/samples.h"
 
 #include <algorithm>

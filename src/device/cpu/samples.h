@@ -11,7 +11,7 @@
 
 class CpuSamples : public SampleStore {
   public:
-    /// Bytes of one sample's inputs and targets.
+    /// Takes the number of bytes of one sample's inputs and of its targets.
     CpuSamples(std::size_t input_bytes, std::size_t target_bytes)
         : input_bytes_(input_bytes), target_bytes_(target_bytes) {}
 
@@ -21,7 +21,7 @@ class CpuSamples : public SampleStore {
     Staging stage(int n) override;
     void arrived() override;
 
-    /// The current samples, and where the bytes of sample j of them are.
+    /// The number of current samples, and the address of the bytes of sample j of them.
     int count() const { return count_; }
     const std::uint8_t* input(int j) const { return inputs_ + place(j) * input_bytes_; }
     const std::uint8_t* target(int j) const { return targets_ + place(j) * target_bytes_; }
@@ -30,7 +30,7 @@ class CpuSamples : public SampleStore {
     struct Kept {
         Buffer<std::uint8_t> inputs, targets;
     };
-    /// Two are used by turns: one has the current samples while the other one is written.
+    /// Two of these are used in turns: one has the current samples while the other one is written.
     struct Staged {
         std::vector<std::uint8_t> inputs, targets;
     };
@@ -44,10 +44,10 @@ class CpuSamples : public SampleStore {
     std::array<Kept, 3> kept_;  ///< by Role
     std::vector<std::uint32_t> order_;
     std::array<Staged, 2> staged_;
-    std::size_t turn_ = 0;  ///< which of them stage() lends next
+    std::size_t turn_ = 0;  ///< the one that stage() returns next
     int staged_count_ = 0;
     // The current samples.
     int count_ = 0;
     const std::uint8_t *inputs_ = nullptr, *targets_ = nullptr;
-    const std::uint32_t* order_from_ = nullptr;  ///< null: one after the other
+    const std::uint32_t* order_from_ = nullptr;  ///< null: one sample after the other
 };

@@ -1,9 +1,9 @@
 // table.cpp: the CPU's arithmetic around the GEMMs, for one instruction set.
 //
-// The Makefile compiles this file once for each instruction set, with CPU_ISA its name. It is
-// written in vectors of 64 bytes, the compiler's own type, which become one, two or four registers.
-// Nothing here may be a shared inline function (of std::, say): the linker could keep the copy that
-// was compiled for AVX-512 for the whole program. The Makefile checks it.
+// The Makefile compiles this file once for each instruction set, with CPU_ISA its name. The code
+// uses vectors of 64 bytes, a type of the compiler, which become one, two or four registers. It
+// must not use a shared inline function (of std::, for example): the linker could keep the copy
+// that was compiled for AVX-512 for the whole program. The Makefile checks this.
 #include "device/cpu/table.h"
 
 #include <cmath>
@@ -24,7 +24,7 @@ constexpr bool is_double = sizeof(nn_real) == 8;
 Vector load(const nn_real* p) { return *reinterpret_cast<const AnywhereVector*>(p); }
 void store(nn_real* p, Vector v) { *reinterpret_cast<AnywhereVector*>(p) = v; }
 Vector all(nn_real value) { return value - Vector{}; }
-/// The first `count` elements, and zeros.
+/// Loads the first `count` elements of a vector, and zeros.
 Vector load_some(const nn_real* p, int count) {
     Vector v{};
     std::memcpy(&v, p, static_cast<std::size_t>(count) * sizeof(nn_real));
@@ -42,16 +42,15 @@ constexpr nn_real inverse_factorial(int n) {
     return static_cast<nn_real>(1 / product);
 }
 
-/// Below this exp is no normal number. 0 is taken instead: processors take a hundred times as long
-/// over the denormals that would come of it.
+/// Below this, exp is no normal number, and 0 is taken instead: with denormal numbers, processors
+/// take a hundred times as long.
 constexpr auto lowest = static_cast<nn_real>(is_double ? -708.396418532264 : -87.33654);
 
-/// exp(x), within 2 units in the last place; large for every x above the largest that has an exp.
-/// NaN stays NaN.
+/// exp(x), within 2 units in the last place; a large number if exp(x) is too large. NaN stays NaN.
 ///
 /// With n = round(x / ln 2) and r = x - n ln 2, exp(x) = 2^n exp(r), |r| < 0.35. Adding `magic`
-/// leaves n in the low bits of the sum. ln 2 is taken off in two parts, the first so short that
-/// n times it is exact. exp(r) is its Taylor series, whose first term left out is below u.
+/// leaves n in the low bits of the sum. ln 2 is subtracted in two parts; the first is so short that
+/// n times it is exact. exp(r) is its Taylor series, whose first omitted term is below u.
 Vector exp_of(const Vector exponent) {
     constexpr auto highest = static_cast<nn_real>(is_double ? 709.4 : 88.3);
     constexpr auto magic = static_cast<nn_real>(is_double ? 0x1.8p52 : 0x1.8p23);
@@ -97,8 +96,8 @@ void activate(int rows, int n, const nn_real* bias, nn_real* z) {
             store_some(z, value_of<A>(load_some(z, rows) + b), rows);
         return;
     }
-    // The last vector of a column overlaps the one before it, so it is taken before that one is
-    // written; what both compute is the same.
+    // The last vector of a column overlaps the one before it. So it is loaded before that one is
+    // written; both compute the same values.
     const int last = rows - lanes;
     const Vector last_bias = load(bias + last);
     for (int j = 0; j < n; ++j, z += rows) {
@@ -140,7 +139,7 @@ void update_by(const R& rule, nn_real rate, nn_real reg, std::size_t begin, std:
         p[i] = rule(p[i], sum + reg * p[i], rate);
     }
 }
-/// The rule that `update` holds is number I of the list, or a later one.
+/// The rule in `update` is number I of the list, or a later one.
 template <std::size_t I = 0>
 void update_parameters(const Update& update, nn_real reg, std::size_t begin, std::size_t end,
                        std::size_t first, const nn_real* const* addends, int count, nn_real* p) {
@@ -152,7 +151,7 @@ void update_parameters(const Update& update, nn_real reg, std::size_t begin, std
 }
 
 double sum_of_squares(std::size_t count, const nn_real* values) {
-    // Eight partial sums, so that the additions need not wait for one another.
+    // Eight partial sums, so that additions do not wait for one another.
     double partial[8] = {};
     for (std::size_t i = 0; i < count; ++i)
         partial[i % 8] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
@@ -216,12 +215,12 @@ void output_logits(int padded, int inputs, int n, const nn_real* w_padded,
         }
 }
 
-/// v with every element moved `by` places, around the end.
+/// v with every element moved by `by` places, cyclically.
 template <int by, int... i>
 Vector turned(Vector v, std::integer_sequence<int, i...>) {
     return __builtin_shufflevector(v, v, ((i + by) % lanes)...);
 }
-/// In every element, op over all elements of v: halves are folded together.
+/// Puts op over all elements of v into every element, by folding halves together.
 template <int by = lanes / 2, class Op>
 Vector fold(Vector v, Op op) {
     v = op(v, turned<by>(v, std::make_integer_sequence<int, lanes>()));
@@ -231,14 +230,14 @@ Vector fold(Vector v, Op op) {
         return v;
 }
 
-/// In every element, the largest of a column's logits.
+/// Puts the largest of a column's logits into every element.
 Vector largest_of(int padded, const nn_real* z) {
     Vector largest = load(z);
     const auto larger = [](Vector a, Vector b) { return a < b ? b : a; };
     for (int i = lanes; i < padded; i += lanes) largest = larger(largest, load(z + i));
     return fold(largest, larger);
 }
-/// z becomes exp(z - largest), whose sum is returned in every element.
+/// z becomes exp(z - largest). Returns the sum of these in every element.
 Vector exponentials(int padded, Vector largest, nn_real* z) {
     Vector sum{};
     for (int i = 0; i < padded; i += lanes) {
@@ -270,8 +269,9 @@ ColumnLoss softmax_column(int classes, int label, nn_real scale, nn_real* z, nn_
 double softmax_cross_entropy(int classes, int n, const std::uint8_t* labels, nn_real scale,
                              nn_real* z, nn_real* delta) {
     const int padded = padded_classes(classes);
-    // -log yhat_c = log(sum) - shifted. The logarithm of a product of some sums takes the time of
-    // one; each is from 1 to the number of classes, so 16 of them are far from overflow.
+    // -log yhat_c = log(sum) - shifted. The logarithm of a product of sums takes the time of one
+    // logarithm. Each sum is from 1 to the number of classes, so the product of 16 is far from
+    // overflow.
     constexpr int together = 16;
     double loss = 0, product = 1;
     for (int j = 0; j < n; ++j) {
@@ -287,7 +287,7 @@ double softmax_cross_entropy(int classes, int n, const std::uint8_t* labels, nn_
     return loss;
 }
 
-/// What one column of output_loss is to come to: numbers, or a label.
+/// The target of one column of output_loss: numbers, or a label.
 struct Target {
     const nn_real* numbers;
     int label;
@@ -311,8 +311,8 @@ double softmax_and_loss(int classes, const Target& y, nn_real* z) {
     return loss + sum_of_y * std::log(static_cast<double>(sum[0]));
 }
 
-/// z becomes sigmoid(z). Returns -sum_c (y_c log yhat_c + (1 - y_c) log(1 - yhat_c)), in double:
-/// both are logarithms of 1 + exp(-|z|), one of them with |z| more.
+/// z becomes sigmoid(z). Returns -sum_c (y_c log yhat_c + (1 - y_c) log(1 - yhat_c)), in double.
+/// -log yhat_c and -log(1 - yhat_c) are log(1 + exp(-|z|)), one of them plus |z|.
 double sigmoid_and_loss(int classes, const Target& y, nn_real* z) {
     double loss = 0;
     for (int c = 0; c < classes; ++c) {
@@ -333,7 +333,7 @@ double column_delta(const Objective& objective, int classes, const Target& y, nn
     const bool softmax = objective.output == OutputLayer::softmax;
     const bool mse = objective.loss == LossFunction::mse;
     const nn_real share = (mse ? 2 : 1) * scale / static_cast<nn_real>(classes);
-    nn_real sum_of_y = 0, mean_error = 0;  // the second weighted by yhat
+    nn_real sum_of_y = 0, mean_error = 0;  // mean_error: weighted by yhat
     double squares = 0;
     for (int c = 0; c < classes; ++c) {
         const nn_real wanted = y.at(c), error = yhat[c] - wanted;

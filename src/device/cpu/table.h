@@ -2,9 +2,9 @@
 // set.
 //
 // device/cpu/table.cpp is compiled several times (baseline, AVX2, AVX-512), and cpu_functions()
-// picks the one to take (isa.h), so one binary is right everywhere and fast where it
-// can be. All matrices are column-major and packed unless a leading dimension `ld` is given. Arrays
-// do not overlap unless a comment says so. Nothing fails; sizes may be 0.
+// picks the table to use (isa.h). So one binary runs on every processor, and is fast on each. All
+// matrices are column-major and packed unless a leading dimension `ld` is given. Arrays do not
+// overlap unless a comment says so. No function can fail; sizes may be 0.
 //
 // The output layer has few rows (10 classes), too few for a GEMM library. Its matrices are padded
 // to `padded` rows, a multiple of class_padding, so that a column is whole vectors.
@@ -47,20 +47,20 @@ struct CpuFunctions {
     /// x_i = scale bytes_i
     void (*pixels_to_real)(std::size_t count, nn_real scale, const std::uint8_t* bytes, nn_real* x);
 
-    /// sums_i = sum over the n columns of delta (rows x n, ld >= rows) of element i.
+    /// sums_i = sum of element i over the n columns of delta (rows x n, ld >= rows).
     void (*row_sums)(int rows, int n, const nn_real* delta, int ld, nn_real* sums);
 
     /// p_i = rule(p_i, sum_i + reg p_i) for i in [begin, end); sum_i is the sum of element
-    /// i - first of each of the `count` addends, in their order. update.reg is not looked at.
+    /// i - first of each of the `count` addends, in their order. update.reg is not used.
     void (*update)(const Update& update, nn_real reg, std::size_t begin, std::size_t end,
                    std::size_t first, const nn_real* const* addends, int count, nn_real* p);
 
     /// Sum of the squares, in double.
     double (*sum_of_squares)(std::size_t count, const nn_real* values);
 
-    /// The output layer's w (classes x inputs) and bias as the functions below want them:
-    /// w_padded (padded x inputs) with rows of 0 added, w_transposed (inputs x classes),
-    /// bias_padded with elements so low that their probability vanishes.
+    /// Prepares the output layer's w (classes x inputs) and bias for the functions below: w_padded
+    /// (padded x inputs) has additional rows of 0, w_transposed is inputs x classes, and
+    /// bias_padded has additional elements so low that their probability vanishes.
     void (*pad_output_layer)(int classes, int inputs, const nn_real* w, const nn_real* bias,
                              nn_real* w_padded, nn_real* w_transposed, nn_real* bias_padded);
 
@@ -69,18 +69,18 @@ struct CpuFunctions {
                           const nn_real* bias_padded, const nn_real* a, nn_real* z);
 
     /// z (padded x n) becomes yhat = softmax(z); delta = (yhat - y) scale, where y is 1 at a
-    /// column's label; both are 0 in the rows that pad. Returns the sum of -log yhat_c over the
-    /// columns.
+    /// column's label, else 0. Both results are 0 in the additional rows. Returns the sum of -log
+    /// yhat_c over the columns.
     double (*softmax_cross_entropy)(int classes, int n, const std::uint8_t* labels, nn_real scale,
                                     nn_real* z, nn_real* delta);
 
-    /// The same for any objective, and not tuned: z becomes yhat, delta = scale dloss/dz
-    /// (neural_network.h). The targets are numbers (classes x n), or null: then labels. Returns the
-    /// sum of the columns' losses.
+    /// The same for any objective, but not tuned: z becomes yhat, delta = scale dloss/dz
+    /// (neural_network.h). The targets are numbers (classes x n); if those are null, labels.
+    /// Returns the sum of the columns' losses.
     double (*output_loss)(Objective objective, int classes, int n, const std::uint8_t* labels,
                           const nn_real* targets, nn_real scale, nn_real* z, nn_real* delta);
 
-    /// Columns first .. first + count of dw (classes x inputs) = delta a^T, delta padded x n.
+    /// Columns [first, first + count) of dw (classes x inputs) = delta a^T; delta is padded x n.
     void (*output_gradient)(int classes, int inputs, int first, int count, int n,
                             const nn_real* delta, const nn_real* a, nn_real* dw);
 };

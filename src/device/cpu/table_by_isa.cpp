@@ -1,4 +1,4 @@
-// table_by_isa.cpp: of the tables that were compiled, the one for the set that the process takes.
+// table_by_isa.cpp: picks the table that was compiled for the instruction set of this process.
 #include "device/cpu/isa.h"
 #include "device/cpu/table.h"
 

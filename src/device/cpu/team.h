@@ -1,9 +1,9 @@
-// team.h: the threads of one rank, which run one piece of work together.
+// team.h: the threads of one rank, which do one piece of work together.
 //
-// The calling thread is one of them; with one thread there are no others and nothing is waited for.
-// All meet at a barrier before a piece of work and after it; who waits there looks for a while and
-// then sleeps. OpenMP is not used: its threads spin at every end of a loop, which stalls a machine
-// that has other work.
+// The calling thread is one of them; if it is the only one, it never waits. All meet at a barrier
+// before a piece of work and after it; a thread that waits there spins for a short time and then
+// sleeps (wait.h). OpenMP is not used: its threads spin after every loop, which slows down a
+// machine with other work.
 #pragma once
 #include <exception>
 #include <string>
@@ -19,7 +19,7 @@
 
 class Team {
   public:
-    /// Throws Failure where the system gives no more threads.
+    /// Throws Failure if the system gives no more threads.
     explicit Team(int threads)
         : size_(threads), errors_(static_cast<std::size_t>(threads)), barrier_(threads) {
         try {
@@ -36,8 +36,8 @@ class Team {
 
     int size() const { return size_; }
 
-    /// Runs work(t) for every t in [0, size()), each on a thread of its own, and waits for all.
-    /// Then throws what the first of them threw, if any did.
+    /// Runs work(t) for every t in [0, size()), each on its own thread, and waits for all. If some
+    /// of them threw, it then throws what the first of them threw.
     template <class Work>
     void run(Work&& work) {
         if (size_ == 1) return work(0);
@@ -55,7 +55,7 @@ class Team {
   private:
     void end_others() {
         work_ = nullptr;
-        // For those that the system did not start.
+        // Arrives for the threads that the system did not start.
         for (int t = 1 + static_cast<int>(others_.size()); t < size_; ++t) barrier_.arrive();
         barrier_.wait();
         for (std::thread& other : others_) other.join();
@@ -80,6 +80,6 @@ class Team {
     void (*work_)(void*, int) = nullptr;
     void* data_ = nullptr;
     std::vector<std::exception_ptr> errors_;
-    Barrier barrier_;  ///< of all threads, the calling one too
+    Barrier barrier_;  ///< for all threads, with the calling one
     std::vector<std::thread> others_;
 };

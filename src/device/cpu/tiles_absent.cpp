@@ -1,5 +1,5 @@
-// tiles_absent.cpp: stands in for device/cpu/tiles_bf16x3.cpp in double, whose 53 bits of mantissa
-// would take seven bf16, and on processors other than x86-64.
+// tiles_absent.cpp: replaces device/cpu/tiles_bf16x3.cpp in double, whose 53 bits of mantissa would
+// take seven bf16, and on processors other than x86-64.
 #include "device/cpu/tiles.h"
 
 #include <cstdlib>

@@ -1,4 +1,5 @@
-// tiles_bf16x3.cpp: the tiles. Compiled for AVX-512 and reached only where bf16x3_available().
+// tiles_bf16x3.cpp: the products in tiles. It is compiled for AVX-512, and called only if
+// bf16x3_available().
 //
 // A tile register holds 16 rows of 64 bytes. TDPBF16PS adds to a 16 x 16 tile of float the product
 // of 16 rows of 32 bf16 (here: columns of X, elements of k along the row) and 32 x 16 bf16 (here: a
@@ -7,9 +8,9 @@
 //
 // Loops: panels of 32 rows of A; of these, slices of up to 32 tiles of k, split into their parts
 // once; against each slice, blocks of 32 columns of X. A block keeps 2 x 2 tiles of sums in
-// registers, and each tile of X that it loads serves three parts and two tiles of rows. Where a
-// block is narrower, the parts have sums of their own: a product must not wait for the one before
-// it, which takes three times as long as starting one.
+// registers, and each tile of X that it loads serves three parts and two tiles of rows. In a
+// narrower block, each part has sums of its own, so that a product does not wait for the one before
+// it: a product takes three times as long as the start of one.
 #include "device/cpu/tiles.h"
 
 #include <immintrin.h>
@@ -26,7 +27,7 @@ constexpr int tile_elements = 256;  ///< of float, or pairs of bf16
 
 // ---- tile registers
 //
-// GCC's own intrinsics take register numbers as text alone, so these are written out.
+// GCC's own intrinsics take register numbers only as text, so these instructions are written out.
 
 struct alignas(64) TileShapes {
     std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -70,8 +71,9 @@ __mmask16 first_lanes(int count) {
                        : static_cast<__mmask16>((1u << (count < 0 ? 0 : count)) - 1);
 }
 
-/// Rows 2r and 2r + 1 of a slice of k, 16 rows of A: the three parts of both, as pairs, each to its
-/// tile. A part is the upper half of what is left; the rest is exact, having 8 bits less.
+/// Splits elements 2r and 2r + 1 of k, for 16 rows of A, into three parts, and writes each part as
+/// pairs to its tile. A part is the upper half of the number that is left. The rest is exact,
+/// because it has 8 bits less.
 void split_pair(__m512 even, __m512 odd, std::uint32_t* first_part, int stride) {
     const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
     for (int part = 0; part < 3; ++part, first_part += stride) {
@@ -83,8 +85,8 @@ void split_pair(__m512 even, __m512 odd, std::uint32_t* first_part, int stride) 
     }
 }
 
-/// `tiles` tiles of k from a, which has `rows` <= 16 row_tiles rows and `depth` columns left; zeros
-/// beyond. Parts lie [tile of k][part][tile of rows].
+/// Splits `tiles` tiles of k from a, which has `rows` <= 16 row_tiles rows and `depth` columns
+/// left; beyond these it takes zeros. Parts lie [tile of k][part][tile of rows].
 template <int row_tiles>
 void split(const float* a, int lda, int rows, int depth, int tiles, std::uint32_t* parts) {
     for (int q = 0; q < tiles; ++q, parts += 3 * row_tiles * tile_elements)
@@ -112,8 +114,9 @@ void add_up(float* sums, const float* parts, int groups, int tiles) {
     }
 }
 
-/// The sums of a block of column_tiles x row_tiles tiles over `depth` tiles of k, taking up those
-/// in `sums` unless it is the first slice. Tiles lie [tile of columns][tile of rows].
+/// Computes the sums of a block of column_tiles x row_tiles tiles over `depth` tiles of k. Unless
+/// it is the first slice, it begins with the sums in `sums`. Tiles lie [tile of columns][tile of
+/// rows].
 template <int column_tiles, int row_tiles>
 void block(const Bf16* x, std::size_t ldx, const std::uint32_t* parts, int depth, bool first,
            float* sums);
@@ -200,7 +203,7 @@ void block<1, 1>(const Bf16* x, std::size_t ldx, const std::uint32_t* parts, int
     add_up(sums, three, 3, 1);
 }
 
-/// The block's part of C: `rows` x `columns`, which may be less than the block.
+/// Writes the block to C: `rows` x `columns`, which may be less than the block.
 template <int row_tiles>
 void write(const float* sums, float scale, int rows, int columns, float* c, int ldc) {
     const __m512 factor = _mm512_set1_ps(scale);
@@ -221,7 +224,7 @@ void finish_block(const Bf16* x, std::size_t ldx, const std::uint32_t* parts, in
     if (last) write<row_tiles>(sums, scale, rows, columns < most ? columns : most, c, ldc);
 }
 
-/// `rows` <= 16 row_tiles rows of C.
+/// Computes `rows` <= 16 row_tiles rows of C.
 template <int row_tiles>
 void panel(int rows, int n, int k, float scale, const float* a, int lda, const Bf16* x,
            std::size_t ldx, float* c, int ldc, Bf16Scratch scratch) {
@@ -233,7 +236,8 @@ void panel(int rows, int n, int k, float scale, const float* a, int lda, const B
                          scratch.parts);
         for (int j = 0; j < n; j += bf16_tile) {
             const Bf16* from = x + static_cast<std::size_t>(j) * ldx + done;
-            // One slice is finished at once; sums of several wait in scratch, block by block.
+            // A single slice is finished at once. With several, the sums of each block wait in
+            // scratch.
             float* sums = scratch.sums + (first && last ? 0 : j * bf16_tile);
             (n - j > 16 ? finish_block<2, row_tiles>
                         : finish_block<1, row_tiles>)(from, ldx, scratch.parts, depth, first, last,
@@ -246,7 +250,8 @@ void panel(int rows, int n, int k, float scale, const float* a, int lda, const B
 
 // ---- the last few rows
 //
-// Of up to five rows, all three parts fit side by side into one tile: a third of the products.
+// The three parts of up to five rows fit side by side into one tile, which takes a third of the
+// products.
 
 constexpr int narrow_rows = 5;
 
@@ -270,7 +275,7 @@ void split_narrow(const float* a, int lda, int rows, int depth, int tiles, std::
     }
 }
 
-/// Sums of four tiles of columns, which keep the tile unit busy, or of one.
+/// Computes the sums of four tiles of columns, which keep the tile unit busy, or of one.
 void block_of_four(const Bf16* x, std::size_t ldx, const std::uint32_t* parts, int depth,
                    bool first, float* sums) {
     const std::size_t row = ldx * sizeof(Bf16);
@@ -302,7 +307,7 @@ void block_of_one(const Bf16* x, std::size_t ldx, const std::uint32_t* parts, in
     store<0>(sums);
 }
 
-/// The parts of each row are added, the small ones first.
+/// Adds the parts of each row, the small ones first, and writes the sums.
 void write_narrow(const float* sums, float scale, int rows, int columns, float* c, int ldc) {
     for (int j = 0; j < columns; ++j, sums += 16, c += ldc) {
         const __m512 all = _mm512_load_ps(sums);
@@ -338,7 +343,7 @@ void narrow_panel(int rows, int n, int k, float scale, const float* a, int lda, 
 
 // Runs on any processor, unlike the rest of this file.
 [[gnu::target("arch=x86-64")]] bool bf16x3_available() {
-    // CPUID leaf 7: EDX bit 22 says bf16 tiles, bit 24 tiles; Linux hands the tiles' registers,
+    // CPUID leaf 7: EDX bit 22 means bf16 tiles, bit 24 tiles. Linux gives the tiles' registers,
     // state component 18, to a process that asks for them.
     unsigned a = 7, b = 0, c = 0, d = 0;
     if (!has_avx512()) return false;
@@ -349,7 +354,7 @@ void narrow_panel(int rows, int n, int k, float scale, const float* a, int lda, 
 }
 
 void pixels_to_bf16(std::size_t count, const std::uint8_t* pixels, Bf16* x) {
-    // A whole number below 256 leaves the lower half of a float empty, so its upper half is it.
+    // A whole number below 256 leaves the lower half of a float 0, so the upper half is its bf16.
     alignas(64) std::uint16_t upper_halves[32];
     for (int i = 0; i < 32; ++i) upper_halves[i] = static_cast<std::uint16_t>(2 * i + 1);
     const __m512i order = _mm512_load_si512(upper_halves);

@@ -1,7 +1,7 @@
 // sgd.h: plain gradient descent, p = p - rate g.
 //
-// operator() is what both devices compute, for numbers and for vectors of them; reference() is the
-// same once more, in double, for the serial reference, and shares no line with it.
+// Both devices compute operator(), for numbers and for vectors of them. reference() is the same
+// rule written again, in double, for the serial reference; it shares no line with operator().
 #pragma once
 #include <compare>
 
