@@ -86,19 +86,21 @@ __global__ void __launch_bounds__(threads)
     if (i < count) x[i] = scale * static_cast<nn_real>(pixels[i]);
 }
 
-/// Mapping: as numbers_kernel.
+/// Mapping: as numbers_kernel. F: an activation of model/activation.
+template <class F>
 __global__ void __launch_bounds__(threads)
-    sigmoid_kernel(std::size_t count, std::size_t rows, const nn_real* __restrict__ bias,
-                   nn_real* a) {
+    activation_kernel(std::size_t count, std::size_t rows, const nn_real* __restrict__ bias,
+                      nn_real* a) {
     const std::size_t i = own_element();
-    if (i < count) a[i] = 1 / (1 + exp(-(a[i] + bias[i % rows])));
+    if (i < count) a[i] = F::value(a[i] + bias[i % rows], Exp{});
 }
 
-/// Mapping: as numbers_kernel.
+/// Mapping: as numbers_kernel. F: an activation of model/activation.
+template <class F>
 __global__ void __launch_bounds__(threads)
     delta_kernel(std::size_t count, const nn_real* __restrict__ a, nn_real* delta) {
     const std::size_t i = own_element();
-    if (i < count) delta[i] *= a[i] * (1 - a[i]);
+    if (i < count) delta[i] *= F::slope(a[i]);
 }
 
 /// Mapping: a thread a row: neighbours read neighbours, column after column. No shared memory.
@@ -229,11 +231,15 @@ void course_gemm(cudaStream_t stream, Transposed op_a, Transposed op_b, int m, i
         gpu_launch(kernel, grid, dim3(tile * tile), 0, stream, m, n, k, alpha, a, b, beta, c));
 }
 
-void course_sigmoid(cudaStream_t stream, int rows, int n, const nn_real* bias, nn_real* a) {
+void course_activate(cudaStream_t stream, int rows, int n, const nn_real* bias, nn_real* a,
+                     const Activation& f) {
     const std::size_t count = elements(rows, n);
     if (count == 0) return;
-    GPU_CHECK(gpu_launch(sigmoid_kernel, blocks_for(count), dim3(threads), 0, stream, count,
-                         elements(rows, 1), bias, a));
+    const auto launch = [&]<class F>(F) {
+        GPU_CHECK(gpu_launch(activation_kernel<F>, blocks_for(count), dim3(threads), 0, stream,
+                             count, elements(rows, 1), bias, a));
+    };
+    std::visit(launch, f);
 }
 
 void course_output(cudaStream_t stream, const CourseOutput& output) {
@@ -242,10 +248,14 @@ void course_output(cudaStream_t stream, const CourseOutput& output) {
                          0, stream, output));
 }
 
-void course_delta(cudaStream_t stream, std::size_t count, const nn_real* a, nn_real* delta) {
+void course_delta(cudaStream_t stream, std::size_t count, const nn_real* a, nn_real* delta,
+                  const Activation& f) {
     if (count == 0) return;
-    GPU_CHECK(
-        gpu_launch(delta_kernel, blocks_for(count), dim3(threads), 0, stream, count, a, delta));
+    const auto launch = [&]<class F>(F) {
+        GPU_CHECK(gpu_launch(delta_kernel<F>, blocks_for(count), dim3(threads), 0, stream, count, a,
+                             delta));
+    };
+    std::visit(launch, f);
 }
 
 void course_row_sums(cudaStream_t stream, int rows, int n, const nn_real* delta, nn_real* db) {

@@ -15,6 +15,7 @@
 #include "base/real.h"
 #include "device/gpu/matrix.h"
 #include "device/gpu/runtime.h"
+#include "model/activation/activation.h"
 #include "model/objective.h"
 #include "model/update/update.h"
 
@@ -30,9 +31,10 @@ void course_numbers(cudaStream_t stream, std::size_t count, nn_real scale,
 void course_gemm(cudaStream_t stream, Transposed op_a, Transposed op_b, int m, int n, int k,
                  nn_real alpha, const nn_real* a, const nn_real* b, nn_real beta, nn_real* c);
 
-/// A = sigmoid(A + b), b added to each column: a hidden layer, after its product.
+/// A = f(A + b), b added to each column, f the activation: a hidden layer, after its product.
 /// A: rows x n, b: rows.
-void course_sigmoid(cudaStream_t stream, int rows, int n, const nn_real* bias, nn_real* a);
+void course_activate(cudaStream_t stream, int rows, int n, const nn_real* bias, nn_real* a,
+                     const Activation& f = {});
 
 /// The output layer after its product, with z = yhat + b:
 ///     yhat = softmax(z) or sigmoid(z),  loss,  delta = scale dloss/dz
@@ -52,9 +54,10 @@ void course_output(cudaStream_t stream, const CourseOutput& output);
 
 // ------------------------------------------------------------------ backward and update
 
-/// delta_i = delta_i a_i (1 - a_i), i < count: a hidden layer's delta, after the product
+/// delta_i = delta_i slope(a_i), i < count: a hidden layer's delta, after the product
 /// W^T delta of the layer above.
-void course_delta(cudaStream_t stream, std::size_t count, const nn_real* a, nn_real* delta);
+void course_delta(cudaStream_t stream, std::size_t count, const nn_real* a, nn_real* delta,
+                  const Activation& f = {});
 
 /// db_i = sum_j delta_ij. delta: rows x n, db: rows. The weights' gradient is a product, delta A^T.
 void course_row_sums(cudaStream_t stream, int rows, int n, const nn_real* delta, nn_real* db);

@@ -80,7 +80,11 @@ const Matrix& NeuralNetwork::forward(const Matrix& x) {
             for (int i = 0; i < z.rows; ++i) z(i, j) += bias[static_cast<std::size_t>(i)];
         Matrix a = z;
         if (l < layout.layers()) {
-            for (double& value : a.values) value = sigmoid(value);
+            std::visit(
+                [&](auto f) {
+                    for (double& value : a.values) value = f.reference(value);
+                },
+                activation_);
         } else {
             for (int j = 0; j < z.cols; ++j) {
                 const double log_sum = log_sum_exp(z, j);
@@ -153,8 +157,12 @@ const Parameters<double>& NeuralNetwork::backward(const Matrix& y, double reg) {
             for (int i = 0; i < delta.rows; ++i) db[static_cast<std::size_t>(i)] += delta(i, j);
         if (l == 1) break;
         delta = multiply(transpose(weight_matrix(parameters_, l)), delta);
-        for (std::size_t i = 0; i < delta.values.size(); ++i)
-            delta.values[i] *= below.values[i] * (1.0 - below.values[i]);
+        std::visit(
+            [&](auto f) {
+                for (std::size_t i = 0; i < delta.values.size(); ++i)
+                    delta.values[i] *= f.reference_slope(below.values[i]);
+            },
+            activation_);
     }
     return gradient_;
 }

@@ -5,11 +5,12 @@
 // every mini-batch, and a Reducer sums the gradients. Both use the same order of the samples, but
 // share no arithmetic. So the reference can check the trainer (train/judge.h).
 //
-// Both train fully connected layers with sigmoids. For a mini-batch of n, with the output layer and
-// the loss of model/objective.h:
-//     a_0 = x,  z_l = W_l a_(l-1) + b_l,  a_l = sigmoid(z_l),  yhat = softmax(z_L) or sigmoid(z_L)
+// Both train fully connected layers. For a mini-batch of n, with an activation f of
+// model/activation (the sigmoid has f' = a (1 - a)) and the output layer and the loss of
+// model/objective.h:
+//     a_0 = x,  z_l = W_l a_(l-1) + b_l,  a_l = f(z_l),  yhat = softmax(z_L) or sigmoid(z_L)
 //     J = (1/n) sum of the samples' losses + (reg/2) sum_l ||W_l||^2
-//     delta_L = (1/n) dloss/dz_L,  delta_l = W_(l+1)^T delta_(l+1) * a_l * (1 - a_l)
+//     delta_L = (1/n) dloss/dz_L,  delta_l = W_(l+1)^T delta_(l+1) * f'(z_l)
 //     dW_l = delta_l a_(l-1)^T + reg W_l,  db_l = row sums of delta_l
 // With k outputs and e = yhat - y, dloss/dz is:
 //     cross-entropy, softmax:  (sum_i y_i) yhat - y
@@ -26,6 +27,7 @@
 #include "comm/comm.h"
 #include "device/replica.h"
 #include "input/sample_set.h"
+#include "model/activation/activation.h"
 #include "model/objective.h"
 #include "model/parameters.h"
 #include "model/state.h"
@@ -50,8 +52,12 @@ struct Matrix {
 class NeuralNetwork {
   public:
     template <class Real>
-    explicit NeuralNetwork(const Parameters<Real>& initial, Objective objective = {})
-        : objective_(objective), parameters_(initial.layout), gradient_(initial.layout) {
+    explicit NeuralNetwork(const Parameters<Real>& initial, Objective objective = {},
+                           Activation activation = {})
+        : objective_(objective),
+          activation_(activation),
+          parameters_(initial.layout),
+          gradient_(initial.layout) {
         parameters_.values.assign(initial.values.begin(), initial.values.end());
     }
 
@@ -77,6 +83,7 @@ class NeuralNetwork {
     Matrix output_delta(const Matrix& y) const;  ///< n delta_L
 
     Objective objective_;
+    Activation activation_;
     Parameters<double> parameters_, gradient_;
     std::vector<Matrix> activations_;  ///< a_0 .. a_L of the last forward
     Matrix logits_;                    ///< z_L of the last forward

@@ -20,6 +20,7 @@
 #include "device/lent.h"
 #include "device/sample_store.h"
 #include "input/sample_set.h"
+#include "model/activation/activation.h"
 #include "model/objective.h"
 #include "model/parameters.h"
 #include "model/update/update.h"
@@ -30,7 +31,8 @@ struct ReplicaShape {
     int capacity;         ///< largest number of current samples, at least 1
     nn_real pixel_scale;  ///< input = pixel x pixel_scale
     Objective objective = {};
-    SampleFormat format = {};  ///< of all its samples
+    SampleFormat format = {};    ///< of all its samples
+    Activation activation = {};  ///< of the hidden layers
 };
 
 /// What forward() must compute beside yhat.

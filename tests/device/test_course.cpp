@@ -55,7 +55,7 @@ TEST_F(Course, SigmoidsAreRightForEverySize) {
         const Reals z = normal_values(elements(rows, n), rng, 20);
         const OnDevice<nn_real> bias("b", b);
         OnDevice<nn_real> a("A", z);
-        course_sigmoid(gpu.stream, rows, n, bias.data(), a.output());
+        course_activate(gpu.stream, rows, n, bias.data(), a.output());
         Expected expected{rows, {}, {}};
         for (int j = 0; j < n; ++j)
             for (int i = 0; i < rows; ++i) {  // the bias is added with one rounding
@@ -70,7 +70,7 @@ TEST_F(Course, SigmoidsKeepNaNAndReachTheirLimits) {
     const nn_real infinity = std::numeric_limits<nn_real>::infinity();
     const OnDevice<nn_real> bias("b", Reals(5));
     OnDevice<nn_real> a("A", {nan_real, infinity, -infinity, 2000, -2000});
-    course_sigmoid(gpu.stream, 5, 1, bias.data(), a.output());
+    course_activate(gpu.stream, 5, 1, bias.data(), a.output());
     const Reals got = a.values();
     EXPECT_TRUE(std::isnan(got[0]));
     EXPECT_EQ(Reals(got.begin() + 1, got.end()), (Reals{1, 0, 1, 0}));

@@ -57,7 +57,7 @@ TEST_P(CpuTable, BiasSigmoidIsRightForEveryShape) {
                 }
                 const OnHost<nn_real> bias("bias", b);
                 OnHost<nn_real> z("z", before);
-                f().bias_sigmoid(rows, n, bias.data(), z.output());
+                f().hidden_by(Sigmoid{}).activate(rows, n, bias.data(), z.output());
                 EXPECT_TRUE(within("z", z.values(), expected));
             }
 }
@@ -72,7 +72,7 @@ TEST_P(CpuTable, BiasSigmoidSaturatesToZeroAndOne) {
         for (const nn_real v : thousands) expected.add(v > 0 ? 1 : 0, v > 0 ? 0 : tiny);
         const OnHost<nn_real> bias("bias", Reals(thousands.size()));
         OnHost<nn_real> z("z", thousands);
-        f().bias_sigmoid(rows, 1, bias.data(), z.output());
+        f().hidden_by(Sigmoid{}).activate(rows, 1, bias.data(), z.output());
         const Reals after = z.values();
         EXPECT_TRUE(within("z", after, expected));
         for (const nn_real v : after) EXPECT_GE(v, 0);
@@ -88,7 +88,7 @@ TEST_P(CpuTable, BiasSigmoidIsRightOnAFineGridAndKeepsNaN) {
     for (const nn_real x : grid) add_sigmoid(expected, x, 0);
     const OnHost<nn_real> bias("bias", Reals(grid.size()));
     OnHost<nn_real> z("z", grid);
-    f().bias_sigmoid(rows, 1, bias.data(), z.output());
+    f().hidden_by(Sigmoid{}).activate(rows, 1, bias.data(), z.output());
     EXPECT_TRUE(within("z", z.values(), expected));
 
     const OnHost<nn_real> zeros("bias", Reals(35));
@@ -96,7 +96,7 @@ TEST_P(CpuTable, BiasSigmoidIsRightOnAFineGridAndKeepsNaN) {
         Reals one(35);
         one[bad] = nan_real;
         OnHost<nn_real> with_nan("z", one);
-        f().bias_sigmoid(35, 1, zeros.data(), with_nan.output());
+        f().hidden_by(Sigmoid{}).activate(35, 1, zeros.data(), with_nan.output());
         const Reals after = with_nan.values();
         for (std::size_t i = 0; i < after.size(); ++i)
             EXPECT_EQ(std::isnan(after[i]), i == bad) << "z[" << i << "], NaN in z[" << bad << "]";
@@ -332,8 +332,8 @@ TEST_P(CpuTable, OutputDeltaIsRightForEveryShape) {
                 const OnHost<nn_real> w_in("w_transposed", w), a_in("a", a),
                     delta("delta", with_rows_added(d, classes, n, padded, nn_real{0}));
                 OnHost<nn_real> below("below", poison<nn_real>(elements(inputs, n)));
-                f().output_delta(classes, inputs, n, w_in.data(), delta.data(), a_in.data(),
-                                 below.output());
+                f().hidden_by(Sigmoid{}).output_delta(classes, inputs, n, w_in.data(), delta.data(),
+                                                      a_in.data(), below.output());
                 EXPECT_TRUE(within("below", below.values(), expected));
             }
 }

@@ -11,7 +11,7 @@
 namespace {
 
 TEST_P(CpuTable, SigmoidBackwardMultipliesByTheSlope) {
-    check_sigmoid_backward<HostMemory>(f().sigmoid_backward);
+    check_sigmoid_backward<HostMemory>(f().hidden_by(Sigmoid{}).times_slope);
 }
 
 TEST_P(CpuTable, RowSumsAreRightForEveryShape) {

@@ -159,7 +159,7 @@ void run_course(cudaStream_t stream, Results& results, const Objective& objectiv
     const Array<nn_real> db(std::size_t{outputs}), a(count);
     course_row_sums(stream, outputs, n, delta, db);
     course_numbers(stream, count, nn_real{1} / 256, pixels, a);
-    course_sigmoid(stream, outputs, n, bias, a);
+    course_activate(stream, outputs, n, bias, a);
     course_delta(stream, count, a, delta);
     course_update(stream, Sgd{}, nn_real{0.125}, nn_real{0.25}, outputs, db, bias);
     results[name + "a"] = a.values();

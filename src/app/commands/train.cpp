@@ -114,7 +114,8 @@ bool compare_with_reference(const Run& run, FeedKind feed) {
     const Parameters<nn_real> trained = run.network.parameters();
     bool right = true;
     if (run.comm.is_root()) {
-        NeuralNetwork reference(run.start.first, options.objective);
+        const ReplicaShape& shape = run.network.replica().shape();
+        NeuralNetwork reference(run.start.first, shape.objective, shape.activation);
         const double before = run.start.seconds();
         reference.train(sets.train, options.training);
         std::printf("# reference  CPU, serial, double: %.2f s", run.start.seconds() - before);

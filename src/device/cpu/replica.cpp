@@ -220,7 +220,7 @@ class CpuReplica : public Replica {
         return bf16_->by_image.data() + static_cast<std::size_t>(j) * bf16_->image_ld;
     }
 
-    /// a_l = sigmoid(W_l a_(l-1) + b_l) for thread t's samples.
+    /// a_l = f(W_l a_(l-1) + b_l) for thread t's samples.
     void activate(int l, int t) {
         const auto [first, n] = samples_of(t);
         const int rows = layout_.size(l), depth = layout_.size(l - 1);
@@ -230,7 +230,7 @@ class CpuReplica : public Replica {
         else
             cpu_gemm(Transpose::no, Transpose::no, rows, n, depth, 1, weights(l), rows,
                      activation(l - 1, first), depth, 0, activation(l, first), rows);
-        f_.bias_sigmoid(rows, n, bias(l), activation(l, first));
+        hidden_.activate(rows, n, bias(l), activation(l, first));
     }
     /// z_L = W_L a_(L-1) + b_L.
     void output_logits(int t) {
@@ -251,16 +251,16 @@ class CpuReplica : public Replica {
         return f_.output_loss(shape().objective, classes, n, labels, targets, scale, z, d);
     }
 
-    /// delta_l = (W_(l+1)^T delta_(l+1)) * a_l (1 - a_l).
+    /// delta_l = (W_(l+1)^T delta_(l+1)) * slope(a_l).
     void compute_delta(int l, int t) {
         const auto [first, n] = samples_of(t);
         if (l == top_ - 1)
-            return f_.output_delta(layout_.classes(), layout_.size(l), n, w_transposed_.data(),
-                                   delta(top_, first), activation(l, first), delta(l, first));
+            return hidden_.output_delta(layout_.classes(), layout_.size(l), n, w_transposed_.data(),
+                                        delta(top_, first), activation(l, first), delta(l, first));
         const int rows = layout_.size(l), above = layout_.size(l + 1);
         cpu_gemm(Transpose::yes, Transpose::no, rows, n, above, 1, weights(l + 1), above,
                  delta(l + 1, first), above, 0, delta(l, first), rows);
-        f_.sigmoid_backward(elements(rows, n), activation(l, first), delta(l, first));
+        hidden_.times_slope(elements(rows, n), activation(l, first), delta(l, first));
     }
 
     void compute_gradient() {
@@ -326,6 +326,7 @@ class CpuReplica : public Replica {
     }
 
     const CpuFunctions& f_ = cpu_functions();
+    const CpuHiddenFunctions& hidden_ = f_.hidden_by(shape().activation);
     Layout layout_;
     CpuSamples samples_;
     int top_;    ///< index of the output layer

@@ -34,7 +34,7 @@ void store_some(nn_real* p, Vector v, int count) {
     std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(nn_real));
 }
 
-// ---- exp and sigmoid
+// ---- exp and activations
 
 constexpr nn_real inverse_factorial(int n) {
     double product = 1;
@@ -73,16 +73,27 @@ Vector exp_of(const Vector exponent) {
     return exponent < lowest ? Vector{} : series * reinterpret_cast<Vector>(power);
 }
 
-Vector sigmoid(Vector x) { return x < lowest ? Vector{} : 1 / (1 + exp_of(-x)); }
+/// exp_of(), for activations: infinite where 1 / exp(x) is no normal number, so that 0 comes of it.
+struct ExpOrInfinity {
+    Vector operator()(Vector x) const {
+        return x > -lowest ? all(std::numeric_limits<nn_real>::infinity()) : exp_of(x);
+    }
+};
+template <class A>
+Vector value_of(Vector z) {
+    return A::value(z, ExpOrInfinity{});
+}
 
 void pixels_to_real(std::size_t count, nn_real scale, const std::uint8_t* bytes, nn_real* x) {
     for (std::size_t i = 0; i < count; ++i) x[i] = scale * static_cast<nn_real>(bytes[i]);
 }
 
-void bias_sigmoid(int rows, int n, const nn_real* bias, nn_real* z) {
+template <class A>
+void activate(int rows, int n, const nn_real* bias, nn_real* z) {
     if (rows < lanes) {
         const Vector b = load_some(bias, rows);
-        for (int j = 0; j < n; ++j, z += rows) store_some(z, sigmoid(load_some(z, rows) + b), rows);
+        for (int j = 0; j < n; ++j, z += rows)
+            store_some(z, value_of<A>(load_some(z, rows) + b), rows);
         return;
     }
     // The last vector of a column overlaps the one before it. So it is loaded before that one is
@@ -90,14 +101,16 @@ void bias_sigmoid(int rows, int n, const nn_real* bias, nn_real* z) {
     const int last = rows - lanes;
     const Vector last_bias = load(bias + last);
     for (int j = 0; j < n; ++j, z += rows) {
-        const Vector end = sigmoid(load(z + last) + last_bias);
-        for (int i = 0; i < last; i += lanes) store(z + i, sigmoid(load(z + i) + load(bias + i)));
+        const Vector end = value_of<A>(load(z + last) + last_bias);
+        for (int i = 0; i < last; i += lanes)
+            store(z + i, value_of<A>(load(z + i) + load(bias + i)));
         store(z + last, end);
     }
 }
 
-void sigmoid_backward(std::size_t count, const nn_real* a, nn_real* delta) {
-    for (std::size_t i = 0; i < count; ++i) delta[i] *= a[i] * (1 - a[i]);
+template <class A>
+void times_slope(std::size_t count, const nn_real* a, nn_real* delta) {
+    for (std::size_t i = 0; i < count; ++i) delta[i] *= A::slope(a[i]);
 }
 
 // ---- sums and the update
@@ -309,7 +322,8 @@ double sigmoid_and_loss(int classes, const Target& y, nn_real* z) {
         loss += wanted * (logit < 0 ? least + size : least) +
                 (1 - wanted) * (logit > 0 ? least + size : least);
     }
-    for (int i = 0; i < padded_classes(classes); i += lanes) store(z + i, sigmoid(load(z + i)));
+    for (int i = 0; i < padded_classes(classes); i += lanes)
+        store(z + i, value_of<Sigmoid>(load(z + i)));
     return loss;
 }
 
@@ -357,7 +371,7 @@ double output_loss(Objective objective, int classes, int n, const std::uint8_t* 
 }
 
 /// `count` <= lanes rows of `columns` columns of output_delta.
-template <int columns, bool whole>
+template <class A, int columns, bool whole>
 void output_delta_rows(int count, int classes, int inputs, const nn_real* w_transposed,
                        const nn_real* delta, const nn_real* a, nn_real* below) {
     const auto get = [&](const nn_real* p) { return whole ? load(p) : load_some(p, count); };
@@ -369,8 +383,7 @@ void output_delta_rows(int count, int classes, int inputs, const nn_real* w_tran
             sum[j] += w * delta[static_cast<std::size_t>(j) * ld + static_cast<std::size_t>(c)];
     }
     for (int j = 0; j < columns; ++j) {
-        const Vector v = get(a + elements(inputs, j));
-        const Vector result = sum[j] * (v * (1 - v));
+        const Vector result = sum[j] * A::slope(get(a + elements(inputs, j)));
         if (whole)
             store(below + elements(inputs, j), result);
         else
@@ -378,28 +391,29 @@ void output_delta_rows(int count, int classes, int inputs, const nn_real* w_tran
     }
 }
 
-template <int columns>
+template <class A, int columns>
 void output_delta_columns(int classes, int inputs, const nn_real* w_transposed,
                           const nn_real* delta, const nn_real* a, nn_real* below) {
     if (inputs < lanes)
-        return output_delta_rows<columns, false>(inputs, classes, inputs, w_transposed, delta, a,
-                                                 below);
+        return output_delta_rows<A, columns, false>(inputs, classes, inputs, w_transposed, delta, a,
+                                                    below);
     for (int i = 0; i < inputs; i += lanes) {
-        const int at = inputs - i < lanes ? inputs - lanes : i;  // the last vector may overlap
-        output_delta_rows<columns, true>(lanes, classes, inputs, w_transposed + at, delta, a + at,
-                                         below + at);
+        const int at = inputs - i < lanes ? inputs - lanes : i;  // the last may overlap
+        output_delta_rows<A, columns, true>(lanes, classes, inputs, w_transposed + at, delta,
+                                            a + at, below + at);
     }
 }
 
+template <class A>
 void output_delta(int classes, int inputs, int n, const nn_real* w_transposed, const nn_real* delta,
                   const nn_real* a, nn_real* below) {
     const int padded = padded_classes(classes);
     for (int j = 0; j < n;) {
         const bool whole = j + block <= n;
-        (whole ? output_delta_columns<block>
-               : output_delta_columns<1>)(classes, inputs, w_transposed,
-                                          delta + elements(padded, j), a + elements(inputs, j),
-                                          below + elements(inputs, j));
+        (whole ? output_delta_columns<A, block>
+               : output_delta_columns<A, 1>)(classes, inputs, w_transposed,
+                                             delta + elements(padded, j), a + elements(inputs, j),
+                                             below + elements(inputs, j));
         j += whole ? block : 1;
     }
 }
@@ -423,6 +437,22 @@ void output_gradient(int classes, int inputs, int first, int count, int n, const
     }
 }
 
+/// The table of a set of instructions, for every activation of the list.
+template <class... A>
+constexpr CpuFunctions table_of(const char* name, std::variant<A...>*) {
+    return {name,
+            {{activate<A>, times_slope<A>, output_delta<A>}...},
+            pixels_to_real,
+            row_sums,
+            update_parameters<>,
+            sum_of_squares,
+            pad_output_layer,
+            output_logits,
+            softmax_cross_entropy,
+            output_loss,
+            output_gradient};
+}
+
 }  // namespace
 
 #define JOIN_(a, b) a##b
@@ -430,7 +460,5 @@ void output_gradient(int classes, int inputs, int first, int count, int n, const
 #define TEXT_(a) #a
 #define TEXT(a) TEXT_(a)
 extern const CpuFunctions JOIN(cpu_functions_, CPU_ISA);
-const CpuFunctions JOIN(cpu_functions_, CPU_ISA) = {
-    TEXT(CPU_ISA),       pixels_to_real, bias_sigmoid,     sigmoid_backward, row_sums,
-    update_parameters<>, sum_of_squares, pad_output_layer, output_logits,    softmax_cross_entropy,
-    output_loss,         output_delta,   output_gradient};
+constexpr CpuFunctions JOIN(cpu_functions_, CPU_ISA) = table_of(TEXT(CPU_ISA),
+                                                                static_cast<Activation*>(nullptr));

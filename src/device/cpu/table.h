@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "base/real.h"
+#include "model/activation/activation.h"
 #include "model/objective.h"
 #include "model/update/update.h"
 
@@ -21,17 +22,30 @@ constexpr int padded_classes(int classes) {
     return (classes + class_padding - 1) / class_padding * class_padding;
 }
 
+/// What hidden layers need of one activation.
+struct CpuHiddenFunctions {
+    /// z (rows x n) becomes value(z + bias), bias added to each column.
+    void (*activate)(int rows, int n, const nn_real* bias, nn_real* z);
+
+    /// delta *= slope(a), element by element.
+    void (*times_slope)(std::size_t count, const nn_real* a, nn_real* delta);
+
+    /// below (inputs x n) = (w^T delta) * slope(a), where w is the output layer's, delta padded x
+    /// n.
+    void (*output_delta)(int classes, int inputs, int n, const nn_real* w_transposed,
+                         const nn_real* delta, const nn_real* a, nn_real* below);
+};
+
 struct CpuFunctions {
     const char* name;  ///< "avx512"
 
+    CpuHiddenFunctions hidden[std::variant_size_v<Activation>];  ///< in the order of the list
+    const CpuHiddenFunctions& hidden_by(const Activation& activation) const {
+        return hidden[activation.index()];
+    }
+
     /// x_i = scale bytes_i
     void (*pixels_to_real)(std::size_t count, nn_real scale, const std::uint8_t* bytes, nn_real* x);
-
-    /// z (rows x n) becomes sigmoid(z + bias); the bias is added to each column.
-    void (*bias_sigmoid)(int rows, int n, const nn_real* bias, nn_real* z);
-
-    /// delta *= a (1 - a), element by element.
-    void (*sigmoid_backward)(std::size_t count, const nn_real* a, nn_real* delta);
 
     /// sums_i = sum of element i over the n columns of delta (rows x n, ld >= rows).
     void (*row_sums)(int rows, int n, const nn_real* delta, int ld, nn_real* sums);
@@ -65,10 +79,6 @@ struct CpuFunctions {
     /// Returns the sum of the columns' losses.
     double (*output_loss)(Objective objective, int classes, int n, const std::uint8_t* labels,
                           const nn_real* targets, nn_real scale, nn_real* z, nn_real* delta);
-
-    /// below (inputs x n) = (w^T delta) * a (1 - a); delta is padded x n.
-    void (*output_delta)(int classes, int inputs, int n, const nn_real* w_transposed,
-                         const nn_real* delta, const nn_real* a, nn_real* below);
 
     /// Columns [first, first + count) of dw (classes x inputs) = delta a^T; delta is padded x n.
     void (*output_gradient)(int classes, int inputs, int first, int count, int n,

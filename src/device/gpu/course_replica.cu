@@ -93,7 +93,8 @@ class CourseReplica : public GpuReplica {
 
         void hidden(int l) const {
             r.multiply_by_weights(l);
-            course_sigmoid(r.compute_.get(), r.layout_.size(l), r.n(), r.bias(l), r.activation(l));
+            course_activate(r.compute_.get(), r.layout_.size(l), r.n(), r.bias(l), r.activation(l),
+                            r.shape().activation);
         }
         void output() const {
             r.multiply_by_weights(r.top_);
@@ -103,7 +104,8 @@ class CourseReplica : public GpuReplica {
             const int size = r.layout_.size(l), above = r.layout_.size(l + 1);
             course_gemm(r.compute_.get(), Transposed::yes, Transposed::no, size, r.n(), above, 1,
                         r.weights(l + 1), r.delta_of(l + 1), 0, r.delta_of(l));
-            course_delta(r.compute_.get(), elements(size, r.n()), r.activation(l), r.delta_of(l));
+            course_delta(r.compute_.get(), elements(size, r.n()), r.activation(l), r.delta_of(l),
+                         r.shape().activation);
         }
         void gradient(int l) const {
             const int size = r.layout_.size(l), below = r.layout_.size(l - 1);

@@ -245,13 +245,14 @@ inline constexpr int slices_ahead = std::min((48 * 1024 - 2 * bytes_of_pairs<T>)
                                                  (T.k * (4 * T.m + T.n)),
                                              4);
 
-/// C = sigmoid(scale A B + bias) for pixels along k, scale A B^T for pixels along the edge.
+/// C = what the epilogue makes of scale A B for pixels along k, of scale A B^T for pixels along the
+/// edge.
 /// Mapping: a block computes a tile of C (Extent says which), its warps pieces of it (TileShape).
 /// Memory: two slices of pairs, one in use and one being made, and the raw slices under way, at
 /// most 48 KiB; at the end the groups' sums take their place. Barriers: one a slice. It says that
 /// slice t has been made and that nobody reads slice t - 1 any more, whose place slice t + 1 takes.
 /// Each thread waits for its own copies alone, for nobody else makes pairs of them.
-template <TileShape T, bool BAlongK>
+template <TileShape T, class E, bool BAlongK>
 __global__ void __launch_bounds__(threads_of<T>, 1) gemm_bf16x3_kernel(const Bf16x3Arguments g) {
     constexpr int ahead = slices_ahead<T>;
     using LoaderA = FloatLoader<T.k, T.m, threads_of<T>, ahead>;
@@ -295,35 +296,33 @@ __global__ void __launch_bounds__(threads_of<T>, 1) gemm_bf16x3_kernel(const Bf1
         deliver(t + 1);
     }
     if constexpr (T.groups > 1) add_groups<T>(piece.sums, reinterpret_cast<float*>(&memory));
-    constexpr Epilogue end = BAlongK ? Epilogue::sigmoid : Epilogue::scaled;
-    if (at.group == 0) piece.template write_to<end>(g.out, g.x, first_row, first_col, at);
+    if (at.group == 0) piece.template write_to<E>(g.out, g.x, first_row, first_col, at);
 }
 
-template <TileShape T, bool BAlongK>
+template <TileShape T, class E, bool BAlongK>
 void launch_tile(const Gpu& gpu, int splits, Bf16x3Arguments g) {
     g.x.part = part_of_k<T>(g.x.k, splits);
-    GPU_CHECK(gpu_launch(gemm_bf16x3_kernel<T, BAlongK>, grid_of<T>(g.x, splits), dim3(T.threads()),
-                         0, gpu.stream, g));
+    GPU_CHECK(gpu_launch(gemm_bf16x3_kernel<T, E, BAlongK>, grid_of<T>(g.x, splits),
+                         dim3(T.threads()), 0, gpu.stream, g));
 }
 
 template <TileShape T>
-void launch_along(const Gpu& gpu, int splits, bool b_along_k, const Bf16x3Arguments& g) {
-    if (b_along_k)
-        launch_tile<T, true>(gpu, splits, g);
-    else
-        launch_tile<T, false>(gpu, splits, g);
+void launch_along(const Gpu& gpu, int splits, const Activation* f, const Bf16x3Arguments& g) {
+    if (f == nullptr) return launch_tile<T, Scaled, false>(gpu, splits, g);
+    std::visit([&]<class F>(F) { launch_tile<T, Activated<F>, true>(gpu, splits, g); }, *f);
 }
 
 }  // namespace
 
 void launch_bf16x3(const Gpu& gpu, GemmPlan plan, const Operand<nn_real>& a,
-                   const Operand<std::uint8_t>& b, bool b_along_k, Extent x, const Output& out) {
+                   const Operand<std::uint8_t>& b, const Activation* f, Extent x,
+                   const Output& out) {
     if (x.m == 0 || x.first >= x.last) return;
     const Bf16x3Arguments g{a, b, x, out};
     constexpr TileShape small = tile_shape(GemmBy::bf16x3, GemmTile::small, 4),
                         medium = tile_shape(GemmBy::bf16x3, GemmTile::medium, 4),
                         large = tile_shape(GemmBy::bf16x3, GemmTile::large, 4);
-    if (plan.tile == GemmTile::small) launch_along<small>(gpu, plan.splits, b_along_k, g);
-    if (plan.tile == GemmTile::medium) launch_along<medium>(gpu, plan.splits, b_along_k, g);
-    if (plan.tile == GemmTile::large) launch_along<large>(gpu, plan.splits, b_along_k, g);
+    if (plan.tile == GemmTile::small) launch_along<small>(gpu, plan.splits, f, g);
+    if (plan.tile == GemmTile::medium) launch_along<medium>(gpu, plan.splits, f, g);
+    if (plan.tile == GemmTile::large) launch_along<large>(gpu, plan.splits, f, g);
 }

@@ -229,7 +229,7 @@ class ByFma {
                 for (int r = 0; r < rows; ++r) sums[s * rows + r] += x[r] * y[s];
         }
     }
-    template <Epilogue E>
+    template <class E>
     __device__ __forceinline__ void write_to(const Output& out, const Extent& x, int first_row,
                                              int first_col, const WarpPlace& at) const {
 #pragma unroll
@@ -309,7 +309,7 @@ inline constexpr int stages_of =
 /// Barriers: one a slice. It says that slice t is complete (each thread delivered its share before)
 /// and that nobody reads slice t - 1 any more, whose place the next copies take. A fetched slice is
 /// waited for at the end of the round before it is needed, by each thread for its own copies.
-template <class Product, TileShape T, Epilogue E, class LoaderA, class LoaderB, class B>
+template <class Product, TileShape T, class E, class LoaderA, class LoaderB, class B>
 __device__ __forceinline__ void walk(const GemmArguments<B>& g, LoaderA& a, LoaderB& b,
                                      int first_row, int first_col, nn_real* memory) {
     constexpr int stages = stages_of<T>;
@@ -350,7 +350,7 @@ __device__ __forceinline__ void walk(const GemmArguments<B>& g, LoaderA& a, Load
 /// its threads what ByFma or ByMma say. Each element is summed over k in ascending order within a
 /// group and a part. Memory: stages of slices of op(A) and op(B), at most 48 KiB; at the end the
 /// groups' sums take their place.
-template <TileShape T, Epilogue E, class B, bool AAlongEdge, bool BAlongEdge>
+template <TileShape T, class E, class B, bool AAlongEdge, bool BAlongEdge>
 __global__ void __launch_bounds__(threads_of<T>, 1) gemm_kernel(const GemmArguments<B> g) {
     constexpr int stages = stages_of<T>;
     using LoaderA = Loader<nn_real, T.k, T.m, threads_of<T>, AAlongEdge, stages>;
@@ -381,14 +381,14 @@ __global__ void __launch_bounds__(threads_of<T>, 1) gemm_kernel(const GemmArgume
     }
 }
 
-template <TileShape T, Epilogue E, class B, bool AAlongEdge, bool BAlongEdge>
+template <TileShape T, class E, class B, bool AAlongEdge, bool BAlongEdge>
 void launch_tile(const Gpu& gpu, int splits, GemmArguments<B> g) {
     g.x.part = part_of_k<T>(g.x.k, splits);
     GPU_CHECK(gpu_launch(gemm_kernel<T, E, B, AAlongEdge, BAlongEdge>, grid_of<T>(g.x, splits),
                          dim3(T.threads()), 0, gpu.stream, g));
 }
 
-template <Epilogue E, class B, bool AAlongEdge, bool BAlongEdge>
+template <class E, class B, bool AAlongEdge, bool BAlongEdge>
 void launch_by_fma(const Gpu& gpu, GemmPlan plan, const GemmArguments<B>& g) {
     if (g.x.m == 0 || g.x.first >= g.x.last) return;
     constexpr auto shape = [](GemmTile tile) {
@@ -413,14 +413,15 @@ Operand<T> operand(const T* at, int line, int edge, bool ones = false) {
 Output output(nn_real* c, int m) { return {c, 0, 1, 0, nullptr, nullptr, -1, in_fours(c, m)}; }
 
 /// op(A) = A and op(B) the pixels, which lie along the edge (a gradient) or along k (a layer).
-template <Epilogue E, bool AlongEdge>
+template <class E, bool AlongEdge>
 void by_pixels(const Gpu& gpu, GemmBy by, GemmPlan plan, const Operand<nn_real>& a,
-               const Operand<std::uint8_t>& b, nn_real scale, const Extent& x, Output out) {
+               const Operand<std::uint8_t>& b, nn_real scale, const Extent& x, Output out,
+               const Activation* f = nullptr) {
     if (by == GemmBy::fma)
         return launch_by_fma<E, std::uint8_t, true, AlongEdge>(gpu, plan, {a, b, scale, x, out});
     if constexpr (std::is_same_v<nn_real, float>) {
         out.alpha = scale;
-        launch_bf16x3(gpu, plan, a, b, !AlongEdge, x, out);
+        launch_bf16x3(gpu, plan, a, b, f, x, out);
     } else {
         throw std::logic_error("bf16x3 is for float");
     }
@@ -437,11 +438,10 @@ void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, in
         operand(a, ta ? k : m, m), operand(b, tb ? n : k, n), 1, {m, 0, n, k, 0}, output(c, m)};
     g.out.alpha = alpha;
     g.out.beta = beta;
-    constexpr auto scaled = Epilogue::scaled;
-    if (!ta && !tb) launch_by_fma<scaled, nn_real, true, false>(gpu, plan, g);
-    if (!ta && tb) launch_by_fma<scaled, nn_real, true, true>(gpu, plan, g);
-    if (ta && !tb) launch_by_fma<scaled, nn_real, false, false>(gpu, plan, g);
-    if (ta && tb) launch_by_fma<scaled, nn_real, false, true>(gpu, plan, g);
+    if (!ta && !tb) launch_by_fma<Scaled, nn_real, true, false>(gpu, plan, g);
+    if (!ta && tb) launch_by_fma<Scaled, nn_real, true, true>(gpu, plan, g);
+    if (ta && !tb) launch_by_fma<Scaled, nn_real, false, false>(gpu, plan, g);
+    if (ta && tb) launch_by_fma<Scaled, nn_real, false, true>(gpu, plan, g);
 }
 
 void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, int k, nn_real alpha,
@@ -451,17 +451,20 @@ void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, in
 }
 
 void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w, Input a_in,
-               const nn_real* bias, nn_real* a_out, GemmPlan plan) {
+               const nn_real* bias, nn_real* a_out, GemmPlan plan, const Activation& f) {
     Output out = output(a_out, m);
     out.bias = bias;
     const Operand<nn_real> a = operand(w, m, m);
     const Extent x{m, 0, n, k, 0};
-    if (a_in.activations != nullptr)
-        launch_by_fma<Epilogue::sigmoid, nn_real, true, false>(
-            gpu, plan, {a, operand(a_in.activations, k, n), 1, x, out});
-    else
-        by_pixels<Epilogue::sigmoid, false>(gpu, by, plan, a, operand(a_in.pixels, k, n),
-                                            a_in.scale, x, out);
+    const auto launch = [&]<class F>(F) {
+        if (a_in.activations != nullptr)
+            launch_by_fma<Activated<F>, nn_real, true, false>(
+                gpu, plan, {a, operand(a_in.activations, k, n), 1, x, out});
+        else
+            by_pixels<Activated<F>, false>(gpu, by, plan, a, operand(a_in.pixels, k, n), a_in.scale,
+                                           x, out, &f);
+    };
+    std::visit(launch, f);
 }
 
 void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta, Input a_in,
@@ -474,21 +477,24 @@ void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real*
     if (a_in.activations != nullptr) {
         Operand<nn_real> b = operand(a_in.activations, k, k, true);
         b.fours = b.fours && first % 4 == 0;
-        launch_by_fma<Epilogue::scaled, nn_real, true, true>(gpu, plan, {a, b, 1, x, out});
+        launch_by_fma<Scaled, nn_real, true, true>(gpu, plan, {a, b, 1, x, out});
     } else {
         Operand<std::uint8_t> b = operand(a_in.pixels, k, k, true);
         b.fours = b.fours && first % 4 == 0;
         out.unscaled = k;
-        by_pixels<Epilogue::scaled, true>(gpu, by, plan, a, b, a_in.scale, x, out);
+        by_pixels<Scaled, true>(gpu, by, plan, a, b, a_in.scale, x, out);
     }
 }
 
 void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, const nn_real* delta,
-                     const nn_real* a, nn_real* delta_below, GemmPlan plan) {
+                     const nn_real* a, nn_real* delta_below, GemmPlan plan, const Activation& f) {
     Output out = output(delta_below, k);
     out.a = a;
-    launch_by_fma<Epilogue::slope, nn_real, false, false>(
-        gpu, plan, {operand(w, m, k), operand(delta, m, n), 1, {k, 0, n, m, 0}, out});
+    const auto launch = [&]<class F>(F) {
+        launch_by_fma<TimesSlope<F>, nn_real, false, false>(
+            gpu, plan, {operand(w, m, k), operand(delta, m, n), 1, {k, 0, n, m, 0}, out});
+    };
+    std::visit(launch, f);
 }
 
 bool gpu_has_bf16x3(const GpuChip& chip) {

@@ -270,7 +270,7 @@ __device__ __forceinline__ nn_real other_objective(const Head& head, int sample,
 /// delta. A's elements are asked for eight samples ahead, so that a thread waits for memory once
 /// for all eight. delta_below grows by a group at a time, in global memory, where no other thread
 /// touches it, and takes the slope with the last.
-template <class In>
+template <class In, class F>
 __device__ __forceinline__ Group differentiate(const Head& head, Samples samples, int group, int i,
                                                const Group& w, const HeadMemory& memory) {
     constexpr int ahead = 8;
@@ -296,7 +296,7 @@ __device__ __forceinline__ Group differentiate(const Head& head, Samples samples
             if (head.delta_below == nullptr) continue;
             nn_real& out = head.delta_below[position(i, samples.first + j, head.k)];
             if (group > 0) below += out;
-            out = group + 1 < groups ? below : below * (a[s] * (1 - a[s]));
+            out = group + 1 < groups ? below : below * F::slope(a[s]);
         }
     }
     return dw;
@@ -307,7 +307,7 @@ __device__ __forceinline__ Group differentiate(const Head& head, Samples samples
 /// Mapping: thread t of a window has its input t: it replaces W's column there by dW's. The window
 /// then goes to memory as it came. db_c is summed by thread 255 - c mod 256: with few inputs and
 /// classes, a thread that has no input.
-template <class In>
+template <class In, class F>
 __device__ __forceinline__ void go_back(const Head& head, Samples samples, bool begins,
                                         nn_real* gradient, HeadMemory& memory, int& in_window) {
     const int groups = groups_of(head.classes), t = this_thread();
@@ -326,8 +326,8 @@ __device__ __forceinline__ void go_back(const Head& head, Samples samples, bool 
             load_window(head, group, first, memory, in_window);
             const int inputs = min(window_inputs, head.k - first);
             if (t < inputs)
-                memory.window[t] = differentiate<In>(head, samples, group, first + t,
-                                                     Group{memory.window[t]}, memory);
+                memory.window[t] = differentiate<In, F>(head, samples, group, first + t,
+                                                        Group{memory.window[t]}, memory);
             in_window = -1;
             __syncthreads();  // the window is dW's before other threads write it out
             for (int e = t; e < inputs * group_classes; e += threads) {
@@ -342,7 +342,7 @@ __device__ __forceinline__ void go_back(const Head& head, Samples samples, bool 
 /// blocks of them with one more: each takes its own through the head, as many at a time as shared
 /// memory holds (`held`), and writes its part of the gradient, if that is wanted. A block without
 /// samples writes zeros.
-template <class In, int Columns>
+template <class In, class F, int Columns>
 __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
     GPU_SHARED(HeadMemory, memory, );
     const int part = static_cast<int>(blockIdx.x), groups = groups_of(head.classes);
@@ -371,7 +371,8 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
         }
         __syncthreads();  // all deltas are there before threads go through all samples
         if (head.gradient != nullptr)
-            go_back<In>(head, samples, first == begin, head.gradient + before, memory, in_window);
+            go_back<In, F>(head, samples, first == begin, head.gradient + before, memory,
+                           in_window);
         __syncthreads();  // every delta has been read before it is replaced by a logit
         first += samples.count;
     } while (first < end);
@@ -386,11 +387,11 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
 /// How many samples' deltas shared memory holds: at least one up to gpu_head_most_classes().
 int held_samples(int classes) { return held_groups / groups_of(classes); }
 
-template <class In>
+template <class In, class F>
 void launch_head(const Gpu& gpu, const Head& head) {
     const int parts = gpu_head_parts(gpu.chip, head.classes, head.n);
     // Where a warp has one sample, it has no use for more sums.
-    const auto kernel = head.n > parts * warps ? head_kernel<In, 4> : head_kernel<In, 1>;
+    const auto kernel = head.n > parts * warps ? head_kernel<In, F, 4> : head_kernel<In, F, 1>;
     GPU_CHECK(gpu_launch(kernel, dim3(static_cast<unsigned>(parts)), dim3(threads), 0, gpu.stream,
                          head, held_samples(head.classes)));
 }
@@ -410,7 +411,7 @@ int gpu_head_parts(const GpuChip& chip, int classes, int n) {
 
 void gpu_head(const Gpu& gpu, const Head& head) {
     if (head.a.activations != nullptr)
-        launch_head<nn_real>(gpu, head);
-    else
-        launch_head<std::uint8_t>(gpu, head);
+        std::visit([&]<class F>(F) { launch_head<nn_real, F>(gpu, head); }, head.below);
+    else  // there is no layer below, so that any activation will do
+        launch_head<std::uint8_t, std::variant_alternative_t<0, Activation>>(gpu, head);
 }

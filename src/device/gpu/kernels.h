@@ -13,6 +13,7 @@
 #include "device/gpu/matrix.h"
 #include "device/gpu/plan.h"
 #include "device/gpu/runtime.h"
+#include "model/activation/activation.h"
 #include "model/objective.h"
 #include "model/update/update.h"
 
@@ -48,11 +49,11 @@ inline Input input_of(const std::uint8_t* pixels, nn_real scale) {
     return {nullptr, pixels, scale};
 }
 
-/// A_out = sigmoid(W A_in + b): a whole hidden layer forward in one kernel.
+/// A_out = f(W A_in + b), with f the activation: a whole hidden layer forward in one kernel.
 /// W: m x k, A_in: k x n, b: m (added to each column), A_out: m x n, overlapping nothing.
 /// by: bf16x3 for pixels alone, in float, from compute capability 8.0 (gpu_has_bf16x3).
 void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w, Input a_in,
-               const nn_real* bias, nn_real* a_out, GemmPlan plan);
+               const nn_real* bias, nn_real* a_out, GemmPlan plan, const Activation& f = {});
 
 /// [dW|db] = delta [A_in; 1]^T over n samples: the data gradient of a layer's weights and biases,
 /// which lie next to each other in Layout's order, as one product whose last input is 1.
@@ -61,9 +62,10 @@ void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w,
 void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta, Input a_in,
                   int first, int count, nn_real* out, std::size_t stride, GemmPlan plan);
 
-/// delta_below = (W^T delta) * a (1 - a): W: m x k, delta: m x n, a and delta_below: k x n.
+/// delta_below = (W^T delta) * slope(a): W: m x k, delta: m x n, a and delta_below: k x n.
 void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, const nn_real* delta,
-                     const nn_real* a, nn_real* delta_below, GemmPlan plan);
+                     const nn_real* a, nn_real* delta_below, GemmPlan plan,
+                     const Activation& f = {});
 
 /// Whether gpu_layer and gpu_gradient can go by bf16x3: a build in float, bf16 tensor cores.
 bool gpu_has_bf16x3(const GpuChip& chip);
@@ -72,7 +74,7 @@ bool gpu_has_bf16x3(const GpuChip& chip);
 
 /// The output layer, the loss and all that the backward pass has to do there, in one kernel:
 ///     z = W A + b,  yhat = softmax(z) or sigmoid(z),  loss,  delta = scale dloss/dz,
-///     delta_below = (W^T delta) * a (1 - a),  [dW|db] = delta [A; 1]^T
+///     delta_below = (W^T delta) * slope(a),  [dW|db] = delta [A; 1]^T
 /// W: classes x k, A: k x n, b: classes, at most gpu_head_most_classes(). yhat, loss and dloss/dz
 /// are the objective's (objective.h, neural_network.h); by default softmax, loss = sum -log yhat_c,
 /// delta = (yhat - y) scale. What is not wanted is null: without labels and targets there is no
@@ -90,6 +92,7 @@ struct Head {
     nn_real* delta_below;  ///< k x n; null where A is the network's input
     nn_real* gradient;     ///< gpu_head_parts() parts of classes x (k + 1), back to back; or null
     double* loss;          ///< gpu_head_parts() doubles, each of which grows by its samples' losses
+    Activation below = {};  ///< of the layer below, which made A
 };
 void gpu_head(const Gpu& gpu, const Head& head);
 int gpu_head_most_classes();

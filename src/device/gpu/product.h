@@ -25,13 +25,6 @@ struct Operand {
     bool fours;  ///< every stored line begins where a Four may, and holds a whole number of them
 };
 
-/// What becomes of a sum s in row i and column j.
-enum class Epilogue {
-    scaled,   ///< alpha s + beta c_ij
-    sigmoid,  ///< sigmoid(alpha s + bias_i)
-    slope,    ///< alpha s a_ij (1 - a_ij)
-};
-
 struct Output {
     nn_real* c;
     std::size_t part_stride;  ///< elements between the parts of a split sum
@@ -49,22 +42,42 @@ struct Extent {
     int m, first, last, k, part;
 };
 
-/// Bias and activations are read as what no store changes, so that their loads need not wait for
-/// the stores before.
-template <Epilogue E>
+// Epilogues: what becomes of a sum s = alpha AB in row i and column j, which is element `at` of C.
+// Bias and activations are read as what no store changes, so that their loads need not wait for the
+// stores before.
+
+/// s + beta c_ij
+struct Scaled {
+    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const nn_real* c,
+                                                 std::size_t at, int) {
+        return out.beta == 0 ? s : s + out.beta * c[at];
+    }
+};
+/// f(s + bias_i), f an activation.
+template <class F>
+struct Activated {
+    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const nn_real*,
+                                                 std::size_t, int i) {
+        return F::value(s + __ldg(out.bias + i), Exp{});
+    }
+};
+/// s slope(a_ij)
+template <class F>
+struct TimesSlope {
+    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const nn_real*,
+                                                 std::size_t at, int) {
+        return s * F::slope(__ldg(out.a + at));
+    }
+};
+
+template <class E>
 __device__ __forceinline__ nn_real finished(const Output& out, nn_real sum, const nn_real* c,
                                             std::size_t at, int i, int j) {
-    const nn_real s = j == out.unscaled ? sum : out.alpha * sum;
-    if constexpr (E == Epilogue::sigmoid) return 1 / (1 + exp(-(s + __ldg(out.bias + i))));
-    if constexpr (E == Epilogue::slope) {
-        const nn_real a = __ldg(out.a + at);
-        return s * (a * (1 - a));
-    }
-    if constexpr (E == Epilogue::scaled) return out.beta == 0 ? s : s + out.beta * c[at];
+    return E::of(j == out.unscaled ? sum : out.alpha * sum, out, c, at, i);
 }
 
 /// Writes what becomes of `count` sums in neighbouring rows of one column, where they lie in C.
-template <Epilogue E, int Count>
+template <class E, int Count>
 __device__ __forceinline__ void write(const Output& out, const Extent& x, int i, int j,
                                       const nn_real* sums) {
     if (i >= x.m || j >= x.last) return;
@@ -137,7 +150,7 @@ struct FragmentSums {
     __device__ __forceinline__ nn_real& at(int p, int q, int e) {
         return sums[(q * down + p) * 4 + e];
     }
-    template <Epilogue E>
+    template <class E>
     __device__ __forceinline__ void write_to(const Output& out, const Extent& x, int first_row,
                                              int first_col, const WarpPlace& place) {
 #pragma unroll
@@ -172,6 +185,7 @@ int part_of_k(int k, int splits) {
 }
 
 /// device/gpu/gemm_bf16x3.cu: op(A) = A in float, op(B) the pixels, with neighbours in k (a layer
-/// forward) or in i (its gradient).
+/// forward, which has an activation) or, where that is null, in i (its gradient).
 void launch_bf16x3(const Gpu& gpu, GemmPlan plan, const Operand<nn_real>& a,
-                   const Operand<std::uint8_t>& b, bool b_along_k, Extent x, const Output& out);
+                   const Operand<std::uint8_t>& b, const Activation* f, Extent x,
+                   const Output& out);

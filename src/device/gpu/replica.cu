@@ -296,7 +296,7 @@ class CudaReplica : public GpuReplica {
     void compute_activations(int l) {
         gpu_layer(gpu_, by(l), layout_.size(l), samples_.current().n, layout_.size(l - 1),
                   weights(l), input(l), bias(l), hidden(l).activations.data(),
-                  plans().of(l).forward);
+                  plans().of(l).forward, shape().activation);
     }
     void compute_head() {
         const GpuBytes& samples = samples_.current();
@@ -315,12 +315,13 @@ class CudaReplica : public GpuReplica {
                   .yhat = yhat_.data(),
                   .delta_below = top_ > 1 ? hidden(top_ - 1).delta.data() : nullptr,
                   .gradient = goes_back ? head_gradient_.data() : nullptr,
-                  .loss = loss_.data()});
+                  .loss = loss_.data(),
+                  .below = shape().activation});
     }
     void compute_delta(int l) {
         gpu_delta_below(gpu_, layout_.size(l + 1), samples_.current().n, layout_.size(l),
                         weights(l + 1), hidden(l + 1).delta.data(), hidden(l).activations.data(),
-                        hidden(l).delta.data(), plans().of(l).delta);
+                        hidden(l).delta.data(), plans().of(l).delta, shape().activation);
     }
     void compute_gradient(int l, Range columns) {
         gpu_gradient(gpu_, by(l), layout_.size(l), samples_.current().n, layout_.size(l - 1),
