@@ -253,16 +253,17 @@ double NeuralNetwork::accuracy(const SampleSet& set, nn_real pixel_scale) {
 
 DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
                                                      std::unique_ptr<Replica> replica,
-                                                     Parameters<nn_real> initial, Teamwork teamwork)
+                                                     Parameters<nn_real> initial,
+                                                     Techniques techniques)
     : comm_(comm),
       replica_(std::move(replica)),
       layout_(initial.layout),
-      teamwork_(std::move(teamwork)) {
+      techniques_(std::move(techniques)) {
     comm_.broadcast(initial.values);
     // If all ranks share one copy of the parameters, only one of them writes it.
-    const bool has_copy = !teamwork_.reducer || teamwork_.reducer->has_copies();
+    const bool has_copy = !techniques_.reducer || techniques_.reducer->has_copies();
     if (has_copy || comm_.is_root()) replica_->write(initial.values);
-    if (teamwork_.reducer) teamwork_.reducer->publish();
+    if (techniques_.reducer) techniques_.reducer->publish();
 }
 
 // ---- the four verbs
@@ -279,17 +280,17 @@ void DataParallelNeuralNetwork::forward() {
 }
 
 void DataParallelNeuralNetwork::backward() {
-    if (!teamwork_.reducer) return;  // update() does both, in one pass over the parameters
+    if (!techniques_.reducer) return;  // update() does both, in one pass over the parameters
     const Span span(Work::compute);
-    replica_->backward([&](int part) { teamwork_.reducer->start(replica_->lend(part)); });
+    replica_->backward([&](int part) { techniques_.reducer->start(replica_->lend(part)); });
 }
 
 void DataParallelNeuralNetwork::update(const Update& update) {
     const Span span(Work::compute);
-    if (!teamwork_.reducer) return replica_->backward_and_update(update);
+    if (!techniques_.reducer) return replica_->backward_and_update(update);
     for (std::size_t part = 0; part < replica_->parts().size(); ++part)
-        replica_->update(update, teamwork_.reducer->finish());
-    teamwork_.reducer->publish();
+        replica_->update(update, techniques_.reducer->finish());
+    techniques_.reducer->publish();
 }
 
 // ---- the loop over epochs and mini-batches
@@ -307,7 +308,7 @@ TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
         if (!comm_.all(std::isfinite(loss)))
             throw Diverged("training diverged: the loss of epoch " + epoch +
                            " is not finite; use a smaller learning rate (-l)");
-        if (teamwork_.reducer && teamwork_.reducer->has_copies())
+        if (techniques_.reducer && techniques_.reducer->has_copies())
             check_ranks_agree(comm_, layout_, parameters().values, "after epoch " + epoch);
         state = {state.epoch + 1, 0, 0};
         if (observer == nullptr) continue;
@@ -335,8 +336,8 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
         const std::size_t first = static_cast<std::size_t>(state.step) * batch;
         const bool reports = report_every > 0 && (state.step + 1) % report_every == 0;
         const double penalty_before = reports ? penalty(training.reg) : 0;
-        teamwork_.strategy->step(*this, {first, static_cast<int>(std::min(batch, count - first))},
-                                 update);
+        techniques_.strategy->step(*this, {first, static_cast<int>(std::min(batch, count - first))},
+                                   update);
         if (reports) {
             const auto samples = static_cast<double>(unreported_);
             const double sum = take_loss();
@@ -357,7 +358,8 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
 /// Trains a whole epoch in one submission to the device, with the same bits. Returns false, and
 /// does nothing, if that is not possible.
 bool DataParallelNeuralNetwork::run_epoch(std::size_t count, const Training& training, int epoch) {
-    if (teamwork_.reducer || feed_->kind() != FeedKind::resident || !teamwork_.strategy->is_plain())
+    if (techniques_.reducer || feed_->kind() != FeedKind::resident ||
+        !techniques_.strategy->is_plain())
         return false;
     const Span span(Work::compute);
     const auto batch = std::min(static_cast<std::size_t>(training.batch), count);
@@ -371,7 +373,7 @@ bool DataParallelNeuralNetwork::run_epoch(std::size_t count, const Training& tra
 Feed& DataParallelNeuralNetwork::feed(const SampleSet& set_on_root) {
     check_format(set_on_root);
     take_loss();  // losses from before do not count
-    feed_ = make_feed(teamwork_.feed, {comm_, *replica_, Role::train}, set_on_root);
+    feed_ = make_feed(techniques_.feed, {comm_, *replica_, Role::train}, set_on_root);
     return *feed_;
 }
 

@@ -94,8 +94,9 @@ Matrix input_columns(const SampleSet& set, std::span<const std::uint32_t> sample
                      nn_real pixel_scale);
 Matrix target_columns(const SampleSet& set, std::span<const std::uint32_t> samples);
 
-/// How the replicas of all ranks work together.
-struct Teamwork {
+/// How all ranks train together: how gradients are summed, how samples come to the devices, and in
+/// which order the verbs of a step are called.
+struct Techniques {
     std::unique_ptr<Reducer> reducer;  ///< null: one replica is alone
     FeedKind feed = FeedKind::resident;
     std::unique_ptr<Strategy> strategy = make_every_step();
@@ -108,7 +109,7 @@ class DataParallelNeuralNetwork {
     /// Rank 0's `initial` replaces the values of the other ranks. The objective and the samples'
     /// format are the replica's.
     DataParallelNeuralNetwork(const Comm& comm, std::unique_ptr<Replica> replica,
-                              Parameters<nn_real> initial, Teamwork teamwork = {});
+                              Parameters<nn_real> initial, Techniques techniques = {});
 
     // ---- a step: four verbs, in this order (train/strategy.h)
 
@@ -146,7 +147,7 @@ class DataParallelNeuralNetwork {
     Replica& replica() { return *replica_; }
     /// The feed of the last training. It is scattered, although resident was asked for, if the set
     /// did not fit. Before the first training: the feed that was asked for.
-    FeedKind feed_kind() const { return feed_ ? feed_->kind() : teamwork_.feed; }
+    FeedKind feed_kind() const { return feed_ ? feed_->kind() : techniques_.feed; }
 
   private:
     bool train_epoch(std::size_t count, const Training& training, TrainingObserver* observer,
@@ -158,7 +159,7 @@ class DataParallelNeuralNetwork {
     const Comm& comm_;
     std::unique_ptr<Replica> replica_;
     Layout layout_;
-    Teamwork teamwork_;
+    Techniques techniques_;
     std::unique_ptr<Feed> feed_;
     int batch_ = 0;  ///< samples of the current mini-batch, all ranks together
     /// Samples of all ranks whose losses take_loss() has not returned yet.

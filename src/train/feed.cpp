@@ -11,9 +11,9 @@ std::size_t most_samples_in_message(const Layout& layout, const SampleFormat& fo
     return std::numeric_limits<int>::max() / largest;
 }
 
-std::unique_ptr<Feed> make_feed(FeedKind asked, const FeedPlace& place,
+std::unique_ptr<Feed> make_feed(FeedKind asked, const FeedDestination& to,
                                 const SampleSet& set_on_root) {
-    if (asked == FeedKind::resident && keep_everywhere(place, set_on_root))
-        return make_resident_feed(place);
-    return make_scattered_feed(place, set_on_root);
+    if (asked == FeedKind::resident && keep_everywhere(to, set_on_root))
+        return make_resident_feed(to);
+    return make_scattered_feed(to, set_on_root);
 }

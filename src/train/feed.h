@@ -43,7 +43,7 @@ class Feed {
 };
 
 /// The ranks and the replica that a feed brings samples to, and the role of the set.
-struct FeedPlace {
+struct FeedDestination {
     const Comm& comm;
     Replica& replica;
     Role role;
@@ -56,11 +56,11 @@ std::size_t most_samples_in_message(const Layout& layout, const SampleFormat& fo
 /// Makes a feed of rank 0's set; the set of the other ranks is ignored. `set_on_root` must outlive
 /// the feed. The feed is resident if that is asked for and every device has room. Otherwise it is
 /// scattered.
-std::unique_ptr<Feed> make_feed(FeedKind asked, const FeedPlace& place,
+std::unique_ptr<Feed> make_feed(FeedKind asked, const FeedDestination& to,
                                 const SampleSet& set_on_root);
 
 /// Sends rank 0's set to all devices. If one device has no room, no device keeps it, and it returns
 /// false.
-bool keep_everywhere(const FeedPlace& place, const SampleSet& set_on_root);
-std::unique_ptr<Feed> make_resident_feed(const FeedPlace& place);
-std::unique_ptr<Feed> make_scattered_feed(const FeedPlace& place, const SampleSet& set_on_root);
+bool keep_everywhere(const FeedDestination& to, const SampleSet& set_on_root);
+std::unique_ptr<Feed> make_resident_feed(const FeedDestination& to);
+std::unique_ptr<Feed> make_scattered_feed(const FeedDestination& to, const SampleSet& set_on_root);

@@ -10,28 +10,28 @@ namespace {
 
 class ResidentFeed : public Feed {
   public:
-    explicit ResidentFeed(const FeedPlace& place) : place_(place) {}
+    explicit ResidentFeed(const FeedDestination& to) : to_(to) {}
 
     void begin(std::span<const std::uint32_t> order, int) override {
         const Span span(Work::data);
-        if (place_.role == Role::train) place_.replica.samples().set_order(order);
+        if (to_.role == Role::train) to_.replica.samples().set_order(order);
     }
     void load(const Batch& batch) override {
         const Span span(Work::data);
-        const Range mine = shard_of(batch.count, place_.comm.rank(), place_.comm.size());
-        place_.replica.samples().select(
-            place_.role, batch.first + static_cast<std::size_t>(mine.first), mine.count);
+        const Range mine = shard_of(batch.count, to_.comm.rank(), to_.comm.size());
+        to_.replica.samples().select(to_.role, batch.first + static_cast<std::size_t>(mine.first),
+                                     mine.count);
     }
     FeedKind kind() const override { return FeedKind::resident; }
 
   private:
-    FeedPlace place_;
+    FeedDestination to_;
 };
 
 }  // namespace
 
-bool keep_everywhere(const FeedPlace& place, const SampleSet& set_on_root) {
-    const auto& [comm, replica, role] = place;
+bool keep_everywhere(const FeedDestination& to, const SampleSet& set_on_root) {
+    const auto& [comm, replica, role] = to;
     SampleStore& store = replica.samples();
     SampleBytes set{set_on_root.input_bytes(), set_on_root.target_bytes()};
     std::vector<std::uint8_t> inputs, targets;  // used on the ranks that have no set
@@ -57,6 +57,6 @@ bool keep_everywhere(const FeedPlace& place, const SampleSet& set_on_root) {
     return kept;
 }
 
-std::unique_ptr<Feed> make_resident_feed(const FeedPlace& place) {
-    return std::make_unique<ResidentFeed>(place);
+std::unique_ptr<Feed> make_resident_feed(const FeedDestination& to) {
+    return std::make_unique<ResidentFeed>(to);
 }

@@ -15,13 +15,12 @@ namespace {
 
 class ScatteredFeed : public Feed {
   public:
-    ScatteredFeed(const FeedPlace& place, const SampleSet& set)
-        : comm_(place.comm),
-          store_(place.replica.samples()),
+    ScatteredFeed(const FeedDestination& to, const SampleSet& set)
+        : comm_(to.comm),
+          store_(to.replica.samples()),
           set_(set),
-          input_(place.replica.shape().format.input_bytes(place.replica.shape().layout.inputs())),
-          target_(
-              place.replica.shape().format.target_bytes(place.replica.shape().layout.classes())) {}
+          input_(to.replica.shape().format.input_bytes(to.replica.shape().layout.inputs())),
+          target_(to.replica.shape().format.target_bytes(to.replica.shape().layout.classes())) {}
 
     void begin(std::span<const std::uint32_t> order, int batch) override {
         end();
@@ -94,6 +93,6 @@ class ScatteredFeed : public Feed {
 
 }  // namespace
 
-std::unique_ptr<Feed> make_scattered_feed(const FeedPlace& place, const SampleSet& set_on_root) {
-    return std::make_unique<ScatteredFeed>(place, set_on_root);
+std::unique_ptr<Feed> make_scattered_feed(const FeedDestination& to, const SampleSet& set_on_root) {
+    return std::make_unique<ScatteredFeed>(to, set_on_root);
 }

@@ -68,9 +68,9 @@ defect "a rate that does not decay" neural_network.cpp \
     'const Update update{rate_at(0, training),' \
     1 'On/Train.small_batches_of_any_size*'
 defect "ranks that are never compared" neural_network.cpp \
-    'if (teamwork_.reducer && teamwork_.reducer->has_copies())
+    'if (techniques_.reducer && techniques_.reducer->has_copies())
             check' \
-    'if (teamwork_.reducer == nullptr)
+    'if (techniques_.reducer == nullptr)
             check' \
     2 'Drift.*'
 

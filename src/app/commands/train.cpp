@@ -92,7 +92,7 @@ void write_files(const Run& run, const Outcome& outcome) {
     const Sets& sets = run.start.sets;
     const Model model = run.observer.model({options.training.epochs, 0, 0});
     const History& history = run.observer.history();
-    const std::string accuracy_name = sets.has_classes ? sets.judge_name() : "";
+    const std::string accuracy_name = sets.has_classes ? sets.evaluation_name() : "";
     run.comm.together([&] {
         if (!run.comm.is_root()) return;
         if (!files.save.empty()) save_model(files.save, model);
@@ -102,7 +102,7 @@ void write_files(const Run& run, const Outcome& outcome) {
             write_page(files.report,
                        {settings_for_people(run.facts, options), history, accuracy_name,
                         outcome.times, outcome.seconds, outcome.last},
-                       score(sets.final_judge(), outcome.last.yhat, worst), sets.final_judge());
+                       score(sets.final_set(), outcome.last.yhat, worst), sets.final_set());
         print_written(files);
     });
 }
@@ -121,7 +121,7 @@ bool compare_with_reference(const Run& run, FeedKind feed) {
         std::printf("# reference  CPU, serial, double: %.2f s", run.start.seconds() - before);
         if (sets.has_classes)
             std::printf(", %s accuracy %.2f %%", sets.final_name(),
-                        100 * reference.accuracy(sets.final_judge(), options.training.pixel_scale));
+                        100 * reference.accuracy(sets.final_set(), options.training.pixel_scale));
         std::printf("\n");
         right = print_comparison(compare(trained, reference.parameters()),
                                  comparison_tolerance(options.training, sets.train_count),
@@ -145,7 +145,7 @@ int end_early(const Run& run, const TrainingState& state) {
 int finish(const Run& run) {
     const Sets& sets = run.start.sets;
     Outcome outcome;
-    outcome.last = Evaluator(run.network, sets.final_judge()).evaluate();
+    outcome.last = Evaluator(run.network, sets.final_set()).evaluate();
     if (!std::isfinite(outcome.last.loss))
         throw Diverged("training diverged in its last step: the " + std::string(sets.final_name()) +
                        " loss is not finite; use a smaller learning rate (-l)");

@@ -26,7 +26,7 @@ void print_banner(const TrainOptions& options, const RunFacts& facts);
 
 /// How a run ended.
 struct Outcome {
-    Evaluation last;  ///< on sets.final_judge()
+    Evaluation last;  ///< on sets.final_set()
     TimeSplit times;
     double seconds = 0;
     FeedKind asked = FeedKind::resident, feed = FeedKind::resident;  ///< feed: what was done

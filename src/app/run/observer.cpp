@@ -24,8 +24,8 @@ RunObserver::RunObserver(const Comm& comm, const TrainOptions& options, const Se
       files_(files),
       facts_(std::move(facts)),
       history_(beginning.history),
-      judge_(network, sets.judge(), options.feed,
-             sets.held_out_count > 0 ? Role::held_out : Role::test),
+      evaluator_(network, sets.evaluation_set(), options.feed,
+                 sets.held_out_count > 0 ? Role::held_out : Role::test),
       progress_(comm.is_root(), sets, options.training, beginning.state, history_) {}
 
 void RunObserver::on_step(int epoch, int step, int steps, double loss) {
@@ -36,8 +36,8 @@ void RunObserver::on_step(int epoch, int step, int steps, double loss) {
 
 void RunObserver::on_epoch(int epoch, double loss) {
     progress_.epoch_ends();
-    const Evaluation seen = judge_.evaluate();
-    const double accuracy = sets_.has_classes ? seen.accuracy : std::nan("");
+    const Evaluation result = evaluator_.evaluate();
+    const double accuracy = sets_.has_classes ? result.accuracy : std::nan("");
     const EpochRow row = progress_.row_of(epoch + 1, loss, accuracy);
     history_.push_back(row);
     const auto batch = static_cast<std::size_t>(options_.training.batch);

@@ -55,6 +55,6 @@ class RunObserver : public TrainingObserver {
     RunFiles& files_;
     ModelFacts facts_;
     History history_;
-    Evaluator judge_;
+    Evaluator evaluator_;
     ProgressLines progress_;
 };

@@ -10,7 +10,7 @@ ProgressLines::ProgressLines(bool prints, const Sets& sets, const Training& trai
                              TrainingState from, const History& history)
     : prints_(prints),
       terminal_(prints && on_terminal()),
-      name_(sets.has_classes ? sets.judge_name() : ""),
+      name_(sets.has_classes ? sets.evaluation_name() : ""),
       count_(sets.train_count),
       done_before_(static_cast<std::size_t>(from.step) * static_cast<std::size_t>(training.batch)),
       training_(training),

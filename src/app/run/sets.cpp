@@ -67,10 +67,10 @@ void read_on_root(const TrainOptions& options, Sets& sets) {
 
 }  // namespace
 
-const SampleSet& Sets::judge() const {
+const SampleSet& Sets::evaluation_set() const {
     return held_out_count > 0 ? held_out : is_table ? train : test;
 }
-const char* Sets::judge_name() const {
+const char* Sets::evaluation_name() const {
     return held_out_count > 0 ? "held-out" : is_table ? "training" : "test";
 }
 std::size_t Sets::final_count() const {

@@ -1,4 +1,4 @@
-// sets.h: the samples of a run: what it trains on, what it holds out, what it tests on.
+// sets.h: the samples of a run: the training, the held-out and the test set.
 #pragma once
 #include <cstddef>
 #include <string>
@@ -7,20 +7,20 @@
 #include "comm/comm.h"
 #include "input/sample_set.h"
 
-/// Samples are on rank 0 alone; sizes, kinds and counts on every rank.
+/// Samples are only on rank 0; sizes, kinds and counts are on every rank.
 struct Sets {
     SampleSet train, held_out, test;  ///< of a table, `test` stays empty
     std::size_t train_count = 0, held_out_count = 0, test_count = 0;
     bool is_table = false;
-    bool has_classes = true;  ///< labels, or targets that all are 0 or 1: accuracy means something
+    bool has_classes = true;  ///< labels, or only targets 0 and 1, so that accuracy has a meaning
 
-    /// What each epoch is evaluated on: the held-out samples, or the test set, or, of a table
-    /// without either, the training set; and what to call it.
-    const SampleSet& judge() const;
-    const char* judge_name() const;
-    /// What the last word is spoken about: the test set, or as judge().
-    const SampleSet& final_judge() const { return is_table ? judge() : test; }
-    const char* final_name() const { return is_table ? judge_name() : "test"; }
+    /// The set on which each epoch is evaluated, and its name: the held-out set if there is one;
+    /// else the test set, or, for a table, the training set.
+    const SampleSet& evaluation_set() const;
+    const char* evaluation_name() const;
+    /// The set of the final evaluation: the test set, or for a table evaluation_set().
+    const SampleSet& final_set() const { return is_table ? evaluation_set() : test; }
+    const char* final_name() const { return is_table ? evaluation_name() : "test"; }
     std::size_t final_count() const;
 };
 
