@@ -7,7 +7,6 @@
 
 #include "comm/node_memory.h"
 #include "device/cpu/tiles.h"
-#include "reduce/reducers.h"
 #include "train/cores.h"
 
 namespace {
@@ -64,7 +63,9 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
 /// choice is automatic; else null.
 NodeMemory* share_parameters(const Comm& comm, const DeviceRequest& asked, const Layout& layout) {
     const bool one_node = comm.all(comm.node_size() == comm.size());
-    if (asked.allreduce == AllreduceKind::mpi || !one_node || comm.size() == 1) return nullptr;
+    const bool wanted = asked.allreduce == AllreduceKind::automatic ||
+                        row_of(asked.allreduce).in_node_memory;
+    if (!wanted || !one_node || comm.size() == 1) return nullptr;
     if (NodeMemory* const memory = comm.node_memory(layout.total())) return memory;
     comm.together([&] {
         if (asked.allreduce == AllreduceKind::shared)
@@ -120,9 +121,12 @@ CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Lay
 ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
                            int shard) {
     ChosenDevice chosen{nullptr, nullptr, find_cuda_devices(), asked};
-    if (comm.size() > 1) chosen.reducer = make_mpi_reducer(comm);
     DeviceRequest& taken = chosen.taken;
-    taken.allreduce = AllreduceKind::mpi;
+    const auto sum_by = [&](AllreduceKind kind, NodeMemory* memory) {
+        taken.allreduce = kind;
+        if (comm.size() > 1) chosen.reducer = row_of(kind).make(comm, memory);
+    };
+    const bool automatic = asked.allreduce == AllreduceKind::automatic;
     // A GPU rounds differently from a CPU, and all ranks must keep the same bits. So all ranks take
     // a GPU, or none does.
     const bool on_cuda = comm.all(chosen.cuda.count > 0) && asked.device != DeviceKind::cpu;
@@ -133,6 +137,7 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
         taken.gemm = settings.bf16x3 && !asked.course ? GemmKind::bf16x3 : GemmKind::fp32;
         const auto make = asked.course ? make_course_replica : make_cuda_replica;
         comm.together([&] { chosen.replica = make(shape, settings); });
+        sum_by(automatic ? AllreduceKind::mpi : asked.allreduce, nullptr);
         return chosen;
     }
     taken.isa = agreed_isa(comm, asked);
@@ -140,12 +145,15 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
     CpuSettings settings = cpu_settings(comm, asked, shape.layout, shard);
     taken.gemm = settings.bf16x3 ? GemmKind::bf16x3 : GemmKind::fp32;
     taken.threads = settings.threads;
-    if (NodeMemory* const memory = share_parameters(comm, asked, shape.layout)) {
-        taken.allreduce = AllreduceKind::shared;
+    NodeMemory* const memory = share_parameters(comm, asked, shape.layout);
+    if (memory != nullptr) {
         settings.parameters = memory->parameters();
         settings.gradient = memory->gradients()[static_cast<std::size_t>(comm.rank())];
-        chosen.reducer = make_node_reducer(comm, *memory);
     }
+    sum_by(memory != nullptr ? AllreduceKind::shared
+           : automatic       ? AllreduceKind::mpi
+                             : asked.allreduce,
+           memory);
     chosen.replica = make_cpu_replica(shape, settings);
     return chosen;
 }

@@ -6,11 +6,10 @@
 #include "comm/comm.h"
 #include "device/cpu/isa.h"
 #include "device/replica.h"
-#include "reduce/reducer.h"
+#include "reduce/reducers.h"
 
 enum class DeviceKind { automatic, cuda, cpu };
 enum class GemmKind { automatic, fp32, bf16x3 };
-enum class AllreduceKind { automatic, mpi, shared };
 
 template <>
 struct Names<DeviceKind> {
@@ -21,12 +20,6 @@ template <>
 struct Names<GemmKind> {
     static constexpr Named<GemmKind> all[] = {
         {GemmKind::automatic, "auto"}, {GemmKind::fp32, "fp32"}, {GemmKind::bf16x3, "bf16x3"}};
-};
-template <>
-struct Names<AllreduceKind> {
-    static constexpr Named<AllreduceKind> all[] = {{AllreduceKind::automatic, "auto"},
-                                                   {AllreduceKind::mpi, "mpi"},
-                                                   {AllreduceKind::shared, "shared"}};
 };
 
 /// What a user asks for; in ChosenDevice, what was chosen.

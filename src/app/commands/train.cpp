@@ -77,7 +77,7 @@ RunFacts facts_of(const Comm& comm, const Start& start) {
         .mpi_version = Comm::library_version(),
         .cuda = runtime + (cuda.count > 0 ? counted(static_cast<std::size_t>(cuda.count), "device")
                                           : "no device: " + cuda.why_none),
-        .shared_memory = start.device.taken.allreduce == AllreduceKind::shared,
+        .summed = row_of(start.device.taken.allreduce).summed,
         .rank_devices = comm.gather(Comm::host_name() + ": " + start.device.replica->device_name()),
         .layout = start.first.layout,
         .sets = start.sets,
@@ -154,7 +154,7 @@ int finish(const Run& run) {
     outcome.times.data += run.start.read_seconds;
     outcome.asked = run.start.options.feed;
     outcome.feed = run.network.feed_kind();
-    outcome.ranks_agree = run.comm.size() > 1 && !run.facts.shared_memory;
+    outcome.ranks_agree = run.network.has_copies();
     if (run.comm.is_root()) print_footer(sets, outcome);
     write_files(run, outcome);
     const bool right = !run.start.options.compare || compare_with_reference(run, outcome.feed);
