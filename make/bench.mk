@@ -2,6 +2,8 @@
 #
 # The GPU's benchmark needs neither MPI nor a network; main_no_mpi is main with a stand-in for MPI.
 GPU_BENCH := $(patsubst bench/%.cu,%,$(filter-out bench/gpu_traffic.cu,$(wildcard bench/gpu_*.cu)))
+# What it takes of the program beside the kernels.
+BENCH_PARTS = $(B)/src/device/gpu/plan.o $(B)/src/model/initial.o
 .PHONY: bench-programs
 
 bench bench-peers scaling: | build/.setup-bench
@@ -43,11 +45,11 @@ $(B)/bench/main_no_mpi: $(B)/main.o $(COMMAND_LINE) $(filter-out $(call objects_
 	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $(filter %.o,$^) $(LDFLAGS) $(LIBS)
 
 # cudaMemcpyAsync is wrapped to count what goes to the GPU; the kernel runner counts by itself.
-$(B)/bench/gpu_bench: $(GPU_BENCH:%=$(B)/cuda/bench/%.o) $(B)/cuda/bench/gpu_traffic.o $(GPU_cuda) $(B)/src/device/gpu/plan.o
+$(B)/bench/gpu_bench: $(GPU_BENCH:%=$(B)/cuda/bench/%.o) $(B)/cuda/bench/gpu_traffic.o $(GPU_cuda) $(BENCH_PARTS)
 	$(show) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS) -Wl,--wrap=cudaMemcpyAsync $(LIBS_cuda) -ldl
 $(B)/bench/gpu_bench_gpuhost: $(GPU_BENCH:%=$(B)/gpuhost/bench/%.o) \
-        $(B)/gpuhost/tests/gpuhost/gpu_traffic.o $(GPU_gpuhost) $(B)/src/device/gpu/plan.o
+        $(B)/gpuhost/tests/gpuhost/gpu_traffic.o $(GPU_gpuhost) $(BENCH_PARTS)
 	$(show) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS) $(LIBS_gpuhost)
 $(B)/bench/gpu_model: $(B)/bench/gpu_model.o $(B)/src/device/gpu/plan.o

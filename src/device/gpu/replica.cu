@@ -380,6 +380,6 @@ std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape& shape,
     if (shape.layout.classes() > gpu_head_most_classes())
         throw InputError("the network has " + std::to_string(shape.layout.classes()) +
                          " outputs, more than the " + std::to_string(gpu_head_most_classes()) +
-                         " that a GPU's block holds; use --device cpu");
+                         " that a GPU's block holds; use --course or --device cpu");
     return std::make_unique<CudaReplica>(shape, settings);
 }

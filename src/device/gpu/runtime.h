@@ -33,7 +33,7 @@ inline void gpu_check(cudaError_t status, const char* call, const char* file, in
     throw Failure(
         file, line, call, cudaGetErrorString(status),
         status == cudaErrorMemoryAllocation
-            ? "use a smaller batch (-b), fewer ranks a GPU, or --scatter every-step"
+            ? "use a smaller batch (-b), fewer ranks a GPU, or --feed scattered"
             : "run again with --device cpu, or under compute-sanitizer to find the cause");
 }
 #define GPU_CHECK(call) gpu_check((call), #call, __FILE__, __LINE__)
