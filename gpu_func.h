@@ -1,14 +1,13 @@
-// gpu_func.h: the CUDA kernels of one training step, as a course hands them out: a kernel a
-// formula.
+// gpu_func.h: the CUDA kernels of one training step, one kernel for each formula.
 //
-// Read these first. They are complete (--course trains by them, device/gpu/course_replica.cu calls
-// them in the order below), they take networks of any size, and nothing in them is tuned. What
-// trains by default are the kernels of src/device/gpu.
+// Read these first. They are complete: --course trains by them, and device/gpu/course_replica.cu
+// calls them in the order below. They take networks of any size, and nothing in them is tuned. By
+// default, the kernels of src/device/gpu train.
 //
 // Every matrix is column-major and packed, so that a sample is a column; all arrays are in device
-// memory. Sizes may be 0: nothing is launched, or what would be summed is 0. Launchers only put
-// work on the stream; they throw Failure if CUDA refuses the launch. No kernel uses atomics, so
-// that equal runs give equal bits.
+// memory. Sizes may be 0: then nothing is launched, or an empty sum is 0. A launcher only puts work
+// on the stream and does not wait for it. It throws Failure if CUDA refuses the launch. No kernel
+// uses atomics, so equal runs give equal bits.
 #pragma once
 #include <cstdint>
 
@@ -21,13 +20,13 @@
 
 // ------------------------------------------------------------------ forward
 
-/// x_i = scale * pixel_i, i < count: what goes into layer 1.
+/// x_i = scale * pixel_i, i < count: the input of layer 1.
 void course_numbers(cudaStream_t stream, std::size_t count, nn_real scale,
                     const std::uint8_t* pixels, nn_real* x);
 
 /// C = alpha op(A) op(B) + beta C
-/// op(A): m x k, op(B): k x n, C: m x n; A is stored k x m where it is transposed, B n x k. With
-/// beta 0, C is only written. C must not overlap A or B. n is at most 16 x 65535.
+/// op(A): m x k, op(B): k x n, C: m x n. If A is transposed, it is stored as k x m; B as n x k. If
+/// beta is 0, C is only written. C must not overlap A or B. n is at most 16 x 65535.
 void course_gemm(cudaStream_t stream, Transposed op_a, Transposed op_b, int m, int n, int k,
                  nn_real alpha, const nn_real* a, const nn_real* b, nn_real beta, nn_real* c);
 
@@ -44,11 +43,11 @@ struct CourseOutput {
     int outputs, n;
     const nn_real* bias;         ///< outputs
     const std::uint8_t* labels;  ///< n, each below outputs: y is 1 there, and 0 elsewhere; or null
-    const nn_real* targets;      ///< y itself, outputs x n; or null. Without either: yhat alone
+    const nn_real* targets;      ///< y itself, outputs x n; or null. If both are null: only yhat
     nn_real scale;
     nn_real* yhat;   ///< outputs x n; before, the product
     nn_real* delta;  ///< outputs x n; or null
-    double* losses;  ///< n, each of which grows by its sample's loss
+    double* losses;  ///< n: the loss of sample j is added to losses[j]
 };
 void course_output(cudaStream_t stream, const CourseOutput& output);
 

@@ -1,9 +1,9 @@
-// cli_fixture.h: the program as its user meets it: a command line in; exit code, text and files
-// out.
+// cli_fixture.h: runs the program as a user does: a command line in; exit code, text and files out.
 //
 // The tests of test_cli*.cpp run ./main, or main_gpuhost, which is the same program with its CUDA
-// kernels on the CPU and is found beside them. Most train on a few hundred images cut from data/,
-// so that a run takes a fraction of a second. They run from the project's root.
+// kernels on the CPU. main_gpuhost lies beside the test program. Most tests train on a few hundred
+// images cut from data/, so that a run takes a fraction of a second. They run from the project's
+// root.
 #pragma once
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -33,7 +33,8 @@ namespace fs = std::filesystem;
 
 // ---- files --------------------------------------------------------------------------------------
 
-/// A file or folder of this name where everything goes that the tests write, until they end.
+/// The path of a file or folder in the folder for everything that the tests write. It is removed
+/// when they end.
 inline fs::path scratch(const std::string& name) {
     static const TemporaryDirectory folder;
     return folder.path / name;
@@ -44,7 +45,7 @@ inline std::string read_text(const fs::path& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// The tensors' bytes alone: metadata has times in it.
+/// Only the tensors' bytes, because the metadata hold times.
 inline std::string tensors(const fs::path& file) {
     const std::string bytes = read_text(file);
     std::uint64_t header = 0;
@@ -93,7 +94,7 @@ inline std::string tiny_set() { return first_images(200, 50); }  // main_gpuhost
 // ---- running a command --------------------------------------------------------------------------
 
 struct Result {
-    int code = -1;  ///< as a shell has it: 128 + signal where one ended the command
+    int code = -1;  ///< as in a shell: 128 + signal if a signal ended the command
     std::string out, err;
 };
 
@@ -101,7 +102,7 @@ inline void pause(int milliseconds) {
     std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
 }
 
-/// A shell command in a process group of its own, its output in files.
+/// A shell command in its own process group. Its output goes to files.
 class Process {
   public:
     explicit Process(const std::string& command)
@@ -124,7 +125,7 @@ class Process {
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
 
-    /// Whether standard output holds `text` before the command ends, or the time is up.
+    /// True if standard output holds `text` before the command ends or the time is over.
     bool prints(const std::string& text) {
         const auto end = Clock::now() + std::chrono::seconds(60);
         while (Clock::now() < end) {
@@ -136,10 +137,10 @@ class Process {
         return false;
     }
 
-    /// Sends a signal to the command itself, which was started by "exec".
+    /// Sends a signal to the command itself, which must have been started by "exec".
     void signal(int number) const { kill(pid_, number); }
 
-    /// Waits for the end. A command that takes longer than `limit` seconds hangs: it is stopped.
+    /// Waits for the end. A command that takes longer than `limit` seconds hangs, and is stopped.
     Result finish(int limit) {
         const auto end = Clock::now() + std::chrono::seconds(limit);
         while (!ended() && Clock::now() < end) pause(2);
@@ -151,7 +152,7 @@ class Process {
         return {code, read_text(out_), read_text(err_)};
     }
 
-    /// Ends the command and all that it started; mpirun is given the time to end its ranks.
+    /// Ends the command and all processes that it started. mpirun gets time to end its ranks.
     void stop() {
         kill(-pid_, SIGTERM);
         for (int i = 0; i < 300 && !ended(); ++i) pause(10);
@@ -187,10 +188,10 @@ inline Result run_main(const std::string& flags, int ranks = 0) {
     return run(on_ranks(ranks, flags));
 }
 
-/// Open MPI's settings that the program's user has no need of. mpirun's own words about a rank that
-/// fails are left out, so that standard error is the program's alone; a run without mpirun starts
-/// no helper, and has its session folder here, as all of them would have the same one; and no time
-/// goes into a search for network hardware, of which one machine needs none.
+/// Settings of Open MPI that only the tests need. mpirun prints no message of its own about a rank
+/// that fails, so that standard error holds only the program's output. A run without mpirun starts
+/// no helper, and has its own session folder, because otherwise all would share one. And Open MPI
+/// does not search for network hardware, which takes time.
 class MpiSettings : public testing::Environment {
     void SetUp() override {
         setenv("OMPI_MCA_orte_execute_quiet", "1", 1);
@@ -226,7 +227,7 @@ inline testing::AssertionResult check_passed(const Result& result) {
     return testing::AssertionFailure() << "the last line is not CHECK PASSED:\n" << result.out;
 }
 
-/// A progress line: the numbers that it shows.
+/// The numbers in a progress line.
 struct Epoch {
     int number = 0, of = 0;
     double loss = 0, accuracy = 0, images_per_second = 0;
@@ -243,8 +244,8 @@ inline std::vector<Epoch> epochs_of(const Result& result) {
     return epochs;
 }
 
-/// What a run learned: its epochs' losses and accuracies and the test accuracy, without what
-/// depends on the clock.
+/// The losses and accuracies of a run's epochs and the test accuracy, without numbers that depend
+/// on the clock.
 inline std::vector<std::string> learned(const Result& result) {
     EXPECT_TRUE(succeeded(result));
     std::vector<std::string> lines;
@@ -263,7 +264,7 @@ inline double first_loss(const Result& result) {
 
 inline bool is_float() { return run_main("--version").out.find("(float)") != std::string::npos; }
 
-/// Runs main_gpuhost on the CUDA back end; `settings` go before the command: "GPUHOST_DEVICES=2".
+/// Runs main_gpuhost with its CUDA kernels; `settings` go before the command: "GPUHOST_DEVICES=2".
 inline Result run_gpuhost(int ranks, const std::string& flags, const std::string& settings = "") {
     const fs::path program =
         fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "main_gpuhost";
@@ -273,8 +274,8 @@ inline Result run_gpuhost(int ranks, const std::string& flags, const std::string
     return run(settings + " " + on_ranks(ranks, flags, program.string()));
 }
 
-/// Whether a run ended with `code`, with `out` and nothing else on standard output, and with one
-/// line that names what is wrong.
+/// Checks that a run ended with `code`, with only `out` on standard output, and with one line that
+/// names what is wrong.
 inline testing::AssertionResult refused(const Result& result, int code, const std::string& out,
                                         const std::string& named) {
     const std::string shown = result.out.substr(0, 300) + (result.out.size() > 300 ? "..." : "");

@@ -1,5 +1,5 @@
-// counted_new.cpp: operator new that counts its calls. A file of its own: where GCC 12 sees both
-// sides at once, it takes free() for the wrong end of what came from new, and warns.
+// counted_new.cpp: operator new that counts its calls. It is a separate file, because GCC 12 warns
+// about free() of memory from new if it sees both operators at once.
 #include "tests/support/counted_new.h"
 
 #include <cstdlib>

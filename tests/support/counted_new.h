@@ -1,4 +1,4 @@
-// counted_new.h: how often this program has called operator new, which counted_new.cpp replaces.
+// counted_new.h: counts the calls of operator new, which counted_new.cpp replaces.
 //
 // Memory that a library takes by malloc is not counted.
 #pragma once

@@ -1,4 +1,4 @@
-// cpu_table_fixture.h: the CPU's functions, those of each instruction set that this processor runs.
+// cpu_table_fixture.h: the CPU's functions for each instruction set that this processor runs.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -28,7 +28,7 @@ class CpuTable : public testing::TestWithParam<const CpuFunctions*> {
     const CpuFunctions& f() const { return *GetParam(); }
 };
 
-/// x (rows x n) with rows of `pad` added, `padded` in all.
+/// x (rows x n) with rows of `pad` added, so that it has `padded` rows.
 inline Reals with_rows_added(const Reals& x, int rows, int n, int padded, nn_real pad) {
     Reals y(elements(padded, n), pad);
     for (int j = 0; j < n; ++j)

@@ -1,8 +1,8 @@
-// file_fixture.h: what the tests of all readers share.
+// file_fixture.h: the code that the tests of all readers share.
 //
-// Every bad input is a crafted file in a temporary directory, or crafted bytes; a refusal must be
+// Every bad input is a crafted file in a temporary directory, or crafted bytes. A refusal must be
 // an InputError of one line that holds the file, what was expected, what was found and what to do.
-// Allocations can be limited, so that a lying header shows when it is believed.
+// Allocations can be limited, so that a test fails if a reader believes a wrong header.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "tests/support/temporary_directory.h"
 
-/// Larger ones throw std::bad_alloc; test_mnist_reader.cpp has the operator new that sees to it.
+/// Larger allocations throw std::bad_alloc, by an operator new in test_mnist_reader.cpp.
 extern std::size_t largest_allocation;
 
 using Bytes = std::vector<std::uint8_t>;

@@ -1,7 +1,7 @@
-// gemm_math.h: what a matrix product has to give, at which sizes, and of what it must not lose.
+// gemm_math.h: checks of a matrix product: its result, its sizes, and NaN and infinity.
 //
-// One set of cases and checks for the kernels and for the CPU's products. The tolerance is the
-// judge's (judge.h).
+// The kernels and the CPU's products share these cases and checks. The tolerance is that of
+// judge.h.
 #pragma once
 #include <array>
 
@@ -30,8 +30,8 @@ inline GemmInputs random_gemm(const GemmCase& g, Rng& rng) {
             normal_values(elements(g.m, g.n), rng)};
 }
 
-/// All four transpose pairs of the sizes given, with (alpha, beta) going through every pair of
-/// {0, 1, other}, so that each size meets four and each pair many sizes.
+/// All four transpose pairs of the given sizes. (alpha, beta) goes through every pair of {0, 1,
+/// other}, so that each size gets four pairs and each pair many sizes.
 inline std::vector<GemmCase> gemm_cases(const std::vector<std::array<int, 3>>& sizes) {
     static constexpr nn_real alphas[] = {1, static_cast<nn_real>(-1.7), 0};
     static constexpr nn_real betas[] = {0, static_cast<nn_real>(0.3), 1};
@@ -48,7 +48,7 @@ inline std::vector<GemmCase> gemm_cases(const std::vector<std::array<int, 3>>& s
 /// Sizes around the edges of tiles and vectors.
 inline constexpr int edges[] = {1, 2, 15, 16, 17, 31, 33, 63, 65, 127, 129};
 
-/// Each of them as m, n and k, with odd partners.
+/// Each edge as m, n and k, with odd numbers for the others.
 inline std::vector<std::array<int, 3>> edge_sizes() {
     std::vector<std::array<int, 3>> sizes{{37, 41, 53}, {37, 53, 41}, {41, 37, 43}};
     for (const int s : edges)
@@ -58,7 +58,7 @@ inline std::vector<std::array<int, 3>> edge_sizes() {
     return sizes;
 }
 
-/// Each of them as all three.
+/// Each edge as all three.
 inline std::vector<std::array<int, 3>> cube_sizes() {
     std::vector<std::array<int, 3>> sizes;
     for (const int s : edges) sizes.push_back({s, s, s});
@@ -80,7 +80,7 @@ Reals run_gemm(const GemmCase& g, const GemmInputs& in, Gemm&& gemm, std::size_t
     return c.values();
 }
 
-/// Whether c is right but for rounding. The judge is given A by rows and B by columns, which it
+/// Checks that c is right but for rounding. The check gets A by rows and B by columns, which it
 /// reads many times faster.
 inline testing::AssertionResult judged(const GemmCase& g, const GemmInputs& in, const Reals& c) {
     const Reals a = g.a_transposed ? in.a : transpose(in.a, g.m, g.k);
@@ -115,8 +115,8 @@ void check_gemm_on_integers(Gemm&& gemm) {
     }
 }
 
-/// A NaN or an infinity in A makes its row of C not finite, one in B its column, one in C its
-/// element; all the rest stays finite.
+/// A NaN or an infinity in A makes its row of C not finite; in B, its column; in C, its element.
+/// All other elements stay finite.
 template <class Memory, class Gemm>
 void check_gemm_keeps(char where, nn_real bad, const GemmCase& g, Gemm&& gemm) {
     SCOPED_TRACE(g.text() + ", " + std::to_string(bad) + " in " + where);
@@ -147,8 +147,8 @@ void check_gemm_keeps_nan(Gemm&& gemm) {
                     }
 }
 
-/// A sum of no products is 0: C = beta C, and with beta 0 zeros, whatever stood there. A C of no
-/// elements is left alone.
+/// A sum of no products is 0: C = beta C. If beta is 0, C becomes zeros, whatever it held. A C
+/// without elements is not touched.
 template <class Memory, class Gemm>
 void check_gemm_of_nothing(Gemm&& gemm) {
     Rng rng(14);

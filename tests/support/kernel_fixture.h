@@ -1,8 +1,8 @@
 // kernel_fixture.h: what the tests of the kernels share: a stream, guarded arrays on the device,
-// and running a kernel in every order.
+// and a function that runs a kernel in every order.
 //
-// g++ builds the tests against tests/gpuhost, nvcc for real GPUs; where there is none, every test
-// is skipped.
+// g++ builds the tests against tests/gpuhost, nvcc builds them for real GPUs. Without a GPU, every
+// test of nvcc's build is skipped.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -56,8 +56,8 @@ class Kernels : public testing::Test {
     }
 };
 
-/// Runs the same again: on the kernel runner in every order of blocks and threads, on a GPU, whose
-/// order is its own, a few times.
+/// Runs the same several times: on the kernel runner in every order of blocks and threads, on a
+/// GPU, which chooses its own order, a few times.
 inline void in_every_order(const std::function<void(const std::string& order)>& run) {
 #ifdef __CUDACC__
     for (const char* time : {"first run", "second run", "third run"}) run(time);

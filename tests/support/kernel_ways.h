@@ -1,7 +1,7 @@
-// kernel_ways.h: every way in which a product can go on a GPU: tiles, arithmetic, kinds of GPU.
+// kernel_ways.h: every way in which a GPU can compute a product: tiles, arithmetic, kinds of GPU.
 //
 // The kernel runner plays GPUs of several compute capabilities, with and without asynchronous
-// copies and tensor cores; a real GPU is what it is.
+// copies and tensor cores. A real GPU runs only as itself.
 #pragma once
 #include <functional>
 #include <string>
@@ -36,7 +36,7 @@ inline void on_every_gpu(const std::vector<int>& capabilities, const Run& run) {
 }
 inline const std::vector<int> every_kind{75, 86, 90};
 
-/// The ways that the first layer's products can go here.
+/// The ways in which the first layer's products can be computed here.
 inline std::vector<std::pair<GemmBy, std::vector<int>>> ways_of_pixels() {
     std::vector<std::pair<GemmBy, std::vector<int>>> ways{{GemmBy::fma, every_kind}};
     if (in_float) ways.push_back({GemmBy::bf16x3, {80, 90}});

@@ -1,14 +1,14 @@
-// markup_check.h: whether text is well-formed XML, as far as the program writes XML.
+// markup_check.h: checks that text is well-formed XML, as far as the program writes XML.
 //
 // Elements must nest and close, attributes must be quoted and not come twice, every & must begin an
-// entity, and there must be one root. Whatever a user's words could break, shows here.
+// entity, and there must be one root. So it finds everything that a user's text could break.
 #pragma once
 #include <regex>
 #include <set>
 #include <string>
 #include <vector>
 
-/// An empty string if it is; otherwise what is wrong, and where.
+/// Returns an empty string if the text is well-formed, else what is wrong, and where.
 inline std::string markup_error(const std::string& text) {
     const auto at = [&](std::size_t i) { return ": " + text.substr(i, 60); };
     const std::regex entity("&(amp|lt|gt|quot|#\\d+);");
@@ -27,7 +27,7 @@ inline std::string markup_error(const std::string& text) {
         if (c != '<') continue;
         const std::size_t end = text.find('>', i);
         if (end == std::string::npos) return "tag without end" + at(i);
-        // A picture's bytes are no concern of the patterns, which cannot take so many.
+        // The patterns do not get a picture's bytes, which are too many for them.
         std::string words = text.substr(i, end + 1 - i);
         if (const auto data = words.find("base64,"); data != std::string::npos)
             words.erase(data, words.find('"', data) - data);

@@ -1,9 +1,9 @@
 // mpi_main.cpp: main() of the test binaries that run on several ranks.
 //
-// Rank 0 prints GoogleTest's usual report; the other ranks print their failed assertions alone,
-// each one with its rank. After every test the ranks agree: one that failed anywhere fails in rank
-// 0's report, and every rank ends with the same exit code. A rank that leaves a test while the
-// others wait in it cannot be told from a slow one: the time limit of tests/run.sh ends those.
+// Rank 0 prints GoogleTest's usual report. The other ranks print only their failed assertions, each
+// with the rank. After every test the ranks agree: a test that failed on any rank fails in rank 0's
+// report, and every rank ends with the same exit code. A rank that leaves a test while the others
+// wait in it cannot be told from a slow one: the time limit of tests/run.sh ends those.
 #include <gtest/gtest.h>
 #include <mpi.h>
 
@@ -24,7 +24,7 @@ int rank_in(MPI_Comm comm) {
     return rank;
 }
 
-/// Prints what fails on a rank that has no report of its own.
+/// Prints the failures of a rank that has no report of its own.
 class PrintFailures : public testing::EmptyTestEventListener {
   public:
     explicit PrintFailures(int rank) : rank_(rank) {}
@@ -40,10 +40,10 @@ class PrintFailures : public testing::EmptyTestEventListener {
     int rank_;
 };
 
-/// Makes a test fail in rank 0's report when it failed on any rank, or when not all skipped it.
+/// Makes a test fail in rank 0's report if it failed on any rank, or if only some ranks skipped it.
 class AgreeOnOutcome : public testing::EmptyTestEventListener {
   public:
-    // A communicator of its own: a message of a test must never meet one of the agreement.
+    // It has its own communicator, so that a test's messages never mix with its own.
     AgreeOnOutcome() { MPI_Comm_dup(MPI_COMM_WORLD, &comm_); }
     ~AgreeOnOutcome() override { MPI_Comm_free(&comm_); }
     AgreeOnOutcome(const AgreeOnOutcome&) = delete;
@@ -83,7 +83,7 @@ int run_tests(int argc, char** argv) {
         delete listeners.Release(listeners.default_xml_generator());
         listeners.Append(new PrintFailures(rank));
     }
-    // The last listener is the first to hear of a test's end, before the report counts the test.
+    // The last listener gets a test's end first, before the report counts the test.
     auto agreement = std::make_unique<AgreeOnOutcome>();
     listeners.Append(agreement.get());
     int result = RUN_ALL_TESTS();

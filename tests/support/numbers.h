@@ -1,5 +1,4 @@
-// numbers.h: what numbers a test puts in, how it compares what comes out, and how far that may be
-// off.
+// numbers.h: the numbers that a test puts in, the comparison of results, and their bounds.
 //
 // References are computed in Wide. Every bound is derived, not tuned: u is the rounding unit; + - *
 // / give a factor of 1 +- u; exp and log are within 2 units in the last place (CUDA's promise, and
@@ -64,7 +63,7 @@ inline Bytes random_bytes(std::size_t count, Rng& rng, int below = 256) {
 
 // ---- What comes out ----
 
-/// What should be there, and how far off each element may be.
+/// The expected elements, and the largest error that each may have.
 struct Expected {
     int rows = 1;  ///< elements are named (i % rows, i / rows)
     std::vector<Wide> values, bounds;
@@ -81,7 +80,7 @@ inline std::string element_name(const std::string& tensor, std::size_t i, int ro
     return tensor + "(" + std::to_string(i % r) + "," + std::to_string(i / r) + ")";
 }
 
-/// Whether every element is within its bound; a NaN never is.
+/// Checks that every element is within its bound; a NaN never is.
 inline testing::AssertionResult within(const std::string& tensor, const Reals& got,
                                        const Expected& expected) {
     if (got.size() != expected.values.size())
@@ -102,7 +101,7 @@ inline testing::AssertionResult within(const std::string& tensor, const Reals& g
            << first.str() << "; " << wrong << " of " << got.size() << " elements are wrong";
 }
 
-/// Whether two results agree in every bit; NaNs have to be the same NaNs.
+/// Checks that two results agree in every bit; NaNs must be the same NaNs.
 template <class T>
 testing::AssertionResult same_bits(const std::string& tensor, const std::vector<T>& got,
                                    const std::vector<T>& expected) {
@@ -130,7 +129,7 @@ inline Reals transpose(const Reals& x, int rows, int cols) {
 
 // ---- Guarded arrays ----
 
-/// `count` NaNs (for integers: the largest value), to see what is left unwritten.
+/// `count` NaNs (for integers: the largest value), to find elements that are not written.
 template <class T>
 std::vector<T> poison(std::size_t count) {
     std::vector<T> x(count);
@@ -138,10 +137,10 @@ std::vector<T> poison(std::size_t count) {
     return x;
 }
 
-/// An array in Memory (host or device) between guard words. It fails the test when a guard changed,
-/// or when the array changed though nobody asked for output(). `shift` moves its start by so many
-/// elements off 16 bytes. The guards of reals are signalling NaNs: what reads one becomes NaN, and
-/// what computes on one in place makes it a quiet NaN, which has other bits.
+/// An array in Memory (host or device) between guard words. It fails the test if a guard changed,
+/// or if the array changed although nobody asked for output(). Its start lies `shift` elements
+/// behind a multiple of 16 bytes. The guards of reals are signalling NaNs: a result that reads one
+/// becomes NaN, and code that computes on one in place makes it a quiet NaN, which has other bits.
 template <class T, class Memory>
 class Guarded {
   public:
@@ -169,7 +168,7 @@ class Guarded {
         return memory_ + start_;
     }
 
-    /// The array as it stands, after a look at the guards.
+    /// Checks the guards, and returns the array's current values.
     std::vector<T> values() const {
         std::vector<T> all(size_);
         Memory::download(all.data(), memory_, size_ * sizeof(T));
@@ -188,7 +187,7 @@ class Guarded {
             return static_cast<T>(0xa5a5a5a5u);
     }
 #ifdef __SANITIZE_ADDRESS__
-    static constexpr std::size_t guard_elements = 0;  // the sanitizer guards every single byte
+    static constexpr std::size_t guard_elements = 0;  // the sanitizer guards every byte
 #else
     static constexpr std::size_t guard_elements = 16;
 #endif

@@ -1,7 +1,7 @@
-// output_math.h: what sigmoids, the output layer and the loss have to give, and how far rounding
-// may take them.
+// output_math.h: the expected results of sigmoids, the output layer and the loss, and the bounds of
+// their rounding errors.
 //
-// One set of cases, references and checks for the kernels and for the CPU's functions.
+// The kernels and the CPU's functions share these cases, references and checks.
 #pragma once
 #include "model/objective.h"
 #include "tests/support/numbers.h"
@@ -42,7 +42,7 @@ void check_sigmoid_backward(Function&& sigmoid_backward) {
 
 // ---- The output layer and the loss -------------------------------------------------------------
 
-/// Labels, or, where there are any, numbers: classes x n.
+/// Labels; or numbers (classes x n), if there are any.
 struct Targets {
     Bytes labels;
     Reals numbers;
@@ -88,7 +88,7 @@ struct OutputCase {
     }
 };
 
-/// Every kind of logits in every size given.
+/// Every kind of logits in every given size.
 inline std::vector<OutputCase> output_cases(const Objective& objective, bool numbers,
                                             const std::vector<std::pair<int, int>>& sizes) {
     Rng rng(31);
@@ -110,7 +110,7 @@ inline std::vector<OutputCase> output_cases(const Objective& objective, bool num
     return cases;
 }
 
-/// Few columns of many numbers of classes.
+/// Many numbers of classes, with few columns each.
 inline std::vector<std::pair<int, int>> output_sizes() {
     std::vector<std::pair<int, int>> sizes;
     for (const int classes : {1, 2, 10, 15, 16, 17, 31, 32, 33, 100, 256})
@@ -118,7 +118,8 @@ inline std::vector<std::pair<int, int>> output_sizes() {
     return sizes;
 }
 
-/// What the logits make of yhat and of the loss. Deltas are judged by the yhat that came out.
+/// The expected yhat and loss for the logits. Deltas are checked against the yhat that was
+/// computed.
 struct OutputExpected {
     Expected yhat;
     Wide loss = 0, loss_bound = 0;
@@ -288,8 +289,8 @@ struct OutputResult {
     double loss;
 };
 
-/// Runs output(case, labels, targets, scale, z, delta), which returns the loss; what is not there
-/// of labels and targets is null.
+/// Runs output(case, labels, targets, scale, z, delta), which returns the loss. Labels or targets
+/// that do not exist are null.
 template <class Memory, class Output>
 OutputResult run_output(const OutputCase& c, nn_real scale, Output&& output) {
     const bool numbers = c.targets.are_numbers();

@@ -1,4 +1,4 @@
-// scratch_files.h: files of text in a folder that goes when its test ends.
+// scratch_files.h: text files in a folder that is removed when its test ends.
 #pragma once
 #include <fstream>
 #include <stdexcept>

@@ -1,6 +1,6 @@
-// step_math.h: what sums, updates and squares of parameters have to give.
+// step_math.h: the expected results of sums, updates and squares of parameters.
 //
-// One set of cases and checks for the kernels and for the CPU's functions.
+// The kernels and the CPU's functions share these cases and checks.
 #pragma once
 #include "tests/support/numbers.h"
 

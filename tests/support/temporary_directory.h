@@ -1,4 +1,4 @@
-// temporary_directory.h: a directory for what a test writes, which goes with everything in it.
+// temporary_directory.h: a directory for a test's files, which is removed with everything in it.
 #pragma once
 #include <cstdint>
 #include <cstdlib>

@@ -1,9 +1,9 @@
-// train_fixture.h: what is trained in the tests of test_train*.cpp, in which ways, and how it is
-// judged.
+// train_fixture.h: what the tests of test_train*.cpp train, in which ways, and how they check the
+// results.
 //
-// Every test runs on the CPU replica, in each way that it can work, and on the CUDA replica of this
-// binary's back end: real GPUs, or the kernel runner. All ranks run every test; long trainings are
-// judged on rank 0.
+// Every test runs on the CPU replica, in each of its ways, and on the CUDA replica of this binary:
+// on real GPUs, or on the kernel runner. All ranks run every test; long trainings are checked on
+// rank 0.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -39,7 +39,7 @@ inline const Comm& comm() {
     return world;
 }
 
-/// What a test trains, and from which start.
+/// What a test trains, and its start.
 struct Case {
     std::vector<int> sizes;
     int images;
@@ -108,8 +108,8 @@ inline double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Fails, naming tensor, element, values and bound, where a tensor is off by more than `tolerance`,
-/// absolute or relative, in any element.
+/// Fails, with tensor, element, values and bound, if an element of a tensor is off by more than
+/// `tolerance`, both absolute and relative.
 inline void expect_same(const Parameters<nn_real>& values, const Parameters<double>& reference,
                         double tolerance) {
     for (const TensorDifference& d : compare(values, reference))
@@ -141,10 +141,10 @@ struct Listener : TrainingObserver {
     void on_epoch(int, double loss) override { epochs.push_back(loss); }
 };
 
-// Where the kernels run on the CPU, what a new GPU can is seen unless the user asks for another.
+// The kernel runner plays a new GPU unless the user asks for another one.
 inline const int capability_of_runner = setenv("GPUHOST_CAPABILITY", "90", 0);
 
-/// A way to train. On a CPU bf16x3 is so where the processor can.
+/// A way to train. On a CPU, bf16x3 is used only if the processor has it.
 struct Way {
     const char* name;
     bool cuda = false, bf16x3 = true;
@@ -166,9 +166,9 @@ inline constexpr Way cuda_ways[] = {
 inline constexpr Way course_way = {.name = "course", .cuda = true, .bf16x3 = false, .course = true};
 inline constexpr Way every_way[] = {cpu_ways[0],  cpu_ways[1], cpu_ways[2],  cpu_ways[3],
                                     cuda_ways[0], course_way,  cuda_ways[1], cuda_ways[2]};
-/// What CUDA's ways have of their own is in CudaTrain.
+/// The other ways of CUDA are tested by CudaTrain.
 inline constexpr auto ways = std::span(every_way).first<6>();
-/// Without those that are slow where the kernels run on the CPU.
+/// Without the ways that are slow on the kernel runner.
 inline constexpr auto fast_ways = std::span(every_way).first<5>();
 
 class Train : public testing::TestWithParam<Way> {
@@ -209,7 +209,7 @@ class Train : public testing::TestWithParam<Way> {
                 initial,
                 {way.shared ? make_node_reducer(comm(), *shared_.back()) : mpi_reducer(), feed}};
     }
-    /// None for one rank, whose replica is alone.
+    /// Null for one rank, whose replica is alone.
     static std::unique_ptr<Reducer> mpi_reducer() {
         return comm().size() > 1 ? make_mpi_reducer(comm()) : nullptr;
     }
@@ -222,8 +222,8 @@ class Train : public testing::TestWithParam<Way> {
                 .parts_from = way.parts_from};
     }
 
-    /// A replica for slices of up to `capacity` images, with parameters and the set on it. For
-    /// CUDA: one of several ranks, or not, whatever there are.
+    /// A replica for shards of up to `capacity` images, with parameters and the set on it. A CUDA
+    /// replica is made as one of several ranks if `several_ranks`, whatever the number of ranks is.
     std::unique_ptr<Replica> make_replica(const std::vector<int>& sizes, int capacity,
                                           const SampleSet& set, bool several_ranks) const {
         const ReplicaShape shape{Layout(sizes), capacity, unit_pixels};
@@ -236,7 +236,7 @@ class Train : public testing::TestWithParam<Way> {
         EXPECT_TRUE(replica->samples().keep(Role::train, {set.pixels, set.labels}));
         return replica;
     }
-    /// By a backward pass: all parts, each in its place; NaN where none is.
+    /// The gradient of a backward pass: all parts, each in its place; NaN elsewhere.
     static std::vector<nn_real> gradient_of(Replica& replica, const Layout& layout) {
         std::vector<nn_real> gradient(layout.total(), std::numeric_limits<nn_real>::quiet_NaN());
         std::size_t covered = 0;
@@ -262,10 +262,11 @@ class Train : public testing::TestWithParam<Way> {
                             way, c.objective, set.format, c.feed);
     }
 
-    /// Trains and returns the parameters, after a look whether all ranks hold the same bits.
+    /// Trains and returns the parameters. The training itself checks that all ranks hold the same
+    /// bits.
     Parameters<nn_real> trained(const Case& c, const SampleSet& set, const Way& way = GetParam()) {
         auto network = make_network(initial_of(c), c, set, way);
-        network.train(set, c.training, nullptr);  // throws where the ranks' parameters differ
+        network.train(set, c.training, nullptr);  // throws if the ranks' parameters differ
         return network.parameters();
     }
     static Parameters<double> reference(const Case& c, const SampleSet& set) {
@@ -273,7 +274,7 @@ class Train : public testing::TestWithParam<Way> {
         network.train(set, c.training);
         return network.parameters();
     }
-    /// The same bits twice and by both ways to scatter, and the reference's parameters.
+    /// Checks that two trainings and both feeds give the same bits, and the reference's parameters.
     void expect_reference_by_the_same_bits(Case c, const SampleSet& set) {
         const auto first = trained(c, set);
         EXPECT_EQ(trained(c, set).values, first.values);

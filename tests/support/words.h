@@ -1,4 +1,4 @@
-// words.h: texts in tests: the words of a command line, the lines of an output, what is in them.
+// words.h: functions for texts in tests: the words of a command line, the lines of an output.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-/// As a shell without variables splits them: by spaces, but for what is in single quotes.
+/// Splits text at spaces, but not inside single quotes, as a shell without variables does.
 inline std::vector<std::string> split_words(const std::string& text) {
     std::vector<std::string> words;
     bool quoted = false, inside = false;

@@ -1,5 +1,5 @@
-// command_line.cpp: the manual's page and the one line that a mistake gets. CLI11 is included here
-// alone.
+// command_line.cpp: prints the help, and makes one line of each mistake. Only this file includes
+// CLI11.
 #include "app/cli/command_line.h"
 
 #include <CLI/CLI.hpp>
@@ -23,7 +23,7 @@ std::string indented(const std::string& lines) {
     return text;
 }
 
-/// Words in lines of at most 88 characters, each begun by `indent` spaces.
+/// Breaks words into lines of at most 88 characters, each beginning with `indent` spaces.
 std::string wrapped(const std::string& words, std::size_t indent) {
     const std::string margin(indent, ' ');
     std::istringstream in(words);
@@ -36,7 +36,7 @@ std::string wrapped(const std::string& words, std::size_t indent) {
     return text + margin + line + "\n";
 }
 
-/// CLI11's list of flags as a manual's page.
+/// Makes a manual's page of CLI11's list of flags.
 class ManualPage : public CLI::Formatter {
   public:
     explicit ManualPage(Manual manual) : manual_(std::move(manual)) {}
@@ -151,7 +151,7 @@ struct CommandLine::Parser {
                 .add_flag_callback(
                     flag.names, [read] { read(""); }, flag.text)
                 ->group(flag.group);
-        // The validator stores the value too, so that it is read once.
+        // The validator also stores the value, so that the text is read only once.
         CLI::Option* const option =
             value.type == many_words
                 ? app.add_option_function<std::vector<std::string>>(
@@ -170,8 +170,8 @@ struct CommandLine::Parser {
 
 namespace {
 
-/// CLI11's words for a flag that was given without a value, twice, or with one that it does not
-/// take, in this program's: they begin with its name, which lacks its dashes here and there.
+/// Rewrites CLI11's message about a flag that was given twice, without its value, or with a value
+/// that it does not take. The message begins with the flag's name, sometimes without its dashes.
 std::string without_value_or_twice(const std::string& words) {
     const std::string name =
         (words.starts_with('-') ? "" : "--") + words.substr(0, words.find_first_of(": "));

@@ -1,9 +1,9 @@
-// command_line.h: what the command lines of all commands share.
+// command_line.h: the functions that parse the command lines of all commands.
 //
-// A flag is a row: its names, the value that it sets, and the help. Numbers are read strictly:
-// decimal, whole where the value is, in range, nothing before or after them. Every mistake becomes
-// an InputError of one line. The library behind it is slow to compile, so one source alone includes
-// it: command_line.cpp.
+// A flag is a row: its names, the value that it sets, and the help. A number must be decimal, in
+// range, and whole if the value is; nothing may stand before or after it. Every mistake becomes an
+// InputError of one line. The library behind this is slow to compile, so only one source file
+// includes it: command_line.cpp.
 #pragma once
 #include <charconv>
 #include <functional>
@@ -17,18 +17,19 @@
 #include "base/names.h"
 #include "base/text.h"
 
-/// A value of the options, and how a flag sets it.
+/// A value of the options, and the functions by which a flag sets and shows it.
 struct FlagValue {
-    /// Stores what the text says. Returns what it should have been, or "" where it is right:
-    /// "a whole number from 1 to 9".
+    /// Stores the value in the text. Returns "" if the text is right, else what it should have
+    /// been: "a whole number from 1 to 9".
     std::function<std::string(const std::string&)> read;
-    std::function<Json()> tell;  ///< the value as it stands
+    std::function<Json()> tell;  ///< returns the current value
     std::string type;            ///< for the help: "N", "auto|cuda|cpu"; empty: a switch
-    std::string preset;          ///< for the help: the value without the flag; empty: not told
+    std::string preset;          ///< for the help: the value without the flag; empty: not shown
 };
 
-/// Text that is a number of type T in [least, most] and nothing else. No flag takes a number below
-/// 0, so a sign is refused; and a 0 before other digits, which could be meant as octal.
+/// True if the text is a number of type T in [least, most] and nothing else. No flag takes a number
+/// below 0, so a sign is refused. A 0 before other digits is refused too, because it could mean
+/// octal.
 template <class T>
 bool is_number(const std::string& text, T least, T most, T& value) {
     if (text.starts_with('-')) return false;
@@ -57,7 +58,7 @@ FlagValue number(T& place, T least, T most) {
             std::is_integral_v<T> ? Json(place).dump() : text(place)};
 }
 
-/// A name out of a table; by default that of the enum itself.
+/// A name from a table; by default from the table of the enum itself.
 template <class E>
 FlagValue choice(E& place, std::span<const Named<E>> names = Names<E>::all) {
     std::string all;
@@ -90,15 +91,15 @@ FlagValue file_name(std::string& place);
 FlagValue folder_name(std::string& place);
 /// Sizes separated by commas: "512,256".
 FlagValue sizes(std::vector<int>& place);
-/// A switch: it sets the place to `value`.
+/// A switch: it sets `place` to `value`.
 FlagValue yes(bool& place, bool value = true);
-/// Any number of words; of a positional argument.
+/// Any number of words, for a positional argument.
 FlagValue words(std::vector<std::string>& place);
 
 struct Flag {
     const char* names;  ///< "-b,--batch"; without dashes: a positional argument
     FlagValue value;
-    const char* group;  ///< the heading that it stands under in the help
+    const char* group;  ///< its heading in the help
     std::string text;
 };
 
@@ -119,11 +120,12 @@ class CommandLine {
 
     void add(const Flag& flag);
     void add_required(const Flag& flag);
-    /// False after --help or --version, whose text is printed when `speaks`. Throws InputError.
+    /// Returns false after --help or --version, and prints their text if `speaks`. Throws
+    /// InputError.
     bool parse(std::vector<std::string> arguments, bool speaks);
-    /// Whether the command line had the flag: "-b" or "--batch".
+    /// True if the command line had the flag: "-b" or "--batch".
     bool given(const std::string& flag) const;
-    /// Throws InputError with `message` and where to read on.
+    /// Throws InputError with `message` and a hint at --help.
     [[noreturn]] void refuse(const std::string& message) const;
 
   private:

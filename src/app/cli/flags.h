@@ -1,7 +1,7 @@
 // flags.h: the flags of a training, one row each. Command line, help and resume read the same rows.
 //
-// A new flag is a row here and a field of TrainOptions. Its row has to say what a resumed run does
-// about it, so that nobody forgets.
+// A new flag is a row in flags.cpp and a field of TrainOptions. Its row must say what a resumed run
+// does about it, so that nobody forgets.
 #pragma once
 #include <vector>
 
@@ -9,16 +9,16 @@
 #include "app/cli/options.h"
 #include "base/json.h"
 
-/// What a run that resumes another one's checkpoint does about a flag.
+/// What a resumed run does about a flag of the checkpoint's run.
 enum class OnResume {
-    same,      ///< must find the same value
-    content,   ///< need not look: it decides the samples or the first parameters, whose checksums
+    same,      ///< must have the same value
+    content,   ///< no check: the flag decides the samples or the first parameters, whose checksums
                ///< are compared
     rounding,  ///< may differ; the banner says so, because the last bits will differ too
     free       ///< may differ: the parameters do not depend on it
 };
 
-/// What sets a flag's value in its place, so that the flag cannot be given beside it.
+/// Another flag that sets this one's value, so that the two cannot be given together.
 enum FixedBy : unsigned { by_nothing = 0, by_grade = 1, by_course = 2 };
 
 struct TrainFlag : Flag {
@@ -32,7 +32,7 @@ struct TrainFlag : Flag {
 /// All flags of a training, bound to `options`, which must outlive them.
 std::vector<TrainFlag> train_flags(TrainOptions& options);
 
-/// Those of the rows whose `on_resume` is this one, as a JSON object: values by key.
+/// The values of all flags with this `on_resume`, as a JSON object by key.
 Json flag_values(const TrainOptions& options, OnResume on_resume);
 
 // ---- rows that other commands have too

@@ -1,4 +1,4 @@
-// options.h: what each command is asked to do, and how its command line says so.
+// options.h: the options of each command, and the functions that parse its command line.
 #pragma once
 #include <optional>
 #include <string>
@@ -12,7 +12,7 @@
 
 inline constexpr const char* program_version = "0.2.0";
 
-/// The files that a run writes; an empty name: not this one.
+/// The files that a run writes; a file with an empty name is not written.
 struct OutputFiles {
     std::string save, csv, jsonl, plot, report;
 
@@ -41,13 +41,13 @@ struct TrainOptions {
     std::string csv_data;        ///< a table to train on instead of images; empty: none
     int target_columns = 1;      ///< of the table
     std::size_t train_size = 0;  ///< samples to train on, the others are held out; 0: all
-    std::size_t hold_out = 0;    ///< or: how many of the last samples are held out
+    std::size_t hold_out = 0;    ///< or: number of samples, at the end of the set, to hold out
     bool raw_pixels = false;     ///< inputs 0..255 instead of 0..1
     DeviceRequest device;
     FeedKind feed = FeedKind::resident;
     bool course =
         false;  ///< the course's way: scattered, MPI_Allreduce, the file's order, 1 thread
-    int print_every = 0;  ///< report the loss every so many steps; 0: never
+    int print_every = 0;  ///< report the loss every print_every steps; 0: never
     OutputFiles files;
     std::string checkpoint;    ///< folder of checkpoints; empty: none
     int checkpoint_every = 1;  ///< epochs
@@ -79,8 +79,8 @@ struct DemoOptions {
     DeviceRequest device;
 };
 
-/// What the words after the command ask for, or nothing after --help or --version, whose text is
-/// printed when `speaks` (one rank should). All throw InputError.
+/// Parse the words after the command. They return nothing after --help or --version, and print
+/// their text if `speaks`, which one rank should set. All throw InputError.
 using Arguments = std::vector<std::string>;
 std::optional<TrainOptions> parse_train(const Arguments& arguments, bool speaks);
 std::optional<TrainOptions> parse_grade(const Arguments& arguments, bool speaks);

@@ -60,7 +60,7 @@ void apply_course(TrainOptions& o) {
     o.training.shuffled = false;
 }
 
-/// Refuses what a grading mode or --course fixes, where it is given too.
+/// Refuses a flag whose value a grading mode or --course sets.
 void check_fixed(const CommandLine& line, const TrainOptions& o,
                  const std::vector<TrainFlag>& flags) {
     for (const TrainFlag& flag : flags) {
@@ -75,7 +75,7 @@ void check_fixed(const CommandLine& line, const TrainOptions& o,
     }
 }
 
-/// Flags that need another one beside them, or exclude each other.
+/// Refuses flags that need another flag, or exclude each other.
 void check_pairs(const CommandLine& line, const TrainOptions& o) {
     const auto both = [&](const char* one, const char* other) {
         if (line.given(one) && line.given(other))
@@ -104,7 +104,7 @@ void check_pairs(const CommandLine& line, const TrainOptions& o) {
         line.refuse("--seed: --init uniform takes seeds from 0 to 4294967295; use a smaller seed");
 }
 
-/// Checks what was given, and lets the grading mode and --course set what is theirs.
+/// Checks the flags, and sets the values that a grading mode or --course sets.
 TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& flags,
                       TrainOptions o) {
     check_fixed(line, o, flags);

@@ -1,4 +1,4 @@
-// commands.cpp: each command's name, its command line and what it runs.
+// commands.cpp: the name of each command, and the functions that parse and run it.
 #include "app/commands/commands.h"
 
 #include "app/commands/demo.h"

@@ -11,10 +11,10 @@ using Job = std::function<int(const Comm& comm)>;
 
 struct Command {
     const char* name;
-    /// What the words after the command ask for; nothing after --help or --version (options.h).
+    /// Parses the words after the command; returns nothing after --help or --version (options.h).
     std::optional<Job> (*parse)(const Arguments& arguments, bool speaks);
 };
 
-/// What the whole command line asks for. Without the name of a command it is `train`. Throws
+/// Parses the whole command line. Without the name of a command, the command is `train`. Throws
 /// InputError.
 std::optional<Job> parse_command(Arguments arguments, bool speaks);

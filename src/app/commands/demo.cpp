@@ -1,4 +1,5 @@
-// demo.cpp: three samples, 200 iterations, and every number that a person may want to follow.
+// demo.cpp: trains on three samples for 200 iterations, and prints numbers that a person can
+// follow.
 //
 // It is the classroom's network from scratch: sigmoids on both layers, squared error, full batch,
 // first weights and biases uniform in [0, 1) by NumPy's generator with seed 0.
@@ -25,8 +26,8 @@ namespace {
 
 constexpr int every = 50;  // iterations between two lines
 
-/// What the notebook does: summed gradients of half the squared error at rate 0.1 are the mean
-/// squared error's, over three samples, at 0.15.
+/// As in the notebook: it sums the gradients of half the squared error, at rate 0.1. For three
+/// samples, that is the mean squared error at rate 0.15.
 const Training training{.batch = 3, .epochs = 200, .rate = 0.15, .seed = 0};
 constexpr Objective objective{OutputLayer::sigmoid, LossFunction::mse};
 
@@ -41,8 +42,8 @@ SampleSet three_samples() {
     return set;
 }
 
-/// Keeps each iteration's loss, which is the epoch's, and prints some. Iterations count from 1; a
-/// loss is taken before its step.
+/// Keeps the loss of each iteration, which is an epoch, and prints some. Iterations count from 1; a
+/// loss is taken before its update.
 class Iterations : public TrainingObserver {
   public:
     Iterations(bool prints, RunLog& csv, RunLog& jsonl)
@@ -101,7 +102,7 @@ void print_predictions(const SampleSet& set, const std::vector<nn_real>& yhat,
     std::printf("# time %.4f s\n", iterations.seconds());
 }
 
-/// The loss over the iterations, in characters: a column is several of them.
+/// Prints the loss over the iterations as characters; a column stands for several iterations.
 void print_curve(const History& history) {
     constexpr int height = 10, width = 60;
     const auto [low, high] = std::ranges::minmax(history, {}, &EpochRow::loss);

@@ -1,4 +1,4 @@
-// evaluate.cpp: a network and a test set: loss, accuracy, confusion matrix.
+// evaluate.cpp: computes and prints loss, accuracy and confusion matrix of a network on a test set.
 #include "app/commands/evaluate.h"
 
 #include <algorithm>
@@ -13,11 +13,11 @@ namespace {
 
 constexpr int widest_matrix = 20;  ///< classes
 
-/// The test set, refused where the network cannot take it.
+/// Reads the test set; refuses it if the network cannot take it.
 SampleSet read_set(const EvaluateOptions& options, const Model& model) {
     const Layout& layout = model.parameters.layout;
     const ModelFacts& facts = model.facts;
-    if (!facts.version.empty()) check_takes_pictures(model, options.load);  // others do not say
+    if (!facts.version.empty()) check_takes_pictures(model, options.load);  // others do not say it
     SampleSet set = read_mnist(options.data, Split::test, layout.classes());
     const bool fits = set.features() == static_cast<std::size_t>(layout.inputs());
     if (fits && (facts.rows == 0 || (set.rows == facts.rows && set.cols == facts.cols))) return set;

@@ -1,4 +1,4 @@
-// evaluate.h: ./main evaluate: how well a trained network classifies a test set.
+// evaluate.h: ./main evaluate: evaluates a trained network on a test set.
 #pragma once
 #include <string>
 
@@ -7,12 +7,12 @@
 #include "neural_network.h"
 #include "train/score.h"
 
-/// Evaluates the test set of options.data by the network options.load and prints accuracy, loss,
-/// confusion matrix, precision and recall. Collective. Returns the exit code. Throws InputError
-/// where the network or the set cannot be used, or do not fit together.
+/// Evaluates the network options.load on the test set of options.data, and prints accuracy, loss,
+/// confusion matrix, precision and recall. Collective. Returns the exit code. Throws InputError if
+/// the network or the set cannot be used, or if they do not fit together.
 int evaluate(const Comm& comm, const EvaluateOptions& options);
 
-/// What evaluate() found.
+/// The results of evaluate().
 struct EvaluationFacts {
     std::string model, data;
     int rows, cols;  ///< of an image
@@ -20,7 +20,7 @@ struct EvaluationFacts {
     double loss;
     Score score;
 };
-/// For people. The confusion matrix is left out where it would be wider than any terminal.
+/// The results for people. The confusion matrix is left out if it is too wide for a terminal.
 std::string evaluation_text(const EvaluationFacts& facts);
-/// The same as a JSON object in one line; what is not defined is null.
+/// The same as a JSON object in one line. A value that is not defined is null.
 std::string evaluation_json(const EvaluationFacts& facts);

@@ -1,4 +1,5 @@
-// grade.cpp: the course's GEMM sizes, each result against plain sums in higher precision.
+// grade.cpp: runs the course's GEMM sizes, and compares each result with plain sums in higher
+// precision.
 #include "app/commands/grade.h"
 
 #include <algorithm>
@@ -48,7 +49,8 @@ constexpr Contender contenders[] = {{"hand-written kernel", time_our_gemm},
                                     {"cuBLAS", time_cublas_gemm},
                                     {"CPU library", time_cpu_gemm}};
 
-/// Prints a contender's line. Returns whether its result is right; nothing where it is not here.
+/// Prints a contender's line. Returns true if its result is right, and nothing if the contender is
+/// not on this machine.
 std::optional<bool> judge_contender(const Contender& contender, const GemmProblem& p,
                                     const std::vector<nn_real>& c0) {
     std::vector<nn_real> c = c0;

@@ -2,7 +2,7 @@
 #pragma once
 #include "comm/comm.h"
 
-/// Prints a line for each size and each of: the hand-written kernel and cuBLAS, where there is a
-/// GPU, and the CPU library. Rank 0 alone computes. Collective. Returns the exit code:
-/// exit_check_failed where a result is not within its bound.
+/// Prints a line for each size and each contender: the CPU library, and, if there is a GPU, the
+/// hand-written kernel and cuBLAS. Only rank 0 computes. Collective. Returns the exit code, which
+/// is exit_check_failed if a result is not within its bound.
 int grade_gemm(const Comm& comm);

@@ -1,4 +1,4 @@
-// inspect.cpp: finds out what a file or a folder is, and what is in it.
+// inspect.cpp: finds out what a file or a folder is, and shows what it holds.
 #include "app/commands/inspect.h"
 
 #include <algorithm>
@@ -19,8 +19,8 @@ namespace {
 
 // ---- a model ------------------------------------------------------------------------------------
 
-/// The type that the file has a tensor in. Where another program named the tensors, all types that
-/// it has. The file was parsed before, so its header is known to be right.
+/// The type of a tensor in the file. If another program named the tensors, all types in the file.
+/// The file was parsed before, so its header is right.
 std::string type_of(const std::string& name, std::span<const std::uint8_t> bytes) {
     std::uint64_t length = 0;
     for (std::size_t i = 8; i-- > 0;) length = length << 8 | bytes[i];
@@ -51,7 +51,7 @@ Json found_in_tensor(const std::string& name, const std::string& type,
                          {"norm", std::sqrt(squares)}});
 }
 
-/// What the file's own JSON says, or its text where that is none.
+/// The value of a JSON text; if it is not JSON, the text itself.
 Json parsed(const std::string& text) {
     try {
         return Json::parse(text);
@@ -95,7 +95,7 @@ Json inspect_model(const std::string& file) {
 
 // ---- a folder -----------------------------------------------------------------------------------
 
-/// Names of the checkpoints in it, the oldest first.
+/// The names of the checkpoints in the folder, the oldest first.
 std::vector<std::string> checkpoint_names(const fs::path& folder) {
     std::vector<std::string> names;
     try {
@@ -135,7 +135,7 @@ Json inspect_set(const fs::path& folder, const std::string& name, const std::str
 
 // ---- either -------------------------------------------------------------------------------------
 
-/// Prints one finding about `file`, which is the start of its JSON object and of its text.
+/// Prints one finding about `file`. The file's name begins the JSON object and the text.
 void tell(const std::string& file, const char* kind, const Json& finding, bool json,
           std::string (*text)(const Json&)) {
     const Json object = Json::object({{"file", file}, {"kind", kind}, {kind, finding}});
@@ -151,7 +151,7 @@ void inspect_checkpoints(const std::string& folder, const std::vector<std::strin
         throw InputError(folder + ": none of its checkpoints is valid; start the training anew");
 }
 
-/// Each of `parts`; the last error is thrown after all were tried, the others printed.
+/// Runs each of `parts`. After all ran, it throws the last error; it prints the errors before.
 void each(const std::vector<std::function<void()>>& parts) {
     std::string wrong;
     for (const auto& part : parts) {

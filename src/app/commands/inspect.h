@@ -1,7 +1,7 @@
-// inspect.h: ./main inspect: what a model file, a folder of data or a folder of checkpoints holds.
+// inspect.h: ./main inspect: shows the contents of a model file, a folder of data or a folder of
+// checkpoints.
 //
-// What is found is gathered as JSON, which --json prints as it stands; the text for people is made
-// from that.
+// The findings are collected as JSON. --json prints that JSON; the text for people is made from it.
 #pragma once
 #include <span>
 #include <string>
@@ -12,19 +12,21 @@
 #include "input/sample_set.h"
 #include "model/model_file.h"
 
-/// Tells of each of options.files. Collective; rank 0 reads and prints. What cannot be read gets a
-/// line on standard error, the rest is told all the same, and the exit code, which is returned, is
-/// exit_bad_input.
+/// Shows each of options.files. Collective; rank 0 reads and prints. A file that cannot be read
+/// gets a line on standard error, and the others are still shown. Returns the exit code, which is
+/// exit_bad_input if a file could not be read.
 int inspect(const Comm& comm, const InspectOptions& options);
 
-/// `bytes`: the file that `model` was parsed from, for the tensors' types in it.
+/// `bytes`: the file from which `model` was parsed, because `model` does not have the tensors'
+/// types.
 Json found_in_model(const Model& model, std::span<const std::uint8_t> bytes);
 /// `name` "training" or "test"; the two files that `set` was read from.
 Json found_in_set(const SampleSet& set, const std::string& name, const std::string& images,
                   const std::string& labels);
 
-/// For people; each ends with a newline.
+/// Texts for people; each ends with a newline.
 std::string model_text(const Json& model);
 std::string set_text(const Json& set);
-/// A folder's list; each has "file", "valid" and either "epoch" and "step", or "why" not.
+/// A folder's list. Each entry has "file", "valid" and either "epoch" and "step", or "why" it is
+/// not valid.
 std::string checkpoints_text(const Json& checkpoints);

@@ -1,4 +1,4 @@
-// predict.cpp: file by file, all ranks: read, classify, print.
+// predict.cpp: reads, classifies and prints file by file, on all ranks.
 #include "app/commands/predict.h"
 #include "train/evaluate.h"
 
@@ -14,8 +14,8 @@
 
 namespace {
 
-/// A file of another program does not say how its inputs lie: a square number is taken for a
-/// square.
+/// A file of another program does not say the shape of its images. If the number of inputs is a
+/// square number, the images are taken for squares.
 void guess_shape(Model& model) {
     ModelFacts& facts = model.facts;
     if (!facts.version.empty() || facts.rows > 0) return;
@@ -43,7 +43,7 @@ SampleSet read_inputs(const std::string& file, const ModelFacts& facts) {
     return set;
 }
 
-/// Everything there is to print on one file.
+/// The whole output about one file.
 std::string told(const std::string& file, const SampleSet& set, std::span<const nn_real> yhat,
                  const PredictOptions& options) {
     const std::size_t outputs = yhat.size() / set.count();

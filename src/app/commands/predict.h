@@ -1,4 +1,4 @@
-// predict.h: ./main predict: which class a trained network predicts for pictures.
+// predict.h: ./main predict: predicts the classes of pictures by a trained network.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -8,9 +8,9 @@
 #include "comm/comm.h"
 
 /// Classifies options.files by the network options.load and prints a line for each picture.
-/// Collective. A file that cannot be read gets a line on standard error; the others are classified
-/// all the same, and the exit code, which is returned, is exit_bad_input. Throws InputError where
-/// the network itself cannot be used.
+/// Collective. A file that cannot be read gets a line on standard error, and the others are still
+/// classified. Returns the exit code, which is exit_bad_input if a file could not be read. Throws
+/// InputError if the network itself cannot be used.
 int predict(const Comm& comm, const PredictOptions& options);
 
 /// One picture of a file, and the network's answer.

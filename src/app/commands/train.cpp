@@ -23,7 +23,7 @@
 
 namespace {
 
-/// A training and all that is around it.
+/// A training with its start, its network and its observer.
 struct Run {
     const Comm& comm;
     const Start& start;
@@ -107,7 +107,7 @@ void write_files(const Run& run, const Outcome& outcome) {
     });
 }
 
-/// -s: rank 0 trains the reference from the same start and compares. The others wait.
+/// -s: rank 0 trains the reference from the same start and compares. The other ranks wait.
 bool compare_with_reference(const Run& run, FeedKind feed) {
     const TrainOptions& options = run.start.options;
     const Sets& sets = run.start.sets;
@@ -130,7 +130,7 @@ bool compare_with_reference(const Run& run, FeedKind feed) {
     return run.comm.from_root(right);
 }
 
-/// The run was told to stop: what it has is kept.
+/// Called if a signal stopped the run: writes what the run has so far.
 int end_early(const Run& run, const TrainingState& state) {
     run.observer.keep(state);
     if (run.comm.is_root())
@@ -141,7 +141,7 @@ int end_early(const Run& run, const TrainingState& state) {
     return exit_stopped;
 }
 
-/// The training is complete: its last words, its files, its checks.
+/// Called if the training is complete: the final evaluation, the files and the checks.
 int finish(const Run& run) {
     const Sets& sets = run.start.sets;
     Outcome outcome;

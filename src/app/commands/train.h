@@ -3,5 +3,5 @@
 #include "app/cli/options.h"
 #include "comm/comm.h"
 
-/// Trains as the options say, on all ranks, and prints what comes of it. Returns the exit code.
+/// Trains as the options say, on all ranks, and prints the results. Returns the exit code.
 int train(const Comm& comm, const TrainOptions& options);

@@ -1,4 +1,4 @@
-// banner.cpp: the text of a run.
+// banner.cpp: prints the text before and after a run.
 #include "app/report/banner.h"
 
 #include <cmath>

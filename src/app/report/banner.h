@@ -1,4 +1,4 @@
-// banner.h: what a run tells a person before and after it: a banner and a footer.
+// banner.h: the text before and after a run: a banner and a footer.
 //
 // For awk: lines of the banner and the footer begin with '#', an epoch's with "epoch", a step's
 // with "step", the verdict with "CHECK". Only rank 0 prints.
@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "train/evaluate.h"
 
-/// What the banner tells beside the options.
+/// What the banner shows beside the options.
 struct RunFacts {
     std::string mpi_version;
     std::string cuda;                       ///< "runtime 13.0; 2 devices"
@@ -19,8 +19,8 @@ struct RunFacts {
     std::vector<std::string> rank_devices;  ///< "host: device" of each rank
     Layout layout;
     const Sets& sets;
-    std::string resumed;   ///< what it goes on from; empty: nothing
-    std::string rounding;  ///< how it rounds otherwise than the run it goes on from; empty: alike
+    std::string resumed;   ///< which checkpoint is resumed, or that none is; empty: no --resume
+    std::string rounding;  ///< settings that differ from its own and only change rounding; or empty
 };
 void print_banner(const TrainOptions& options, const RunFacts& facts);
 
@@ -29,8 +29,8 @@ struct Outcome {
     Evaluation last;  ///< on sets.final_set()
     TimeSplit times;
     double seconds = 0;
-    FeedKind asked = FeedKind::resident, feed = FeedKind::resident;  ///< feed: what was done
-    bool ranks_agree = false;  ///< ranks have copies of their own, which hold the same bits
+    FeedKind asked = FeedKind::resident, feed = FeedKind::resident;  ///< feed: the one used
+    bool ranks_agree = false;  ///< each rank has its own copy, and all have the same bits
 };
 void print_footer(const Sets& sets, const Outcome& outcome);
 

@@ -1,4 +1,4 @@
-// chart.cpp: panels are measured once, and then drawn as SVG or told to gnuplot.
+// chart.cpp: measures the panels once, and draws them as SVG or as a gnuplot script.
 //
 // A panel holds what both need: points that can be drawn, thinned to what eyes can tell apart, and
 // axes with their ticks. So the two pictures agree.
@@ -15,10 +15,10 @@
 
 namespace {
 
-// In the SVG's units, which are pixels where it is not scaled.
+// In the SVG's units, which are pixels if it is not scaled.
 constexpr double width = 480, height = 320, left = 72, right = 84, top = 44, bottom = 48;
 constexpr double plot_width = width - left - right, plot_height = height - top - bottom;
-constexpr std::size_t most_dots = 40;  ///< of more points, only the line is drawn
+constexpr std::size_t most_dots = 40;  ///< with more points, only the line is drawn
 
 struct Point {
     double epoch, value;
@@ -29,7 +29,7 @@ struct Axis {
     bool logarithmic = false;
     std::vector<double> ticks;
 
-    /// 0 at the low end, 1 at the high one.
+    /// Returns 0 at the low end, 1 at the high end.
     double place(double value) const {
         return logarithmic ? std::log(value / low) / std::log(high / low)
                            : (value - low) / (high - low);
@@ -47,7 +47,7 @@ struct Panel {
 
 // ---- axes
 
-/// 1, 2 or 5 times a power of ten: the least of them that is no smaller than `least` > 0.
+/// The least number that is 1, 2 or 5 times a power of ten and at least `least` > 0.
 double round_step(double least) {
     const double power = std::pow(10, std::floor(std::log10(least)));
     for (const double times : {1.0, 2.0, 5.0})
@@ -55,7 +55,7 @@ double round_step(double least) {
     return 10 * power;
 }
 
-/// The multiples of `step` from low to high, ends included as far as rounding lets one see.
+/// The multiples of `step` from low to high. Ends are included, with a tolerance for rounding.
 std::vector<double> multiples(double low, double high, double step) {
     std::vector<double> ticks;
     const auto last = std::llround(std::floor(high / step + 1e-6));
@@ -64,8 +64,8 @@ std::vector<double> multiples(double low, double high, double step) {
     return ticks;
 }
 
-/// Round numbers on a logarithmic axis: powers of ten; in fewer than three decades 2 and 5 times
-/// these as well; where even those are too few, multiples of one step.
+/// Round numbers on a logarithmic axis: powers of ten; in fewer than three decades also 2 and 5
+/// times these. If those are too few, multiples of one step.
 std::vector<double> logarithmic_ticks(double low, double high) {
     const double decades = std::log10(high) - std::log10(low);
     const double every = std::max(1.0, std::ceil(decades / 6));
@@ -79,7 +79,7 @@ std::vector<double> logarithmic_ticks(double low, double high) {
     return ticks.size() >= 3 ? ticks : multiples(low, high, round_step((high - low) / 8));
 }
 
-/// Around all points, with a little room; for values that are all equal too.
+/// An axis around all points, with a little room, even if all values are equal.
 Axis loss_axis(const std::vector<Point>& points) {
     if (points.empty()) return {0.1, 1, true, {0.1, 1}};
     const auto [least, most] = std::ranges::minmax(points, {}, &Point::value);
@@ -89,7 +89,7 @@ Axis loss_axis(const std::vector<Point>& points) {
     return axis;
 }
 
-/// From tick to tick around all points, at least one per cent, never beyond 0 or 100.
+/// An axis from tick to tick around all points, at least one per cent long, never beyond 0 or 100.
 Axis percent_axis(const std::vector<Point>& points) {
     if (points.empty()) return {0, 100, false, multiples(0, 100, 20)};
     const auto [least, most] = std::ranges::minmax(points, {}, &Point::value);
@@ -103,7 +103,7 @@ Axis percent_axis(const std::vector<Point>& points) {
     return axis;
 }
 
-/// From the first epoch to the last; one alone stands in the middle.
+/// An axis from the first epoch to the last. A single epoch stands in the middle.
 Axis epoch_axis(const History& history) {
     if (history.empty()) return {0, 1, false, {}};
     const double first = history.front().epoch, last = history.back().epoch;
@@ -114,8 +114,8 @@ Axis epoch_axis(const History& history) {
 
 // ---- points
 
-/// Of the points that fall on one column of pixels only the first, the last, the least and the
-/// greatest can be seen: a long history makes no large file.
+/// Keeps, of all points in one column of pixels, only the first, the last, the least and the
+/// greatest, because no more are visible. So a long history makes no large file.
 std::vector<Point> thinned(const std::vector<Point>& points, const Axis& x) {
     std::vector<Point> seen;
     for (auto begin = points.begin(); begin != points.end();) {
@@ -154,7 +154,7 @@ std::vector<Panel> panels_of(const History& history, const std::string& accuracy
 
 // ---- SVG
 
-// Blue and orange are told apart by everyone; each has its own panel anyway.
+// Everyone can tell blue from orange; each curve has its own panel anyway.
 constexpr const char* style =
     "<style>.panel text{font:14px system-ui,sans-serif;fill:#52514e}.panel .title{font-weight:600;"
     "fill:#0b0b0b}.panel .value{font-weight:600}.panel .back{fill:#fcfcfb}.panel .grid{stroke:"
@@ -191,7 +191,7 @@ std::string svg_axes(const Panel& panel) {
     return svg;
 }
 
-/// The line; dots that tell their numbers under the pointer; the last value in words.
+/// The line, dots that show their numbers under the pointer, and the last value as text.
 std::string svg_curve(const Panel& panel) {
     if (panel.points.empty())
         return svg_text(left + plot_width / 2, top + plot_height / 2, "text-anchor=\"middle\"",
@@ -223,7 +223,7 @@ std::string svg_panel(const Panel& panel, double x) {
 
 // ---- gnuplot
 
-/// In gnuplot's single quotes, in which only they mean something.
+/// `text` in gnuplot's single quotes, in which only a quote has a meaning.
 std::string quoted(const std::string& text) {
     std::string safe;
     for (const char c : text) safe += c == '\'' ? "''" : std::string(1, c);

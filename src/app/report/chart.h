@@ -1,16 +1,16 @@
 // chart.h: the curves of a training: loss, on a logarithmic scale, and accuracy, over the epochs.
 //
-// Each has a panel of its own, so that no one has to ask which curve goes with which axis. Panels
-// are SVG elements of a fixed size in which letters stay readable on a telephone; a page may put
-// them beside or under each other.
+// Each curve has its own panel, so that nobody must ask to which axis a curve belongs. Panels are
+// SVG elements of a fixed size in which letters stay readable on a telephone. A page may put them
+// beside or under each other.
 #pragma once
 #include <string>
 #include <vector>
 
 #include "app/run/history.h"
 
-/// One panel for the loss and one for the accuracy, each an SVG element of its own, light or dark
-/// as the reader's system is. Losses that a logarithm cannot show (0, not finite) are left out.
+/// One panel for the loss and one for the accuracy. Each is an SVG element, light or dark as the
+/// reader's system is. Losses that a logarithm cannot show (0, not finite) are left out.
 /// accuracy_name: "held-out" or "test"; empty: no accuracy is drawn. `unit` names the horizontal
 /// axis ("epoch").
 std::vector<std::string> svg_panels(const History& history, const std::string& accuracy_name,
@@ -24,10 +24,10 @@ std::string svg_chart(const History& history, const std::string& accuracy_name,
 std::string gnuplot_chart(const History& history, const std::string& accuracy_name,
                           const std::string& unit);
 
-/// --plot FILE.svg or FILE.png; a PNG is drawn by gnuplot. check_plot(), before training, throws
-/// InputError for another ending, for a file that cannot be written, and for .png where gnuplot is
-/// missing or draws none. write_plot() throws InputError where the file cannot be made, Failure
-/// where writing it or gnuplot fails.
+/// --plot FILE.svg or FILE.png; a PNG is drawn by gnuplot. check_plot(), called before training,
+/// throws InputError for another ending, for a file that cannot be written, and for .png if gnuplot
+/// is missing or cannot draw PNG files. write_plot() throws InputError if the file cannot be made,
+/// Failure if writing it or gnuplot fails.
 void check_plot(const std::string& file);
 void write_plot(const std::string& file, const History& history, const std::string& accuracy_name,
                 const std::string& unit);

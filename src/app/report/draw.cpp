@@ -1,4 +1,4 @@
-// draw.cpp: two pixels a character, for a character is about twice as high as wide.
+// draw.cpp: draws two pixels in each character, because a character is about twice as high as wide.
 #include "app/report/draw.h"
 
 #include <cstdlib>
@@ -14,7 +14,7 @@ std::string_view variable(const char* name) {
     return value == nullptr ? "" : value;
 }
 
-/// The upper half block, the upper pixel in front, the lower one behind.
+/// An upper half block: the upper pixel's colour in front, the lower pixel's behind.
 std::string half_blocks(int upper, int lower, Shades shades) {
     if (shades == Shades::colour)
         return formatted("\033[38;2;%d;%d;%d;48;2;%d;%d;%dm▀", upper, upper, upper, lower, lower,

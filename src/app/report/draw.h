@@ -1,4 +1,4 @@
-// draw.h: a picture in the terminal, so that a person sees what the network is given.
+// draw.h: draws a picture in the terminal, so that a person sees the network's input.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -10,10 +10,10 @@ enum class Shades {
     colour,  ///< 24 bits
 };
 
-/// What standard output shows: ascii where it is no terminal, or NO_COLOR is set
-/// (https://no-color.org), or TERM is dumb; 24 bits where COLORTERM says so.
+/// The shades that standard output can show: ascii if it is no terminal, or NO_COLOR is set
+/// (https://no-color.org), or TERM is dumb; 24 bits if COLORTERM says so.
 Shades shades_of_output();
 
-/// pixels: rows x cols, row by row, 0 black. A character shows two of them, one above the other; a
-/// last row alone stands above black.
+/// pixels: rows x cols, row by row, 0 black. A character shows two pixels, one above the other. A
+/// last single row stands above black.
 std::string drawn(std::span<const std::uint8_t> pixels, int rows, int cols, Shades shades);

@@ -1,6 +1,7 @@
-// gnuplot.cpp: a child process between an unnamed file with the script and one for its complaints.
+// gnuplot.cpp: a child process that reads the script from an unnamed file and writes its messages
+// to another.
 //
-// Files and not pipes: neither side can wait for the other, whatever they say.
+// They are files and not pipes, so that neither process can wait for the other.
 #include "app/report/gnuplot.h"
 
 #include <spawn.h>
@@ -16,7 +17,7 @@
 
 namespace {
 
-/// A file without a name that holds `text`, to be read from its beginning.
+/// Returns a file without a name that holds `text`, ready to be read from its beginning.
 File unnamed_file(const std::string& text) {
     File file(std::tmpfile());
     if (!file || std::fputs(text.c_str(), file.get()) < 0 || std::fflush(file.get()) != 0)
@@ -26,7 +27,7 @@ File unnamed_file(const std::string& text) {
     return file;
 }
 
-/// What the file says, its lines and blanks run together.
+/// The words of the file, in one line, with one blank between them.
 std::string words_of(std::FILE* file) {
     std::string words;
     std::rewind(file);

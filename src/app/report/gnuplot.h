@@ -1,12 +1,12 @@
-// gnuplot.h: runs gnuplot, for the one kind of picture that this program does not write itself.
+// gnuplot.h: runs gnuplot, which draws PNG files; this program itself draws only SVG.
 //
-// No shell is in between and no file name is in the script, so that nothing a user calls a file can
-// be taken for a command.
+// No shell is involved and no file name is in the script. So no file name of a user can become a
+// command.
 #pragma once
 #include <cstdio>
 #include <optional>
 #include <string>
 
-/// Runs gnuplot with `script`, `out` its standard output. Returns nothing if that went well, and
-/// otherwise one line with what gnuplot, or the system in its place, had to say.
+/// Runs gnuplot with `script`; `out` is its standard output. Returns nothing on success, else one
+/// line with the message of gnuplot or of the system.
 std::optional<std::string> run_gnuplot(const std::string& script, std::FILE* out);

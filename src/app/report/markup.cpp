@@ -1,4 +1,4 @@
-// markup.cpp: one character after another.
+// markup.cpp: replaces one character after another.
 #include "app/report/markup.h"
 
 std::string escaped(std::string_view text) {

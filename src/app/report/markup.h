@@ -1,7 +1,7 @@
-// markup.h: words that cannot be mistaken for markup.
+// markup.h: escapes text so that it cannot become markup.
 //
 // Names of files and data come from the user and go into pictures and pages that a browser shows;
-// none of them may become an element there, let alone a script.
+// none of them may become an element or a script there.
 #pragma once
 #include <string>
 #include <string_view>

@@ -1,7 +1,7 @@
 // page.cpp: the page, section by section, each a function that returns its HTML.
 //
-// The HTML is well-formed XML as well, so that a test can read it. Numbers that decide how a thing
-// looks (a share, a place) are passed to the style sheet; how it looks is decided there alone.
+// The HTML is well-formed XML as well, so that a test can read it. Only the style sheet decides how
+// things look. It gets the numbers that it needs for that, a share or a position.
 #include "app/report/page.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@
 namespace {
 
 constexpr std::size_t most_pictures = 24;
-constexpr int few_classes = 12;  ///< of more, the matrix is printed smaller, and takes the width
+constexpr int few_classes = 12;  ///< with more, the matrix has smaller print and the full width
 
 constexpr const char* style = R"(
 :root{color-scheme:light dark;--back:#f3f2ee;--card:#fcfcfb;--ink:#0b0b0b;--soft:#52514e;
@@ -95,7 +95,7 @@ std::string section(const char* title, const std::string& inside) {
     return "<section><h2>" + escaped(title) + "</h2>\n" + inside + "</section>\n";
 }
 
-/// Of a whole that may be nothing.
+/// The fraction `part` of `whole`; 0 if `whole` is 0.
 double share(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
 std::string tile(const std::string& value, const std::string& name) {
@@ -241,7 +241,7 @@ std::string base64(std::span<const std::uint8_t> bytes) {
     return text;
 }
 
-/// A probability in two digits, none of which says 0 or 1 of what is neither.
+/// A probability with two digits. It reads 0 or 1 only if it is exactly that.
 std::string probability(double p) {
     if (p > 0 && p < 0.005) return "&lt;0.01";
     if (p < 1 && p > 0.995) return "&gt;0.99";

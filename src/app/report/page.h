@@ -1,7 +1,8 @@
 // page.h: --report: one self-contained HTML page about a run.
 //
-// Made to be mailed, archived and printed: no script, no second file, nothing from the network.
-// Light or dark as the reader's system is, for a telephone as for a wide window.
+// The page can be mailed, archived and printed: it has no script and no second file, and loads
+// nothing from the network. It is light or dark as the reader's system is, and fits a telephone and
+// a wide window.
 #pragma once
 #include <string>
 #include <utility>
@@ -25,11 +26,12 @@ struct PageFacts {
 
 /// The page: settings, curves, time split, confusion matrix, accuracy of each class, and the
 /// worst-predicted samples of `score`, at most 24: images of `test` as pictures, a table's samples
-/// by their numbers, from 0. Of a score with no samples (total 0) nothing is told.
+/// by their numbers, from 0. If the score has no samples (total 0), the page has no sections about
+/// it.
 std::string html_page(const PageFacts& facts, const Score& score, const SampleSet& test);
 
-/// Writes it. Throws InputError where the file cannot be made, Failure where writing fails.
+/// Writes the page. Throws InputError if the file cannot be made, Failure if writing fails.
 void write_page(const std::string& file, const PageFacts& facts, const Score& score,
                 const SampleSet& test);
-/// Throws InputError where `file` could not be written; before training.
+/// Call it before training: throws InputError if `file` cannot be written.
 void check_page(const std::string& file);

@@ -1,5 +1,4 @@
-// history.h: what a training told, epoch by epoch; for the logs, the plot, the page and
-// checkpoints.
+// history.h: the results of each epoch, for the logs, the plot, the page and checkpoints.
 #pragma once
 #include <string>
 #include <vector>
@@ -13,6 +12,6 @@ struct EpochRow {
 };
 using History = std::vector<EpochRow>;
 
-/// As JSON, and back; what cannot be read gives an empty one.
+/// A history as JSON, and back. A text that cannot be read gives an empty history.
 std::string to_json(const History& history);
 History history_from(const std::string& json);

@@ -44,8 +44,8 @@ void RunObserver::on_epoch(int epoch, double loss) {
     const int steps = static_cast<int>((sets_.train_count + batch - 1) / batch);
     files_.csv.write_epoch(row, steps);
     files_.jsonl.write_epoch(row, steps);
-    // After the logs, which a resumed run cuts back to its state; before the line, so that an epoch
-    // that was announced is on the disk.
+    // The checkpoint comes after the logs, which a resumed run cuts back to its state. It comes
+    // before the line, so that an epoch that was announced is on the disk.
     const bool last = row.epoch == options_.training.epochs;
     if (!options_.checkpoint.empty() && (row.epoch % options_.checkpoint_every == 0 || last))
         keep({row.epoch, 0, 0});
@@ -54,15 +54,15 @@ void RunObserver::on_epoch(int epoch, double loss) {
 }
 
 bool RunObserver::stops() {
-    // A signal may reach some ranks alone, or later: they stop together or not at all.
+    // A signal may reach only some ranks, or some later. So all ranks stop together or not at all.
     return !comm_.all(!StopSignals::seen());
 }
 
 Model RunObserver::model(const TrainingState& state) {
     Model model{network_.parameters(), facts_};
     model.facts.state = state;
-    // Said by all ranks together: a file of such a model is refused on rank 0 alone, and the others
-    // would wait for it.
+    // All ranks check and throw together. save_model() would throw only on rank 0, and the other
+    // ranks would wait for it.
     const auto finite = [](nn_real value) { return std::isfinite(value); };
     if (!comm_.all(std::isfinite(state.loss) &&
                    std::ranges::all_of(model.parameters.values, finite)))

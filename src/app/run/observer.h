@@ -1,4 +1,4 @@
-// observer.h: what a run does beside training: evaluates, prints, logs, keeps checkpoints, stops.
+// observer.h: what a run does beside training: evaluate, print, log, keep checkpoints, stop.
 #pragma once
 #include <string>
 
@@ -11,17 +11,17 @@
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
 
-/// What rank 0 writes while it trains; on other ranks nothing.
+/// The files that rank 0 writes during the training. Other ranks have none.
 struct RunFiles {
     RunLog csv, jsonl;
     CheckpointFolder* checkpoints;  ///< or null
 
-    /// Opens the logs that are named, to go on after `from`. Throws InputError.
+    /// Opens the logs that `names` names, to go on after `from`. Throws InputError.
     RunFiles(const OutputFiles& names, CheckpointFolder* folder, bool is_root,
              const TrainingState& from);
 };
 
-/// Where a run begins: from the first parameters, or where a checkpoint left it.
+/// The state in which a run begins: that of the first parameters, or that of a checkpoint.
 struct Beginning {
     TrainingState state;
     History history;
@@ -29,7 +29,7 @@ struct Beginning {
 
 class RunObserver : public TrainingObserver {
   public:
-    /// `facts`: of every checkpoint, but for its state and history.
+    /// `facts` go into every checkpoint, with the current state and history.
     RunObserver(const Comm& comm, const TrainOptions& options, const Sets& sets,
                 DataParallelNeuralNetwork& network, RunFiles& files, ModelFacts facts,
                 const Beginning& beginning);
@@ -40,10 +40,10 @@ class RunObserver : public TrainingObserver {
     bool may_stop() const override { return !options_.checkpoint.empty(); }
     bool stops() override;
 
-    /// The network as it stands, for a file; facts.state is `state`. Collective. Throws Diverged,
-    /// on every rank, where it is not finite.
+    /// The current network, for a file; facts.state is `state`. Collective. Throws Diverged on
+    /// every rank if a parameter is not finite.
     Model model(const TrainingState& state);
-    /// A checkpoint. Collective. Throws InputError on every rank where the file cannot be made.
+    /// Writes a checkpoint. Collective. Throws InputError on every rank if the file cannot be made.
     void keep(const TrainingState& state);
     const History& history() const { return history_; }
 

@@ -1,4 +1,4 @@
-// progress.cpp: the lines, drawn over each other on a terminal.
+// progress.cpp: prints the lines; on a terminal, each replaces the one before.
 #include "app/run/progress.h"
 
 #include <cstdio>
@@ -46,7 +46,7 @@ void ProgressLines::print_epoch(const EpochRow& row) const {
     if (!name_.empty())
         std::snprintf(accuracy, sizeof accuracy, "  %s accuracy %6.2f %%", name_.c_str(),
                       100 * row.accuracy);
-    // On a terminal the line is drawn anew, so that the last one stands there in the end.
+    // On a terminal the line is overwritten, so that the last one stays at the end.
     std::printf("%sepoch %*d/%d  loss %.5f%s  %9.0f images/s  %5.1f s left%s",
                 terminal_ ? "\r\033[K" : "",
                 static_cast<int>(std::to_string(training_.epochs).size()), row.epoch,

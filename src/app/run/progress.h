@@ -1,4 +1,4 @@
-// progress.h: what a training prints while it runs, and its clock.
+// progress.h: the lines that a training prints while it runs, and its clock.
 #pragma once
 #include <chrono>
 #include <string>
@@ -15,10 +15,10 @@ class ProgressLines {
                   const History& history);
 
     void print_step(int epoch, int step, int steps, double loss);
-    /// Between the two the clock of the epoch stands still.
+    /// Between these two calls, the clock of the epoch stands still.
     void epoch_ends();
     void epoch_begins();
-    /// What there is to say of the epoch (from 1) that ended last; and its line.
+    /// The row of the epoch (from 1) that ended last; and its line.
     EpochRow row_of(int epoch, double loss, double accuracy) const;
     void print_epoch(const EpochRow& row) const;
 
@@ -26,7 +26,8 @@ class ProgressLines {
     using Clock = std::chrono::steady_clock;
     bool prints_, terminal_;
     std::string name_;
-    std::size_t count_, done_before_;  ///< samples of an epoch; those of the first one done before
+    /// Samples of an epoch, and those of the first epoch that an earlier run has done.
+    std::size_t count_, done_before_;
     const Training& training_;
     double seconds_before_, epoch_seconds_ = 0;
     int first_epoch_;

@@ -1,4 +1,5 @@
-// run_log.cpp: writes the lines, and finds where in an earlier run's file to go on.
+// run_log.cpp: writes the lines, and finds the place where a resumed run goes on in an earlier
+// run's file.
 #include "app/run/run_log.h"
 
 #include <unistd.h>
@@ -25,7 +26,7 @@ std::string csv_line(const std::array<std::string, 6>& fields) {
     return line;
 }
 
-/// A field that is empty is left out.
+/// The fields as a JSON object; empty fields are left out.
 std::string json_line(const std::array<std::string, 6>& fields) {
     std::string line;
     for (std::size_t i = 0; i < fields.size(); ++i)
@@ -33,15 +34,15 @@ std::string json_line(const std::array<std::string, 6>& fields) {
     return line + "}";
 }
 
-/// The fewest digits that give the number back.
+/// The number with the fewest digits from which a reader gets the same number.
 std::string exact(double number) {
     std::array<char, 32> text;
     const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
     return {text.data(), end};
 }
 
-/// How many bytes of an earlier log tell of what came no later than `from`: whole lines, which
-/// stand in the order of time. Throws InputError, which begins with `what`, if it is no log.
+/// The number of bytes of an earlier log up to `from`: whole lines, which are in the order of time.
+/// Throws InputError, which begins with `what`, if the file is no log.
 std::uintmax_t bytes_kept(const std::string& name, RunLog::Format format, const TrainingState& from,
                           const std::string& what) {
     const bool csv = format == RunLog::Format::csv;
@@ -90,7 +91,7 @@ void RunLog::write_step(int epoch, int step, double loss) {
     write_row({std::to_string(epoch), std::to_string(step), loss_of(loss), "", "", ""});
 }
 
-/// JSON has no word for what is not finite.
+/// JSON cannot express numbers that are not finite.
 std::string RunLog::loss_of(double loss) const {
     return format_ == Format::csv || std::isfinite(loss) ? exact(loss) : "null";
 }

@@ -1,8 +1,8 @@
 // run_log.h: files with a line for each epoch and, with -p, for each reported step: CSV and JSON.
 //
-// They are for other programs, so a column never changes its meaning and losses and accuracies have
-// all their digits. A line is in the file as soon as it is written: whoever looks sees how far a
-// run is, and a run that is killed loses none but a torn last one, which a resumed run cuts off.
+// Other programs read them. So a column never changes its meaning, and losses and accuracies have
+// all digits. Each line goes to the file at once, so the file always shows how far a run is. A
+// killed run may leave a last line incomplete; a resumed run cuts that off.
 #pragma once
 #include <array>
 #include <string>
@@ -12,16 +12,16 @@
 #include "neural_network.h"
 
 /// --csv. Columns: epoch,step,loss,accuracy,images_per_second,seconds; epochs and steps count from
-/// 1; an epoch's row has its number of steps in `step`; a step's row leaves what is not known then
-/// empty, and so does an epoch's where accuracy is NaN. --jsonl: one JSON object a line with the
-/// same names, without those that are empty; a loss that is not finite is null. Nothing is written
-/// for an empty name.
+/// 1; an epoch's row has its number of steps in `step`; a step's row leaves fields that are not
+/// known then empty, and an epoch's row leaves an accuracy of NaN empty. --jsonl: each line is one
+/// JSON object with the same names, without empty fields; a loss that is not finite is null. With
+/// an empty file name, nothing is written.
 class RunLog {
   public:
     enum class Format { csv, jsonl };
-    /// Throws InputError if the file cannot be written. A run that goes on behind `from` keeps the
-    /// lines up to there of what an earlier one wrote, and throws InputError where the file is not
-    /// such a log. With from = {} the file is written anew.
+    /// Throws InputError if the file cannot be written. A run that goes on after `from` keeps the
+    /// earlier run's lines up to `from`, and throws InputError if the file is not such a log. If
+    /// from = {}, the file is written anew.
     RunLog(std::string name, Format format, const TrainingState& from);
     /// Both throw Failure if the line cannot be written.
     void write_epoch(const EpochRow& row, int steps);

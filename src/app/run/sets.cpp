@@ -1,4 +1,4 @@
-// sets.cpp: rank 0 reads and divides; the others learn the sizes.
+// sets.cpp: rank 0 reads and divides the samples; the other ranks get the sizes.
 #include "app/run/sets.h"
 
 #include <algorithm>
@@ -17,7 +17,7 @@ void move_tail(std::vector<T>& from, std::size_t first, std::vector<T>& to) {
     from.erase(begin, from.end());
 }
 
-/// Moves the samples from the `count`-th on out of `set` into a set of their own.
+/// Moves the samples of `set` from index `count` on into a new set.
 SampleSet cut_off(SampleSet& set, std::size_t count) {
     SampleSet rest{
         .rows = set.rows, .cols = set.cols, .classes = set.classes, .format = set.format};

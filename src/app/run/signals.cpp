@@ -1,4 +1,4 @@
-// signals.cpp: two signals that are noted instead of obeyed.
+// signals.cpp: notes the two signals instead of obeying them.
 #include "app/run/signals.h"
 
 #include <signal.h>
@@ -32,7 +32,7 @@ StopSignals::StopSignals() {
     for (int i = 0; i < 2; ++i) sigaction(stopping[i], &noting, &before[i]);
 }
 StopSignals::~StopSignals() {
-    pthread_sigmask(SIG_SETMASK, &mask_before, nullptr);  // what is pending is noted now
+    pthread_sigmask(SIG_SETMASK, &mask_before, nullptr);  // pending signals are noted now
     for (int i = 0; i < 2; ++i) sigaction(stopping[i], &before[i], nullptr);
 }
 bool StopSignals::seen() {

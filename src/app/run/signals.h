@@ -1,8 +1,8 @@
-// signals.h: how a run is told to stop: SIGUSR1 and SIGTERM.
+// signals.h: the signals that stop a run: SIGUSR1 and SIGTERM.
 #pragma once
 
-/// While it lives, SIGUSR1 and SIGTERM are only noted. One object at a time, made before the
-/// threads that compute.
+/// While the object lives, SIGUSR1 and SIGTERM are only noted. There may be one object at a time.
+/// It must be made before the threads that compute.
 class StopSignals {
   public:
     StopSignals();

@@ -1,4 +1,4 @@
-// start.cpp: samples, first parameters, device, checkpoint; in this order.
+// start.cpp: prepares samples, first parameters, device and checkpoint, in this order.
 #include "app/run/start.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ int largest_batch(const TrainOptions& options, const Sets& sets) {
         std::min<std::size_t>(static_cast<std::size_t>(options.training.batch), sets.train_count));
 }
 
-/// What MPI's counts can hold. Throws InputError.
+/// Throws InputError if sizes are too large for MPI's counts.
 void check_sizes(const Layout& layout, const TrainOptions& options, const Sets& sets) {
     constexpr std::size_t most = std::numeric_limits<int>::max();
     const auto batch = static_cast<std::size_t>(largest_batch(options, sets));
@@ -37,8 +37,8 @@ void check_sizes(const Layout& layout, const TrainOptions& options, const Sets& 
                          "use a smaller batch");
 }
 
-/// The parameters that the training begins with, drawn or loaded; `options` takes over what the
-/// file decides. Collective.
+/// The first parameters of the training, drawn or loaded. If they are loaded, `options` gets the
+/// file's values. Collective.
 Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, const Sets& sets) {
     const int inputs = static_cast<int>(sets.train.features()), outputs = sets.train.classes;
     if (options.load.empty()) {
@@ -68,7 +68,7 @@ Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, co
     return std::move(model.parameters);
 }
 
-/// Before training: what would otherwise be refused after it.
+/// Refuses, before training, what would otherwise be refused after it.
 void check_files(const TrainOptions& options, const Sets& sets) {
     if (!options.files.plot.empty()) check_plot(options.files.plot);
     if (!options.files.report.empty()) check_page(options.files.report);
@@ -80,7 +80,8 @@ void check_files(const TrainOptions& options, const Sets& sets) {
             "--plot, or --csv");
 }
 
-/// What decides the parameters that this run ends with. On rank 0, which has the samples.
+/// The settings that decide the parameters at the end of this run. Only on rank 0, which has the
+/// samples.
 RunSettings settings_of(const Start& start, int ranks) {
     RunSettings settings{Json::object({{"sizes", start.first.layout.sizes()}}),
                          flag_values(start.options, OnResume::rounding)};
@@ -94,7 +95,8 @@ RunSettings settings_of(const Start& start, int ranks) {
     return settings;
 }
 
-/// On rank 0: takes the newest checkpoint in the folder, if it is of this run and to be resumed.
+/// On rank 0: opens the folder of checkpoints. With --resume, it takes the newest checkpoint, and
+/// refuses one of another run. Without, it refuses a folder that holds checkpoints.
 void take_checkpoint(Start& start, const RunSettings& settings) {
     const TrainOptions& options = start.options;
     start.folder = std::make_unique<CheckpointFolder>(options.checkpoint);
@@ -123,7 +125,7 @@ void take_checkpoint(Start& start, const RunSettings& settings) {
     start.beginning = {state, history_from(model->facts.history)};
 }
 
-/// Where this run begins: with the training's first parameters, or with a checkpoint's.
+/// Finds the state in which this run begins: the training's first parameters, or a checkpoint.
 void find_beginning(const Comm& comm, Start& start) {
     comm.together([&] {
         if (!comm.is_root()) return;

@@ -1,5 +1,5 @@
 // start.h: what a training begins with: its samples, its first parameters, its device, and the
-// checkpoint that it goes on from.
+// checkpoint that it resumes.
 #pragma once
 #include <memory>
 #include <string>
@@ -13,26 +13,27 @@
 #include "train/checkpoint.h"
 #include "train/choose.h"
 
-/// On every rank; what says so, on rank 0 alone.
+/// The members are set on every rank, unless their comment says rank 0.
 struct Start {
     Stopwatch watch;
-    TrainOptions options;  ///< as asked; but what a loaded file decides is the file's, and the
-                           ///< device request says what was taken
+    /// As given, but with the values of a loaded file, and with the device that was chosen.
+    TrainOptions options;
     Sets sets;
     double read_seconds;        ///< for reading the sets
     Parameters<nn_real> first;  ///< of the training
     Parameters<nn_real> now;    ///< where this run begins
     ChosenDevice device;
-    int capacity;                                ///< most samples that a replica takes at once
-    Beginning beginning{};                       ///< how far the training is where this run begins
-    std::string settings = "{}";                 ///< for checkpoints: JSON; rank 0
-    std::string resumed{};                       ///< for the banner: what the run goes on from
-    std::string rounding{};                      ///< and what rounds otherwise than there; rank 0
+    int capacity;                 ///< largest number of current samples
+    Beginning beginning{};        ///< the state in which this run begins
+    std::string settings = "{}";  ///< for checkpoints: JSON; rank 0
+    std::string resumed{};        ///< for the banner (banner.h); rank 0
+    /// Rank 0: settings that differ from the checkpoint's and only change rounding.
+    std::string rounding{};
     std::unique_ptr<CheckpointFolder> folder{};  ///< rank 0, if the options name one
 
     double seconds() const { return watch.seconds(); }  ///< since it began
 };
 
-/// Reads, draws or loads, chooses and resumes. Collective. Throws InputError
-/// where something that is asked for cannot be.
+/// Reads the samples, draws or loads the parameters, chooses the device, and resumes. Collective.
+/// Throws InputError if something that is asked for is not possible.
 Start start_run(const Comm& comm, const TrainOptions& asked);

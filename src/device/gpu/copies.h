@@ -1,4 +1,4 @@
-// copies.h: copies between host and device that go on while the host does, in a stream's order.
+// copies.h: copies between host and device, in a stream's order. The host does not wait for them.
 //
 // From or to host memory that is not page-locked they may stand only where nothing is recorded.
 #pragma once
@@ -19,7 +19,7 @@ void copy(const T* from_device, std::size_t count, T* to_device, const GpuStream
     GPU_CHECK(cudaMemcpyAsync(to_device, from_device, count * sizeof(T), cudaMemcpyDeviceToDevice,
                               stream.get()));
 }
-/// What the stream gets from now on waits; the host does not.
+/// Work that the stream gets from now on waits for the event; the host does not.
 inline void wait_for(const GpuStream& stream, const GpuEvent& event) {
     GPU_CHECK(cudaStreamWaitEvent(stream.get(), event.get(), 0));
 }

@@ -1,7 +1,7 @@
 // gemm_timing.h: runs one GEMM on the GPU, by our kernel or by cuBLAS, from host arrays.
 //
-// For grading mode 4, the tests and the benchmarks; training never comes here. cuBLAS is looked for
-// when it is asked for, so that the program starts fast and runs where there is none.
+// For grading mode 4, the tests and the benchmarks; training never uses it. cuBLAS is loaded when
+// it is asked for, so that the program starts fast and also runs without cuBLAS.
 #pragma once
 #include <string>
 
@@ -20,7 +20,7 @@ struct GemmTiming {
     std::string missing;  ///< why nothing was run; empty when it was
 };
 
-/// Both write the result of one product to c, whose content they start from, and then time
-/// `repeats` more.
+/// Both compute one product, starting from the content of c, and write the result to c. Then they
+/// time `repeats` more products.
 GemmTiming time_our_gemm(const GemmProblem& problem, int repeats, nn_real* c);
 GemmTiming time_cublas_gemm(const GemmProblem& problem, int repeats, nn_real* c);

@@ -1,7 +1,7 @@
 // gradient_parts.h: the parts in which a GPU's gradient is handed to a reducer.
 //
-// A large W1 is most of the gradient and the last of it to be computed. So its gradient is computed
-// and sent by columns, while a reducer already sums what came before; a small gradient is one part.
+// A large W1 is most of the gradient, and its gradient is computed last. So that is computed and
+// sent by columns, while a reducer already sums the parts before. A small gradient is one part.
 // Parts come in the order in which they are ready: layers 2 .. L, then layer 1.
 #pragma once
 #include <algorithm>
@@ -39,7 +39,8 @@ class GradientParts {
     std::span<const Range> columns() const { return columns_; }
     std::span<const Part> parts() const { return parts_; }
     bool is_one() const { return parts_.size() == 1; }
-    /// P elements on the device, in Layout's order: what send() adds up, and what came back().
+    /// P elements on the device, in Layout's order: the sums of send(), or the result of
+    /// bring_back().
     const nn_real* on_device() const { return sum_.data(); }
 
     /// Adds up the runs of a part and sends it to the host: the only part on the kernels' stream,
@@ -84,8 +85,8 @@ class GradientParts {
     }
 
   private:
-    /// So many columns in about four parts: each has to be large enough to keep a device busy, and
-    /// a reducer with it. Tiles begin at multiples of 32.
+    /// Divides the columns into about four parts. Each part must be large enough to keep the device
+    /// and the reducer busy. Tiles begin at multiples of 32.
     static std::vector<Range> quarters(int columns) {
         const int width = (columns + 127) / 128 * 32;
         std::vector<Range> parts;

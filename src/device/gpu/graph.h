@@ -1,8 +1,7 @@
-// graph.h: work that is given to the device again and again by one call each, as a CUDA graph.
+// graph.h: CUDA graphs: work that one call gives to the device again and again.
 //
-// A recorded kernel reads the same addresses and takes the same arguments each time. So what was
-// recorded is found by a key, which has to hold every value that the work was recorded for and that
-// may change.
+// A recorded kernel reads the same addresses and takes the same arguments each time. So a graph is
+// found by a key, which must hold every value of the recorded work that may change.
 #pragma once
 #include <map>
 #include <utility>
@@ -12,7 +11,8 @@
 /// Recorded work.
 class GpuGraph {
   public:
-    /// record() puts the work on the stream, which keeps it instead of running it.
+    /// Calls record(), which puts the work on the stream. The stream keeps the work and does not
+    /// run it.
     template <class Record>
     GpuGraph(cudaStream_t stream, Record&& record) {
         // Relaxed: a kernel that was never launched before may be loaded by its recording.
@@ -52,7 +52,8 @@ class GpuGraph {
 template <class Key>
 class GpuGraphs {
   public:
-    /// Launches the graph of `key`; where there is none, record() puts its work on the stream.
+    /// Launches the graph of `key`. If there is none yet, records it first: record() puts the work
+    /// on the stream.
     template <class Record>
     void launch(cudaStream_t stream, const Key& key, Record&& record) {
         auto graph = graphs_.find(key);

@@ -1,9 +1,9 @@
 // kernels.h: the launchers of the fast kernels, which training takes.
 //
 // Every matrix is column-major and packed (matrix.h), in device memory, in nn_real. Sizes may be 0:
-// nothing is launched, or what would be summed is 0. Every launcher only puts work on gpu.stream;
-// it throws Failure if CUDA refuses the launch. No kernel uses atomics, so that equal runs give
-// equal bits. The same step by plain kernels, to be read first, is gpu_func.cu.
+// then nothing is launched, or an empty sum is 0. A launcher only puts work on gpu.stream and does
+// not wait for it. It throws Failure if CUDA refuses the launch. No kernel uses atomics, so equal
+// runs give equal bits. The same step by plain kernels, to be read first, is gpu_func.cu.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -23,22 +23,22 @@ struct Gpu {
     GpuChip chip;
 };
 
-/// Device `device`, selected for this thread, with what the model needs to know of it.
+/// Selects `device` for this thread, and returns what the model needs to know about it.
 GpuChip gpu_chip(int device);
 
 // ------------------------------------------------------------------ GEMM (gemm_fma.cu)
 
 /// C = alpha op(A) op(B) + beta C
-/// op(A): m x k, op(B): k x n, C: m x n; A is stored k x m where it is transposed, B n x k. With
-/// beta 0, C is only written. C must not overlap A or B. plan.splits has to be 1.
+/// op(A): m x k, op(B): k x n, C: m x n. If A is transposed, it is stored as k x m; B as n x k. If
+/// beta is 0, C is only written. C must not overlap A or B. plan.splits must be 1.
 void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, int k, nn_real alpha,
               const nn_real* a, const nn_real* b, nn_real beta, nn_real* c, GemmPlan plan);
 /// The same, with the tile that the model prefers.
 void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, int k, nn_real alpha,
               const nn_real* a, const nn_real* b, nn_real beta, nn_real* c);
 
-/// What goes into a layer, d x n: the activations of the layer below, which may be the network's
-/// own inputs, or an image's bytes, each worth pixel x scale.
+/// The input of a layer, d x n: the activations of the layer below, the network's inputs, or the
+/// bytes of images. A byte counts as pixel x scale.
 struct Input {
     const nn_real* activations;  ///< null: pixels
     const std::uint8_t* pixels;
@@ -57,8 +57,9 @@ void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w,
 
 /// [dW|db] = delta [A_in; 1]^T over n samples: the data gradient of a layer's weights and biases,
 /// which lie next to each other in Layout's order, as one product whose last input is 1.
-/// delta: m x n, A_in: k x n, out: m x (k + 1), of the columns [first, first + count) of [dW|db]
-/// alone; part s of plan.splits is written to out + s * stride. by: as for gpu_layer.
+/// delta: m x n, A_in: k x n, out: m x (k + 1), of which only the columns [first, first + count) of
+/// [dW|db] are computed. The sum over n is split into plan.splits parts; part s is written to out +
+/// s * stride. `by` has the same meaning as in gpu_layer.
 void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta, Input a_in,
                   int first, int count, nn_real* out, std::size_t stride, GemmPlan plan);
 
@@ -67,18 +68,18 @@ void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, cons
                      const nn_real* a, nn_real* delta_below, GemmPlan plan,
                      const Activation& f = {});
 
-/// Whether gpu_layer and gpu_gradient can go by bf16x3: a build in float, bf16 tensor cores.
+/// True if gpu_layer and gpu_gradient can use bf16x3: in float, on a GPU with bf16 tensor cores.
 bool gpu_has_bf16x3(const GpuChip& chip);
 
 // ------------------------------------------------------------------ the head (head.cu)
 
-/// The output layer, the loss and all that the backward pass has to do there, in one kernel:
+/// The output layer, the loss and all work of the backward pass there, in one kernel:
 ///     z = W A + b,  yhat = softmax(z) or sigmoid(z),  loss,  delta = scale dloss/dz,
 ///     delta_below = (W^T delta) * slope(a),  [dW|db] = delta [A; 1]^T
 /// W: classes x k, A: k x n, b: classes, at most gpu_head_most_classes(). yhat, loss and dloss/dz
 /// are the objective's (objective.h, neural_network.h); by default softmax, loss = sum -log yhat_c,
-/// delta = (yhat - y) scale. What is not wanted is null: without labels and targets there is no
-/// loss, without `gradient` no way back, and yhat is all.
+/// delta = (yhat - y) scale. Pointers may be null: without labels and targets no loss is computed,
+/// without `gradient` nothing of the backward pass; yhat is always computed.
 struct Head {
     Objective objective = {};
     int classes, n, k;
@@ -88,26 +89,26 @@ struct Head {
     const std::uint8_t* labels;  ///< n, each below classes: y is 1 there, and 0 elsewhere; or null
     const nn_real* targets;      ///< y itself, classes x n; or null
     nn_real scale;
-    nn_real* yhat;         ///< classes x n
-    nn_real* delta_below;  ///< k x n; null where A is the network's input
-    nn_real* gradient;     ///< gpu_head_parts() parts of classes x (k + 1), back to back; or null
-    double* loss;          ///< gpu_head_parts() doubles, each of which grows by its samples' losses
+    nn_real* yhat;          ///< classes x n
+    nn_real* delta_below;   ///< k x n; null if A is the network's input
+    nn_real* gradient;      ///< gpu_head_parts() parts of classes x (k + 1), back to back; or null
+    double* loss;           ///< gpu_head_parts() doubles; each part adds its losses to its own
     Activation below = {};  ///< of the layer below, which made A
 };
 void gpu_head(const Gpu& gpu, const Head& head);
 int gpu_head_most_classes();
-/// Into how many parts gpu_head sums its gradient for n samples of so many classes: it grows with
+/// The number of parts of gpu_head's gradient, for n samples and `classes` classes. It grows with
 /// n, up to most_head_parts.
 int gpu_head_parts(const GpuChip& chip, int classes, int n);
 inline constexpr int most_head_parts = 512;
 
 // ------------------------------------------------------------------ the rest (parts.cu)
 
-/// A run of the flat parameters whose gradient was summed in parts, each `stride` behind the one
-/// before.
+/// A range of the flat parameters whose gradient was summed in parts. Each part lies `stride`
+/// elements behind the one before.
 struct Parts {
     std::size_t first, count;  ///< elements of the flat array
-    std::size_t penalised;     ///< the first so many of them are weights: reg counts
+    std::size_t penalised;     ///< number of weights, which come first; reg applies only to them
     const nn_real* gradient;
     std::size_t stride;
     int parts;
@@ -115,14 +116,14 @@ struct Parts {
 
 /// p_i = rule(p_i, g_i + reg p_i, *rate), over all runs; g_i is the sum of its parts, first to
 /// last. p: the flat parameters; rate: on the device, so that a recorded graph can be used with
-/// another.
+/// another rate.
 void gpu_update(const Gpu& gpu, std::span<const Parts> runs, const Rule& rule, const nn_real* rate,
                 nn_real reg, nn_real* p);
-/// gradient_i = the sum of its parts, for a gradient that MPI is to sum.
+/// gradient_i = the sum of its parts, for a gradient that MPI will sum.
 void gpu_add_parts(const Gpu& gpu, std::span<const Parts> runs, nn_real* gradient);
 
-/// Samples samples_0 .. samples_(n-1) of a set, in this order. inputs: input_bytes x N bytes,
-/// targets: target_bytes x N; inputs_out and targets_out: as many rows, n columns.
+/// Copies the samples samples_0 .. samples_(n-1) of a set, in this order. inputs: input_bytes x N
+/// bytes, targets: target_bytes x N; inputs_out and targets_out: as many rows, n columns.
 void gpu_gather(const Gpu& gpu, std::size_t input_bytes, std::size_t target_bytes, int n,
                 const std::uint32_t* samples, const std::uint8_t* inputs,
                 const std::uint8_t* targets, std::uint8_t* inputs_out, std::uint8_t* targets_out);

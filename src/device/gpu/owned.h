@@ -1,8 +1,8 @@
 // owned.h: CUDA's memory, streams and events, each freed by its owner's destructor.
 //
 // A call that throws half-way must leave nothing behind on the device: grading, tests and
-// benchmarks go on afterwards. Destructors check nothing: what could be wrong then was wrong
-// before, and has been reported.
+// benchmarks go on afterwards. Destructors check no result. An error that they could see happened
+// earlier and was already reported.
 #pragma once
 #include <algorithm>
 #include <optional>
@@ -22,12 +22,12 @@ class DeviceArray {
     DeviceArray(std::span<const T> from, cudaStream_t stream) : DeviceArray(from.size()) {
         upload(from, stream);
     }
-    /// Nothing where the device has no room for it.
+    /// Returns nothing if the device has no room for it.
     static std::optional<DeviceArray> if_it_fits(std::size_t size) {
         T* data = nullptr;
         const cudaError_t status = cudaMalloc(&data, std::max<std::size_t>(size, 1) * sizeof(T));
         if (status == cudaErrorMemoryAllocation) {
-            cudaGetLastError();  // it is dealt with: the next check must not meet it
+            cudaGetLastError();  // clears the error: the next check must not see it
             return std::nullopt;
         }
         GPU_CHECK(status);
@@ -99,7 +99,7 @@ class GpuStream {
     cudaStream_t stream_{};
 };
 
-/// A point in a stream's work, which by default knows when it was passed.
+/// A point in a stream's work. By default it records when the stream passed it.
 class GpuEvent {
   public:
     explicit GpuEvent(unsigned flags = cudaEventDefault) {
@@ -116,7 +116,7 @@ class GpuEvent {
     cudaEvent_t get() const { return event_; }
     void record(cudaStream_t stream) { GPU_CHECK(cudaEventRecord(event_, stream)); }
     void wait() const { GPU_CHECK(cudaEventSynchronize(event_)); }
-    /// Both have to be past.
+    /// The stream must have passed both.
     double seconds_since(const GpuEvent& before) const {
         float milliseconds = 0;
         GPU_CHECK(cudaEventElapsedTime(&milliseconds, before.event_, event_));

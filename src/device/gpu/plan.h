@@ -1,10 +1,9 @@
-// plan.h: which tile, and in how many parts, a product is computed on a GPU; and how long that
-// should take.
+// plan.h: chooses the tile and the number of parts for a product on a GPU, and predicts the time.
 //
-// A model of the chip decides: how many tiles there are for how many multiprocessors, what a tile
-// costs on them, and what it costs to add up the parts of a sum that was split. It is host code
-// without CUDA, so that the same lines choose in the program, are tested on every machine and print
-// the predictions of bench/gpu_model.cpp. Its derivation is in bench/GPU_MODEL.md.
+// A model of the chip decides. It knows how many tiles there are for how many multiprocessors, the
+// cost of a tile, and the cost of adding the parts of a split sum. It is host code without CUDA, so
+// the same code chooses in the program, is tested on every machine and prints the predictions of
+// bench/gpu_model.cpp. Its derivation is in bench/GPU_MODEL.md.
 #pragma once
 
 enum class GemmBy { fma, bf16x3 };  ///< multiply-adds in nn_real, or bf16 parts on tensor cores
@@ -34,14 +33,14 @@ constexpr TileShape tile_shape(GemmBy by, GemmTile tile, int bytes) {
                                       : TileShape{32, 32, 32, 32, 32, 8};
 }
 
-/// What the model knows of a GPU.
+/// What the model knows about a GPU.
 struct GpuChip {
     int multiprocessors;
     int capability;  ///< compute capability x 10: 90 is 9.0
 };
 
-/// How one product is computed. splits > 1: that many blocks share each tile, each sums its part of
-/// k, and whoever uses C adds the parts, first to last.
+/// How one product is computed. If splits > 1, that many blocks share each tile, and each sums its
+/// part of k. The code that uses C adds the parts, first to last.
 struct GemmPlan {
     GemmTile tile;
     int splits;
@@ -51,15 +50,15 @@ struct GemmPlan {
 /// No plan splits more often.
 inline constexpr int most_splits = 8;
 
-/// The plan with the least predicted time for an m x n x k product. splits is 1 unless may_split.
+/// The plan with the least predicted time for an m x n x k product. Unless may_split, splits is 1.
 GemmPlan plan_gemm(const GpuChip& chip, GemmBy by, int m, int n, int k, bool may_split);
 
-/// Seconds that the model predicts for a product by a plan, without its launch, with the addition
-/// of its parts.
+/// The seconds that the model predicts for a product by a plan, with the addition of its parts, but
+/// without the launch.
 double predicted_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, int m, int n, int k);
 
-/// What the model takes a GPU of a capability for: a typical one's figures. Rates are per clock and
-/// multiprocessor, multiply-adds or bytes.
+/// The figures of a typical GPU of a capability, which the model uses. Rates are multiply-adds or
+/// bytes per clock and multiprocessor.
 struct GpuRates {
     int capability;
     double clock;                            ///< Hz
@@ -68,12 +67,12 @@ struct GpuRates {
     double dram_bytes;  ///< a second
     double l2_size;     ///< bytes
     int shared_size;    ///< bytes of a multiprocessor that blocks may use
-    int threads;        ///< that a multiprocessor holds
+    int threads;        ///< that a multiprocessor can hold
 };
 
 /// The rates for a capability, or for the highest one below it that the model knows.
 const GpuRates& gpu_rates(int capability);
 
-/// Seconds that no kernel can go below: all multiply-adds at the peak rate of `by`, or every matrix
-/// moved once. bf16x3 takes three multiply-adds a product, and reads one matrix as bytes.
+/// A lower bound of every kernel's seconds: all multiply-adds at the peak rate of `by`, or every
+/// matrix moved once. bf16x3 takes three multiply-adds a product, and reads one matrix as bytes.
 double floor_seconds(const GpuChip& chip, GemmBy by, int m, int n, int k);

@@ -1,5 +1,5 @@
-// replica_base.h: what both replicas on GPUs (replica.cu, course_replica.cu) have and do alike:
-// the parameters and what the host asks for.
+// replica_base.h: what both replicas on GPUs (replica.cu, course_replica.cu) share: the parameters,
+// and the calls that return values to the host.
 #pragma once
 #include <string>
 #include <vector>
@@ -60,7 +60,7 @@ class GpuReplica : public Replica {
         name_ = properties.name;
     }
 
-    /// Puts on the stream what was asked for and is not there yet.
+    /// Puts the work that was asked for on the stream, if it is not there yet.
     virtual void settle() {}
 
     nn_real* weights(int l) const { return parameters_.data() + layout_.weight_offset(l); }
@@ -70,7 +70,7 @@ class GpuReplica : public Replica {
         return reinterpret_cast<const nn_real*>(bytes);
     }
 
-    /// For all that the kernels' stream has got.
+    /// Waits for all work on the kernels' stream.
     void wait() {
         done_.record(compute_.get());
         done_.wait();
@@ -89,10 +89,10 @@ class GpuReplica : public Replica {
     std::string name_;
     GpuStream compute_;  ///< all kernels, in their order
     Gpu gpu_;
-    unsigned event_flags_;  ///< whether the host waits asleep
+    unsigned event_flags_;  ///< say whether the host sleeps while it waits
     Layout layout_;
     SampleFormat format_;
-    int top_;  ///< number of the output layer
+    int top_;  ///< index of the output layer
     DeviceArray<nn_real> parameters_, yhat_;
     DeviceArray<double> squares_;
     GpuEvent done_;

@@ -1,7 +1,7 @@
-// samples.h: samples on a GPU: the sets that stay there, and the way of single shards to it.
+// samples.h: samples on a GPU: the sets that stay there, and single shards that are copied to it.
 //
-// Both replicas on GPUs (replica.cu, course_replica.cu) have one. Sets and shards lie there as
-// bytes; all memory for shards is allocated once, for the largest.
+// Both replicas on GPUs (replica.cu, course_replica.cu) have one. Sets and shards lie on the device
+// as bytes. All memory for shards is allocated once, for the largest shard.
 #pragma once
 #include <array>
 #include <compare>
@@ -36,11 +36,10 @@ class GpuSamples final : public SampleStore {
     const GpuBytes& current() const { return current_; }
     /// Samples first .. first + n - 1 of the training set, in its order.
     GpuBytes in_order(std::size_t first, int n) const;
-    /// Others become current than the interface's calls say.
+    /// Makes these samples current, whatever the interface's calls said.
     void set_current(const GpuBytes& samples);
-    /// The current samples come to lie where a recorded kernel can find them again: those of a set,
-    /// each time from elsewhere, are copied; shards come by two slots, for which there are two
-    /// graphs.
+    /// Puts the current samples where a recorded kernel finds them. Samples of a kept set are
+    /// copied there. A shard is already in one of two slots, and each slot has its own graph.
     void hold_still();
 
   private:
@@ -53,12 +52,12 @@ class GpuSamples final : public SampleStore {
             : inputs(std::move(its_inputs)), targets(std::move(its_targets)) {}
         static std::optional<Bytes> if_they_fit(std::size_t input_bytes, std::size_t target_bytes);
     };
-    /// The training set once more, in the epoch's order.
+    /// A second copy of the training set, in the epoch's order.
     struct Ordered {
         Bytes bytes;
         DeviceArray<std::uint32_t> order;
     };
-    /// A shard's way from the host. There are two, used by turns.
+    /// The memory for a shard that comes from the host. There are two of these, used in turns.
     struct Slot {
         PinnedArray<std::uint8_t> staged_inputs, staged_targets;
         Bytes bytes;
@@ -91,7 +90,7 @@ class GpuSamples final : public SampleStore {
     std::optional<Bytes> still_;  ///< for hold_still()
 
     GpuBytes current_;
-    bool of_a_set_ = false;  ///< the current samples lie in a kept set
+    bool of_a_set_ = false;  ///< true if the current samples lie in a kept set
     Slot* slot_ = nullptr;   ///< or in this slot
     int turn_ = 0;           ///< the slot of the next shard
     int staged_ = 0;         ///< samples of that shard
