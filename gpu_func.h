@@ -26,7 +26,8 @@ void course_numbers(cudaStream_t stream, std::size_t count, nn_real scale,
 
 /// C = alpha op(A) op(B) + beta C
 /// op(A): m x k, op(B): k x n, C: m x n. If A is transposed, it is stored as k x m; B as n x k. If
-/// beta is 0, C is only written. C must not overlap A or B. n is at most 16 x 65535.
+/// beta is 0, C is only written. C must not overlap A or B. n is at most course_gemm_most.
+inline constexpr int course_gemm_most = 16 * 65535;
 void course_gemm(cudaStream_t stream, Transposed op_a, Transposed op_b, int m, int n, int k,
                  nn_real alpha, const nn_real* a, const nn_real* b, nn_real beta, nn_real* c);
 

@@ -54,6 +54,9 @@ int main(int argc, char** argv) {
     try {
         const Session mpi(argc, argv);
         return run_with_mpi(mpi, Arguments(argv + std::min(argc, 1), argv + argc));
+    } catch (const InputError& error) {
+        print_error(error.what());
+        return exit_bad_input;
     } catch (const std::exception& error) {  // MPI itself did not start
         print_error(error.what());
         return exit_failure;

@@ -213,7 +213,7 @@ void NeuralNetwork::train(const SampleSet& set, const Training& training) {
             const std::span samples(&order[first], std::min(batch, order.size() - first));
             forward(input_columns(set, samples, training.pixel_scale));
             backward(target_columns(set, samples), training.reg);
-            update({rate_at(epoch, training), static_cast<nn_real>(training.reg)});
+            update(update_at(epoch, training));
         }
     }
 }
@@ -308,7 +308,7 @@ TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
         if (!comm_.all(std::isfinite(loss)))
             throw Diverged("training diverged: the loss of epoch " + epoch +
                            " is not finite; use a smaller learning rate (-l)");
-        if (techniques_.reducer && techniques_.reducer->has_copies())
+        if (has_copies())
             check_ranks_agree(comm_, layout_, parameters().values, "after epoch " + epoch);
         state = {state.epoch + 1, 0, 0};
         if (observer == nullptr) continue;
@@ -331,7 +331,7 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
         state.loss = take_loss();
         return true;
     }
-    const Update update{rate_at(state.epoch, training), static_cast<nn_real>(training.reg)};
+    const Update update = update_at(state.epoch, training);
     for (; state.step < steps; ++state.step) {
         const std::size_t first = static_cast<std::size_t>(state.step) * batch;
         const bool reports = report_every > 0 && (state.step + 1) % report_every == 0;
@@ -363,15 +363,14 @@ bool DataParallelNeuralNetwork::run_epoch(std::size_t count, const Training& tra
         return false;
     const Span span(Work::compute);
     const auto batch = std::min(static_cast<std::size_t>(training.batch), count);
-    return replica_->run({count,
-                          static_cast<int>(batch),
-                          {rate_at(epoch, training), static_cast<nn_real>(training.reg)}});
+    return replica_->run({count, static_cast<int>(batch), update_at(epoch, training)});
 }
 
 // ---- what is asked of it
 
 Feed& DataParallelNeuralNetwork::feed(const SampleSet& set_on_root) {
     check_format(set_on_root);
+    if (feed_) feed_->end();
     take_loss();  // losses from before do not count
     feed_ = make_feed(techniques_.feed, {comm_, *replica_, Role::train}, set_on_root);
     return *feed_;

@@ -145,8 +145,9 @@ class DataParallelNeuralNetwork {
     const Layout& layout() const { return layout_; }
     const Comm& comm() const { return comm_; }
     Replica& replica() { return *replica_; }
-    /// Whether each of several ranks has parameters of its own, which are compared after each epoch.
-    bool has_copies() const { return teamwork_.reducer && teamwork_.reducer->has_copies(); }
+    /// Whether each of several ranks has parameters of its own, which are compared after each
+    /// epoch.
+    bool has_copies() const { return techniques_.reducer && techniques_.reducer->has_copies(); }
     /// The feed of the last training. It is scattered, although resident was asked for, if the set
     /// did not fit. Before the first training: the feed that was asked for.
     FeedKind feed_kind() const { return feed_ ? feed_->kind() : techniques_.feed; }

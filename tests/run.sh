@@ -22,10 +22,10 @@ shift
 no_course='-*CourseTrain.*'
 short_course='-*LongCourseTrain.*'
 # The kernel runner takes half a minute for the largest, and longer as a newer GPU.
-train_tsan='On/Step.of_9_*:On/Step.of_100_*:On/Step.of_three_*:*small_set_of_one_*:*small_last_*:*small_network_of_*:*small_scatter_*:On/CpuTrain.gives_*-*fp32*'
+train_tsan='On/Step.of_9_*:On/Step.of_100_*:On/Step.of_three_*:*small_set_of_one_*:*small_last_*:*small_network_of_*:*small_scattered_*:On/CpuTrain.gives_*-*fp32*'
 # What depends on how many images a rank has: one alone, none, more than another.
 slices='*small_batches*:*small_set_*:*small_last*:*small_shuffled*:*penalty_once*'
-slices+=':*small_scatter*:*evaluates_to*:*small_tables*:*small_slice*:Cores*:Shared*:Scatters*'
+slices+=':*small_scatter*:*evaluates_to*:*small_tables*:*small_shard*:Cores*:Shared*:Scatters*'
 slices+='-*fp32*:*3_threads*:*cuda_*'
 small_kernels='-*Large'
 kernels_asan='-*Large:*InEveryOrder:*AtMostTwice*:*MoreSamplesThan*'

@@ -36,12 +36,3 @@ constexpr std::optional<E> value_named(std::string_view name) {
         if (name == known.name) return known.value;
     return std::nullopt;
 }
-
-/// All names, in the table's order: "auto|cuda|cpu".
-template <HasNames E>
-std::string all_names(const char* between = "|") {
-    std::string text;
-    for (const Named<E>& known : Names<E>::all)
-        text += (text.empty() ? "" : between) + std::string(known.name);
-    return text;
-}

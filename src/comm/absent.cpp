@@ -43,7 +43,6 @@ Comm::Comm() = default;
 Comm::~Comm() = default;
 
 void Comm::broadcast(std::span<std::uint8_t>) const {}
-void Comm::broadcast(std::span<std::uint32_t>) const {}
 void Comm::broadcast(std::span<nn_real>) const {}
 
 void Comm::sum(nn_real*, std::size_t) const {}

@@ -59,9 +59,6 @@ Comm::~Comm() = default;
 void Comm::broadcast(std::span<std::uint8_t> bytes) const {
     broadcast_in_pieces(bytes, MPI_UINT8_T);
 }
-void Comm::broadcast(std::span<std::uint32_t> words) const {
-    broadcast_in_pieces(words, MPI_UINT32_T);
-}
 void Comm::broadcast(std::span<nn_real> values) const { broadcast_in_pieces(values, mpi_real()); }
 
 void Comm::sum(nn_real* values, std::size_t count) const {

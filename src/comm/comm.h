@@ -38,7 +38,6 @@ class Comm {
     int node_size() const { return node_size_; }
 
     void broadcast(std::span<std::uint8_t> bytes) const;  ///< from rank 0, any length
-    void broadcast(std::span<std::uint32_t> words) const;
     void broadcast(std::span<nn_real> values) const;
 
     /// Returns rank 0's value on every rank.

@@ -17,7 +17,7 @@ class Reducer {
     /// itself) and before the sum is complete. Until finish(), the reducer may write the memory.
     virtual void start(const Lent& lent) = 0;
     /// Waits for the oldest part that is started and not finished, and returns its sum. The addends
-    /// are valid until the next start().
+    /// are valid until the next finish() or start().
     virtual Sum finish() = 0;
     /// Called after the parameters of all Sums are updated. When it returns, this rank may read
     /// every parameter.

@@ -1,4 +1,5 @@
-// reducers.h: the ways to sum over replicas, a row each. --allreduce, the choice and the banner read it.
+// reducers.h: the ways to sum over replicas, a row each. --allreduce, the choice and the banner
+// read it.
 #pragma once
 #include <memory>
 

@@ -63,8 +63,8 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
 /// choice is automatic; else null.
 NodeMemory* share_parameters(const Comm& comm, const DeviceRequest& asked, const Layout& layout) {
     const bool one_node = comm.all(comm.node_size() == comm.size());
-    const bool wanted = asked.allreduce == AllreduceKind::automatic ||
-                        row_of(asked.allreduce).in_node_memory;
+    const bool wanted =
+        asked.allreduce == AllreduceKind::automatic || row_of(asked.allreduce).in_node_memory;
     if (!wanted || !one_node || comm.size() == 1) return nullptr;
     if (NodeMemory* const memory = comm.node_memory(layout.total())) return memory;
     comm.together([&] {

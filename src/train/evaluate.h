@@ -22,8 +22,9 @@ class Evaluator {
     Evaluator(DataParallelNeuralNetwork& network, const SampleSet& set_on_root,
               FeedKind feed = FeedKind::scattered, Role role = Role::test);
 
-    /// Do not call it between load() and update(): it replaces the current samples. The loss and
-    /// the accuracy are the same on every rank.
+    /// Call it only when no mini-batch is current or on its way: before a training, between two of
+    /// its epochs (TrainingObserver::on_epoch), or after it. The loss and the accuracy are the same
+    /// on every rank.
     Evaluation evaluate();
     /// Returns only yhat; the set may be without targets. On rank 0: outputs x N; empty elsewhere.
     std::vector<nn_real> outputs();

@@ -4,6 +4,7 @@
 // scatter. What MPI does not send by itself, it sends when the ranks wait for the batch.
 #include <algorithm>
 #include <numeric>
+#include <stdexcept>
 #include <vector>
 
 #include "base/clock.h"
@@ -29,6 +30,8 @@ class ScatteredFeed : public Feed {
     }
     void load(const Batch& batch) override {
         if (!under_way_) start(batch);
+        if (batch.first != next_.first || batch.count != next_.count)
+            throw std::logic_error("the scattered feed was asked for another batch than the next");
         end();
         const std::size_t next = batch.first + static_cast<std::size_t>(batch.count);
         if (next < order_.size())
@@ -57,6 +60,7 @@ class ScatteredFeed : public Feed {
 
     void start(const Batch& batch) {
         under_way_ = true;
+        next_ = batch;
         const auto samples =
             std::span(order_).subspan(batch.first).first(static_cast<std::size_t>(batch.count));
         prepare(inputs_, samples, set_.input_bytes(), input_);
@@ -88,6 +92,7 @@ class ScatteredFeed : public Feed {
     std::vector<std::uint32_t> order_;
     std::size_t batch_ = 1;
     bool under_way_ = false;
+    Batch next_ = {};  ///< the batch on its way
     Way inputs_, targets_;
 };
 

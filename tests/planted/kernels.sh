@@ -109,7 +109,7 @@ defect() {
     after=${text#*"$from"}
     if [[ $after == "$text" || $after == *"$from"* ]]; then
         echo "'$from' has to stand in $file exactly once" >"$work/$name/log"
-        verdict "$name" FAIL "$what cannot be planted; adapt tests/gpuhost/kernels.sh:"
+        verdict "$name" FAIL "$what cannot be planted; adapt tests/planted/kernels.sh:"
         return
     fi
     mkdir -p "$work/$name/$place"

@@ -23,8 +23,9 @@ defect() { # WHAT FILE FROM TO RANKS TESTS
     what+=("$1") file+=("$2") from+=("$3") to+=("$4") ranks+=("$5") tests+=("$6")
 }
 defect "the penalty counted once a rank" neural_network.cpp \
-    'const Update update{rate_at(state.epoch, training), static_cast<nn_real>(training.reg)};' \
-    'const Update update{rate_at(state.epoch, training), static_cast<nn_real>(training.reg * comm_.size())};' \
+    'const Update update = update_at(state.epoch, training);' \
+    'Update update = update_at(state.epoch, training);
+    update.reg *= static_cast<nn_real>(comm_.size());' \
     2 'On/Train.small_runs_count_a_large_penalty_once*'
 defect "a gradient scaled by the rank's own number of samples" neural_network.cpp \
     'static_cast<nn_real>(batch_), Want::gradient);' \
@@ -64,13 +65,13 @@ defect "a resume that forgets the order's state" neural_network.cpp \
     'sample_order(count, state.step == 0 ? state.epoch : 0, training)' \
     2 'On/Train.run_stopped_at_any_step*'
 defect "a rate that does not decay" neural_network.cpp \
-    'const Update update{rate_at(state.epoch, training),' \
-    'const Update update{rate_at(0, training),' \
+    'const Update update = update_at(state.epoch, training);' \
+    'const Update update = update_at(0, training);' \
     1 'On/Train.small_batches_of_any_size*'
 defect "ranks that are never compared" neural_network.cpp \
-    'if (techniques_.reducer && techniques_.reducer->has_copies())
+    'if (has_copies())
             check' \
-    'if (techniques_.reducer == nullptr)
+    'if (!has_copies())
             check' \
     2 'Drift.*'
 

@@ -158,7 +158,7 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
          {{"--course", yes(o.course), "Devices",
            "the course's way: --feed scattered --allreduce mpi --no-shuffle --threads 1, and plain "
            "kernels on a GPU"},
-          free},
+          rounding},
          {{"--cuda-aware", yes(o.device.cuda_aware), "Devices",
            "hand device memory to MPI, if MPI takes it"},
           rounding}});

@@ -5,8 +5,9 @@
 // first weights and biases uniform in [0, 1) by NumPy's generator with seed 0.
 #include "app/commands/demo.h"
 
+#include "base/clock.h"
+
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <string>
@@ -51,7 +52,7 @@ class Iterations : public TrainingObserver {
 
     void on_step(int, int, int, double) override {}
     void on_epoch(int epoch, double loss) override {
-        const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+        const double seconds = watch_.seconds();
         history.push_back({epoch + 1, loss, std::nan(""), 3 * (epoch + 1) / seconds, seconds});
         csv_.write_epoch(history.back(), 1);
         jsonl_.write_epoch(history.back(), 1);
@@ -63,10 +64,9 @@ class Iterations : public TrainingObserver {
     History history;
 
   private:
-    using Clock = std::chrono::steady_clock;
     bool prints_;
     RunLog &csv_, &jsonl_;
-    Clock::time_point start_ = Clock::now();
+    Stopwatch watch_;
 };
 
 void print_configuration(const Layout& layout, std::size_t samples, int ranks,

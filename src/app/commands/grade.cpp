@@ -2,8 +2,9 @@
 // precision.
 #include "app/commands/grade.h"
 
+#include "base/clock.h"
+
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <optional>
 #include <vector>
@@ -32,10 +33,9 @@ GemmTiming time_cpu_gemm(const GemmProblem& p, int repeats, nn_real* c) {
                                  c + static_cast<std::size_t>(p.m) * static_cast<std::size_t>(p.n));
     std::vector<double> seconds;
     for (int r = 0; r < repeats; ++r) {
-        const auto start = std::chrono::steady_clock::now();
+        const Stopwatch watch;
         product(scratch.data());
-        seconds.push_back(
-            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+        seconds.push_back(watch.seconds());
     }
     std::ranges::nth_element(seconds, seconds.begin() + repeats / 2);
     return {seconds[static_cast<std::size_t>(repeats) / 2], ""};

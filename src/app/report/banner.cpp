@@ -12,9 +12,7 @@ void print_banner(const TrainOptions& options, const RunFacts& facts) {
     const std::size_t ranks = facts.rank_devices.size();
     std::printf("# MPI        %s, %s%s\n", facts.mpi_version.c_str(),
                 counted(ranks, "rank").c_str(),
-                ranks == 1            ? ""
-                : facts.shared_memory ? ", gradients summed in shared memory"
-                                      : ", gradients summed by MPI_Allreduce");
+                ranks == 1 ? "" : (std::string(", gradients summed ") + facts.summed).c_str());
     std::printf("# CUDA       %s\n", facts.cuda.c_str());
     for (std::size_t r = 0; r < facts.rank_devices.size(); ++r)
         std::printf("# rank %-5zu %s\n", r, facts.rank_devices[r].c_str());

@@ -16,8 +16,10 @@ double comparison_tolerance(const Training& training, std::size_t samples) {
 
 std::string way_text(std::size_t ranks, const DeviceRequest& taken, FeedKind feed) {
     std::string text = counted(ranks, "rank") +
-                       (taken.device == DeviceKind::cuda ? ", GPU" : ", CPU") + ", feed " +
-                       name_of(feed);
+                       (taken.device == DeviceKind::cpu ? ", CPU"
+                        : taken.course                  ? ", GPU, plain kernels"
+                                                        : ", GPU") +
+                       ", feed " + name_of(feed);
     if (ranks > 1) text += std::string(", allreduce ") + name_of(taken.allreduce);
     return text;
 }

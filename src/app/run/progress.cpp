@@ -24,16 +24,14 @@ void ProgressLines::print_step(int epoch, int step, int steps, double loss) {
     std::fflush(stdout);
 }
 
-void ProgressLines::epoch_ends() {
-    epoch_seconds_ = std::chrono::duration<double>(Clock::now() - epoch_start_).count();
-}
+void ProgressLines::epoch_ends() { epoch_seconds_ = epoch_watch_.seconds(); }
 void ProgressLines::epoch_begins() {
     done_before_ = 0;
-    epoch_start_ = Clock::now();
+    epoch_watch_ = {};
 }
 
 EpochRow ProgressLines::row_of(int epoch, double loss, double accuracy) const {
-    const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
+    const double elapsed = watch_.seconds();
     return {epoch, loss, accuracy, static_cast<double>(count_ - done_before_) / epoch_seconds_,
             seconds_before_ + elapsed};
 }

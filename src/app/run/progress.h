@@ -1,10 +1,10 @@
 // progress.h: the lines that a training prints while it runs, and its clock.
 #pragma once
-#include <chrono>
 #include <string>
 
 #include "app/run/history.h"
 #include "app/run/sets.h"
+#include "base/clock.h"
 #include "neural_network.h"
 
 /// The lines of epochs and steps, and their clock.
@@ -23,7 +23,6 @@ class ProgressLines {
     void print_epoch(const EpochRow& row) const;
 
   private:
-    using Clock = std::chrono::steady_clock;
     bool prints_, terminal_;
     std::string name_;
     /// Samples of an epoch, and those of the first epoch that an earlier run has done.
@@ -31,5 +30,5 @@ class ProgressLines {
     const Training& training_;
     double seconds_before_, epoch_seconds_ = 0;
     int first_epoch_;
-    Clock::time_point start_ = Clock::now(), epoch_start_ = start_;
+    Stopwatch watch_, epoch_watch_;
 };

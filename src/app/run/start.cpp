@@ -115,10 +115,11 @@ void take_checkpoint(Start& start, const RunSettings& settings) {
     }
     check_same_settings(settings, model->facts.settings, file);
     const TrainingState& state = model->facts.state;
-    if (state.epoch > options.training.epochs)
-        throw InputError("--resume: " + file + " is after " + progress_text(state.epoch, 0) +
-                         ", more than -e " + std::to_string(options.training.epochs) +
-                         "; use a larger -e");
+    const int epochs = options.training.epochs;
+    if (state.epoch > epochs || (state.epoch == epochs && state.step > 0))
+        throw InputError("--resume: " + file + " is after " +
+                         progress_text(state.epoch, state.step) + ", more than -e " +
+                         std::to_string(epochs) + "; use a larger -e");
     start.resumed = "from " + file + ", after " + progress_text(state.epoch, state.step);
     start.rounding = rounding_differences(settings, model->facts.settings);
     start.now = model->parameters;

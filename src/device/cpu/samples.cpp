@@ -2,15 +2,23 @@
 #include "device/cpu/samples.h"
 
 #include <algorithm>
+#include <new>
+#include <stdexcept>
+#include <utility>
 
 bool CpuSamples::keep(Role role, const SampleBytes& set) {
     Kept& kept = kept_[static_cast<std::size_t>(role)];
-    kept.inputs = Buffer<std::uint8_t>(set.inputs.size());
-    kept.targets = Buffer<std::uint8_t>(set.targets.size());
-    std::ranges::copy(set.inputs, kept.inputs.data());
-    std::ranges::copy(set.targets, kept.targets.data());
     if (role == Role::train) order_.clear();
     count_ = 0;
+    try {
+        kept.inputs = Buffer<std::uint8_t>(set.inputs.size());
+        kept.targets = Buffer<std::uint8_t>(set.targets.size());
+    } catch (const std::bad_alloc&) {
+        kept = {};
+        return false;
+    }
+    std::ranges::copy(set.inputs, kept.inputs.data());
+    std::ranges::copy(set.targets, kept.targets.data());
     return true;
 }
 
@@ -28,6 +36,8 @@ void CpuSamples::select(Role role, std::size_t first, int n) {
 }
 
 Staging CpuSamples::stage(int n) {
+    if (std::exchange(is_staging_, true))
+        throw std::logic_error("stage() was called again before arrived()");
     staged_count_ = n;
     Staged& next = staged_[turn_];
     next.inputs.resize(static_cast<std::size_t>(n) * input_bytes_);
@@ -36,6 +46,7 @@ Staging CpuSamples::stage(int n) {
 }
 
 void CpuSamples::arrived() {
+    is_staging_ = false;
     count_ = staged_count_;
     order_from_ = nullptr;
     inputs_ = staged_[turn_].inputs.data();

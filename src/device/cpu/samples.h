@@ -46,6 +46,7 @@ class CpuSamples : public SampleStore {
     std::array<Staged, 2> staged_;
     std::size_t turn_ = 0;  ///< the one that stage() returns next
     int staged_count_ = 0;
+    bool is_staging_ = false;  ///< stage() lent memory, and arrived() did not follow yet
     // The current samples.
     int count_ = 0;
     const std::uint8_t *inputs_ = nullptr, *targets_ = nullptr;

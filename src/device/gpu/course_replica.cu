@@ -164,5 +164,11 @@ class CourseReplica : public GpuReplica {
 
 std::unique_ptr<Replica> make_course_replica(const ReplicaShape& shape,
                                              const CudaSettings& settings) {
+    const int widest = std::max(shape.capacity, *std::ranges::max_element(shape.layout.sizes()));
+    if (widest > course_gemm_most)
+        throw InputError("a layer or a shard of " + std::to_string(widest) + " is more than the " +
+                         std::to_string(course_gemm_most) +
+                         " that the course's matrix product takes; leave --course out, or use "
+                         "smaller ones (-n, -b)");
     return std::make_unique<CourseReplica>(shape, settings);
 }

@@ -39,9 +39,6 @@ class GradientParts {
     std::span<const Range> columns() const { return columns_; }
     std::span<const Part> parts() const { return parts_; }
     bool is_one() const { return parts_.size() == 1; }
-    /// P elements on the device, in Layout's order: the sums of send(), or the result of
-    /// bring_back().
-    const nn_real* on_device() const { return sum_.data(); }
 
     /// Adds up the runs of a part and sends it to the host: the only part on the kernels' stream,
     /// for it is recorded with them; several on `copies`, while the kernels go on.
