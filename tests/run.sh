@@ -22,11 +22,11 @@ shift
 no_course='-*CourseTrain.*'
 short_course='-*LongCourseTrain.*'
 # The kernel runner takes half a minute for the largest, and longer as a newer GPU.
-train_tsan='On/Step.of_9_*:On/Step.of_100_*:On/Step.of_three_*:*small_set_of_one_*:*small_last_*:*small_network_of_*:*small_scattered_*:On/CpuTrain.gives_*-*fp32*'
+train_tsan='On/Step.of_9_*:On/Step.of_100_*:On/Step.of_three_*:*small_set_of_one_*:*small_last_*:*small_network_of_*:*small_scatter*:On/CpuTrain.gives_*-*fp32*'
 # What depends on how many images a rank has: one alone, none, more than another.
-slices='*small_batches*:*small_set_*:*small_last*:*small_shuffled*:*penalty_once*'
-slices+=':*small_scatter*:*evaluates_to*:*small_tables*:*small_shard*:Cores*:Shared*:Scatters*'
-slices+='-*fp32*:*3_threads*:*cuda_*'
+shards='*small_batches*:*small_set_*:*small_last*:*small_shuffled*:*penalty_once*'
+shards+=':*small_scatter*:*evaluates_to*:*small_tables*:*small_shard*:Cores*:Shared*:Scatters*'
+shards+='-*fp32*:*3_threads*:*cuda_*'
 small_kernels='-*Large'
 kernels_asan='-*Large:*InEveryOrder:*AtMostTwice*:*MoreSamplesThan*'
 kernels_tsan="$kernels_asan:*FromAnyAddress:*AroundEveryEdge:*GradientOf*:*EveryNaN*:*ExactOnSmall*"
@@ -75,7 +75,7 @@ look_up() {
         [[ $3 != *-tsan ]] || what="training, TSan" filter=$train_tsan
         command=("${sanitized[@]}" "$tests/train_tests_gpuhost")
         ;;
-    slices) ranks=${NP:-$argument} what="slices of batches" filter=$slices command=("$tests/train_tests_gpuhost") ;;
+    shards) ranks=${NP:-$argument} what="shards of batches" filter=$shards command=("$tests/train_tests_gpuhost") ;;
     kernels-cuda) what="kernels on CUDA" command=("$tests/kernel_tests_cuda") ;;
     train-cuda) ranks=${NP:-$argument} what="training on CUDA" filter='*/cuda*' command=("$tests/train_tests_cuda") ;;
     corpus) what="readers on the fuzzing corpus, ASan+UBSan" command=("$3/tests/fuzz_replay" tests/fuzz/corpus) ;;

@@ -113,7 +113,7 @@ Json::Json(Json&& other) noexcept = default;
 Json& Json::operator=(const Json& other) = default;
 Json& Json::operator=(Json&& other) noexcept = default;
 Json::~Json() = default;
-bool Json::operator==(const Json& other) const = default;
+bool Json::operator==(const Json& other) const { return dump() == other.dump(); }
 
 void Json::add(std::string name, Json value) {
     std::get<Object>(value_).emplace_back(std::move(name), std::move(value));

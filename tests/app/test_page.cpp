@@ -13,7 +13,7 @@
 
 namespace {
 
-PageFacts some_facts() {
+PageSummary some_summary() {
     return {{{"network", "784-200-10"}, {"batch", "24"}},
             {{1, 0.4, 0.93, 80000, 1}, {2, 0.1, 0.97, 80000, 2}},
             "test",
@@ -85,15 +85,15 @@ std::vector<std::uint8_t> decoded(const std::string& base64) {
 
 TEST(Page, IsSoundMarkup) {
     for (const int classes : {1, 2, 10, 47, 62})
-        EXPECT_EQ(markup_error(html_page(some_facts(), some_score(classes, 24), some_images(24))),
+        EXPECT_EQ(markup_error(html_page(some_summary(), some_score(classes, 24), some_images(24))),
                   "")
             << classes << " classes";
-    PageFacts nothing;
+    PageSummary nothing;
     EXPECT_EQ(markup_error(html_page(nothing, Score{}, SampleSet{})), "");
 }
 
 TEST(Page, NeedsNoScriptAndNoOtherFile) {
-    std::string page = html_page(some_facts(), some_score(10, 24), some_images(24));
+    std::string page = html_page(some_summary(), some_score(10, 24), some_images(24));
     for (const char* part : {"<script", "<link", "href", "url(", "@import", " on"})
         EXPECT_EQ(count(page.substr(page.find("</style>")), part), 0) << part;
     EXPECT_EQ(count(page, "src="), count(page, "src=\"data:image/png;base64,"));
@@ -101,18 +101,18 @@ TEST(Page, NeedsNoScriptAndNoOtherFile) {
 }
 
 TEST(Page, TheUsersWordsCannotBecomeMarkup) {
-    PageFacts facts = some_facts();
+    PageSummary summary = some_summary();
     const std::string words = "</dd><script>alert('\"&\n\x01\x7f')</script>";
-    facts.settings = {{words, words}};
-    facts.accuracy_name = words;
-    const std::string page = html_page(facts, some_score(10, 1), some_images(1));
+    summary.settings = {{words, words}};
+    summary.accuracy_name = words;
+    const std::string page = html_page(summary, some_score(10, 1), some_images(1));
     EXPECT_EQ(markup_error(page), "");
     EXPECT_EQ(count(page, "<script"), 0);
     holds(page, "&lt;script&gt;alert(&#39;&quot;&amp;");
 }
 
 TEST(Page, SaysWhatTheScoreSays) {
-    const std::string page = html_page(some_facts(), some_score(10, 1), some_images(1));
+    const std::string page = html_page(some_summary(), some_score(10, 1), some_images(1));
     const std::string words = words_of(page);
     // Wilson's interval of 900 of 1000, and of 90 of 100.
     for (const char* part :
@@ -130,7 +130,7 @@ TEST(Page, SaysWhatTheScoreSays) {
 TEST(Page, AProbabilityThatIsNotCertainIsNotCalledSo) {
     Score score = some_score(10, 0);
     score.worst = {{0, 1, 2, 0.9999, 1e-9}, {1, 1, 2, 1, 0}, {2, 1, 2, 0.995, 0.005}};
-    const std::string words = words_of(html_page(some_facts(), score, some_images(3)));
+    const std::string words = words_of(html_page(some_summary(), score, some_images(3)));
     holds(words, "predicted 2 (&gt;0.99), true 1 (&lt;0.01)");
     holds(words, "predicted 2 (1.00), true 1 (0.00)");
 }
@@ -140,7 +140,7 @@ TEST(Page, APictureHasTheImagesPixels) {
         Score score = some_score(10, 0);
         score.worst = {{sample, 1, 2, 0.6, 0.4}};
         const SampleSet images = some_images(5);
-        const std::string page = html_page(some_facts(), score, images);
+        const std::string page = html_page(some_summary(), score, images);
         const auto begin = page.find("base64,") + 7;
         const auto first = images.pixels.begin() + static_cast<std::ptrdiff_t>(6 * sample);
         EXPECT_EQ(decoded(page.substr(begin, page.find('"', begin) - begin)),
@@ -151,7 +151,7 @@ TEST(Page, APictureHasTheImagesPixels) {
 
 TEST(Page, ShowsNoMoreThan24Pictures) {
     for (const std::size_t worst : {0u, 3u, 24u, 100u})
-        EXPECT_EQ(count(html_page(some_facts(), some_score(10, worst), some_images(100)), "<img"),
+        EXPECT_EQ(count(html_page(some_summary(), some_score(10, worst), some_images(100)), "<img"),
                   static_cast<int>(std::min<std::size_t>(worst, 24)));
 }
 
@@ -164,7 +164,7 @@ TEST(Page, ATablesSamplesAreNumbers) {
     table.format = {.number_inputs = true, .number_targets = true};
     Score score = some_score(2, 0);
     score.worst = {{17, 1, 0, 0.75, 0.25}};
-    const std::string page = html_page(some_facts(), score, table);
+    const std::string page = html_page(some_summary(), score, table);
     EXPECT_EQ(markup_error(page), "");
     EXPECT_EQ(count(page, "<img"), 0);
     holds(page, "<td>17</td>");
@@ -174,11 +174,11 @@ TEST(Page, ATablesSamplesAreNumbers) {
 TEST(Page, AClassWithoutSamplesAndARunWithoutTimeAreNoDivisionByZero) {
     Score score = some_score(10, 0);
     score.confusion[0] = score.confusion[1] = 0;  // no sample is a 0
-    PageFacts facts = some_facts();
-    facts.times = {};
-    facts.total_seconds = 0;
+    PageSummary summary = some_summary();
+    summary.times = {};
+    summary.total_seconds = 0;
     for (const Score& each : {score, Score{}}) {
-        const std::string page = html_page(facts, each, some_images(1));
+        const std::string page = html_page(summary, each, some_images(1));
         EXPECT_EQ(markup_error(page), "");
         EXPECT_FALSE(std::regex_search(page, std::regex("[:>( ]-?(nan|inf)[^a-z]"))) << page;
     }
@@ -200,10 +200,11 @@ TEST(Page, AFileThatCannotBeIsRefusedBeforeTrainingByName) {
 TEST(Page, IsWrittenWholeOrTheRunFails) {
     const ScratchFiles files;
     const Score score = some_score(10, 3);
-    write_page(files.path("page.html"), some_facts(), score, some_images(3));
-    EXPECT_EQ(files.read("page.html"), html_page(some_facts(), score, some_images(3)));
-    EXPECT_THROW(write_page("/dev/full", some_facts(), score, some_images(3)), Failure);
-    EXPECT_THROW(write_page("nowhere/page.html", some_facts(), score, some_images(3)), InputError);
+    write_page(files.path("page.html"), some_summary(), score, some_images(3));
+    EXPECT_EQ(files.read("page.html"), html_page(some_summary(), score, some_images(3)));
+    EXPECT_THROW(write_page("/dev/full", some_summary(), score, some_images(3)), Failure);
+    EXPECT_THROW(write_page("nowhere/page.html", some_summary(), score, some_images(3)),
+                 InputError);
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ Bytes file_of_small_model() {
 }
 
 /// 2 of 3 right; no sample has class 2, and class 1 is never predicted.
-EvaluationFacts small_evaluation() {
+EvaluationSummary small_evaluation() {
     Score score;
     score.classes = 3;
     score.total = 3;
@@ -97,12 +97,12 @@ TEST(Evaluate, text_is_aligned_and_says_what_is_not_defined) {
 }
 
 TEST(Evaluate, a_matrix_wider_than_a_terminal_is_left_to_json) {
-    EvaluationFacts facts = small_evaluation();
-    facts.score.classes = 62;
-    facts.score.confusion.assign(62 * 62, 1);
-    const std::string text = evaluation_text(facts);
+    EvaluationSummary summary = small_evaluation();
+    summary.score.classes = 62;
+    summary.score.confusion.assign(62 * 62, 1);
+    const std::string text = evaluation_text(summary);
     EXPECT_NE(text.find("62 classes are too wide to print"), std::string::npos) << text;
-    EXPECT_EQ(Json::parse(evaluation_json(facts))["confusion"].items().size(), 62u);
+    EXPECT_EQ(Json::parse(evaluation_json(summary))["confusion"].items().size(), 62u);
 }
 
 TEST(Evaluate, json_has_the_same_and_null_for_what_is_not_defined) {

@@ -60,7 +60,7 @@ TEST_P(StopSignal, IsForgottenByTheNextTraining) {
 
 TEST_P(StopSignal, DoesNoHarmToAProductThatItInterrupts) {
     const StopSignals signals;
-    constexpr int m = 32, n = 256, k = 784;  // a slice of images through the first layer
+    constexpr int m = 32, n = 256, k = 784;  // a shard of images through the first layer
     std::vector<nn_real> a(m * k), b(k * n), undisturbed(m * n), c(m * n);
     for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<nn_real>(i % 7) - 3;
     for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<nn_real>(i % 5) - 2;

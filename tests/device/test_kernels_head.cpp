@@ -293,7 +293,7 @@ TEST_F(Kernels, HeadIsRightForMoreSamplesThanPartsLarge) {
     check_head(c, 1);
 }
 
-/// What is enough for a large slice has to be enough for a smaller one.
+/// What is enough for a large shard must be enough for a smaller one.
 TEST_F(Kernels, HeadHasNoFewerPartsForMoreSamples) {
     for (const int multiprocessors : {1, 4, 132, 10000})
         for (const int classes : {1, 10, 256}) {

@@ -1,6 +1,6 @@
 // test_train.cpp: DataParallelNeuralNetwork against the serial reference, at any number of ranks.
 //
-// One step part by part, sizes at which slices are empty or odd, trainings that stop and go on, all
+// One step part by part, sizes at which shards are empty or odd, trainings that stop and go on, all
 // that must not change a bit, and the course's own test sets.
 #include <cstdio>
 #include <map>
@@ -346,7 +346,7 @@ TEST_P(Train, small_shards_from_the_host_are_worked_on_as_those_on_the_device) {
     std::vector<double> losses[2];
     for (const bool picked : {true, false}) {
         // No value is asked for on the way, so a device may have done nothing yet when the next
-        // slice is written.
+        // shard is written.
         for (std::size_t first = 0; first < 30; first += 5) {
             const int n = first == 10 ? 3 : first == 15 ? 0 : 5;
             if (picked) {

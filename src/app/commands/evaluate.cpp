@@ -59,22 +59,22 @@ std::string confusion_text(const Score& score) {
 
 }  // namespace
 
-std::string evaluation_text(const EvaluationFacts& facts) {
-    const Score& score = facts.score;
+std::string evaluation_text(const EvaluationSummary& summary) {
+    const Score& score = summary.score;
     const Interval interval = wilson_interval(score.correct, score.total);
-    return formatted("network   %s: %s\n", one_line(facts.model).c_str(),
-                     sizes_text(facts.layout).c_str()) +
-           formatted("data      %s: %zu test images of %d x %d\n", one_line(facts.data).c_str(),
-                     score.total, facts.rows, facts.cols) +
+    return formatted("network   %s: %s\n", one_line(summary.model).c_str(),
+                     sizes_text(summary.layout).c_str()) +
+           formatted("data      %s: %zu test images of %d x %d\n", one_line(summary.data).c_str(),
+                     score.total, summary.rows, summary.cols) +
            formatted("accuracy  %s (%zu of %zu), 95 %% interval %.2f to %.2f %%\n",
                      percent(score.accuracy()).c_str(), score.correct, score.total,
                      100 * interval.low, 100 * interval.high) +
-           formatted("loss      %.5f\n\n", facts.loss) + class_table(score) + "\n" +
+           formatted("loss      %.5f\n\n", summary.loss) + class_table(score) + "\n" +
            confusion_text(score);
 }
 
-std::string evaluation_json(const EvaluationFacts& facts) {
-    const Score& score = facts.score;
+std::string evaluation_json(const EvaluationSummary& summary) {
+    const Score& score = summary.score;
     const Interval interval = wilson_interval(score.correct, score.total);
     Json classes = Json::array(), confusion = Json::array();
     for (int c = 0; c < score.classes; ++c) {
@@ -87,14 +87,14 @@ std::string evaluation_json(const EvaluationFacts& facts) {
             row.add(score.at(c, predicted));
         confusion.add(std::move(row));
     }
-    const Json object = Json::object({{"network", facts.model},
-                                      {"sizes", facts.layout.sizes()},
-                                      {"data", facts.data},
+    const Json object = Json::object({{"network", summary.model},
+                                      {"sizes", summary.layout.sizes()},
+                                      {"data", summary.data},
                                       {"samples", score.total},
                                       {"correct", score.correct},
                                       {"accuracy", score.accuracy()},
                                       {"interval", Json::array({interval.low, interval.high})},
-                                      {"loss", facts.loss},
+                                      {"loss", summary.loss},
                                       {"classes", std::move(classes)},
                                       {"confusion", std::move(confusion)}});
     return object.dump() + "\n";
@@ -110,14 +110,14 @@ int evaluate(const Comm& comm, const EvaluateOptions& options) {
     const Evaluation whole = Evaluator(network, set).evaluate();
     comm.together([&] {
         if (!comm.is_root()) return;
-        const EvaluationFacts facts{options.load,
-                                    options.data,
-                                    set.rows,
-                                    set.cols,
-                                    model.parameters.layout,
-                                    whole.loss,
-                                    score(set, whole.yhat, 0)};
-        print(options.json ? evaluation_json(facts) : evaluation_text(facts));
+        const EvaluationSummary summary{options.load,
+                                        options.data,
+                                        set.rows,
+                                        set.cols,
+                                        model.parameters.layout,
+                                        whole.loss,
+                                        score(set, whole.yhat, 0)};
+        print(options.json ? evaluation_json(summary) : evaluation_text(summary));
     });
     return exit_ok;
 }

@@ -13,7 +13,7 @@
 int evaluate(const Comm& comm, const EvaluateOptions& options);
 
 /// The results of evaluate().
-struct EvaluationFacts {
+struct EvaluationSummary {
     std::string model, data;
     int rows, cols;  ///< of an image
     Layout layout;
@@ -21,6 +21,6 @@ struct EvaluationFacts {
     Score score;
 };
 /// The results for people. The confusion matrix is left out if it is too wide for a terminal.
-std::string evaluation_text(const EvaluationFacts& facts);
+std::string evaluation_text(const EvaluationSummary& summary);
 /// The same as a JSON object in one line. A value that is not defined is null.
-std::string evaluation_json(const EvaluationFacts& facts);
+std::string evaluation_json(const EvaluationSummary& summary);

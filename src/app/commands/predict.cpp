@@ -44,8 +44,8 @@ SampleSet read_inputs(const std::string& file, const ModelFacts& facts) {
 }
 
 /// The whole output about one file.
-std::string told(const std::string& file, const SampleSet& set, std::span<const nn_real> yhat,
-                 const PredictOptions& options) {
+std::string predictions_text(const std::string& file, const SampleSet& set,
+                             std::span<const nn_real> yhat, const PredictOptions& options) {
     const std::size_t outputs = yhat.size() / set.count();
     const Shades shades = shades_of_output();
     const bool with_index = is_idx_or_gzip(file);
@@ -92,7 +92,7 @@ int predict(const Comm& comm, const PredictOptions& options) {
         bool right = tried_on_root(comm, [&] { set = read_inputs(file, model.facts); });
         if (right) {
             const std::vector<nn_real> yhat = Evaluator(network, set).outputs();
-            right = tried_on_root(comm, [&] { print(told(file, set, yhat, options)); });
+            right = tried_on_root(comm, [&] { print(predictions_text(file, set, yhat, options)); });
         }
         all_right = all_right && right;
     }

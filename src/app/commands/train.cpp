@@ -27,7 +27,7 @@ namespace {
 struct Run {
     const Comm& comm;
     const Start& start;
-    const RunFacts& facts;
+    const RunSummary& summary;
     DataParallelNeuralNetwork& network;
     RunObserver& observer;
 };
@@ -46,7 +46,7 @@ ModelFacts facts_of_files(const TrainOptions& options, const Sets& sets,
 }
 
 /// The page's table of settings, in the order of the flags.
-std::vector<std::pair<std::string, std::string>> settings_for_people(const RunFacts& facts,
+std::vector<std::pair<std::string, std::string>> settings_for_people(const RunSummary& summary,
                                                                      const TrainOptions& options) {
     const Training& t = options.training;
     const auto text = [](double value) {
@@ -55,11 +55,11 @@ std::vector<std::pair<std::string, std::string>> settings_for_people(const RunFa
         return std::string(digits);
     };
     return {{"program", std::string("main ") + program_version + ", " + nn_real_name},
-            {"MPI", facts.mpi_version},
-            {"ranks", std::to_string(facts.rank_devices.size())},
-            {"rank 0", facts.rank_devices.front()},
-            {"samples", facts.sets.is_table ? options.csv_data : options.data},
-            {"network", sizes_text(facts.layout)},
+            {"MPI", summary.mpi_version},
+            {"ranks", std::to_string(summary.rank_devices.size())},
+            {"rank 0", summary.rank_devices.front()},
+            {"samples", summary.sets.is_table ? options.csv_data : options.data},
+            {"network", sizes_text(summary.layout)},
             {"output, loss", std::string(name_of(options.objective.output)) + ", " +
                                  name_of(options.objective.loss)},
             {"batch", std::to_string(t.batch)},
@@ -69,7 +69,7 @@ std::vector<std::pair<std::string, std::string>> settings_for_people(const RunFa
             {"seed", std::to_string(t.seed)}};
 }
 
-RunFacts facts_of(const Comm& comm, const Start& start) {
+RunSummary summary_of(const Comm& comm, const Start& start) {
     const CudaDevices& cuda = start.device.cuda;
     const std::string runtime =
         cuda.runtime_version.empty() ? "" : "runtime " + cuda.runtime_version + "; ";
@@ -100,7 +100,7 @@ void write_files(const Run& run, const Outcome& outcome) {
         constexpr std::size_t worst = 24;
         if (!files.report.empty())
             write_page(files.report,
-                       {settings_for_people(run.facts, options), history, accuracy_name,
+                       {settings_for_people(run.summary, options), history, accuracy_name,
                         outcome.times, outcome.seconds, outcome.last},
                        score(sets.final_set(), outcome.last.yhat, worst), sets.final_set());
         print_written(files);
@@ -125,7 +125,7 @@ bool compare_with_reference(const Run& run, FeedKind feed) {
         std::printf("\n");
         right = print_comparison(compare(trained, reference.parameters()),
                                  comparison_tolerance(options.training, sets.train_count),
-                                 way_text(run.facts.rank_devices.size(), options.device, feed));
+                                 way_text(run.summary.rank_devices.size(), options.device, feed));
     }
     return run.comm.from_root(right);
 }
@@ -172,14 +172,14 @@ int train(const Comm& comm, const TrainOptions& asked) {
     comm.together([&] {
         files.emplace(options.files, start.folder.get(), comm.is_root(), start.beginning.state);
     });
-    const RunFacts facts = facts_of(comm, start);
-    if (comm.is_root()) print_banner(options, facts);
+    const RunSummary summary = summary_of(comm, start);
+    if (comm.is_root()) print_banner(options, summary);
 
     DataParallelNeuralNetwork network(comm, std::move(start.device.replica), start.now,
                                       {std::move(start.device.reducer), options.feed});
     RunObserver observer(comm, options, start.sets, network, *files,
                          facts_of_files(options, start.sets, start.settings), start.beginning);
-    const Run run{comm, start, facts, network, observer};
+    const Run run{comm, start, summary, network, observer};
     const TrainingState state =
         network.train(start.sets.train, options.training, &observer, start.beginning.state);
     if (state.epoch < options.training.epochs) return end_early(run, state);

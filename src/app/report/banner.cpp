@@ -6,17 +6,17 @@
 
 #include "base/text.h"
 
-void print_banner(const TrainOptions& options, const RunFacts& facts) {
+void print_banner(const TrainOptions& options, const RunSummary& summary) {
     const Training& t = options.training;
     std::printf("# main %s, %s\n", program_version, nn_real_name);
-    const std::size_t ranks = facts.rank_devices.size();
-    std::printf("# MPI        %s, %s%s\n", facts.mpi_version.c_str(),
+    const std::size_t ranks = summary.rank_devices.size();
+    std::printf("# MPI        %s, %s%s\n", summary.mpi_version.c_str(),
                 counted(ranks, "rank").c_str(),
-                ranks == 1 ? "" : (std::string(", gradients summed ") + facts.summed).c_str());
-    std::printf("# CUDA       %s\n", facts.cuda.c_str());
-    for (std::size_t r = 0; r < facts.rank_devices.size(); ++r)
-        std::printf("# rank %-5zu %s\n", r, facts.rank_devices[r].c_str());
-    const Sets& sets = facts.sets;
+                ranks == 1 ? "" : (std::string(", gradients summed ") + summary.summed).c_str());
+    std::printf("# CUDA       %s\n", summary.cuda.c_str());
+    for (std::size_t r = 0; r < summary.rank_devices.size(); ++r)
+        std::printf("# rank %-5zu %s\n", r, summary.rank_devices[r].c_str());
+    const Sets& sets = summary.sets;
     if (sets.is_table)
         std::printf(
             "# data       %s: %zu training, %zu held out samples of %zu inputs, %d outputs\n",
@@ -26,8 +26,8 @@ void print_banner(const TrainOptions& options, const RunFacts& facts) {
         std::printf("# data       %s: %zu training, %zu held out, %zu test images of %d x %d\n",
                     options.data.c_str(), sets.train_count, sets.held_out_count, sets.test_count,
                     sets.train.rows, sets.train.cols);
-    std::printf("# network    %s, %zu parameters; %s, %s\n", sizes_text(facts.layout).c_str(),
-                facts.layout.total(), name_of(options.objective.output),
+    std::printf("# network    %s, %zu parameters; %s, %s\n", sizes_text(summary.layout).c_str(),
+                summary.layout.total(), name_of(options.objective.output),
                 name_of(options.objective.loss));
     std::printf("# training   %s, batch %d, rate %g x %g each epoch, reg %g, seed %llu\n",
                 counted(static_cast<std::size_t>(t.epochs), "epoch").c_str(), t.batch, t.rate,
@@ -36,9 +36,9 @@ void print_banner(const TrainOptions& options, const RunFacts& facts) {
                 sets.is_table        ? ""
                 : options.raw_pixels ? ", pixels 0..255"
                                      : ", pixels 0..1");
-    if (!facts.resumed.empty()) std::printf("# resume     %s\n", facts.resumed.c_str());
-    if (!facts.rounding.empty())
-        std::printf("# rounding   not as in the checkpoint's run: %s\n", facts.rounding.c_str());
+    if (!summary.resumed.empty()) std::printf("# resume     %s\n", summary.resumed.c_str());
+    if (!summary.rounding.empty())
+        std::printf("# rounding   not as in the checkpoint's run: %s\n", summary.rounding.c_str());
     std::fflush(stdout);
 }
 

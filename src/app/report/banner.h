@@ -12,7 +12,7 @@
 #include "train/evaluate.h"
 
 /// What the banner shows beside the options.
-struct RunFacts {
+struct RunSummary {
     std::string mpi_version;
     std::string cuda;                       ///< "runtime 13.0; 2 devices"
     const char* summed = "";                ///< how gradients are summed: "by MPI_Allreduce"
@@ -22,7 +22,7 @@ struct RunFacts {
     std::string resumed;   ///< which checkpoint is resumed, or that none is; empty: no --resume
     std::string rounding;  ///< settings that differ from its own and only change rounding; or empty
 };
-void print_banner(const TrainOptions& options, const RunFacts& facts);
+void print_banner(const TrainOptions& options, const RunSummary& summary);
 
 /// How a run ended.
 struct Outcome {

@@ -102,7 +102,7 @@ std::string tile(const std::string& value, const std::string& name) {
     return "<div><b>" + value + "</b><span>" + name + "</span></div>\n";
 }
 
-std::string headline(const PageFacts& facts, const Score& score) {
+std::string headline(const PageSummary& summary, const Score& score) {
     std::string tiles;
     if (score.total > 0) {
         const Interval interval = wilson_interval(score.correct, score.total);
@@ -112,31 +112,31 @@ std::string headline(const PageFacts& facts, const Score& score) {
                 tile(std::to_string(score.total - score.correct),
                      "wrong of " + std::to_string(score.total));
     }
-    tiles += tile(formatted("%.4g", facts.test.loss), "test loss") +
-             tile(formatted("%.1f s", facts.total_seconds), "total time");
+    tiles += tile(formatted("%.4g", summary.test.loss), "test loss") +
+             tile(formatted("%.1f s", summary.total_seconds), "total time");
     return "<section><div class=\"tiles\">" + tiles + "</div></section>\n";
 }
 
-std::string curves(const PageFacts& facts) {
+std::string curves(const PageSummary& summary) {
     std::string panels;
-    for (const std::string& panel : svg_panels(facts.history, facts.accuracy_name, "epoch"))
+    for (const std::string& panel : svg_panels(summary.history, summary.accuracy_name, "epoch"))
         panels += panel;
     return section("Curves", "<div class=\"curves\">" + panels + "</div>\n");
 }
 
-std::string time_split(const PageFacts& facts) {
-    const TimeSplit& t = facts.times;
+std::string time_split(const PageSummary& summary) {
+    const TimeSplit& t = summary.times;
     const double known = t.data + t.compute + t.communication + t.evaluation;
     const std::array<std::pair<const char*, double>, 5> parts = {
         {{"data", t.data},
          {"compute", t.compute},
          {"communication", t.communication},
          {"evaluation", t.evaluation},
-         {"other", std::max(facts.total_seconds - known, 0.0)}}};
+         {"other", std::max(summary.total_seconds - known, 0.0)}}};
     std::string bar, key;
     int kind = 0;
     for (const auto& [name, seconds] : parts) {
-        const double part = share(seconds, std::max(facts.total_seconds, known));
+        const double part = share(seconds, std::max(summary.total_seconds, known));
         bar += formatted("<span class=\"t%d\" style=\"--share:%.4f\"></span>", kind, part);
         key += formatted("<li><i class=\"t%d\"></i>%s <b>%.2f s</b> (%.0f %%)</li>\n", kind, name,
                          seconds, 100 * part);
@@ -146,9 +146,9 @@ std::string time_split(const PageFacts& facts) {
                    "<div class=\"bar\">" + bar + "</div><ul class=\"key\">\n" + key + "</ul>\n");
 }
 
-std::string settings(const PageFacts& facts) {
+std::string settings(const PageSummary& summary) {
     std::string list;
-    for (const auto& [name, value] : facts.settings)
+    for (const auto& [name, value] : summary.settings)
         list += "<div><dt>" + escaped(name) + "</dt><dd>" + escaped(value) + "</dd></div>\n";
     return section("Settings", "<dl>\n" + list + "</dl>\n");
 }
@@ -289,13 +289,13 @@ std::string worst_predictions(const Score& score, const SampleSet& test) {
 
 }  // namespace
 
-std::string html_page(const PageFacts& facts, const Score& score, const SampleSet& test) {
+std::string html_page(const PageSummary& summary, const Score& score, const SampleSet& test) {
     std::string page =
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>"
         "<title>Training report</title><style>" +
         std::string(style) + "</style></head>\n<body><main><h1>Training report</h1>\n" +
-        headline(facts, score) + curves(facts) + time_split(facts) + settings(facts);
+        headline(summary, score) + curves(summary) + time_split(summary) + settings(summary);
     if (score.total > 0) {
         const bool beside = score.classes <= few_classes;
         page += std::string(beside ? "<div class=\"pair\">" : "<div>") + confusion_matrix(score) +
@@ -305,9 +305,9 @@ std::string html_page(const PageFacts& facts, const Score& score, const SampleSe
     return page + "</main></body></html>\n";
 }
 
-void write_page(const std::string& file, const PageFacts& facts, const Score& score,
+void write_page(const std::string& file, const PageSummary& summary, const Score& score,
                 const SampleSet& test) {
-    write_file("--report", file, html_page(facts, score, test));
+    write_file("--report", file, html_page(summary, score, test));
 }
 
 void check_page(const std::string& file) { check_writable("--report", file); }

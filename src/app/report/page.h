@@ -15,7 +15,7 @@
 #include "train/evaluate.h"
 #include "train/score.h"
 
-struct PageFacts {
+struct PageSummary {
     std::vector<std::pair<std::string, std::string>> settings;  ///< name, value; in order
     History history;
     std::string accuracy_name;  ///< of the history's accuracy: "held-out" or "test"
@@ -28,10 +28,10 @@ struct PageFacts {
 /// worst-predicted samples of `score`, at most 24: images of `test` as pictures, a table's samples
 /// by their numbers, from 0. If the score has no samples (total 0), the page has no sections about
 /// it.
-std::string html_page(const PageFacts& facts, const Score& score, const SampleSet& test);
+std::string html_page(const PageSummary& summary, const Score& score, const SampleSet& test);
 
 /// Writes the page. Throws InputError if the file cannot be made, Failure if writing fails.
-void write_page(const std::string& file, const PageFacts& facts, const Score& score,
+void write_page(const std::string& file, const PageSummary& summary, const Score& score,
                 const SampleSet& test);
 /// Call it before training: throws InputError if `file` cannot be written.
 void check_page(const std::string& file);

@@ -1,5 +1,4 @@
-// gemm_fma.cu: products by multiply-adds in nn_real, and the launchers of everything that is a
-// product.
+// gemm_fma.cu: products by multiply-adds in nn_real, and the launchers of all products.
 //
 // One kernel for float and double, for activations and for pixels as bytes: a block computes a tile
 // of C, slice by slice along k, while the next slices are on their way to shared memory. In double,
@@ -12,9 +11,8 @@
 namespace {
 
 /// A slice of op(A) or op(B) in shared memory: at[k][i]. Lines are 4 elements longer than the edge:
-/// the four k of a tensor core's fragment then meet different banks, and threads that write a
-/// column (same i, next k) meet fewer equal ones: 2 to 8 of 32 lanes where slices are 16 or 32
-/// deep.
+/// the four k of a tensor core's fragment are then in different banks, and threads that write a
+/// column (same i, next k) meet in fewer: 2 to 8 of 32 lanes, if slices are 16 or 32 deep.
 template <int Depth, int Edge>
 struct Slice {
     alignas(16) nn_real at[Depth][Edge + 4];
