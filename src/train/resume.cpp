@@ -19,7 +19,7 @@ unsigned long checksum(unsigned long so_far, const std::vector<T>& values) {
 /// The object in `text`; an empty object if the text holds none.
 Json object_of(const std::string& text) {
     try {
-        const Json value = Json::parse(text);
+        Json value = Json::parse(text);
         if (value.is_object()) return value;
     } catch (const JsonError&) {
     }

@@ -56,7 +56,7 @@ PredictedClass predicted_class(std::span<const nn_real> yhat) {
 }
 
 Score score(const SampleSet& set, std::span<const nn_real> yhat, std::size_t worst) {
-    const std::size_t count = set.count(), outputs = yhat.size() / count;
+    const std::size_t count = set.count(), outputs = yhat.size() / std::max(count, std::size_t{1});
     Score result;
     result.classes = std::max(2, static_cast<int>(outputs));
     result.total = count;

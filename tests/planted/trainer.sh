@@ -32,8 +32,8 @@ defect "a gradient scaled by the rank's own number of samples" neural_network.cp
     'static_cast<nn_real>(std::max(1, batch_ / comm_.size())), Want::gradient);' \
     2 'On/Train.small_shuffled_order_matches_the_reference*'
 defect "an uneven shard off by one" src/train/feed_resident.cpp \
-    'batch.first + static_cast<std::size_t>(mine.first), mine.count' \
-    'batch.first + static_cast<std::size_t>(mine.first - (mine.first > mine.count)), mine.count' \
+    'static_cast<std::size_t>(mine.first),' \
+    'static_cast<std::size_t>(mine.first - (mine.first > mine.count)),' \
     3 'On/Train.small_batches_of_any_size*'
 defect "a sum over the ranks that misses the last bias" src/reduce/mpi.cpp \
     'comm_.sum(lent.values.data(), lent.values.size());' \

@@ -44,7 +44,7 @@ bool is_number(const std::string& text, T least, T most, T& value) {
 template <class T>
 FlagValue number(T& place, T least, T most) {
     const auto text = [](T value) { return formatted("%.10g", static_cast<double>(value)); };
-    const std::string wanted =
+    std::string wanted =
         (std::is_integral_v<T>
              ? "a whole number from " + Json(least).dump() + " to " + Json(most).dump()
              : "a number from " + text(least) + " to " + text(most));

@@ -2,6 +2,7 @@
 #include "app/commands/predict.h"
 #include "train/evaluate.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "app/report/draw.h"
@@ -46,7 +47,7 @@ SampleSet read_inputs(const std::string& file, const ModelFacts& facts) {
 /// The whole output about one file.
 std::string predictions_text(const std::string& file, const SampleSet& set,
                              std::span<const nn_real> yhat, const PredictOptions& options) {
-    const std::size_t outputs = yhat.size() / set.count();
+    const std::size_t outputs = yhat.size() / std::max(set.count(), std::size_t{1});
     const Shades shades = shades_of_output();
     const bool with_index = is_idx_or_gzip(file);
     std::string text;

@@ -157,12 +157,13 @@ Start start_run(const Comm& comm, const TrainOptions& asked) {
                                          options.objective, sets.train.format},
                                         shard);
     options.device = device.taken;
+    Parameters<nn_real> now = first;
     Start start{.watch = watch,
                 .options = std::move(options),
                 .sets = std::move(sets),
                 .read_seconds = read_seconds,
-                .first = first,
-                .now = std::move(first),
+                .first = std::move(first),
+                .now = std::move(now),
                 .device = std::move(device),
                 .capacity = capacity};
     find_beginning(comm, start);
