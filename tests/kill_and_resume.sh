@@ -35,7 +35,7 @@ check() { # STATEMENT COMMAND...
 }
 
 # An epoch has 100 steps; all of them take some times as long as mpirun takes to start.
-training=(--data "$scratch/data" -n 48 -b 6 -e 30 --seed 3)
+training=(--data "$scratch/data" -n 48 -b 6 -e 150 --seed 3)
 state=$scratch/state
 
 first_images() { # FILE HEADER ITEM COUNT: the first COUNT items of one of MNIST's files
@@ -109,7 +109,7 @@ finish
 check "the last one ends well" [ "$code" = 0 ]
 check "the last one ends in the same bits" \
     same_bits "$scratch/undisturbed.safetensors" "$scratch/disturbed.safetensors"
-check "some runs were killed while they trained, not before" [ "$resumed" -ge $((kills / 5)) ]
+check "most runs were killed while they trained, not before" [ $((2 * resumed)) -ge "$kills" ]
 
 # SIGUSR1 by mpirun, which hands it on; SIGTERM, by which mpirun would end at once, to one rank.
 for signal in USR1 TERM; do
