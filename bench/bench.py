@@ -21,6 +21,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cold_start
 import machine
 import report
 from report import Contender, Results, Shape
@@ -31,6 +32,8 @@ IMAGES = 60000
 SHAPES = [Shape((100,), 800), Shape((512,), 256), Shape((100,), 32), Shape((1024,), 1024),
           Shape((200,), 24)]  # the last is ./main's default
 QUICK_SHAPES = SHAPES[:2]
+# From a cold start: rounds, and the test accuracy in per cent; a trial is content with less.
+COLD_ROUNDS, COLD_ACCURACY, QUICK_ACCURACY = 3, 98.0, 90.0
 # After two rounds a setting below this part of its family's best is not run again: it cannot be
 # the best, and the time is better spent on those that can.
 HOPELESS = 0.6
@@ -336,6 +339,14 @@ def main() -> int:
     for line in results.notes:
         print(f"# {line}")
     measure(options, results, python, shapes)
+    if options.main_float:
+        rounds, accuracy = (1, QUICK_ACCURACY) if options.quick else (COLD_ROUNDS, COLD_ACCURACY)
+        print(f"# from a cold start to {accuracy:g} %, {rounds} round"
+              f"{'' if rounds == 1 else 's'}: up to some minutes", flush=True)
+        results.cold_start, failed = cold_start.measure(options.main_float, python, versions,
+                                                        options.data, rounds, accuracy)
+        for line in failed:
+            results.fail("float", "cold start", line)
     facts = {**machine.describe(), **versions, "rounds": str(options.rounds),
              "seconds a run": str(options.seconds), "data": "MNIST, 60,000 images in memory"}
     folder = Path(options.results) / (options.machine or machine.machine_name())

@@ -91,6 +91,7 @@ class Results:
     limits: dict[str, tuple[list[float], str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     failed: set[tuple[str, str]] = field(default_factory=set)
+    cold_start: list[list[str]] = field(default_factory=list)  # a table, where it was measured
 
     def add(self, real: str, shape: Shape, contender: Contender, number: int, rate: float) -> None:
         self.rows.append((real, shape, contender, number, rate))
@@ -319,6 +320,9 @@ def summary(results: Results, facts: dict[str, str], charts: list[str]) -> str:
         parts.append(as_markdown(spread_table(results, real)))
     parts.append(f"## Goals\n\n{GOALS_SAY}\n")
     parts.append(as_markdown(goal_table(results)))
+    if results.cold_start:
+        parts.append("## From a cold start\n")
+        parts.append(as_markdown(results.cold_start))
     if results.limits:
         parts.append("## The machine's limits\n")
         parts.append(as_markdown(limit_table(results)))
@@ -339,6 +343,8 @@ def write_all(results: Results, facts: dict[str, str], folder: Path) -> None:
         for real in results.contenders:
             print("\n" + as_text(share_table(results, real)), end="")
     print(f"\n{GOALS_SAY}\n{as_text(goal_table(results))}")
+    if results.cold_start:
+        print(as_text(results.cold_start))
     write_measurements(results, folder)
     charts = []
     for real in results.contenders:

@@ -4,9 +4,9 @@
 GPU_BENCH := $(patsubst bench/%.cu,%,$(filter-out bench/gpu_traffic.cu,$(wildcard bench/gpu_*.cu)))
 # What it takes of the program beside the kernels.
 BENCH_PARTS = $(B)/src/device/gpu/plan.o $(B)/src/model/initial.o
-.PHONY: bench-programs
+.PHONY: bench-programs bench-cold-start
 
-bench-programs bench-peers bench-density: | build/.setup-bench
+bench-programs bench-peers: | build/.setup-bench
 
 # Both types, and what bench/ measures with. The rival with oneDNN is left out where that is not.
 bench-programs:
@@ -18,6 +18,10 @@ bench-programs:
 bench: bench-programs
 	$(Q)python3 -B bench/bench.py --main-float build/float/main --main-double build/double/main \
 	    --main-no-mpi build/float/bench/main_no_mpi --limits build/float/bench/limits $(ARGS)
+
+# make bench has the cold start too.
+bench-cold-start: bench-programs
+	$(Q)python3 -B bench/cold_start.py $(ARGS)
 
 bench-gpu: BENCH := gpu_bench
 bench-gpu-trial: BENCH := gpu_bench_gpuhost
