@@ -4,7 +4,7 @@
 GPU_BENCH := $(patsubst bench/%.cu,%,$(filter-out bench/gpu_traffic.cu,$(wildcard bench/gpu_*.cu)))
 # What it takes of the program beside the kernels.
 BENCH_PARTS = $(B)/src/device/gpu/plan.o $(B)/src/model/initial.o
-.PHONY: bench-programs bench-cold-start
+.PHONY: bench-programs bench-cold-start bench-density
 
 bench-programs bench-peers: | build/.setup-bench
 
@@ -19,9 +19,11 @@ bench: bench-programs
 	$(Q)python3 -B bench/bench.py --main-float build/float/main --main-double build/double/main \
 	    --main-no-mpi build/float/bench/main_no_mpi --limits build/float/bench/limits $(ARGS)
 
-# make bench has the cold start too.
+# Parts that take long or answer a question of their own; make bench has the cold start too.
 bench-cold-start: bench-programs
 	$(Q)python3 -B bench/cold_start.py $(ARGS)
+bench-density: bench-programs
+	$(Q)python3 -B bench/density.py $(ARGS)
 
 bench-gpu: BENCH := gpu_bench
 bench-gpu-trial: BENCH := gpu_bench_gpuhost
