@@ -148,6 +148,7 @@ class Runner:
     folder: Path
     server: subprocess.Popen[str] | None = None
     rates: dict[tuple[str, Shape, str], float] = field(default_factory=dict)
+    says: dict[str, str] = field(default_factory=dict)  # by type: what ./main computes with
 
     def rate(self, real: str, shape: Shape, contender: Contender) -> float:
         run = self.ours if contender.family == "ours" else self.peer
@@ -174,7 +175,10 @@ class Runner:
             bind = "core" if contender.threads == 1 else "none"
             command = with_mpi_settings("mpirun", "-np", str(contender.ranks), "--bind-to", bind,
                                         *command)
-        run_command(command)
+        banner = re.search(r"^# rank 0 .*: CPU \((.*), \d+ threads?\)", run_command(command),
+                           re.MULTILINE)
+        if banner:
+            self.says["./main, " + real] = banner[1]
         with table.open(newline="") as lines:
             rates = [float(row["images_per_second"]) for row in csv.DictReader(lines)]
         if len(rates) != epochs:
@@ -289,7 +293,8 @@ def seconds_expected(results: Results, shapes: int, rounds: int, limits: bool,
 
 
 def measure(options: argparse.Namespace, results: Results, python: str,
-            shapes: list[Shape]) -> None:
+            shapes: list[Shape]) -> dict[str, str]:
+    """Fills the results; what ./main says that it computes with, by type."""
     expected = seconds_expected(results, len(shapes), options.rounds, bool(options.limits),
                                 options.seconds)
     print(f"# {len(shapes)} shapes, {options.rounds} rounds: about {expected / 60:.0f} min "
@@ -304,6 +309,7 @@ def measure(options: argparse.Namespace, results: Results, python: str,
                       f"{time.monotonic() - start:.0f} s", flush=True)
         finally:
             runner.close()
+    return runner.says
 
 
 def main() -> int:
@@ -338,7 +344,7 @@ def main() -> int:
                      "several threads suffer most")
     for line in results.notes:
         print(f"# {line}")
-    measure(options, results, python, shapes)
+    says = measure(options, results, python, shapes)
     if options.main_float:
         rounds, accuracy = (1, QUICK_ACCURACY) if options.quick else (COLD_ROUNDS, COLD_ACCURACY)
         print(f"# from a cold start to {accuracy:g} %, {rounds} round"
@@ -347,7 +353,7 @@ def main() -> int:
                                                         options.data, rounds, accuracy)
         for line in failed:
             results.fail("float", "cold start", line)
-    facts = {**machine.describe(), **versions, "rounds": str(options.rounds),
+    facts = {**machine.describe(), **says, **versions, "rounds": str(options.rounds),
              "seconds a run": str(options.seconds), "data": "MNIST, 60,000 images in memory"}
     folder = Path(options.results) / (options.machine or machine.machine_name())
     try:
