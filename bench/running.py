@@ -25,6 +25,11 @@ SPEAKERS = ("main:", "limits:", "onednn_mlp:")
 # Peers older than these lack what the scripts in bench/peers/ use.
 OLDEST = {"torch": [2, 0], "numpy": [1, 26], "scikit-learn": [1, 0]}
 
+# A thread of OpenMP that waits looks for so many turns, then sleeps. By itself it looks for about a
+# millisecond. On a busy machine, PyTorch and oneDNN on two threads were then 30 to 100 times as
+# slow as with this. On a quiet one both were the same. What is set already stays.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 
 def fail(script: str, code: int, message: str) -> NoReturn:
     print(f"{script}: {message}", file=sys.stderr)
