@@ -20,52 +20,37 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
+import cold_start
 import machine
 import report
 from report import Contender, Results, Shape
+from running import (PEERS, ROOT, RUN_LIMIT_SECONDS, Parser, RunFailed, best_numpy_kernel, fail,
+                     has_avx512, knows, last_line, peers_python, run_command, with_mpi_settings)
 
-ROOT = Path(__file__).resolve().parent.parent
-PEERS = ROOT / "bench" / "peers"
 IMAGES = 60000
 SHAPES = [Shape((100,), 800), Shape((512,), 256), Shape((100,), 32), Shape((1024,), 1024),
-          Shape((512, 256), 256)]
+          Shape((200,), 24)]  # the last is ./main's default
 QUICK_SHAPES = SHAPES[:2]
-RUN_LIMIT_SECONDS = 180
-# Peers older than these lack what the scripts in bench/peers/ use.
-OLDEST = {"torch": [2, 0], "numpy": [1, 26], "scikit-learn": [1, 0]}
+# From a cold start: rounds, and the test accuracy in per cent; a trial is content with less.
+COLD_ROUNDS, COLD_ACCURACY, QUICK_ACCURACY = 3, 98.0, 90.0
 # After two rounds a setting below this part of its family's best is not run again: it cannot be
 # the best, and the time is better spent on those that can.
 HOPELESS = 0.6
 
 
-def fail(code: int, message: str) -> NoReturn:
-    print(f"bench: {message}", file=sys.stderr)
-    sys.exit(code)
-
-
-class RunFailed(Exception):
-    """A contender did not run; its message is one line."""
-
-
 # ---------------------------------------------------------------------------- options
 
 
-class Parser(argparse.ArgumentParser):
-    """Bad use is one line and exit code 2, as of ./main."""
-
-    def error(self, message: str) -> NoReturn:
-        fail(2, f"{message}; see bench/bench.py --help")
-
-
 def parse_options() -> argparse.Namespace:
-    parser = Parser(description="Measures ./main and its peers; results to bench/results/MACHINE/")
+    parser = Parser("bench", "Measures ./main and its peers; results to bench/results/MACHINE/")
     parser.add_argument("--main-float", default="", metavar="PATH", help="the program in float")
     parser.add_argument("--main-double", default="", metavar="PATH", help="the program in double")
     parser.add_argument("--main-no-mpi", default="", metavar="PATH",
                         help="the float program's loop without MPI")
     parser.add_argument("--limits", default="", metavar="PATH", help="measures the machine")
+    parser.add_argument("--onednn", metavar="PATH", help="the peer with oneDNN",
+                        default=str(ROOT / "build" / "float" / "bench" / "onednn_mlp"))
     parser.add_argument("--peers", default=str(ROOT / "build" / "peers" / "bin" / "python"),
                         metavar="PATH", help="the Python that has the peers, else python3")
     parser.add_argument("--data", default=str(ROOT / "data"), metavar="DIR", help="MNIST's folder")
@@ -89,6 +74,8 @@ def parse_options() -> argparse.Namespace:
         setattr(options, flag, str(Path(path).resolve()) if path else "")
     if not (Path(options.data) / "train-images-idx3-ubyte.gz").exists():
         parser.error(f"--data {options.data}: no train-images-idx3-ubyte.gz there")
+    if not os.access(options.onednn, os.X_OK):
+        options.onednn = ""
     if options.quick:
         options.rounds = 1
         options.seconds = min(options.seconds, 0.3)
@@ -98,53 +85,23 @@ def parse_options() -> argparse.Namespace:
 # ---------------------------------------------------------------------------- who takes part
 
 
-def installed_modules(python: str) -> dict[str, str]:
-    """The versions of the peers that this Python has."""
-    code = ("import importlib.metadata as m, json\nv = {}\n"
-            "for n in ('torch', 'numpy', 'scikit-learn'):\n"
-            "    try: v[n] = m.version(n)\n    except m.PackageNotFoundError: pass\n"
-            "print(json.dumps(v))")
-    try:
-        done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60)
-        return json.loads(done.stdout) if done.returncode == 0 else {}
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
-
-
-def new_enough(versions: dict[str, str]) -> dict[str, str]:
-    """Without those that are older than OLDEST, which are named."""
-    kept = {}
-    for name, version in versions.items():
-        if [int(part) for part in re.findall(r"\d+", version)[:2]] >= OLDEST[name]:
-            kept[name] = version
-        else:
-            print(f"# left out: {name} {version}, older than {'.'.join(map(str, OLDEST[name]))}; "
-                  "make bench-peers installs a newer one", flush=True)
-    return kept
-
-
-def peers_python(options: argparse.Namespace) -> tuple[str, dict[str, str]]:
-    for python in (options.peers, sys.executable):
-        versions = new_enough(installed_modules(python))
-        if "numpy" in versions:
-            return python, versions
-    return "", {}
-
-
-def our_contenders(real: str, cores: int, no_mpi: bool) -> list[Contender]:
+def our_contenders(real: str, cores: int, options: argparse.Namespace) -> list[Contender]:
     ours = [Contender("1 rank x 1 thread", "ours", ranks=1, threads=1)]
     if cores > 1:
         ours += [Contender(f"1 rank x {cores} threads", "ours", ranks=1, threads=cores),
                  Contender(f"{cores} ranks x 1 thread", "ours", ranks=cores, threads=1)]
     if real == "float":
-        ours += [Contender(f"{c.name}, --gemm fp32", "ours", ranks=c.ranks, threads=c.threads,
-                           gemm="fp32") for c in ours if c.ranks == cores or c.threads == c.ranks]
-        if no_mpi:
+        if report.has_amx() and knows(options.main_float, "--gemm"):
+            ours += [Contender(f"{c.name}, --gemm fp32", "ours", ranks=c.ranks, threads=c.threads,
+                               gemm="fp32") for c in ours if c.ranks == cores or
+                     c.threads == c.ranks]
+        if options.main_no_mpi:
             ours.append(Contender("1 thread, build without MPI", "ours", ranks=0, threads=1))
     return ours
 
 
-def peer_contenders(real: str, cores: int, versions: dict[str, str]) -> list[Contender]:
+def peer_contenders(real: str, cores: int, versions: dict[str, str],
+                    onednn: bool) -> list[Contender]:
     def peer(name: str, family: str, script: str, threads: int, *arguments: str,
              counts: bool = True) -> Contender:
         label = f"{name}, {threads} {'process' if 'ddp' in script else 'thread'}"
@@ -166,6 +123,8 @@ def peer_contenders(real: str, cores: int, versions: dict[str, str]) -> list[Con
                                cores, "--style", "bf16", counts=False)]
     if "numpy" in versions:
         peers += [peer("NumPy", "NumPy", "numpy_mlp.py", n) for n in counts]
+    if onednn and real == "float":
+        peers += [peer("C++ with oneDNN", "oneDNN", "onednn_mlp", n) for n in counts]
     if "scikit-learn" in versions and real == "float":
         peers += [peer("scikit-learn", "scikit-learn", "sklearn_mlp.py", cores)]
     return peers
@@ -180,30 +139,6 @@ def one_of_each(peers: list[Contender]) -> list[Contender]:
 # ---------------------------------------------------------------------------- running them
 
 
-def with_mpi_settings(*command: str) -> list[str]:
-    """The command in the settings that let root, and containers, use mpirun."""
-    return ["sh", "-c", f'. "{ROOT}/tests/mpi_env.sh" && exec "$@"', "sh", *command]
-
-
-def last_line(text: str) -> str:
-    lines = [line for line in text.strip().split("\n") if line.strip()]
-    return lines[-1].strip() if lines else "no message"
-
-
-def run_command(command: list[str]) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_LIMIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise RunFailed(f"took more than {RUN_LIMIT_SECONDS} s") from None
-    except OSError as error:
-        raise RunFailed(str(error)) from None
-    if done.returncode != 0:
-        said = [line for line in done.stderr.split("\n") if line.startswith(("main:", "limits:"))]
-        raise RunFailed(f"exit code {done.returncode}: "
-                        f"{said[0] if said else last_line(done.stderr or done.stdout)}")
-    return done.stdout
-
-
 @dataclass
 class Runner:
     """Runs a contender on a shape and gives its images/s."""
@@ -213,6 +148,7 @@ class Runner:
     folder: Path
     server: subprocess.Popen[str] | None = None
     rates: dict[tuple[str, Shape, str], float] = field(default_factory=dict)
+    says: dict[str, str] = field(default_factory=dict)  # by type: what ./main computes with
 
     def rate(self, real: str, shape: Shape, contender: Contender) -> float:
         run = self.ours if contender.family == "ours" else self.peer
@@ -239,7 +175,10 @@ class Runner:
             bind = "core" if contender.threads == 1 else "none"
             command = with_mpi_settings("mpirun", "-np", str(contender.ranks), "--bind-to", bind,
                                         *command)
-        run_command(command)
+        banner = re.search(r"^# rank 0 .*: CPU \((.*), \d+ threads?\)", run_command(command),
+                           re.MULTILINE)
+        if banner:
+            self.says["./main, " + real] = banner[1]
         with table.open(newline="") as lines:
             rates = [float(row["images_per_second"]) for row in csv.DictReader(lines)]
         if len(rates) != epochs:
@@ -253,6 +192,8 @@ class Runner:
                      *contender.arguments]
         if contender.script.startswith("torch"):
             output = self.by_server(arguments)
+        elif contender.family == "oneDNN":
+            output = run_command([self.options.onednn, *arguments[1:]])
         else:
             output = run_command([self.python, str(PEERS / arguments[0]), *arguments[1:]])
         rates = [float(rate) for rate in re.findall(r"^images/s (\d+)$", output, re.MULTILINE)]
@@ -333,7 +274,8 @@ def run_round(number: int, runner: Runner, results: Results, shapes: list[Shape]
                     rate = runner.rate(real, shape, contender)
                     results.add(real, shape, contender, number + 1, rate)
                 except RunFailed as reason:
-                    results.fail(real, contender, f"{contender.name}, {real}, {shape}: {reason}")
+                    results.fail(real, contender.name,
+                                 f"{contender.name}, {real}, {shape}: {reason}")
 
 
 def seconds_expected(results: Results, shapes: int, rounds: int, limits: bool,
@@ -351,7 +293,8 @@ def seconds_expected(results: Results, shapes: int, rounds: int, limits: bool,
 
 
 def measure(options: argparse.Namespace, results: Results, python: str,
-            shapes: list[Shape]) -> None:
+            shapes: list[Shape]) -> dict[str, str]:
+    """Fills the results; what ./main says that it computes with, by type."""
     expected = seconds_expected(results, len(shapes), options.rounds, bool(options.limits),
                                 options.seconds)
     print(f"# {len(shapes)} shapes, {options.rounds} rounds: about {expected / 60:.0f} min "
@@ -366,23 +309,31 @@ def measure(options: argparse.Namespace, results: Results, python: str,
                       f"{time.monotonic() - start:.0f} s", flush=True)
         finally:
             runner.close()
+    return runner.says
 
 
 def main() -> int:
     options = parse_options()
     cores = machine.cores()
     shapes = QUICK_SHAPES if options.quick else SHAPES
-    python, versions = peers_python(options)
+    python, versions = peers_python(options.peers)
     results = Results(shapes, cores)
     for real in ("float", "double"):
         if getattr(options, "main_" + real):
-            peers = peer_contenders(real, cores, versions)
-            results.contenders[real] = our_contenders(real, cores, bool(options.main_no_mpi)) + \
+            peers = peer_contenders(real, cores, versions, bool(options.onednn))
+            results.contenders[real] = our_contenders(real, cores, options) + \
                 (one_of_each(peers) if options.quick else peers)
         else:
             results.note(f"no --main-{real}: {real} was not measured")
+    if not options.onednn:
+        results.note("the peer with oneDNN was not built (it needs libdnnl-dev): left out")
     if not versions:
         results.note("no peers are installed (make bench-peers installs them): ours alone")
+    if "numpy" in versions:
+        kernel = best_numpy_kernel(python, options.data)
+        os.environ["BENCH_OPENBLAS_CORETYPE"] = kernel
+        results.note(f"NumPy's OpenBLAS: {kernel or 'its own choice of kernels'}"
+                     + (", the faster one of a trial" if has_avx512() else ""))
     if not options.limits:
         results.note("no --limits: what is relative to the machine's limits is left out")
     if options.quick:
@@ -393,15 +344,23 @@ def main() -> int:
                      "several threads suffer most")
     for line in results.notes:
         print(f"# {line}")
-    measure(options, results, python, shapes)
-    facts = {**machine.describe(), **versions, "rounds": str(options.rounds),
+    says = measure(options, results, python, shapes)
+    if options.main_float:
+        rounds, accuracy = (1, QUICK_ACCURACY) if options.quick else (COLD_ROUNDS, COLD_ACCURACY)
+        print(f"# from a cold start to {accuracy:g} %, {rounds} round"
+              f"{'' if rounds == 1 else 's'}: up to some minutes", flush=True)
+        results.cold_start, failed = cold_start.measure(options.main_float, python, versions,
+                                                        options.data, rounds, accuracy)
+        for line in failed:
+            results.fail("float", "cold start", line)
+    facts = {**machine.describe(), **says, **versions, "rounds": str(options.rounds),
              "seconds a run": str(options.seconds), "data": "MNIST, 60,000 images in memory"}
     folder = Path(options.results) / (options.machine or machine.machine_name())
     try:
         report.write_all(results, facts, folder / "quick" if options.quick else folder)
     except OSError as error:
-        fail(2, f"{error.filename or 'standard output'}: cannot be written ({error.strerror}); "
-                "see --results")
+        fail("bench", 2, f"{error.filename or 'standard output'}: cannot be written "
+             f"({error.strerror}); see --results")
     return 3 if results.failed else 0
 
 
@@ -409,4 +368,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        fail(3, "interrupted; nothing was written")
+        fail("bench", 3, "interrupted; nothing was written")

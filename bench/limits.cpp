@@ -159,6 +159,8 @@ int main(int argc, char** argv) {
     try {
         const World world;
         std::vector<Probe> probes = world.size == 1 ? machine_probes() : message_probes(world);
+        if (world.size == 1)
+            for (Probe& probe : onednn_probes()) probes.push_back(std::move(probe));
         measure(probes);
         if (world.rank == 0)
             for (const Probe& probe : probes) print(probe);

@@ -40,5 +40,7 @@ struct FmaPeak {
 };
 FmaPeak fma_peak();
 
-/// What the processor, its memory and oneDNN reach.
+/// What the processor and its memory reach.
 std::vector<Probe> machine_probes();
+/// What oneDNN's products reach; nothing where oneDNN is not installed.
+std::vector<Probe> onednn_probes();

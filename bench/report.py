@@ -1,7 +1,7 @@
 """report.py: what bench.py measured, as medians, ratios, goals, tables and files.
 
-Ratios are of medians over the rounds of one run. A peer's family (PyTorch, NumPy) counts by its
-best setting at each shape, ours by the best of ours.
+Ratios are of medians over the rounds of one run. A peer's family (PyTorch, NumPy, oneDNN) counts by
+its best setting at each shape, ours by the best of ours.
 """
 from __future__ import annotations
 
@@ -36,6 +36,16 @@ class Shape:
         weights = [a * b for a, b in zip(sizes, sizes[1:])]
         return 6 * sum(weights) - 2 * weights[0]
 
+    def bytes_of_step(self, size: int) -> int:
+        """What a step must move at least, a parameter having `size` bytes.
+
+        Each parameter is read by the forward product, then read and written by the update; each
+        image of the batch is read once, in bytes.
+        """
+        sizes = [784, *self.hidden, 10]
+        parameters = sum((a + 1) * b for a, b in zip(sizes, sizes[1:]))
+        return 3 * size * parameters + 784 * self.batch
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -53,15 +63,23 @@ class Contender:
 
 @dataclass(frozen=True)
 class Goal:
+    """The best of ours over the best rival at a shape; wanted is not a number where no goal is."""
+
     name: str
-    value: float
-    bound: float
-    at_least: bool = True
+    ours: float
+    rival: float
+    rival_name: str
+    wanted: float
+
+    def ratio(self) -> float:
+        return self.ours / self.rival
 
     def verdict(self) -> str:
-        if self.value != self.value:
+        if self.ratio() != self.ratio():
             return "not measured"
-        return "met" if (self.value >= self.bound) == self.at_least else "missed"
+        if self.wanted != self.wanted:
+            return "no goal"
+        return "met" if self.ratio() >= self.wanted else "missed"
 
 
 @dataclass
@@ -73,6 +91,7 @@ class Results:
     limits: dict[str, tuple[list[float], str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     failed: set[tuple[str, str]] = field(default_factory=set)
+    cold_start: list[list[str]] = field(default_factory=list)  # a table, where it was measured
 
     def add(self, real: str, shape: Shape, contender: Contender, number: int, rate: float) -> None:
         self.rows.append((real, shape, contender, number, rate))
@@ -84,11 +103,11 @@ class Results:
         if text not in self.notes:
             self.notes.append(text)
 
-    def fail(self, real: str, contender: Contender, text: str) -> None:
+    def fail(self, real: str, contender: str, text: str) -> None:
         """It is not run again; what it measured before stays."""
         print(f"# failed: {text}", flush=True)
         self.note(f"failed: {text}")
-        self.failed.add((real, contender.name))
+        self.failed.add((real, contender))
 
     def has_failed(self, real: str, contender: Contender) -> bool:
         return (real, contender.name) in self.failed
@@ -103,80 +122,76 @@ class Results:
     def limit(self, name: str) -> float:
         return statistics.median(self.limits[name][0]) if name in self.limits else NOT_MEASURED
 
+    def leader(self, real: str, shape: Shape, wanted: Callable[[Contender], bool]
+               ) -> Contender | None:
+        """The contender with the best median of those that are wanted, if one was measured."""
+        return max((c for c in self.contenders.get(real, ()) if wanted(c) and
+                    self.values(real, shape, c)), default=None,
+                   key=lambda c: self.median(real, shape, c))
+
     def best(self, real: str, shape: Shape, wanted: Callable[[Contender], bool]) -> float:
-        """The best median of the contenders that are wanted; not a number where there is none."""
-        return max((self.median(real, shape, c) for c in self.contenders.get(real, ())
-                    if wanted(c) and self.values(real, shape, c)), default=NOT_MEASURED)
+        leader = self.leader(real, shape, wanted)
+        return self.median(real, shape, leader) if leader else NOT_MEASURED
 
     def ours(self, real: str, shape: Shape) -> float:
         return self.best(real, shape, lambda c: c.family == "ours" and c.ranks > 0)
 
-    def setting(self, real: str, shape: Shape, ranks: int, threads: int, gemm: str = "") -> float:
-        return self.best(real, shape, lambda c: c.family == "ours" and
-                         (c.ranks, c.threads, c.gemm) == (ranks, threads, gemm))
+
+def has_amx() -> bool:
+    return "amx_bf16" in machine.cpu_fields().get("flags", "").split()
 
 
 def has_bf16_units() -> bool:
-    flags = machine.cpu_fields().get("flags", "").split()
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    return has_amx() or "avx512_bf16" in machine.cpu_fields().get("flags", "").split()
 
 
 # ---------------------------------------------------------------------------- goals
 
 
-def goals(results: Results) -> list[Goal]:
-    return [*peer_goals(results), *limit_goals(results), *scaling_goals(results)]
+# The families that a goal is measured against.
+RIVALS = ("PyTorch", "NumPy", "oneDNN")
+GOAL_SHAPES = (Shape((100,), 800), Shape((512,), 256), Shape((100,), 32), Shape((1024,), 1024),
+               Shape((200,), 24))
+# By the kind of machine and the type: for each of those shapes, how many times as fast.
+WANTED = {("AVX2", "float"): (5, 3.5, 6, 2, 5),
+          ("AVX2", "double"): (4, 3, 4, 1.8, 4),
+          ("AVX-512 or AMX", "float"): (3.5, 2.5, 4, 2, 4)}
 
 
-def peer_goals(results: Results) -> Iterable[Goal]:
-    over_torch = {((100,), 800): 3.5, ((512,), 256): 2.5, ((100,), 32): 3.0, ((1024,), 1024): 2.0}
-    for family, bounds, real in (("PyTorch", over_torch, "float"),
-                                 ("NumPy", dict.fromkeys(over_torch, 2.4), "float"),
-                                 ("NumPy", dict.fromkeys(over_torch, 1.5), "double")):
+GOALS_SAY = ("Goals: the best of ours over the best of PyTorch, NumPy and C++ with oneDNN, in "
+             "thousand images/s, by medians.")
+
+
+def kind_of_machine() -> str:
+    flags = machine.cpu_fields().get("flags", "").split()
+    if "avx512f" in flags:
+        return "AVX-512 or AMX"
+    return "AVX2" if "avx2" in flags else "neither AVX2 nor AVX-512"
+
+
+def goals(results: Results) -> Iterable[Goal]:
+    for real in results.contenders:
+        wanted = dict(zip(GOAL_SHAPES, WANTED.get((kind_of_machine(), real), ())))
         for shape in results.shapes:
-            bound = bounds.get((shape.hidden, shape.batch))
-            if bound is not None:
-                peer = results.best(real, shape, lambda c, f=family: c.family == f)
-                yield Goal(f"{real}: best of ours / best {family} at {shape}",
-                           results.ours(real, shape) / peer, bound)
+            rival = results.leader(real, shape, lambda c: c.family in RIVALS and c.counts)
+            yield Goal(f"{real} at {shape}", results.ours(real, shape),
+                       results.median(real, shape, rival) if rival else NOT_MEASURED,
+                       rival.name if rival else "-", wanted.get(shape, NOT_MEASURED))
 
 
-def limit_goals(results: Results) -> Iterable[Goal]:
-    """Our arithmetic beside the machine's float32 peak, and beside oneDNN's own rate."""
-    with_units = {((100,), 800): 1.5, ((512,), 256): 1.3, ((1024,), 1024): 1.3}
-    for shape in results.shapes:
-        bound = with_units.get((shape.hidden, shape.batch))
-        if bound is None:
-            continue
-        bound = bound if has_bf16_units() else 0.8
-        one = results.setting("float", shape, 1, 1)
-        many = results.best("float", shape, lambda c: c.family == "ours" and not c.gemm and
-                            c.ranks * c.threads == results.cores)
-        for label, rate, peak in (("1 core", one, "fma_gflops_1"),
-                                  (f"{results.cores} cores", many, "fma_gflops_all")):
-            gflops = rate * shape.flop_per_image() / 1e9
-            yield Goal(f"float: effective GFLOP/s / FMA peak, {label}, at {shape}",
-                       gflops / results.limit(peak), bound)
-    for shape in results.shapes:
-        if len(shape.hidden) == 1:
-            step = results.limit(f"onednn_step_{shape.hidden[0]}_{shape.batch}_us")
-            rate = results.setting("float", shape, 1, 1, "fp32")
-            yield Goal(f"float: --gemm fp32, 1 thread / oneDNN's products alone at {shape}",
-                       rate * step / 1e6 / shape.batch, 0.9)
+# ---------------------------------------------------------------------------- shares
 
 
-def scaling_goals(results: Results) -> Iterable[Goal]:
-    ranks = {((1024,), 1024): 1.8, ((512,), 256): 1.8, ((100,), 800): 1.6}
-    for shape in results.shapes:
-        bound = ranks.get((shape.hidden, shape.batch))
-        if bound is not None and results.cores == 2:
-            yield Goal(f"float: 2 ranks x 1 thread / 1 rank x 1 thread at {shape}",
-                       results.setting("float", shape, 2, 1) /
-                       results.setting("float", shape, 1, 1), bound)
-    for shape in results.shapes:
-        yield Goal(f"float: time with MPI on one rank / without MPI at {shape}",
-                   results.setting("float", shape, 0, 1) / results.setting("float", shape, 1, 1),
-                   1.02, at_least=False)
+def peak_rate(results: Results, real: str, shape: Shape) -> float:
+    """The images/s of a step that is nothing but dense multiply-adds, at all cores' peak."""
+    peak = results.limit("fma_gflops_all" if real == "float" else "fma64_gflops_all")
+    return peak * 1e9 / shape.flop_per_image()
+
+
+def bandwidth_rate(results: Results, real: str, shape: Shape) -> float:
+    """The images/s of a step that does nothing but bring its bytes from and to memory."""
+    bandwidth = max(results.limit("memory_read_all"), results.limit("memory_copy_all"))
+    return bandwidth * 1e9 / shape.bytes_of_step(4 if real == "float" else 8) * shape.batch
 
 
 # ---------------------------------------------------------------------------- tables
@@ -207,12 +222,35 @@ def spread_table(results: Results, real: str) -> list[list[str]]:
     return rows
 
 
+def thousands(rate: float) -> str:
+    return "-" if rate != rate else f"{rate / 1e3:.1f}"
+
+
 def goal_table(results: Results) -> list[list[str]]:
-    rows = [["goal", "measured", "wanted", ""]]
+    rows = [["goal", "best of ours", "best rival", "which", "ratio", "wanted", ""]]
     for goal in goals(results):
-        sign = ">=" if goal.at_least else "<="
-        value = "-" if goal.value != goal.value else f"{goal.value:.2f}"
-        rows.append([goal.name, value, f"{sign} {goal.bound:.2f}", goal.verdict()])
+        ratio, wanted = goal.ratio(), goal.wanted
+        rows.append([goal.name, thousands(goal.ours), thousands(goal.rival), goal.rival_name,
+                     "-" if ratio != ratio else f"{ratio:.2f}",
+                     "-" if wanted != wanted else f"{wanted:.1f}", goal.verdict()])
+    return rows
+
+
+def share_table(results: Results, real: str) -> list[list[str]]:
+    """Of each of ours: the share of the FMA peak, and that of the bandwidth bound."""
+    rows = [[f"{real}, share of FMA peak; of bandwidth bound", *map(str, results.shapes)],
+            ["the peak; the bound, thousand images/s",
+             *(f"{thousands(peak_rate(results, real, s))}; "
+               f"{thousands(bandwidth_rate(results, real, s))}" for s in results.shapes)]]
+    for c in results.contenders[real]:
+        if c.family != "ours":
+            continue
+        cells = []
+        for shape in results.shapes:
+            rate = results.median(real, shape, c)
+            cells.append(f"{rate / peak_rate(results, real, shape):.2f}; "
+                         f"{rate / bandwidth_rate(results, real, shape):.2f}" if rate else "-")
+        rows.append([c.name, *cells])
     return rows
 
 
@@ -258,7 +296,8 @@ def chart_bars(results: Results, real: str) -> dict[str, list[float]]:
     """The best of ours over the best setting of each kind of peer, by shape."""
     kinds = {"PyTorch by hand": ("torch_plain.py",), "PyTorch compiled": ("torch_compile.py",),
              "PyTorch nn": ("torch_eager.py",), "PyTorch DDP": ("torch_ddp.py",),
-             "NumPy": ("numpy_mlp.py",), "scikit-learn": ("sklearn_mlp.py",)}
+             "NumPy": ("numpy_mlp.py",), "scikit-learn": ("sklearn_mlp.py",),
+             "C++ with oneDNN": ("onednn_mlp",)}
     bars = {kind: [results.ours(real, shape) / results.best(
                 real, shape, lambda c, s=scripts: c.counts and c.script in s)
             for shape in results.shapes] for kind, scripts in kinds.items()}
@@ -276,9 +315,14 @@ def summary(results: Results, facts: dict[str, str], charts: list[str]) -> str:
                          "float32's accuracy, so it is not in the ratios below.\n")
         if real in charts:
             parts.append(f"![the best of ours over each peer]({real}.svg)\n")
+        if results.limits:
+            parts.append(as_markdown(share_table(results, real)))
         parts.append(as_markdown(spread_table(results, real)))
-    parts.append("## Goals\n\nRatios of medians, each side at its best setting.\n")
+    parts.append(f"## Goals\n\n{GOALS_SAY}\n")
     parts.append(as_markdown(goal_table(results)))
+    if results.cold_start:
+        parts.append("## From a cold start\n")
+        parts.append(as_markdown(results.cold_start))
     if results.limits:
         parts.append("## The machine's limits\n")
         parts.append(as_markdown(limit_table(results)))
@@ -295,7 +339,12 @@ def write_all(results: Results, facts: dict[str, str], folder: Path) -> None:
     print("\nbehind each: how many times faster the best of ours is"
           + ("; * factors of 8 bits, not float32's accuracy" if any(
               not c.counts for cs in results.contenders.values() for c in cs) else ""))
-    print("\n" + as_text(goal_table(results)))
+    if results.limits:
+        for real in results.contenders:
+            print("\n" + as_text(share_table(results, real)), end="")
+    print(f"\n{GOALS_SAY}\n{as_text(goal_table(results))}")
+    if results.cold_start:
+        print(as_text(results.cold_start))
     write_measurements(results, folder)
     charts = []
     for real in results.contenders:

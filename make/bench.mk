@@ -4,19 +4,26 @@
 GPU_BENCH := $(patsubst bench/%.cu,%,$(filter-out bench/gpu_traffic.cu,$(wildcard bench/gpu_*.cu)))
 # What it takes of the program beside the kernels.
 BENCH_PARTS = $(B)/src/device/gpu/plan.o $(B)/src/model/initial.o
-.PHONY: bench-programs
+.PHONY: bench-programs bench-cold-start bench-density
 
-bench bench-peers scaling: | build/.setup-bench
+bench-programs bench-peers: | build/.setup-bench
 
-# Both types, and what bench/ measures with.
+# Both types, and what bench/ measures with. The rival with oneDNN is left out where that is not.
 bench-programs:
 	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= build/float/main \
-	    $(addprefix build/float/bench/,limits scaling_measure main_no_mpi)
+	    $(addprefix build/float/bench/,limits scaling_measure main_no_mpi) \
+	    $$($(FIND_ONEDNN) && echo build/float/bench/onednn_mlp)
 	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG=-DUSE_DOUBLE build/double/main
 
 bench: bench-programs
 	$(Q)python3 -B bench/bench.py --main-float build/float/main --main-double build/double/main \
 	    --main-no-mpi build/float/bench/main_no_mpi --limits build/float/bench/limits $(ARGS)
+
+# Parts that take long or answer a question of their own; make bench has the cold start too.
+bench-cold-start: bench-programs
+	$(Q)python3 -B bench/cold_start.py $(ARGS)
+bench-density: bench-programs
+	$(Q)python3 -B bench/density.py $(ARGS)
 
 bench-gpu: BENCH := gpu_bench
 bench-gpu-trial: BENCH := gpu_bench_gpuhost
@@ -35,8 +42,17 @@ bench-peers:
 scaling: bench-programs
 	$(Q)python3 -B bench/scaling.py $(ARGS)
 
+# oneDNN is a rival alone: the program itself does not use it. It is looked for again where
+# build/.setup-bench has installed something.
+FIND_ONEDNN := echo '\#include <dnnl.h>' | $(CXX) -E -x c++ - >/dev/null 2>&1
+$(B)/bench/limits_onednn.o: $(wildcard build/.setup-bench)
 $(B)/bench/limits: $(patsubst %.cpp,$(B)/%.o,$(wildcard bench/limits*.cpp))
-	$(call link)
+	$(call link,$$($(FIND_ONEDNN) && echo -ldnnl -lgomp))
+# For this processor alone, and with -ffast-math: a rival is given all that makes it fast.
+ONEDNN_FLAGS := -std=c++20 -O3 -march=native -ffast-math -fopenmp -Wall -Wextra
+$(B)/bench/onednn_mlp: bench/peers/onednn_mlp.cpp $(B)/host.flags
+	$(show) CXX $<
+	$(Q)mkdir -p $(@D) && $(CXX) $(ONEDNN_FLAGS) -o $@ $< $(LDFLAGS) -ldnnl -lz
 $(B)/bench/scaling_measure: $(B)/bench/scaling_measure.o
 	$(call link)
 $(B)/bench/main_no_mpi: $(B)/main.o $(COMMAND_LINE) $(filter-out $(call objects_of,$(COMM)),$(OBJECTS)) \

@@ -1,9 +1,11 @@
 """Gives the OpenBLAS inside NumPy its threads and its kernels. Imported before NumPy is.
 
-OpenBLAS reads these variables once, when it is loaded. NumPy's own wheel (OpenBLAS 0.3.31) takes
-its Haswell kernels on a Sapphire Rapids; told SkylakeX, it takes AVX-512 and was 1.3 to 1.8 times
-as fast on one thread. SapphireRapids and Cooperlake are not in the wheel: they give SkylakeX too.
-A variable that is set already stays.
+OpenBLAS reads these variables once, when it is loaded. NumPy's own wheel (OpenBLAS 0.3.31) has two
+kinds of kernels for processors with AVX2: Haswell and, with AVX-512, SkylakeX. On a Sapphire Rapids
+it takes Haswell by itself; told SkylakeX, it was 1.3 to 1.8 times as fast on one thread. On an AMD
+processor of family 26 Haswell was the same or up to 12 % faster. So bench.py tries both and says by
+BENCH_OPENBLAS_CORETYPE which to take; other variables that the environment has for the kernels are
+not kept, because a peer is shown at its best.
 """
 import os
 import sys
@@ -20,5 +22,8 @@ def has_avx512() -> bool:
 if "--threads" in sys.argv[:-1]:
     for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(variable, sys.argv[sys.argv.index("--threads") + 1])
-if has_avx512():
-    os.environ.setdefault("OPENBLAS_CORETYPE", "SkylakeX")
+for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+    os.environ.pop(variable, None)
+kernel = os.environ.get("BENCH_OPENBLAS_CORETYPE", "SkylakeX" if has_avx512() else "")
+if kernel:
+    os.environ["OPENBLAS_CORETYPE"] = kernel

@@ -21,6 +21,8 @@ import numpy as np
 CLASSES = 10
 RATE = 0.1
 REG = 1e-4
+SEED = 1
+DEVIATION = 0.0  # of the first weights; 0: 1/sqrt(inputs of the layer)
 WARM_UP_SECONDS = 0.5  # with two threads the first 0.3 s were up to three times too slow
 REAL = {"float": "float32", "double": "float64"}
 
@@ -28,21 +30,46 @@ REAL = {"float": "float32", "double": "float64"}
 def parse(peer: str, styles: tuple[str, ...] = ()) -> argparse.Namespace:
     """The options that every peer takes; --style only where it has some, the first by default."""
     parser = argparse.ArgumentParser(description=f"{peer}: trains on MNIST and prints images/s")
-    parser.add_argument("--hidden", default="100", help="sizes of the hidden layers: 512,256")
-    parser.add_argument("--batch", type=int, default=800, help="images in a mini-batch")
+    add_options(parser, hidden="100", batch=800)
     parser.add_argument("--seconds", type=float, default=1, help="about so long is timed")
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--type", choices=list(REAL), default="float")
     if styles:
         parser.add_argument("--style", choices=styles, default=styles[0])
+    options = checked(parser)
+    if not options.seconds > 0:
+        parser.error("--seconds: expected a number above 0")
+    return options
+
+
+def parse_cold(peer: str) -> argparse.Namespace:
+    """The options of a peer that trains from a cold start; sets RATE, REG, SEED and DEVIATION."""
+    global REG, SEED, DEVIATION
+    parser = argparse.ArgumentParser(description=f"{peer}: trains on MNIST until it reads well")
+    add_options(parser, hidden="200", batch=24)
+    for name, kind, default in (("epochs", int, 16), ("rate", float, 1.2), ("decay", float, 0.88),
+                                ("reg", float, 3e-5), ("deviation", float, 0.1), ("seed", int, 1),
+                                ("accuracy", float, 98.0)):
+        parser.add_argument(f"--{name}", type=kind, default=default)
+    options = checked(parser)
+    REG, SEED, DEVIATION = options.reg, options.seed, options.deviation
+    return options
+
+
+def add_options(parser: argparse.ArgumentParser, hidden: str, batch: int) -> None:
+    parser.add_argument("--hidden", default=hidden, help="sizes of the hidden layers: 512,256")
+    parser.add_argument("--batch", type=int, default=batch, help="images in a mini-batch")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--data", default=str(Path(__file__).resolve().parents[2] / "data"))
+
+
+def checked(parser: argparse.ArgumentParser) -> argparse.Namespace:
     options = parser.parse_args()
     try:
         options.hidden = [int(size) for size in options.hidden.split(",")]
     except ValueError:
         parser.error(f"--hidden: expected sizes such as 512,256, found '{options.hidden}'")
-    if min(*options.hidden, options.batch, options.threads) < 1 or not options.seconds > 0:
-        parser.error("--hidden, --batch, --threads and --seconds: expected numbers above 0")
+    if min(*options.hidden, options.batch, options.threads) < 1:
+        parser.error("--hidden, --batch and --threads: expected numbers above 0")
     return options
 
 
@@ -60,17 +87,17 @@ def read_idx(path: Path, header: int) -> np.ndarray:
         sys.exit(2)
 
 
-def load_mnist(folder: str) -> tuple[np.ndarray, np.ndarray]:
-    """Training images, one a row of uint8, and their labels as int64."""
-    labels = read_idx(Path(folder) / "train-labels-idx1-ubyte.gz", 8)
-    images = read_idx(Path(folder) / "train-images-idx3-ubyte.gz", 16)
+def load_mnist(folder: str, which: str = "train") -> tuple[np.ndarray, np.ndarray]:
+    """Images, one a row of uint8, and their labels as int64; which: train or t10k."""
+    labels = read_idx(Path(folder) / f"{which}-labels-idx1-ubyte.gz", 8)
+    images = read_idx(Path(folder) / f"{which}-images-idx3-ubyte.gz", 16)
     return images.reshape(len(labels), 784), labels.astype(np.int64)
 
 
 def first_weights(sizes: list[int]) -> list[np.ndarray]:
-    """Weights of deviation 1/sqrt(inputs), a layer's as a matrix of outputs x inputs."""
-    random = np.random.default_rng(1)
-    return [random.standard_normal((rows, cols)) / math.sqrt(cols)
+    """Weights of deviation DEVIATION, a layer's as a matrix of outputs x inputs."""
+    random = np.random.default_rng(SEED)
+    return [random.standard_normal((rows, cols)) * (DEVIATION or 1 / math.sqrt(cols))
             for cols, rows in zip(sizes, sizes[1:])]
 
 
@@ -109,3 +136,17 @@ def say_loss(loss: float) -> None:
     if not loss < 2 * math.log(CLASSES):
         print(f"the loss {loss} is that of no training: this peer is broken", file=sys.stderr)
         sys.exit(1)
+
+
+def train_until(options: argparse.Namespace, train: Callable[[], None],
+                accuracy: Callable[[], float]) -> None:
+    """Trains epoch by epoch and prints a line for each, until the test accuracy is as wanted."""
+    global RATE
+    RATE = options.rate
+    for epoch in range(1, options.epochs + 1):
+        train()
+        percent = 100 * accuracy()
+        print(f"epoch {epoch}/{options.epochs}  test accuracy {percent:.2f} %", flush=True)
+        if percent >= options.accuracy:
+            return
+        RATE *= options.decay

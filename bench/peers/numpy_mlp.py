@@ -94,4 +94,5 @@ def main() -> None:
     common.say_loss(float(-np.log(likelihood).mean()))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -96,4 +96,5 @@ def main() -> None:
         common.say_loss(loss())
 
 
-main()
+if __name__ == "__main__":
+    main()
