@@ -260,10 +260,7 @@ DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
       layout_(initial.layout),
       techniques_(std::move(techniques)) {
     comm_.broadcast(initial.values);
-    // If all ranks share one copy of the parameters, only one of them writes it.
-    const bool has_copy = !techniques_.reducer || techniques_.reducer->has_copies();
-    if (has_copy || comm_.is_root()) replica_->write(initial.values);
-    if (techniques_.reducer) techniques_.reducer->publish();
+    replica_->write(initial.values);
 }
 
 // ---- the four verbs
@@ -303,6 +300,8 @@ TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
     TrainingState state = from;
     while (state.epoch < training.epochs) {
         if (!train_epoch(count, training, observer, state)) return state;
+        // The penalty is not finite if any weight is not, even one that no sample has used because
+        // its input is always 0.
         const double loss = state.loss / static_cast<double>(count) + penalty(training.reg);
         const std::string epoch = std::to_string(state.epoch + 1);
         if (!comm_.all(std::isfinite(loss)))
@@ -335,7 +334,7 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
     for (; state.step < steps; ++state.step) {
         const std::size_t first = static_cast<std::size_t>(state.step) * batch;
         const bool reports = report_every > 0 && (state.step + 1) % report_every == 0;
-        const double penalty_before = reports ? penalty(training.reg) : 0;
+        const double penalty_before = reports && training.reg != 0 ? penalty(training.reg) : 0;
         techniques_.strategy->step(*this, {first, static_cast<int>(std::min(batch, count - first))},
                                    update);
         if (reports) {
@@ -401,7 +400,7 @@ double DataParallelNeuralNetwork::take_loss() {
 
 double DataParallelNeuralNetwork::penalty(double reg) {
     const Span span(Work::compute);
-    return reg == 0 ? 0 : reg / 2 * replica_->weights_squared();
+    return reg / 2 * replica_->weights_squared();
 }
 
 Parameters<nn_real> DataParallelNeuralNetwork::parameters() {

@@ -97,7 +97,7 @@ Matrix target_columns(const SampleSet& set, std::span<const std::uint32_t> sampl
 /// How all ranks train together: how gradients are summed, how samples come to the devices, and in
 /// which order the verbs of a step are called.
 struct Techniques {
-    std::unique_ptr<Reducer> reducer;  ///< null: one replica is alone
+    std::unique_ptr<Reducer> reducer;  ///< null: all ranks work on one replica
     FeedKind feed = FeedKind::resident;
     std::unique_ptr<Strategy> strategy = make_every_step();
 };
@@ -147,7 +147,7 @@ class DataParallelNeuralNetwork {
     Replica& replica() { return *replica_; }
     /// Whether each of several ranks has parameters of its own, which are compared after each
     /// epoch.
-    bool has_copies() const { return techniques_.reducer && techniques_.reducer->has_copies(); }
+    bool has_copies() const { return techniques_.reducer != nullptr; }
     /// The feed of the last training. It is scattered, although resident was asked for, if the set
     /// did not fit. Before the first training: the feed that was asked for.
     FeedKind feed_kind() const { return feed_ ? feed_->kind() : techniques_.feed; }

@@ -4,14 +4,14 @@
 GPU_BENCH := $(patsubst bench/%.cu,%,$(filter-out bench/gpu_traffic.cu,$(wildcard bench/gpu_*.cu)))
 # What it takes of the program beside the kernels.
 BENCH_PARTS = $(B)/src/device/gpu/plan.o $(B)/src/model/initial.o
-.PHONY: bench-programs bench-cold-start bench-density
+.PHONY: bench-programs bench-cold-start bench-density ladder-cpu
 
 bench-programs bench-peers: | build/.setup-bench
 
 # Both types, and what bench/ measures with. The rival with oneDNN is left out where that is not.
 bench-programs:
 	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= build/float/main \
-	    $(addprefix build/float/bench/,limits scaling_measure main_no_mpi) \
+	    $(addprefix build/float/bench/,limits scaling_measure main_no_mpi cpu_ladder) \
 	    $$($(FIND_ONEDNN) && echo build/float/bench/onednn_mlp)
 	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG=-DUSE_DOUBLE build/double/main
 
@@ -24,6 +24,8 @@ bench-cold-start: bench-programs
 	$(Q)python3 -B bench/cold_start.py $(ARGS)
 bench-density: bench-programs
 	$(Q)python3 -B bench/density.py $(ARGS)
+ladder-cpu: bench-programs
+	$(Q)python3 -B bench/ladder_cpu.py $(ARGS)
 
 bench-gpu: BENCH := gpu_bench
 bench-gpu-trial: BENCH := gpu_bench_gpuhost
@@ -54,6 +56,8 @@ $(B)/bench/onednn_mlp: bench/peers/onednn_mlp.cpp $(B)/host.flags
 	$(show) CXX $<
 	$(Q)mkdir -p $(@D) && $(CXX) $(ONEDNN_FLAGS) -o $@ $< $(LDFLAGS) -ldnnl -lz
 $(B)/bench/scaling_measure: $(B)/bench/scaling_measure.o
+	$(call link)
+$(B)/bench/cpu_ladder: $(B)/bench/cpu_ladder.o $(call objects_of,$(BASICS) $(FILES) $(DEVICE))
 	$(call link)
 $(B)/bench/main_no_mpi: $(B)/main.o $(COMMAND_LINE) $(filter-out $(call objects_of,$(COMM)),$(OBJECTS)) \
         $(B)/src/comm/absent.o $(GPU_absent)

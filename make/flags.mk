@@ -1,8 +1,8 @@
 # flags.mk: the configurations, and the flags that each compiler gets.
 #
 # Every flag is kept in $(B)/*.flags; all that is built from those flags depends on that file.
-# The products on the CPU: in float on x86-64 oneDNN and bf16 tiles, otherwise Eigen.
-GEMM := $(if $(filter float,$(REAL)),$(if $(X86_64),onednn,eigen),eigen)
+# bf16 tiles multiply floats, on x86-64.
+TILES := $(if $(filter float,$(REAL)),$(X86_64))
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread
 SAN_fuzz := $(SAN_asan) -fsanitize=fuzzer-no-link
@@ -10,10 +10,18 @@ TOLD_asan := -DGPUHOST_ASAN
 TOLD_tsan := -DGPUHOST_TSAN
 SAN      := $(if $(SANITIZE),$(or $(SAN_$(SANITIZE)),$(error SANITIZE=$(SANITIZE): say asan, tsan or fuzz)))
 
+# The CPU's arithmetic is compiled once for each instruction set; the program takes the best one
+# that the processor has. Sanitizers and debuggers need one alone.
+ISAS := baseline $(if $(filter 1,$(DEBUG))$(SANITIZE),,$(if $(X86_64),avx2 avx512))
+ISA_wide   := -DCPU_VECTOR_BYTES=64
+ISA_avx2   := -mavx2 -mfma
+# GCC 12's own AVX-512 header reads a variable before it is set, as it means to, and warns of it.
+ISA_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized
+
 ifeq ($(MAKELEVEL)$(filter only,$(LOOKS))$(NEW),0)
 $(info # type     $(REAL)$(if $(filter 1,$(DEBUG)), debug))
 $(info # MPI      $(or $(MPI),mpirun not found; $(MPICXX) builds, but nothing can run))
-$(info # CPU      GEMM by $(if $(filter onednn,$(GEMM)),oneDNN and bf16 tiles,Eigen$(if $(EIGEN), in $(EIGEN))))
+$(info # CPU      $(ISAS)$(if $(TILES), and bf16 tiles))
 $(info # CUDA     $(if $(NVCC),$(NVCC_VERSION) ($(NVCC)) for sm $(GPU_ARCHS) and PTX,$(if \
     $(filter 0,$(CUDA)),not wanted (CUDA=0),no nvcc on the PATH or under CUDA_HOME or \
     /usr/local/cuda): trains on the CPU alone))
@@ -42,18 +50,10 @@ GPUHOST  := $(HOST) -Itests/gpuhost -Wno-unknown-pragmas
 TEST_OPTIMISE = $(if $(filter tests/device/% tests/gpuhost/% tests/train/%,$<),-O1,-O0)
 as_test = $(patsubst -O2,$(TEST_OPTIMISE),$(1))
 
-# The CPU's arithmetic is compiled once for each instruction set; the program takes the best one
-# that the processor has. Sanitizers and debuggers need one alone.
-ISAS := baseline $(if $(filter 1,$(DEBUG))$(SANITIZE),,$(if $(X86_64),avx2 avx512))
-ISA_avx2   := -mavx2 -mfma
-# GCC 12's own AVX-512 header reads a variable before it is set, as it means to, and warns of it.
-ISA_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized
-# Each set's code differs from the others' in rounding anyway, so here a b + c may be rounded once.
-CPU_FLAGS  := $(filter-out -O2 -ffp-contract=off,$(HOST)) $(if $(filter 1,$(DEBUG)),,-O3) -ffp-contract=fast \
-    -Wno-psabi $(addprefix -isystem ,$(EIGEN))
+CPU_FLAGS  = $(filter-out -O2,$(HOST)) $(if $(filter 1,$(DEBUG)),,-O3) -Wno-psabi
 MPI_HOST   += $(if $(filter avx512,$(ISAS)),-DCPU_HAS_X86_ISAS)
 
-LIBS         := -lz -lpng -ldl -lpthread $(if $(filter onednn,$(GEMM)),-ldnnl -lgomp)
+LIBS         := -lz -lpng -ldl -lpthread
 LIBS_cuda    := $(filter-out %/stubs,$(NVCC_LIBS)) -lcudart_static -lrt \
     $(patsubst -L%,-Xlinker -rpath=%,$(filter-out %/stubs,$(NVCC_LIBS)))
 LIBS_gpuhost := -lboost_context

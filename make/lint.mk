@@ -1,9 +1,9 @@
 # lint.mk: what checks style. Neither clang-tidy nor cppcheck reads CUDA.
 PRODUCT := $(wildcard *.cpp src/*/*.cpp src/*/*/*.cpp src/*/*/*/*.cpp)
-SOURCES := $(wildcard $(foreach place,. src/* src/*/* src/*/*/* bench tests/*,$(place)/*.cpp $(place)/*.h $(place)/*.cu))
+SOURCES := $(wildcard $(foreach place,. src/* src/*/* src/*/*/* bench bench/peers tests/*,$(place)/*.cpp $(place)/*.h $(place)/*.cu))
 SCRIPTS := $(wildcard *.sh tools/*.sh tools/*/*.sh tests/*.sh tests/*/*.sh bench/*/*.sh) .ci/run
 TIDY := -std=c++20 $(INCLUDES) $(addprefix -isystem ,$(MPI_INCLUDES)) \
-    $(addprefix -isystem ,$(EIGEN)) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX -DCPU_ISA=baseline
+    -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX -DCPU_ISA=baseline
 # cppcheck takes a loop over all elements for one that may not run: hence two suppressions.
 lint: | build/.setup-lint
 	clang-format --dry-run -Werror $(SOURCES)

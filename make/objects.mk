@@ -1,7 +1,7 @@
 # objects.mk: what the programs are made of, room by room, and how a source becomes an object.
 #
 #   *.cpp ------------------------------------- mpicxx -----------------+
-#   device/cpu/table.cpp, dense_eigen.cpp ----- g++, once a set of      |
+#   device/cpu/table.cpp -------------------- g++, once a set of      |
 #                                               instructions -----------+--> ./main, tests
 #   one GPU back end of three:                                          |
 #     cuda     *.cu --------------------------- nvcc -------------------+    for GPUs
@@ -10,15 +10,16 @@
 # Every source of a room, and of the rooms within it.
 room = $(patsubst %.cpp,%,$(wildcard $(1)/*.cpp $(1)/*/*.cpp))
 
-# Compiled once an instruction set, or only where they fit.
-EACH_ISA := src/device/cpu/table $(if $(filter eigen,$(GEMM)),src/device/cpu/dense_eigen)
-CPU_onednn := src/device/cpu/dense_onednn src/device/cpu/tiles_bf16x3.amx
-CPU_eigen  := src/device/cpu/dense_by_isa src/device/cpu/tiles_absent
-CPU_CHOICE := $(patsubst %,src/device/cpu/%,table dense_onednn dense_eigen dense_by_isa tiles_bf16x3 tiles_absent)
+# Compiled once an instruction set, or only where they fit. The tests also have a table of vectors
+# of 64 bytes in plain C++: AVX-512's shapes on every machine.
+EACH_ISA   := src/device/cpu/table
+WIDE_TABLE := $(EACH_ISA:%=$(B)/%.wide.o)
+CPU_TILES  := src/device/cpu/$(if $(TILES),tiles_bf16x3.amx,tiles_absent)
+CPU_CHOICE := $(patsubst %,src/device/cpu/%,table tiles_bf16x3 tiles_absent)
 
 BASICS := $(call room,src/base)
 FILES  := $(call room,src/input) $(call room,src/model) mnist_reader
-DEVICE := $(filter-out $(CPU_CHOICE) src/device/gpu/%,$(call room,src/device)) $(CPU_$(GEMM)) src/device/gpu/plan \
+DEVICE := $(filter-out $(CPU_CHOICE) src/device/gpu/%,$(call room,src/device)) $(CPU_TILES) src/device/gpu/plan \
           $(foreach isa,$(ISAS),$(EACH_ISA:%=%.$(isa)))
 COMM   := $(filter-out src/comm/absent,$(call room,src/comm))
 TRAIN  := $(call room,src/train) $(call room,src/reduce) neural_network
@@ -47,10 +48,10 @@ $(B)/tests/%.o: tests/%.cpp $(B)/host.flags | build/.setup-test
 
 define each_isa
 $(B)/%.$(1).o: %.cpp $(B)/host.flags | build/.setup-build
-	$$(call compile,CXX $(1),$$(CXX) $$(CPU_FLAGS) $$(ISA_$(1)) -DCPU_ISA=$(1) -DEigen=Eigen_$(1))
-	$(if $(ISA_$(1)),$$(Q)$$(call own_code_alone,$(1)))
+	$$(call compile,CXX $(1),$$(CXX) $$(CPU_FLAGS) $$(ISA_$(1)) -DCPU_ISA=$(1))
+	$(if $(filter avx%,$(1)),$$(Q)$$(call own_code_alone,$(1)))
 endef
-$(foreach isa,$(ISAS),$(eval $(call each_isa,$(isa))))
+$(foreach isa,$(ISAS) wide,$(eval $(call each_isa,$(isa))))
 # The tiles need AVX-512 and, at run time, AMX. Unoptimised, the header's functions would be shared.
 $(B)/%.amx.o: %.cpp $(B)/host.flags | build/.setup-build
 	$(call compile,CXX amx,$(CXX) $(CPU_FLAGS) $(if $(filter 1,$(DEBUG)),-O1) $(ISA_avx512))

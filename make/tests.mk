@@ -17,7 +17,7 @@ CUDA_TESTS   := $(if $(and $(NVCC),$(GPU_FOUND)),$(addprefix $(B)/tests/,kernel_
 #   what needs one core goes first, and side by side; the longest of them first
 RUNS_QUICK := commands-few units kernels-small golden train-small:1 train-small:3
 RUNS_TEST  := commands:1 commands:2 kernels:forward kills:5 planted-trainer planted-kernels:one-of-each-kind units \
-              make golden docs ab train:1 train-course:2 train:3 train:5 \
+              make golden docs ab train-tiles:1 train-tiles:2 train:1 train-course:2 train:3 train:5 \
               $(if $(CUDA_TESTS),kernels-cuda $(patsubst %,train-cuda:%,1 2 3 5),skip:tests-on-CUDA)
 RUNS_CHECK := planted-kernels:all kills:50 goal:lint $(if $(NVCC),goal:gpu-check,skip:gpu-check) float-tsan/kernels-small float-asan/kernels-small \
               kernels:reverse kernels:random double/kernels-small double/units float-asan/corpus \
@@ -25,7 +25,7 @@ RUNS_CHECK := planted-kernels:all kills:50 goal:lint $(if $(NVCC),goal:gpu-check
               float-asan/train-small:2 float-tsan/train-small:2 goal:bench
 
 TEST_PROGRAMS := main $(B)/main_gpuhost \
-    $(addprefix $(B)/tests/,unit_tests cli_tests kernel_tests_gpuhost train_tests_gpuhost)
+    $(addprefix $(B)/tests/,unit_tests cli_tests kernel_tests_gpuhost train_tests_gpuhost train_tests_tiles)
 .PHONY: test-binaries check-binaries
 
 test-quick: $(TEST_PROGRAMS)
@@ -67,7 +67,7 @@ fuzz-programs: $(B)/tests/fuzzer $(B)/tests/fuzz_replay
 # What is optimised as in ./main comes first: of what a test has inline as well, the first is taken.
 $(B)/main_gpuhost: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_gpuhost) $(B)/host.flags
 	$(call link,$(LIBS_gpuhost))
-$(B)/tests/unit_tests: $(COMMAND_LINE) $(OBJECTS) $(GPU_absent) $(UNIT_TESTS:%=$(B)/%.o)
+$(B)/tests/unit_tests: $(COMMAND_LINE) $(OBJECTS) $(WIDE_TABLE) $(GPU_absent) $(UNIT_TESTS:%=$(B)/%.o)
 	$(call link,-lgtest -lgtest_main)
 $(B)/tests/fuzz_replay: $(FUZZED:%=$(B)/%.o) $(B)/tests/fuzz/replay.o
 	$(call link)
@@ -82,5 +82,7 @@ $(B)/tests/kernel_tests_cuda: $(OBJECTS) $(GPU_cuda) $(B)/cuda/bench/gpu_ladder.
 	$(call link,-lgtest -lgtest_main $(LIBS_cuda))
 $(B)/tests/train_tests_cuda: $(OBJECTS) $(GPU_cuda)
 $(B)/tests/train_tests_gpuhost: $(OBJECTS) $(GPU_gpuhost)
+# On every machine, tiles of plain loops in place of the processor's.
+$(B)/tests/train_tests_tiles: $(filter-out $(B)/src/device/cpu/tiles_%,$(OBJECTS)) $(B)/tests/support/plain_tiles.o $(GPU_absent)
 $(B)/tests/train_tests_%: $(TRAIN_TESTS:%=$(B)/%.o) $(B)/tests/support/mpi_main.o
 	$(call link,-lgtest $(LIBS_$*))

@@ -75,6 +75,7 @@ look_up() {
         [[ $3 != *-tsan ]] || what="training, TSan" filter=$train_tsan
         command=("${sanitized[@]}" "$tests/train_tests_gpuhost")
         ;;
+    train-tiles) ranks=${NP:-$argument} what="training by bf16x3, tiles in plain loops" filter=$by_tiles command=("$tests/train_tests_tiles") ;;
     shards) ranks=${NP:-$argument} what="shards of batches" filter=$shards command=("$tests/train_tests_gpuhost") ;;
     kernels-cuda) what="kernels on CUDA" command=("$tests/kernel_tests_cuda") ;;
     train-cuda) ranks=${NP:-$argument} what="training on CUDA" filter='*/cuda*' command=("$tests/train_tests_cuda") ;;

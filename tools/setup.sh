@@ -23,20 +23,16 @@ need_library() { # NAME PACKAGE: libNAME, where the compiler looks for it
     package[lib$1]=$2
 }
 need_headers() { # HEADER PACKAGE...: one run of the preprocessor finds all that are missing
-    local compiler eigen missing header
+    local compiler missing header
     compiler=$(command -v mpicxx || command -v g++) || compiler=false
-    eigen=$(pkg-config --cflags-only-I eigen3 2>/dev/null) || eigen=
     local -A package_of=()
     while (($#)); do
         package_of[$1]=$2
         shift 2
     done
-    # Debian keeps Eigen one directory deeper than its users include it.
-    # shellcheck disable=SC2086  # $eigen may be several options, or none
     missing=$(for header in "${!package_of[@]}"; do
-        printf '#if !__has_include(<%s>) && !__has_include(<eigen3/%s>)\nmissing %s\n#endif\n' \
-            "$header" "$header" "$header"
-    done | "$compiler" -std=c++20 $eigen -E -P -x c++ - 2>/dev/null) ||
+        printf '#if !__has_include(<%s>)\nmissing %s\n#endif\n' "$header" "$header"
+    done | "$compiler" -std=c++20 -E -P -x c++ - 2>/dev/null) ||
         missing=$(printf 'missing %s\n' "${!package_of[@]}") # no compiler, or one without C++20
     while read -r _ header; do
         [[ -z $header ]] || package[$header]=${package_of[$header]}
@@ -52,11 +48,10 @@ for what in "$@"; do
         need_program mpicxx libopenmpi-dev
         need_program mpirun openmpi-bin
         need_headers span g++ mpi.h libopenmpi-dev zlib.h zlib1g-dev CLI/CLI.hpp libcli11-dev \
-            Eigen/Core libeigen3-dev dnnl.h libdnnl-dev png.h libpng-dev \
+            png.h libpng-dev \
             nlohmann/json.hpp nlohmann-json3-dev
         need_library z zlib1g-dev
         need_library png libpng-dev
-        need_library dnnl libdnnl-dev
         ;;
     test)
         need_headers gtest/gtest.h libgtest-dev \
@@ -73,6 +68,8 @@ for what in "$@"; do
         ;;
     bench)
         need_program python3 python3
+        need_headers dnnl.h libdnnl-dev
+        need_library dnnl libdnnl-dev
         python3 -c 'import venv, ensurepip' 2>/dev/null || package[venv]=python3-venv
         ;;
     interop)

@@ -12,18 +12,10 @@ cxx=${CXX:-g++} mpicxx=${MPICXX:-mpicxx}
 
 say CCACHE "$(case "$cxx $mpicxx" in *ccache*) ;; *) command -v ccache || true ;; esac)"
 say COMPILER "$(first_line "$mpicxx" --version)"
-# A processor, and a compiler, for which the code for AVX2 and AVX-512 and oneDNN is built.
+# A processor, and a compiler, for which the code for AVX2 and AVX-512 is built.
 say X86_64 "$("$cxx" -dumpmachine 2>/dev/null | grep '^x86_64-' || true)"
 say MPI "$(first_line "${MPIRUN:-mpirun}" --version)"
 say MPI_INCLUDES "$(first_line "$mpicxx" -show | tr ' ' '\n' | sed -n 's/^-I//p' | paste -sd ' ')"
-
-# Debian keeps Eigen one folder deeper than its users include it.
-eigen=
-for place in $(pkg-config --cflags-only-I eigen3 2>/dev/null | sed 's/-I//g' || true) \
-    ${CPATH:+$(tr : '\n' <<<"$CPATH" | sed 's,$,/eigen3,')} /usr/local/include/eigen3 /usr/include/eigen3; do
-    [[ -n $eigen || ! -e $place/Eigen/Core ]] || eigen=$place
-done
-say EIGEN "$eigen"
 
 nvcc=
 if [[ ${CUDA:-auto} != 0 ]]; then

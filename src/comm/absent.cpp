@@ -72,9 +72,8 @@ void Scatter::start(std::span<const std::uint8_t> all, std::span<const int> coun
 void Scatter::finish() {}
 
 // One process shares memory with no other, and never calls these.
-struct NodeMemory::State {};
+struct NodeMemory::Window {};
 bool NodeMemory::fit(const Comm&, std::size_t) { return false; }
-NodeMemory::NodeMemory(const Comm&, std::size_t) {}
+NodeMemory::NodeMemory(const Comm&, std::size_t, int) {}
 NodeMemory::~NodeMemory() = default;
-void NodeMemory::barrier() {}
-NodeMemory* Comm::node_memory(std::size_t) const { return nullptr; }
+NodeMemory* Comm::node_memory(std::size_t, int) const { return nullptr; }

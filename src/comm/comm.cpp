@@ -144,8 +144,8 @@ std::string Comm::library_version() {
     return whole.substr(0, whole.find_first_of(",\n"));
 }
 
-NodeMemory* Comm::node_memory(std::size_t count) const {
-    if (!NodeMemory::fit(*this, count)) return nullptr;
-    node_memory_.push_back(std::make_unique<NodeMemory>(*this, count));
+NodeMemory* Comm::node_memory(std::size_t bytes, int waiters) const {
+    if (!NodeMemory::fit(*this, bytes)) return nullptr;
+    node_memory_.push_back(std::make_unique<NodeMemory>(*this, bytes, waiters));
     return node_memory_.back().get();
 }

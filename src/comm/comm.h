@@ -68,9 +68,9 @@ class Comm {
     /// throws that error and all other ranks throw InputErrorElsewhere.
     void together(const std::function<void()>& action) const;
 
-    /// Memory for `count` parameters that all ranks see; all ranks must be on one node. Null on
-    /// every rank if the system has no room for it. The memory lives as long as this object.
-    NodeMemory* node_memory(std::size_t count) const;
+    /// Memory that all ranks see, and a barrier in it (NodeMemory); all ranks must be on one node.
+    /// Null on every rank if the system has no room for it. It lives as long as this object.
+    NodeMemory* node_memory(std::size_t bytes, int waiters) const;
 
     /// MPI's name of this machine. Not collective.
     static std::string host_name();

@@ -2,36 +2,30 @@
 #pragma once
 #include <cstddef>
 #include <memory>
-#include <span>
-#include <vector>
 
-#include "base/real.h"
+#include "base/wait.h"
 #include "comm/comm.h"
 
-/// Memory that all ranks of one node see: one array of parameters and each rank's gradient. When
-/// each rank has updated its range of the parameters, every rank sees all new parameters. No
-/// message is sent.
+/// Memory that all ranks of one node see, at an address of each rank's own.
 class NodeMemory {
   public:
-    /// For `count` parameters; all ranks must be on one node.
-    NodeMemory(const Comm& comm, std::size_t count);
+    /// `bytes` zeros, and a barrier for `waiters`: the threads of all ranks. All ranks must be on
+    /// one node.
+    NodeMemory(const Comm& comm, std::size_t bytes, int waiters);
     /// Collective. So it must not run because of an error that only one rank has (Session).
     ~NodeMemory();
     NodeMemory(const NodeMemory&) = delete;
     NodeMemory& operator=(const NodeMemory&) = delete;
 
     /// True if the system has room for it; the same answer on every rank.
-    static bool fit(const Comm& comm, std::size_t count);
+    static bool fit(const Comm& comm, std::size_t bytes);
 
-    nn_real* parameters() { return parameters_; }
-    std::span<nn_real* const> gradients() const { return gradients_; }  ///< of each rank
-    /// Waits until every rank has called it; after it, each rank sees what the others wrote before
-    /// it.
-    void barrier();
+    std::byte* data() { return data_; }  ///< on a cache line
+    Barrier& barrier() { return *barrier_; }
 
   private:
-    struct State;
-    std::unique_ptr<State> state_;
-    nn_real* parameters_ = nullptr;
-    std::vector<nn_real*> gradients_;
+    struct Window;
+    std::unique_ptr<Window> window_;
+    Barrier* barrier_ = nullptr;
+    std::byte* data_ = nullptr;
 };

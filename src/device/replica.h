@@ -6,8 +6,8 @@
 //
 //     samples().select, or stage and arrived;  forward;  backward;  update for every part's sum
 //
-// Calls are asynchronous: only a call that returns a value to the host waits. Replicas share
-// nothing, unless they were made for the same memory (CpuSettings). Equal calls give equal bits.
+// Calls are asynchronous: only a call that returns a value to the host waits. A replica is one
+// rank's, or that of all ranks of a node (SharedReplica). Equal calls give equal bits.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "base/real.h"
+#include "base/wait.h"
 #include "device/lent.h"
 #include "device/sample_store.h"
 #include "input/sample_set.h"
@@ -99,15 +100,38 @@ class Replica {
     const ReplicaShape shape_;
 };
 
-/// The settings of a CPU's replica.
-struct CpuSettings {
-    int threads = 1;
-    bool bf16x3 = true;  ///< the first layer's products by device/cpu/tiles.h, if possible
-    /// Memory of P elements each that other ranks see too; null: the replica takes its own memory.
-    nn_real *parameters = nullptr, *gradient = nullptr;
+/// What the CPU makes of the first layer's inputs.
+enum class FirstLayerKind {
+    sparse,  ///< masks: its products pass over zeros (device/cpu/sparse.h)
+    dense,   ///< full rows of numbers (device/cpu/dense.h)
+    tiles    ///< bf16 pixels in tiles (device/cpu/tiles.h)
 };
 
-/// Every build has this replica.
+/// The ranks of a node that work on one replica, with all their threads. They make it together:
+/// with the same shape, and with memory and barrier of the node.
+struct SharedReplica {
+    std::byte* memory;  ///< cpu_shared_bytes() zeros, on a cache line
+    Barrier* barrier;   ///< of all workers
+    int ranks, first_worker, workers;
+};
+
+/// The settings of a CPU's replica.
+struct CpuSettings {
+    int threads = 1;  ///< of this rank
+    FirstLayerKind first_layer = FirstLayerKind::sparse;
+    const SharedReplica* shared = nullptr;  ///< null: this rank has the replica alone
+};
+
+/// True if FirstLayerKind::tiles is possible here: it takes pixels, a hidden layer, and a processor
+/// with tiles.
+bool takes_tiles(const ReplicaShape& shape);
+
+/// The bytes of SharedReplica::memory for so many ranks. shape.capacity is each rank's.
+std::size_t cpu_shared_bytes(const ReplicaShape& shape, FirstLayerKind first_layer, int ranks);
+
+/// Every build has this replica. Of a shared replica, all ranks call forward(),
+/// backward_and_update() and write(), in the same order, for their shards of the same mini-batch.
+/// It computes the same bits with any number of ranks and threads. It lends no gradient.
 std::unique_ptr<Replica> make_cpu_replica(const ReplicaShape& shape, const CpuSettings& settings);
 
 /// CUDA devices that this process can use; `why_none` says why when `count` is 0.

@@ -22,6 +22,15 @@ struct Staging {
     std::span<std::uint8_t> inputs, targets;
 };
 
+/// A rank's samples [first, first + count) of a mini-batch of `of` samples.
+struct Shard {
+    int first, count, of;
+    constexpr Shard(int first_sample, int samples, int batch)
+        : first(first_sample), count(samples), of(batch) {}
+    /// The whole mini-batch, for a rank that is alone.
+    constexpr Shard(int batch = 0) : Shard(0, batch, batch) {}
+};
+
 class SampleStore {
   public:
     virtual ~SampleStore() = default;
@@ -33,14 +42,14 @@ class SampleStore {
     /// Sets the order of the training set: indices below N, which are copied. The order holds until
     /// the next call, or until another training set is kept.
     virtual void set_order(std::span<const std::uint32_t> order) = 0;
-    /// n kept samples become current: order[first .. first + n) of the training set, or the samples
-    /// [first, first + n) of another set. n may be 0.
-    virtual void select(Role role, std::size_t first, int n) = 0;
+    /// A mini-batch begins at sample `first` of the order of the training set, or of another set.
+    /// The kept samples of this rank's shard of it become current. The shard may be empty.
+    virtual void select(Role role, std::size_t first, Shard shard) = 0;
 
-    /// Returns host memory for n samples that come from another rank. The caller writes it before
-    /// it calls arrived(). Waits until the device has read the memory's last content. Meanwhile the
-    /// current samples stay current. n may be 0.
-    virtual Staging stage(int n) = 0;
+    /// Returns host memory for the samples of a shard that come from another rank. The caller
+    /// writes it before it calls arrived(). Waits until the device has read the memory's last
+    /// content. Meanwhile the current samples stay current. The shard may be empty.
+    virtual Staging stage(Shard shard) = 0;
     /// The samples in the staged memory become current.
     virtual void arrived() = 0;
 };

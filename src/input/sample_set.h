@@ -4,6 +4,7 @@
 // table's numbers are rounded once, to nn_real, so that every device and the reference begin with
 // the same numbers. A sample is always a contiguous column.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -45,6 +46,16 @@ struct SampleSet {
     std::size_t count() const {  ///< N
         if (format.without_targets) return per_sample(pixels.size() + inputs.size(), features());
         return labels.size() + per_sample(targets.size(), static_cast<std::size_t>(classes));
+    }
+
+    /// The fraction of all inputs that are not zero, from 0 to 1.
+    double density() const {
+        const auto of = [](const auto& values) {
+            const auto zeros = std::count(values.begin(), values.end(), 0);
+            return 1 - static_cast<double>(zeros) / static_cast<double>(values.size());
+        };
+        if (count() == 0) return 0;
+        return format.number_inputs ? of(inputs) : of(pixels);
     }
 
     /// The bytes of all samples' inputs and targets as they lie in memory.

@@ -34,7 +34,6 @@ class MpiReducer : public Reducer {
         addends_ = {lent.values.data()};
         return {lent.first, lent.values.size(), addends_, lent.memory};
     }
-    bool has_copies() const override { return true; }
 
   private:
     const Comm& comm_;

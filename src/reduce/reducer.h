@@ -1,6 +1,6 @@
 // reducer.h: sums over replicas.
 //
-// Each way to sum is one file (mpi.cpp, node.cpp) and one row in reducers.h. The trainer's verb
+// Each way to sum is one file (mpi.cpp) and one row in reducers.h. The trainer's verb
 // backward starts the parts of the gradient. Its verb update finishes them, in the order in which
 // they were started, and publishes. Collective: all ranks start the same parts in the same order. A
 // call that fails throws Failure. Memory that is lent stays the replica's.
@@ -9,6 +9,8 @@
 
 #include "device/lent.h"
 
+/// A reducer promises the same parameters on every rank after each update, and the same ones in two
+/// runs with the same number of ranks. The trainer compares the copies after each epoch.
 class Reducer {
   public:
     virtual ~Reducer() = default;
@@ -22,9 +24,4 @@ class Reducer {
     /// Called after the parameters of all Sums are updated. When it returns, this rank may read
     /// every parameter.
     virtual void publish() {}
-    /// True if each rank has its own copy of the parameters. A reducer promises the same parameters
-    /// on every rank after each update, and the same ones in two runs with the same number of
-    /// ranks. The trainer compares the copies after each epoch; if all ranks share one copy, there
-    /// is nothing to compare.
-    virtual bool has_copies() const = 0;
 };

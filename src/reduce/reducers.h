@@ -5,7 +5,6 @@
 
 #include "base/names.h"
 #include "comm/comm.h"
-#include "comm/node_memory.h"
 #include "reduce/reducer.h"
 
 enum class AllreduceKind { automatic, mpi, shared };
@@ -19,22 +18,16 @@ struct Names<AllreduceKind> {
 
 /// MPI_Allreduce of every part, in place. Each rank has a copy of the parameters.
 std::unique_ptr<Reducer> make_mpi_reducer(const Comm& comm);
-/// For ranks of one node whose replicas work in `memory`: each rank adds up and updates its own
-/// range of the one copy of the parameters, and no message is sent.
-std::unique_ptr<Reducer> make_node_reducer(const Comm& comm, NodeMemory& memory);
 
 struct ReducerRow {
     AllreduceKind kind;
-    const char* summed;   ///< for people: gradients are summed "by MPI_Allreduce"
-    bool in_node_memory;  ///< the replicas work in memory of the node, which all ranks must be on
-    /// memory: null unless in_node_memory.
-    std::unique_ptr<Reducer> (*make)(const Comm& comm, NodeMemory* memory);
+    const char* text;  ///< for the banner
+    /// Null where all ranks, of one node, work on one replica: then there is nothing to sum.
+    std::unique_ptr<Reducer> (*make)(const Comm& comm);
 };
 inline constexpr ReducerRow reducers[] = {
-    {AllreduceKind::mpi, "by MPI_Allreduce", false,
-     [](const Comm& comm, NodeMemory*) { return make_mpi_reducer(comm); }},
-    {AllreduceKind::shared, "in shared memory", true,
-     [](const Comm& comm, NodeMemory* memory) { return make_node_reducer(comm, *memory); }}};
+    {AllreduceKind::mpi, "gradients summed by MPI_Allreduce", make_mpi_reducer},
+    {AllreduceKind::shared, "all work on one replica in shared memory", nullptr}};
 
 /// The row of a way that is not automatic.
 constexpr const ReducerRow& row_of(AllreduceKind kind) {

@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
+#include <vector>
 
 #include "comm/node_memory.h"
+#include "device/cpu/table.h"
 #include "device/cpu/tiles.h"
 #include "train/cores.h"
 
@@ -59,30 +62,42 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
             "--allreduce shared: the ranks are on several nodes; use --allreduce auto");
 }
 
-/// Memory for parameters that all ranks share, if that is asked for, or if it is possible and the
-/// choice is automatic; else null.
-NodeMemory* share_parameters(const Comm& comm, const DeviceRequest& asked, const Layout& layout) {
+/// Makes the replica that all ranks work on together, if that is asked for, or if it is possible
+/// and the choice is automatic; else null.
+std::unique_ptr<Replica> make_shared_replica(const Comm& comm, const DeviceRequest& asked,
+                                             const ReplicaShape& shape, CpuSettings settings) {
     const bool one_node = comm.all(comm.node_size() == comm.size());
-    const bool wanted =
-        asked.allreduce == AllreduceKind::automatic || row_of(asked.allreduce).in_node_memory;
-    if (!wanted || !one_node || comm.size() == 1) return nullptr;
-    if (NodeMemory* const memory = comm.node_memory(layout.total())) return memory;
+    if (asked.allreduce == AllreduceKind::mpi || !one_node || comm.size() == 1) return nullptr;
+    std::vector<int> threads(static_cast<std::size_t>(comm.size()));
+    threads[static_cast<std::size_t>(comm.rank())] = settings.threads;
+    comm.sum_on_node(threads);
+    SharedReplica shared{nullptr, nullptr, comm.size(),
+                         std::accumulate(threads.begin(), threads.begin() + comm.rank(), 0),
+                         std::accumulate(threads.begin(), threads.end(), 0)};
+    const std::size_t bytes = cpu_shared_bytes(shape, settings.first_layer, shared.ranks);
+    NodeMemory* const memory = comm.node_memory(bytes, shared.workers);
+    if (memory != nullptr) {
+        shared.memory = memory->data();
+        shared.barrier = &memory->barrier();
+        settings.shared = &shared;
+        return make_cpu_replica(shape, settings);
+    }
     comm.together([&] {
         if (asked.allreduce == AllreduceKind::shared)
             throw InputError(
-                "--allreduce shared: too little room in /dev/shm for parameters and gradients; "
+                "--allreduce shared: too little room in /dev/shm for parameters and a mini-batch; "
                 "give it more (docker run --shm-size), or use --allreduce mpi");
     });
     return nullptr;  // MPI_Allreduce needs no room
 }
 
 /// The number of threads for a shard: one for each core, but no more than have work. A thread takes
-/// 16 samples at a time, and starting it costs as much as some million operations.
+/// 8 samples at least, and the barriers of a step cost it as much as some million operations.
 int useful_threads(int cores, const Layout& layout, int shard) {
-    constexpr double operations_of_a_thread = 1e7;
+    constexpr double operations_of_a_thread = 5e6;
     const double operations = 6.0 * static_cast<double>(layout.total()) * shard;
     const double most = std::min(
-        {static_cast<double>(cores), std::ceil(shard / 16.0), operations / operations_of_a_thread});
+        {static_cast<double>(cores), std::ceil(shard / 8.0), operations / operations_of_a_thread});
     return std::max(1, static_cast<int>(most));
 }
 
@@ -106,27 +121,33 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
     return settings;
 }
 
-/// How this rank works on its CPU.
-CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Layout& layout,
-                         int shard) {
+/// How this rank works on its CPU. Its first layer leaves out zeros if that pays at this density.
+CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
+                         int shard, double density) {
     CpuSettings settings;
     const int cores = cores_of_this_rank(comm);
-    settings.threads = asked.threads > 0 ? asked.threads : useful_threads(cores, layout, shard);
-    settings.bf16x3 = by_bf16x3(comm, asked, may_take_tiles(asked), shard);
+    settings.threads =
+        asked.threads > 0 ? asked.threads : useful_threads(cores, shape.layout, shard);
+    const bool sparse =
+        asked.inputs == InputsKind::sparse ||
+        (asked.inputs == InputsKind::automatic && density < cpu_functions().sparse_pays_below);
+    settings.first_layer = sparse ? FirstLayerKind::sparse : FirstLayerKind::dense;
+    if (by_bf16x3(comm, asked, may_take_tiles(asked), shard) && takes_tiles(shape))
+        settings.first_layer = FirstLayerKind::tiles;
     return settings;
 }
 
 }  // namespace
 
 ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
-                           int shard) {
+                           int shard, double density) {
     ChosenDevice chosen{nullptr, nullptr, find_cuda_devices(), asked};
     DeviceRequest& taken = chosen.taken;
-    const auto sum_by = [&](AllreduceKind kind, NodeMemory* memory) {
+    const auto sum_by = [&](AllreduceKind kind) {
         taken.allreduce = kind;
-        if (comm.size() > 1) chosen.reducer = row_of(kind).make(comm, memory);
+        if (comm.size() > 1 && row_of(kind).make != nullptr)
+            chosen.reducer = row_of(kind).make(comm);
     };
-    const bool automatic = asked.allreduce == AllreduceKind::automatic;
     // A GPU rounds differently from a CPU, and all ranks must keep the same bits. So all ranks take
     // a GPU, or none does.
     const bool on_cuda = comm.all(chosen.cuda.count > 0) && asked.device != DeviceKind::cpu;
@@ -137,23 +158,19 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
         taken.gemm = settings.bf16x3 && !asked.course ? GemmKind::bf16x3 : GemmKind::fp32;
         const auto make = asked.course ? make_course_replica : make_cuda_replica;
         comm.together([&] { chosen.replica = make(shape, settings); });
-        sum_by(automatic ? AllreduceKind::mpi : asked.allreduce, nullptr);
+        sum_by(AllreduceKind::mpi);
         return chosen;
     }
     taken.isa = agreed_isa(comm, asked);
     take_isa(taken.isa);
-    CpuSettings settings = cpu_settings(comm, asked, shape.layout, shard);
-    taken.gemm = settings.bf16x3 ? GemmKind::bf16x3 : GemmKind::fp32;
+    const CpuSettings settings = cpu_settings(comm, asked, shape, shard, density);
+    const bool tiles = settings.first_layer == FirstLayerKind::tiles;
+    taken.gemm = tiles ? GemmKind::bf16x3 : GemmKind::fp32;
+    taken.inputs =
+        settings.first_layer == FirstLayerKind::sparse ? InputsKind::sparse : InputsKind::dense;
     taken.threads = settings.threads;
-    NodeMemory* const memory = share_parameters(comm, asked, shape.layout);
-    if (memory != nullptr) {
-        settings.parameters = memory->parameters();
-        settings.gradient = memory->gradients()[static_cast<std::size_t>(comm.rank())];
-    }
-    sum_by(memory != nullptr ? AllreduceKind::shared
-           : automatic       ? AllreduceKind::mpi
-                             : asked.allreduce,
-           memory);
-    chosen.replica = make_cpu_replica(shape, settings);
+    chosen.replica = make_shared_replica(comm, asked, shape, settings);
+    sum_by(chosen.replica ? AllreduceKind::shared : AllreduceKind::mpi);
+    if (!chosen.replica) chosen.replica = make_cpu_replica(shape, settings);
     return chosen;
 }

@@ -10,6 +10,7 @@
 
 enum class DeviceKind { automatic, cuda, cpu };
 enum class GemmKind { automatic, fp32, bf16x3 };
+enum class InputsKind { automatic, sparse, dense };
 
 template <>
 struct Names<DeviceKind> {
@@ -22,11 +23,19 @@ struct Names<GemmKind> {
         {GemmKind::automatic, "auto"}, {GemmKind::fp32, "fp32"}, {GemmKind::bf16x3, "bf16x3"}};
 };
 
+template <>
+struct Names<InputsKind> {
+    static constexpr Named<InputsKind> all[] = {{InputsKind::automatic, "auto"},
+                                                {InputsKind::sparse, "sparse"},
+                                                {InputsKind::dense, "dense"}};
+};
+
 /// What a user asks for; in ChosenDevice, what was chosen.
 struct DeviceRequest {
     DeviceKind device = DeviceKind::automatic;
     GemmKind gemm = GemmKind::automatic;
     AllreduceKind allreduce = AllreduceKind::automatic;
+    InputsKind inputs = InputsKind::automatic;  ///< on the CPU: leave out zeros, or not
     CpuIsa isa = CpuIsa::automatic;  ///< for the CPU: the widest set that this rank may take
     int threads = 0;                 ///< of each rank on the CPU; 0: as many as it has cores
     bool cuda_aware = false;         ///< hand device memory to MPI, if MPI takes that
@@ -35,15 +44,16 @@ struct DeviceRequest {
 
 struct ChosenDevice {
     std::unique_ptr<Replica> replica;
-    std::unique_ptr<Reducer> reducer;  ///< null: there is one rank
+    std::unique_ptr<Reducer> reducer;  ///< null: there is one rank, or all work on one replica
     CudaDevices cuda;
     DeviceRequest taken;  ///< only a GPU's instruction set is still automatic there
 };
 
 /// If every rank has a GPU, each takes one of its node, in turns; otherwise all take the CPU. The
 /// options decide about GEMM, threads and memory. What they leave open is chosen for a shard of
-/// `shard` samples. On the CPU, all ranks take the widest instruction set that every rank has and
-/// may take, because each set rounds differently. Collective. Throws InputError if something is
-/// asked for that is not here.
+/// `shard` samples, of whose inputs the fraction `density` is not zero. On the CPU, all ranks take
+/// the widest instruction set that every rank has and may take, because each set rounds
+/// differently, and the ranks of one node work on one replica. Collective; shape and density are
+/// the same on all ranks. Throws InputError if something is asked for that is not here.
 ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
-                           int shard);
+                           int shard, double density);

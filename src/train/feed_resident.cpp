@@ -19,8 +19,7 @@ class ResidentFeed : public Feed {
     void load(const Batch& batch) override {
         const Span span(Work::data);
         const Range mine = shard_of(batch.count, to_.comm.rank(), to_.comm.size());
-        to_.replica.samples().select(to_.role, batch.first + static_cast<std::size_t>(mine.first),
-                                     mine.count);
+        to_.replica.samples().select(to_.role, batch.first, {mine.first, mine.count, batch.count});
     }
     FeedKind kind() const override { return FeedKind::resident; }
 

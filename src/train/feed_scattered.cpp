@@ -65,7 +65,8 @@ class ScatteredFeed : public Feed {
             std::span(order_).subspan(batch.first).first(static_cast<std::size_t>(batch.count));
         prepare(inputs_, samples, set_.input_bytes(), input_);
         prepare(targets_, samples, set_.target_bytes(), target_);
-        const Staging mine = store_.stage(shard_of(batch.count, comm_.rank(), comm_.size()).count);
+        const Range shard = shard_of(batch.count, comm_.rank(), comm_.size());
+        const Staging mine = store_.stage({shard.first, shard.count, batch.count});
         const Span span(Work::communication);
         inputs_.scatter.start(inputs_.all, inputs_.counts, mine.inputs);
         targets_.scatter.start(targets_.all, targets_.counts, mine.targets);

@@ -95,6 +95,7 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--device auto|cuda|cpu", "auto"},
                  {"--threads N", "0"},
                  {"--gemm auto|fp32|bf16x3", "auto"},
+                 {"--inputs auto|sparse|dense", "auto"},
                  {"--isa auto|baseline|avx2|avx512", "auto"},
                  {"--allreduce auto|mpi|shared", "auto"},
                  {"--feed resident|scattered", "resident"},

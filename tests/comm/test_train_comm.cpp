@@ -7,25 +7,19 @@ namespace {
 
 TEST(Shared, small_memory_of_every_rank_is_seen_by_the_next_one_after_each_barrier) {
     if (comm().node_size() < comm().size()) GTEST_SKIP() << "the ranks are on several nodes";
-    const std::size_t count = 37;
-    NodeMemory shared(comm(), count);
-    const auto rank = static_cast<std::size_t>(comm().rank());
-    const auto ranks = static_cast<std::size_t>(comm().size());
-    ASSERT_EQ(shared.gradients().size(), ranks);
-    const std::size_t next = (rank + 1) % ranks;
-    for (int round = 0; round < 200; ++round) {
-        for (std::size_t i = 0; i < count; ++i)
-            shared.gradients()[rank][i] =
-                static_cast<nn_real>(1000 * round + static_cast<int>(rank));
-        if (rank == static_cast<std::size_t>(round) % ranks)
-            std::fill_n(shared.parameters(), count, static_cast<nn_real>(round));
-        shared.barrier();
-        for (std::size_t i = 0; i < count; ++i) {
-            ASSERT_EQ(shared.gradients()[next][i], 1000 * round + static_cast<int>(next))
-                << "gradient " << next << ", element " << i << ", round " << round;
-            ASSERT_EQ(shared.parameters()[i], round) << "parameter " << i;
-        }
-        shared.barrier();
+    const int count = 37, ranks = comm().size(), rank = comm().rank();
+    NodeMemory shared(comm(), sizeof(int) * static_cast<std::size_t>(count * ranks), ranks);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(shared.data()) % 64, 0u);
+    int* const all = static_cast<int*>(static_cast<void*>(shared.data()));
+    for (int i = 0; i < count; ++i) ASSERT_EQ(all[rank * count + i], 0) << "element " << i;
+    for (int round = 1; round < 200; ++round) {
+        std::fill_n(all + rank * count, count, 1000 * round + rank);
+        shared.barrier().wait();
+        const int next = (rank + 1) % ranks;
+        for (int i = 0; i < count; ++i)
+            ASSERT_EQ(all[next * count + i], 1000 * round + next)
+                << "rank " << next << ", element " << i << ", round " << round;
+        shared.barrier().wait();
     }
 }
 

@@ -27,7 +27,7 @@ struct Numbered {
 /// The numbers of the current samples; -1 where a sample's bytes are not all of one number.
 std::vector<int> current(const CpuSamples& samples) {
     std::vector<int> numbers;
-    for (int j = 0; j < samples.count(); ++j) {
+    for (int j = 0; j < samples.shard().count; ++j) {
         const int number = samples.input(j)[0];
         const auto same = [number](std::uint8_t byte) { return byte == number; };
         const bool whole = std::all_of(samples.input(j), samples.input(j) + inputs, same) &&
@@ -65,6 +65,39 @@ TEST(CpuSamples, OfEachRoleAreKeptBesideEachOtherAndOnlyTrainingHasAnOrder) {
     EXPECT_EQ(current(samples), (Numbers{30, 31, 32}));
     samples.select(Role::train, 0, 3);
     EXPECT_EQ(current(samples), (Numbers{2, 1, 0}));
+}
+
+/// A shard begins within its mini-batch, which begins within the set.
+TEST(CpuSamples, OfAShardAreThoseOfItsPlaceInTheMiniBatch) {
+    CpuSamples samples(inputs, targets);
+    samples.keep(Role::train, Numbered(0, 10).bytes());
+    samples.keep(Role::test, Numbered(30, 10).bytes());
+    const auto expect_shard = [&](int first, int count, int of) {
+        EXPECT_EQ(samples.shard().first, first);
+        EXPECT_EQ(samples.shard().count, count);
+        EXPECT_EQ(samples.shard().of, of);
+    };
+    samples.select(Role::train, 2, {3, 2, 8});
+    EXPECT_EQ(current(samples), (Numbers{5, 6}));
+    expect_shard(3, 2, 8);
+    samples.set_order(std::vector<std::uint32_t>{9, 8, 7, 6, 5, 4, 3, 2, 1, 0});
+    samples.select(Role::train, 2, {3, 2, 8});
+    EXPECT_EQ(current(samples), (Numbers{4, 3}));
+    samples.select(Role::train, 2, {8, 0, 8});
+    EXPECT_EQ(current(samples), Numbers{});
+    expect_shard(8, 0, 8);
+    samples.select(Role::test, 5, {1, 3, 5});
+    EXPECT_EQ(current(samples), (Numbers{36, 37, 38}));
+    expect_shard(1, 3, 5);
+    const Numbered next(60, 2);  // what another rank sends has this rank's samples alone
+    const Staging staging = samples.stage({4, 2, 6});
+    ASSERT_EQ(staging.inputs.size(), next.input_bytes.size());
+    expect_shard(1, 3, 5);
+    std::ranges::copy(next.input_bytes, staging.inputs.begin());
+    std::ranges::copy(next.target_bytes, staging.targets.begin());
+    samples.arrived();
+    EXPECT_EQ(current(samples), (Numbers{60, 61}));
+    expect_shard(4, 2, 6);
 }
 
 TEST(CpuSamples, ThatArrivedStayCurrentWhileTheNextOnesAreWritten) {

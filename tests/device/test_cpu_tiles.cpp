@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include "device/cpu/dense.h"
+#include "device/cpu/product.h"
 #include "tests/support/gemm_math.h"
 #include "tests/support/host_memory.h"
 
@@ -96,7 +96,7 @@ Reals by_tiles(const Product& p, int more = 0) {
     return result;
 }
 
-/// As any GEMM in float is judged, although the tiles round three times for each element of k.
+/// As any product in float is judged, although the tiles round three times for each element of k.
 testing::AssertionResult judged(const Product& p, const Reals& c) {
     const Reals x(p.x.begin(), p.x.end()), rows = transpose(p.a, p.m, p.k);
     const GemmVerdict verdict = judge_gemm(true, false, p.m, p.n, p.k, p.scale, rows.data(),
@@ -236,7 +236,7 @@ TEST_F(Bf16x3, GivesTheSameBitsTwiceAndOnSeveralThreadsAtOnce) {
     for (const Reals& result : results) EXPECT_TRUE(same_bits("C", result, first));
 }
 
-// ---- Beside float's GEMM -----------------------------------------------------------------------
+// ---- Beside float's product --------------------------------------------------------------------
 
 struct Errors {
     double rms = 0, largest = 0;
@@ -263,9 +263,10 @@ std::vector<double> in_double(const Product& p) {
     return c;
 }
 
-/// sgemm has to round its inputs, scale times pixel, and adds up the elements of k once; the tiles
-/// take the exact pixels and add up three parts of each element. Neither may be far behind.
-TEST_F(Bf16x3, ErrsNoMoreThanTwiceAsMuchAsFloatsGemm) {
+/// Float's product has to round its inputs, scale times pixel, and adds up the elements of k once;
+/// the tiles take the exact pixels and add up three parts of each element. Neither may be far
+/// behind.
+TEST_F(Bf16x3, ErrsNoMoreThanTwiceAsMuchAsFloatsProduct) {
     Rng rng(9);
     for (const auto& [m, n, k] :
          {std::array{40, 50, 10}, std::array{200, 24, 784}, std::array{200, 784, 24},
@@ -273,14 +274,13 @@ TEST_F(Bf16x3, ErrsNoMoreThanTwiceAsMuchAsFloatsGemm) {
         const Product p = random_product(m, n, k, rng);
         Reals x, c(elements(m, n));
         for (const std::uint8_t pixel : p.x) x.push_back(p.scale * static_cast<nn_real>(pixel));
-        cpu_gemm(Transpose::no, Transpose::no, m, n, k, 1, p.a.data(), m, x.data(), k, 0, c.data(),
-                 m);
+        cpu_product(m, n, k, 1, p.a.data(), x.data(), 0, c.data());
         const std::vector<double> exact = in_double(p);
-        const Errors library = errors(c, exact), tiles = errors(by_tiles(p), exact);
-        std::printf("# %3d x %3d, k = %4d: RMS error bf16x3 %.2e, sgemm %.2e; largest %.2e, %.2e\n",
-                    m, n, k, tiles.rms, library.rms, tiles.largest, library.largest);
-        EXPECT_TRUE(tiles.rms <= 2 * library.rms) << p.text();
-        EXPECT_TRUE(tiles.largest <= 2 * library.largest) << p.text();
+        const Errors floats = errors(c, exact), tiles = errors(by_tiles(p), exact);
+        std::printf("# %3d x %3d, k = %4d: RMS error bf16x3 %.2e, float %.2e; largest %.2e, %.2e\n",
+                    m, n, k, tiles.rms, floats.rms, tiles.largest, floats.largest);
+        EXPECT_TRUE(tiles.rms <= 2 * floats.rms) << p.text();
+        EXPECT_TRUE(tiles.largest <= 2 * floats.largest) << p.text();
     }
 }
 

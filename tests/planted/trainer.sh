@@ -32,20 +32,20 @@ defect "a gradient scaled by the rank's own number of samples" neural_network.cp
     'static_cast<nn_real>(std::max(1, batch_ / comm_.size())), Want::gradient);' \
     2 'On/Train.small_shuffled_order_matches_the_reference*'
 defect "an uneven shard off by one" src/train/feed_resident.cpp \
-    'static_cast<std::size_t>(mine.first),' \
-    'static_cast<std::size_t>(mine.first - (mine.first > mine.count)),' \
+    '{mine.first, mine.count, batch.count}' \
+    '{mine.first - (mine.first > mine.count), mine.count, batch.count}' \
     3 'On/Train.small_batches_of_any_size*'
 defect "a sum over the ranks that misses the last bias" src/reduce/mpi.cpp \
     'comm_.sum(lent.values.data(), lent.values.size());' \
     'comm_.sum(lent.values.data(), lent.values.size() - 1);' \
     2 'On/Train.small_last_batch_of_one_image*'
 defect "a bias that stays as it was" src/device/cpu/replica.cpp \
-    'run(b, b + static_cast<std::size_t>(layout_.size(l)), 0);' \
-    '(void)b;' \
+    'f_.bias_gradient(layer(l), shard_.of, weights_of(units(l).count, t, workers_),' \
+    'f_.bias_gradient(layer(l), shard_.of, Range{0, 0},' \
     1 'On/Step.of_9_4_10*'
-defect "a penalty on the biases" src/device/cpu/replica.cpp \
-    'run(b, b + static_cast<std::size_t>(layout_.size(l)), 0);' \
-    'run(b, b + static_cast<std::size_t>(layout_.size(l)), update.reg);' \
+defect "a penalty on the biases" src/device/cpu/elementwise.h \
+    'without_penalty.update.reg = 0;' \
+    '' \
     1 'On/Train.small_runs_count_a_large_penalty_once*'
 defect "a missing wait for a part of the gradient" src/reduce/mpi.cpp \
     'lent.ready->wait();' \
@@ -59,7 +59,25 @@ defect "a missing barrier between the ranks of a node" src/base/wait.h \
     'if (arrive()) return;' \
     'arrive();
         return;' \
-    3 'Shared.small_memory_of_every_rank*:NodeReducer.small_parts*'
+    3 'Shared.small_memory_of_every_rank*'
+defect "gradients that do not wait for the deltas of other workers" src/device/cpu/replica.cpp \
+    'barrier_.wait();
+            backward_gradients' \
+    'backward_gradients' \
+    3 'On/CpuTrain.gives_as_one_replica*'
+defect "a step that does not wait for the weights of other workers" src/device/cpu/replica.cpp \
+    'backward_gradients(layout_, OnThread{*this, t});
+            barrier_.wait();' \
+    'backward_gradients(layout_, OnThread{*this, t});' \
+    3 'On/CpuTrain.gives_as_one_replica*'
+defect "a group of samples that the gradient forgets" src/device/cpu/sparse.h \
+    'const int groups = std::max(1, ceil_div(n, mask_bits));' \
+    'const int groups = std::max(1, n / mask_bits);' \
+    1 'On/CpuTrain.gives_the_same_bits_twice*'
+defect "weights that do not decay where no sample has their input" src/device/cpu/sparse.h \
+    'first && last && finish.passes_over_zero()' \
+    'first && last' \
+    1 'On/Train.small_runs_count_a_large_penalty_once*'
 defect "a resume that forgets the order's state" neural_network.cpp \
     'sample_order(count, state.epoch, training)' \
     'sample_order(count, state.step == 0 ? state.epoch : 0, training)' \

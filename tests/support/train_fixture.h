@@ -54,14 +54,16 @@ inline Parameters<nn_real> initial_of(const Case& c) {
     return initial_parameters<nn_real>(Layout(c.sizes), c.seed, c.init_scale);
 }
 
-/// `images` random images of sizes.front() pixels, with every label below sizes.back() in turn.
+/// `images` random images of sizes.front() pixels, half of which are 0, and every seventh in all
+/// images, with every label below sizes.back() in turn.
 inline SampleSet random_set(const std::vector<int>& sizes, int images) {
     SampleSet set{1, sizes.front(), sizes.back(), {}, {}};
     Rng rng(7);
     for (int j = 0; j < images; ++j) {
         set.labels.push_back(static_cast<std::uint8_t>(j % sizes.back()));
         for (int i = 0; i < sizes.front(); ++i)
-            set.pixels.push_back(static_cast<std::uint8_t>(rng.below(256)));
+            set.pixels.push_back(
+                static_cast<std::uint8_t>(i % 7 == 6 ? 0 : rng.below(2) * rng.below(256)));
     }
     return set;
 }
@@ -144,20 +146,22 @@ struct Listener : TrainingObserver {
 // The kernel runner plays a new GPU unless the user asks for another one.
 inline const int capability_of_runner = setenv("GPUHOST_CAPABILITY", "90", 0);
 
-/// A way to train. On a CPU, bf16x3 is used only if the processor has it.
+/// A way to train. On a CPU, bf16x3 is used only if the processor has it; otherwise, and without
+/// it, zeros are left out, if the way is not dense.
 struct Way {
     const char* name;
     bool cuda = false, bf16x3 = true;
     int threads = 1;
-    bool shared = false;  ///< parameters and gradients in memory that all ranks see, as in main.cpp
+    bool shared = false;  ///< all ranks work on one replica, as in main.cpp
+    bool dense = false;
     std::size_t parts_from = CudaSettings{}.parts_from;
     bool course = false;  ///< on CUDA, by the plain kernels of gpu_func.cu
 };
 inline void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
 
 inline constexpr Way cpu_ways[] = {{.name = "cpu"},
-                                   {.name = "cpu_fp32", .bf16x3 = false},
-                                   {.name = "cpu_3_threads", .threads = 3},
+                                   {.name = "cpu_dense", .bf16x3 = false, .dense = true},
+                                   {.name = "cpu_3_threads", .bf16x3 = false, .threads = 3},
                                    {.name = "cpu_shared", .threads = 2, .shared = true}};
 inline constexpr Way cuda_ways[] = {
     {.name = "cuda", .cuda = true, .bf16x3 = false},
@@ -196,18 +200,27 @@ class Train : public testing::TestWithParam<Way> {
                                : make_cuda_replica(shape, cuda_settings(way)),
                     initial,
                     {mpi_reducer(), feed}};
-        CpuSettings settings{.threads = way.threads, .bf16x3 = way.bf16x3};
-        if (way.shared) {
-            const std::size_t count = initial.layout.total();
-            shared_.push_back(std::make_unique<NodeMemory>(comm(), count));
-            settings.parameters = shared_.back()->parameters();
-            settings.gradient =
-                shared_.back()->gradients()[static_cast<std::size_t>(comm().rank())];
+        CpuSettings settings = cpu_settings(way, shape);
+        SharedReplica shared{};
+        const bool as_one = way.shared && comm().size() > 1;
+        if (as_one) {
+            const int ranks = comm().size(), workers = ranks * way.threads;
+            shared_.push_back(std::make_unique<NodeMemory>(
+                comm(), cpu_shared_bytes(shape, settings.first_layer, ranks), workers));
+            shared = {shared_.back()->data(), &shared_.back()->barrier(), ranks,
+                      comm().rank() * way.threads, workers};
+            settings.shared = &shared;
         }
         return {comm(),
                 make_cpu_replica(shape, settings),
                 initial,
-                {way.shared ? make_node_reducer(comm(), *shared_.back()) : mpi_reducer(), feed}};
+                {as_one ? nullptr : mpi_reducer(), feed}};
+    }
+    static CpuSettings cpu_settings(const Way& way, const ReplicaShape& shape) {
+        return {.threads = way.threads,
+                .first_layer = way.bf16x3 && takes_tiles(shape) ? FirstLayerKind::tiles
+                               : way.dense                      ? FirstLayerKind::dense
+                                                                : FirstLayerKind::sparse};
     }
     /// Null for one rank, whose replica is alone.
     static std::unique_ptr<Reducer> mpi_reducer() {
@@ -228,10 +241,9 @@ class Train : public testing::TestWithParam<Way> {
                                           const SampleSet& set, bool several_ranks) const {
         const ReplicaShape shape{Layout(sizes), capacity, unit_pixels};
         const Way& way = GetParam();
-        auto replica =
-            way.course ? make_course_replica(shape, cuda_settings(way, several_ranks))
-            : way.cuda ? make_cuda_replica(shape, cuda_settings(way, several_ranks))
-                       : make_cpu_replica(shape, {.threads = way.threads, .bf16x3 = way.bf16x3});
+        auto replica = way.course ? make_course_replica(shape, cuda_settings(way, several_ranks))
+                       : way.cuda ? make_cuda_replica(shape, cuda_settings(way, several_ranks))
+                                  : make_cpu_replica(shape, cpu_settings(way, shape));
         replica->write(initial_parameters<nn_real>(shape.layout, 1, 0).values);
         EXPECT_TRUE(replica->samples().keep(Role::train, {set.pixels, set.labels}));
         return replica;

@@ -134,15 +134,52 @@ TEST_P(CpuTrain, gives_the_same_bits_twice_and_by_both_feeds) {
     expect_reference_by_the_same_bits(c, random_set(c.sizes, c.images));
 }
 
-/// Loaded images, and those kept on the device. oneDNN takes its memory by malloc, which is not
-/// counted.
+/// All ranks as one replica, with any number of threads, against one thread of one rank.
+TEST_P(CpuTrain, gives_as_one_replica_the_bits_of_one_thread_alone) {
+    if (!GetParam().shared || comm().node_size() < comm().size())
+        GTEST_SKIP() << "for one replica of all ranks, on one node";
+    Case c = wide_case();
+    c.training.shuffled = false;
+    const SampleSet set = random_set(c.sizes, c.images);
+    for (const bool dense : {false, true}) {
+        Way alone = GetParam();
+        alone.dense = dense;
+        const ReplicaShape shape{Layout(c.sizes), c.training.batch, unit_pixels};
+        CpuSettings settings = cpu_settings(alone, shape);
+        settings.threads = 1;
+        const auto replica = make_cpu_replica(shape, settings);
+        replica->write(initial_of(c).values);
+        replica->samples().keep(Role::train, {set.pixels, set.labels});
+        for (int epoch = 0; epoch < c.training.epochs; ++epoch)
+            for (int first = 0; first < c.images; first += c.training.batch) {
+                const int n = std::min(c.training.batch, c.images - first);
+                replica->samples().select(Role::train, static_cast<std::size_t>(first), n);
+                replica->forward(nn_real{1} / static_cast<nn_real>(n), Want::gradient);
+                replica->backward_and_update(update_at(epoch, c.training));
+            }
+        Parameters<nn_real> expected(Layout(c.sizes));
+        replica->read(expected.values);
+        for (const int threads : {1, 2, 3}) {
+            Way together = alone;
+            together.threads = threads;
+            for (const FeedKind feed : {FeedKind::resident, FeedKind::scattered}) {
+                c.feed = feed;
+                EXPECT_EQ(trained(c, set, together).values, expected.values)
+                    << comm().size() << " ranks of " << threads << " threads, " << name_of(feed)
+                    << (dense ? ", dense" : "");
+            }
+        }
+    }
+}
+
+/// Loaded images, and those kept on the device.
 TEST_P(CpuTrain, allocates_nothing_in_a_step_of_the_replica) {
     const Case c = wide_case();
     const SampleSet set = random_set(c.sizes, c.images);
     const int n = 48;
     const Way& way = GetParam();
-    const auto replica = make_cpu_replica({Layout(c.sizes), n, unit_pixels},
-                                          {.threads = way.threads, .bf16x3 = way.bf16x3});
+    const ReplicaShape shape{Layout(c.sizes), n, unit_pixels};
+    const auto replica = make_cpu_replica(shape, cpu_settings(way, shape));
     replica->write(initial_parameters<nn_real>(Layout(c.sizes), 1, 0).values);
     replica->samples().keep(Role::train, {set.pixels, set.labels});
     replica->samples().set_order(all_samples(set));

@@ -140,9 +140,10 @@ std::vector<TrainFlag> check_flags(TrainOptions& o) {
 std::vector<TrainFlag> way_flags(TrainOptions& o) {
     std::vector<TrainFlag> rows;
     for (Flag& flag : device_flags(o.device)) {
-        const bool threads = std::string(flag.names) == "--threads";
-        rows.push_back({std::move(flag), threads ? free : rounding,
-                        threads ? unsigned{by_course} : unsigned{by_nothing}});
+        const std::string name = flag.names;
+        rows.push_back({std::move(flag),
+                        name == "--threads" || name == "--inputs" ? free : rounding,
+                        name == "--threads" ? unsigned{by_course} : unsigned{by_nothing}});
     }
     add(rows,
         {{allreduce_flag(o.device), rounding, by_grade | by_course},
@@ -205,15 +206,19 @@ std::vector<Flag> device_flags(DeviceRequest& device) {
             {"--gemm", choice(device.gemm), group,
              "products of the first layer: fp32, or bf16x3 (each float as three bf16, exact; needs "
              "AMX, or a GPU of compute capability 8.0); auto: the faster one"},
+            {"--inputs", choice(device.inputs), group,
+             "on the CPU, the first layer leaves out zeros (sparse) or takes them along (dense); "
+             "auto: the faster one for the training set"},
             {"--isa", choice(device.isa), group,
              "widest instruction set that this rank may use on the CPU; all ranks use the widest "
              "one that every rank has and may use"}};
 }
 
 Flag allreduce_flag(DeviceRequest& device) {
-    return {"--allreduce", choice(device.allreduce), "Devices",
-            "how gradients are summed: by MPI_Allreduce, or in shared memory (one node, on the "
-            "CPU); auto: shared memory where it can be"};
+    return {
+        "--allreduce", choice(device.allreduce), "Devices",
+        "mpi: each rank has a copy of the network, and MPI_Allreduce sums the gradients; shared: "
+        "the ranks of one node work on one copy (CPU); auto: shared where it can be"};
 }
 
 std::vector<Flag> output_flags(OutputFiles& files, const std::string& logged) {

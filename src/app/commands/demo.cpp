@@ -137,7 +137,8 @@ int demo(const Comm& comm, const DemoOptions& options) {
             check_writable("--save", options.files.save);
     });
     ChosenDevice device = choose_device(
-        comm, options.device, {layout, count, training.pixel_scale, objective, all.format}, shard);
+        comm, options.device, {layout, count, training.pixel_scale, objective, all.format}, shard,
+        all.density());
     if (comm.is_root())
         print_configuration(layout, all.count(), comm.size(), device.replica->device_name());
     DataParallelNeuralNetwork network(

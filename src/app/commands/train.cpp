@@ -77,7 +77,7 @@ RunSummary summary_of(const Comm& comm, const Start& start) {
         .mpi_version = Comm::library_version(),
         .cuda = runtime + (cuda.count > 0 ? counted(static_cast<std::size_t>(cuda.count), "device")
                                           : "no device: " + cuda.why_none),
-        .summed = row_of(start.device.taken.allreduce).summed,
+        .reduction = row_of(start.device.taken.allreduce).text,
         .rank_devices = comm.gather(Comm::host_name() + ": " + start.device.replica->device_name()),
         .layout = start.first.layout,
         .sets = start.sets,

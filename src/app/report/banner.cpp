@@ -12,7 +12,7 @@ void print_banner(const TrainOptions& options, const RunSummary& summary) {
     const std::size_t ranks = summary.rank_devices.size();
     std::printf("# MPI        %s, %s%s\n", summary.mpi_version.c_str(),
                 counted(ranks, "rank").c_str(),
-                ranks == 1 ? "" : (std::string(", gradients summed ") + summary.summed).c_str());
+                ranks == 1 ? "" : (std::string(", ") + summary.reduction).c_str());
     std::printf("# CUDA       %s\n", summary.cuda.c_str());
     for (std::size_t r = 0; r < summary.rank_devices.size(); ++r)
         std::printf("# rank %-5zu %s\n", r, summary.rank_devices[r].c_str());

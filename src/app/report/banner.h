@@ -15,7 +15,7 @@
 struct RunSummary {
     std::string mpi_version;
     std::string cuda;                       ///< "runtime 13.0; 2 devices"
-    const char* summed = "";                ///< how gradients are summed: "by MPI_Allreduce"
+    const char* reduction = "";             ///< "gradients summed by MPI_Allreduce"
     std::vector<std::string> rank_devices;  ///< "host: device" of each rank
     Layout layout;
     const Sets& sets;

@@ -40,7 +40,8 @@ DataParallelNeuralNetwork network_of(const Comm& comm, const DeviceRequest& want
                              .capacity = capacity,
                              .pixel_scale = static_cast<nn_real>(model.facts.pixel_scale),
                              .objective = model.facts.objective};
-    ChosenDevice device = choose_device(comm, asked, shape, capacity);
+    constexpr double of_mnist = 0.19;  // the density of pictures of digits
+    ChosenDevice device = choose_device(comm, asked, shape, capacity, of_mnist);
     return {comm, std::move(device.replica), model.parameters, {std::move(device.reducer)}};
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 /// While the object lives, SIGUSR1 and SIGTERM are only noted. There may be one object at a time.
-/// It must be made before the threads that compute.
 class StopSignals {
   public:
     StopSignals();

@@ -91,7 +91,7 @@ RunSettings settings_of(const Start& start, int ranks) {
     settings.same.add("samples", start.sets.train.count());
     settings.same.add(samples_checksum, checksum_of(start.sets.train));
     settings.same.add("checksum of the first parameters", checksum_of(start.first));
-    settings.rounding.add("ranks", ranks);
+    settings.rounding.add("replicas", start.device.reducer ? ranks : 1);
     return settings;
 }
 
@@ -155,7 +155,7 @@ Start start_run(const Comm& comm, const TrainOptions& asked) {
     ChosenDevice device = choose_device(comm, options.device,
                                         {first.layout, capacity, options.training.pixel_scale,
                                          options.objective, sets.train.format},
-                                        shard);
+                                        shard, comm.from_root(sets.train.density()));
     options.device = device.taken;
     Parameters<nn_real> now = first;
     Start start{.watch = watch,

@@ -1,154 +1,152 @@
-// replica.cpp: the trainer's steps on the cores of one rank.
+// replica.cpp: the trainer's steps on the cores of one rank, or of all ranks of a node.
 //
-// Activations and deltas are split among the threads by samples, the gradient by its columns. So no
-// two threads write the same element, and nothing is summed between threads. All memory of a step
-// is allocated once, for the largest shard. A smaller shard lies at the front of the buffers:
-// matrices are column-major, so its n columns are a buffer's first n columns.
+// All threads of these ranks are the workers of one copy of the parameters. A step has two kinds of
+// work: activations and deltas by samples, gradients by weights (split.h). Each number is computed
+// by one worker, so nothing is summed between workers, and their number changes no bit. Where one
+// kind of work follows the other, all meet at a barrier:
+//
+//     inputs, forward, deltas: my samples | gradient and update: my weights |
+#include "device/replica.h"
+
 #include <algorithm>
 #include <cstring>
-#include <optional>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
-#include "base/range.h"
 #include "device/cpu/buffer.h"
-#include "device/cpu/dense.h"
 #include "device/cpu/samples.h"
+#include "device/cpu/split.h"
 #include "device/cpu/table.h"
 #include "device/cpu/team.h"
 #include "device/cpu/tiles.h"
+#include "device/cpu/workspace.h"
 #include "device/layers.h"
-#include "device/replica.h"
 
 namespace {
-
-/// The shard's pixels in bf16, twice: with an image in each row, and with an image in each column.
-/// Both are whole tiles. Each row or column takes an odd number of cache lines, so that they do not
-/// all want the same place in the cache.
-struct Bf16Pixels {
-    std::size_t image_ld, pixel_ld;
-    Buffer<Bf16> by_image, by_pixel;
-
-    Bf16Pixels(int pixels, int capacity)
-        : image_ld(odd_tiles(pixels)),
-          pixel_ld(odd_tiles(capacity)),
-          by_image(image_ld * static_cast<std::size_t>(whole_tiles(capacity))),
-          by_pixel(pixel_ld * static_cast<std::size_t>(whole_tiles(pixels))) {}
-
-  private:
-    static std::size_t odd_tiles(int n) {
-        return static_cast<std::size_t>((whole_tiles(n) / bf16_tile) | 1) * bf16_tile;
-    }
-};
 
 /// The memory of one thread.
 struct Worker {
     alignas(64) double loss = 0;  ///< on a cache line that no other thread writes
-    Buffer<nn_real> sums;
-    Buffer<std::uint32_t> parts;
+    Buffer<nn_real> panel, waiting, tile_sums;
+    Buffer<std::uint32_t> tile_parts;
 
-    Worker(bool bf16x3, int most_columns)
-        : sums(bf16x3 ? bf16x3_sums(most_columns) : 0), parts(bf16x3 ? bf16x3_parts : 0) {}
-    Bf16Scratch scratch() { return {sums.data(), parts.data()}; }
+    Worker(bool tiles, int most_rows)
+        : panel(cpu_panel),
+          waiting(cpu_waiting(most_rows)),
+          tile_sums(tiles ? bf16x3_sums(most_rows) : 0),
+          tile_parts(tiles ? bf16x3_parts : 0) {}
+    CpuScratch scratch() { return {panel.data(), waiting.data()}; }
+    Bf16Scratch tile_scratch() { return {tile_sums.data(), tile_parts.data()}; }
 };
+
+int largest_batch(const ReplicaShape& shape, int ranks) { return shape.capacity * ranks; }
 
 class CpuReplica : public Replica {
   public:
     CpuReplica(const ReplicaShape& shape, const CpuSettings& settings)
         : Replica(shape),
+          kind_(settings.first_layer),
           layout_(shape.layout),
-          samples_(shape.format.input_bytes(layout_.inputs()),
-                   shape.format.target_bytes(layout_.classes())),
           top_(layout_.layers()),
           part_{0, layout_.total()},
-          pixel_scale_(shape.pixel_scale),
-          team_(settings.threads),
-          own_parameters_(settings.parameters == nullptr ? layout_.total() : 0),
-          own_gradient_(settings.gradient == nullptr ? layout_.total() : 0),
-          parameters_(settings.parameters == nullptr ? own_parameters_.data()
-                                                     : settings.parameters),
-          gradient_(settings.gradient == nullptr ? own_gradient_.data() : settings.gradient),
-          padded_(padded_classes(layout_.classes())),
-          w_padded_(elements(padded_, layout_.size(top_ - 1))),
-          w_transposed_(elements(padded_, layout_.size(top_ - 1))),
-          bias_padded_(static_cast<std::size_t>(padded_)),
-          labels_(shape.format.number_targets ? 0 : static_cast<std::size_t>(shape.capacity)),
-          targets_(shape.format.number_targets ? elements(layout_.classes(), shape.capacity) : 0) {
-        // bf16x3 takes pixels. The output layer takes real numbers, so a network without hidden
-        // layers cannot use it.
-        if (settings.bf16x3 && top_ > 1 && !shape.format.number_inputs && bf16x3_available())
-            bf16_.emplace(layout_.inputs(), shape.capacity);
+          is_shared_(settings.shared != nullptr),
+          workers_(is_shared_ ? Workers{settings.shared->first_worker, settings.threads,
+                                        settings.shared->workers}
+                              : Workers{0, settings.threads, settings.threads}),
+          samples_(shape.format.input_bytes(layout_.inputs()),
+                   shape.format.target_bytes(layout_.classes())),
+          own_memory_(is_shared_ ? 0 : cpu_shared_bytes(shape, kind_, 1)),
+          own_barrier_(settings.threads),
+          barrier_(is_shared_ ? *settings.shared->barrier : own_barrier_),
+          space_(shape, kind_, largest_batch(shape, is_shared_ ? settings.shared->ranks : 1),
+                 is_shared_ ? settings.shared->memory : own_memory_.data()),
+          gradient_(is_shared_ && kind_ != FirstLayerKind::tiles ? 0 : layout_.total()),
+          team_(settings.threads) {
+        for (int byte = 0; byte < 256; ++byte)
+            value_of_pixel_[byte] = shape.pixel_scale * static_cast<nn_real>(byte);
+        if (!shape.format.number_inputs) space_.inputs.masked.value_of_pixel = value_of_pixel_;
+        const int most_samples = largest_batch(shape, is_shared_ ? settings.shared->ranks : 1);
+        int most = most_samples;
+        for (int l = 0; l <= top_; ++l) most = std::max(most, layout_.size(l));
         for (int t = 0; t < settings.threads; ++t)
-            workers_.push_back(std::make_unique<Worker>(
-                bf16_.has_value(), std::max(layout_.inputs(), shape.capacity)));
-        for (int l = 0; l <= top_; ++l) {
-            const int rows = l == top_ ? padded_ : layout_.size(l);
-            activations_.emplace_back(l == 0 && bf16_ ? 0 : elements(rows, shape.capacity));
-            deltas_.emplace_back(l == 0 ? 0 : elements(rows, shape.capacity));
-        }
+            scratch_.push_back(std::make_unique<Worker>(kind_ == FirstLayerKind::tiles, most));
     }
 
     std::string device_name() const override {
-        return std::string("CPU (") + f_.name + ", gemm " + (bf16_ ? "bf16x3" : "fp" + bits()) +
-               ", " + std::to_string(team_.size()) + (team_.size() == 1 ? " thread)" : " threads)");
+        static constexpr const char* kinds[] = {", zeros left out, ", ", full inputs, ",
+                                                ", bf16x3 tiles, "};
+        return std::string("CPU (") + f_.name + kinds[static_cast<int>(kind_)] +
+               std::to_string(team_.size()) + (team_.size() == 1 ? " thread)" : " threads)");
     }
 
     SampleStore& samples() override { return samples_; }
 
     void forward(nn_real scale, Want want) override {
-        n_ = samples_.count();
-        f_.pad_output_layer(layout_.classes(), layout_.size(top_ - 1), weights(top_), bias(top_),
-                            w_padded_.data(), w_transposed_.data(), bias_padded_.data());
-        team_.run([&](int t) {
-            const Range mine = samples_of(t);
-            take_inputs(mine);
-            take_targets(mine);
-            forward_layers(layout_, OnThread{*this, t});
-            const double loss = output_loss(mine, scale);
-            if (want != Want::outputs) worker(t).loss += loss;
-        });
+        shard_ = is_shared_ ? samples_.shard() : Shard(samples_.shard().count);
+        team_.run([&](int t) { forward_on(t, scale, want); });
+        settled_ = false;
     }
     void backward(const std::function<void(int)>& ready) override {
-        compute_gradient();
+        if (is_shared_) throw std::logic_error("a shared replica lends no gradient");
+        use_ = {{}, gradient_.data()};
+        compute_gradients();
         ready(0);
     }
     std::span<const Part> parts() const override { return {&part_, 1}; }
-    Lent lend(int) override { return {0, {gradient_, layout_.total()}}; }
+    Lent lend(int) override { return {0, {gradient_.data(), layout_.total()}}; }
     void update(const Update& update, const Sum& sum) override {
         team_.run([&](int t) {
-            const auto at = [&](int part) {
-                return sum.first + sum.count * static_cast<std::size_t>(part) /
-                                       static_cast<std::size_t>(team_.size());
-            };
-            update_between(at(t), at(t + 1), update, sum);
+            for (int l = 1; l <= top_; ++l) {
+                const CpuLayer& layer = this->layer(l);
+                update_rows(update, sum, layout_.weight_offset(l),
+                            weights_of(layer.inputs, t, workers_), layer.outputs, layer.w,
+                            layer.ld);
+                Update without_penalty = update;
+                without_penalty.reg = 0;
+                update_rows(without_penalty, sum, layout_.bias_offset(l),
+                            weights_of(1, t, workers_), layer.outputs, layer.bias, layer.ld);
+            }
         });
     }
-    void backward_and_update(const Update& now) override {
-        compute_gradient();
-        const nn_real* const mine = gradient_;
-        update(now, {0, layout_.total(), {&mine, 1}});
+    void backward_and_update(const Update& update) override {
+        use_ = {update, nullptr};
+        compute_gradients();
     }
 
     double take_loss() override {
         double sum = 0;
-        for (const auto& worker : workers_) sum += std::exchange(worker->loss, 0.0);
+        for (const auto& worker : scratch_) sum += std::exchange(worker->loss, 0.0);
         return sum;
     }
     double weights_squared() override {
         double sum = 0;
-        for (int l = 1; l <= top_; ++l) sum += f_.sum_of_squares(layout_.weights(l), weights(l));
+        for (int l = 1; l <= top_; ++l)
+            for (int i = 0; i < layer(l).inputs; ++i)
+                sum += f_.sum_of_squares(static_cast<std::size_t>(layer(l).outputs),
+                                         layer(l).weights(i));
         return sum;
     }
     void outputs(std::span<nn_real> yhat) override {
-        const nn_real* column = activation(top_);
-        for (auto to = yhat.begin(); to != yhat.end(); column += padded_)
-            to = std::copy_n(column, layout_.classes(), to);
+        int j = shard_.first;
+        for (auto to = yhat.begin(); to != yhat.end(); ++j)
+            to = std::copy_n(layer(top_).activations(j), layout_.classes(), to);
     }
     void read(std::span<nn_real> parameters) override {
-        std::copy_n(parameters_, parameters.size(), parameters.begin());
+        for_each_row([&](std::size_t at, nn_real* row, int count) {
+            std::copy_n(row, count, parameters.begin() + static_cast<std::ptrdiff_t>(at));
+        });
     }
     void write(std::span<const nn_real> parameters) override {
-        std::ranges::copy(parameters, parameters_);
+        if (workers_.first == 0) {
+            for_each_row([&](std::size_t at, nn_real* row, int count) {
+                std::copy_n(parameters.begin() + static_cast<std::ptrdiff_t>(at), count, row);
+            });
+            const CpuLayer& top = layer(top_);
+            for (std::size_t i = static_cast<std::size_t>(top.outputs); i < top.ld; ++i)
+                top.bias[i] = no_logit;
+        }
+        if (is_shared_) team_.run([&](int) { barrier_.wait(); });
     }
 
   private:
@@ -158,197 +156,223 @@ class CpuReplica : public Replica {
         int t;
 
         void hidden(int l) { replica.activate(l, t); }
-        void output() { replica.output_logits(t); }
+        void output() { replica.activate(replica.top_, t); }
         void delta(int l) { replica.compute_delta(l, t); }
         void gradient(int l) { replica.compute_gradient(l, t); }
     };
 
-    static std::string bits() { return std::to_string(8 * sizeof(nn_real)); }
+    const CpuLayer& layer(int l) const { return space_.layers[static_cast<std::size_t>(l)]; }
+    Worker& worker(int t) { return *scratch_[static_cast<std::size_t>(t)]; }
+    /// All vectors of a layer's units.
+    Range units(int l) const { return {0, ceil_div(layout_.size(l), f_.lanes)}; }
+    Range my_samples(int t) const { return samples_of({shard_.first, shard_.count}, t, workers_); }
+    CpuActivate activation_of(int l) const { return l == top_ ? nullptr : hidden_.activate; }
 
-    nn_real* weights(int l) { return parameters_ + layout_.weight_offset(l); }
-    nn_real* bias(int l) { return parameters_ + layout_.bias_offset(l); }
-    nn_real* weights_gradient(int l) { return gradient_ + layout_.weight_offset(l); }
-    nn_real* bias_gradient(int l) { return gradient_ + layout_.bias_offset(l); }
-    /// The activations of layer l, from column j on.
-    nn_real* activation(int l, int j = 0) {
-        const int rows = l == top_ ? padded_ : layout_.size(l);
-        return activations_[static_cast<std::size_t>(l)].data() + elements(rows, j);
+    /// row(place in Layout's order, the row, its elements) for all weights and biases.
+    template <class Action>
+    void for_each_row(Action&& row) {
+        for (int l = 1; l <= top_; ++l) {
+            for (int i = 0; i < layer(l).inputs; ++i)
+                row(layout_.weight_offset(l) + elements(layer(l).outputs, i), layer(l).weights(i),
+                    layer(l).outputs);
+            row(layout_.bias_offset(l), layer(l).bias, layer(l).outputs);
+        }
     }
-    nn_real* delta(int l, int j = 0) {
-        const int rows = l == top_ ? padded_ : layout_.size(l);
-        return deltas_[static_cast<std::size_t>(l)].data() + elements(rows, j);
+
+    // ---- forward
+
+    void forward_on(int t, nn_real scale, Want want) {
+        if (!settled_) barrier_.wait();  // others may still need the last mini-batch
+        const Range mine = my_samples(t);
+        take_inputs(mine);
+        take_targets(mine);
+        forward_layers(layout_, OnThread{*this, t});
+        const double loss = output_loss(mine, scale);
+        if (want != Want::outputs) worker(t).loss += loss;
     }
-    Worker& worker(int t) { return *workers_[static_cast<std::size_t>(t)]; }
-    /// Thread t's current samples, in half tiles of columns.
-    Range samples_of(int t) const { return part_of(n_, t, team_.size(), bf16_tile / 2); }
-    Range part_for(int t, int count, int unit) const {
-        return part_of(count, t, team_.size(), unit);
-    }
+    const std::uint8_t* input(int j) const { return samples_.input(j - shard_.first); }
 
     /// Copies the targets of the samples `mine` to the place where the output layer reads them. If
     /// samples have no targets, the output layer reads old values, and nobody uses the result.
     void take_targets(Range mine) {
         if (shape().format.without_targets) return;
         const std::size_t bytes = shape().format.target_bytes(layout_.classes());
-        for (int j = mine.first; j < mine.first + mine.count; ++j)
-            if (targets_.empty())
-                labels_[static_cast<std::size_t>(j)] = *samples_.target(j);
+        for (int j = mine.first; j < mine.first + mine.count; ++j) {
+            const std::uint8_t* const from = samples_.target(j - shard_.first);
+            if (space_.labels != nullptr)
+                space_.labels[j] = *from;
             else
-                std::memcpy(&targets_[elements(layout_.classes(), j)], samples_.target(j), bytes);
+                std::memcpy(space_.targets + elements(layout_.classes(), j), from, bytes);
+        }
     }
-    /// Copies the inputs of the samples `mine` to the place where the first layer reads them.
     void take_inputs(Range mine) {
         const auto d = static_cast<std::size_t>(layout_.inputs());
         const std::size_t bytes = shape().format.input_bytes(layout_.inputs());
         const int end = mine.first + mine.count;
+        Inputs& to = space_.inputs;
         for (int j = mine.first; j < end; ++j) {
             // Samples lie anywhere in memory, so each is prefetched some samples ahead.
-            constexpr int ahead = 6;
-            if (j + ahead < end) prefetch(samples_.input(j + ahead), bytes);
-            if (shape().format.number_inputs)
-                std::memcpy(activation(0, j), samples_.input(j), bytes);
-            else if (bf16_)
-                pixels_to_bf16(d, samples_.input(j), image(j));
+            constexpr int ahead = 4;
+            if (j + ahead < end) prefetch(input(j + ahead), bytes);
+            if (kind_ == FirstLayerKind::sparse)
+                f_.take_masked(to.masked, j, input(j));
+            else if (kind_ == FirstLayerKind::tiles)
+                pixels_to_bf16(d, input(j), image(j));
+            else if (shape().format.number_inputs)
+                std::memcpy(input_row(j), input(j), bytes);
             else
-                f_.pixels_to_real(d, pixel_scale_, samples_.input(j), activation(0, j));
+                f_.pixels_to_real(d, shape().pixel_scale, input(j), input_row(j));
         }
     }
     static void prefetch(const std::uint8_t* bytes, std::size_t count) {
         for (std::size_t i = 0; i < count; i += 64) __builtin_prefetch(bytes + i);
     }
-    Bf16* image(int j) {
-        return bf16_->by_image.data() + static_cast<std::size_t>(j) * bf16_->image_ld;
+    nn_real* input_row(int j) const {
+        return space_.inputs.rows + static_cast<std::size_t>(j) * space_.inputs.rows_ld;
+    }
+    Bf16* image(int j) const {
+        return space_.inputs.by_image + static_cast<std::size_t>(j) * space_.inputs.image_ld;
     }
 
-    /// a_l = f(W_l a_(l-1) + b_l) for thread t's samples.
+    /// a_l = f(W_l a_(l-1) + b_l); of the output layer, only z.
     void activate(int l, int t) {
-        const auto [first, n] = samples_of(t);
-        const int rows = layout_.size(l), depth = layout_.size(l - 1);
-        if (l == 1 && bf16_)
-            gemm_bf16x3(rows, n, depth, pixel_scale_, weights(1), rows, image(first),
-                        bf16_->image_ld, activation(1, first), rows, worker(t).scratch());
-        else
-            cpu_gemm(Transpose::no, Transpose::no, rows, n, depth, 1, weights(l), rows,
-                     activation(l - 1, first), depth, 0, activation(l, first), rows);
-        hidden_.activate(rows, n, bias(l), activation(l, first));
+        const Range mine = my_samples(t);
+        if (l == 1) return activate_first(mine, t);
+        f_.dense_forward(layer(l), layer(l - 1).a, layer(l - 1).ld, mine, units(l),
+                         activation_of(l), worker(t).scratch());
     }
-    /// z_L = W_L a_(L-1) + b_L.
-    void output_logits(int t) {
-        const auto [first, n] = samples_of(t);
-        f_.output_logits(padded_, layout_.size(top_ - 1), n, w_padded_.data(), bias_padded_.data(),
-                         activation(top_ - 1, first), activation(top_, first));
+    void activate_first(Range samples, int t) {
+        const Inputs& in = space_.inputs;
+        if (kind_ == FirstLayerKind::sparse)
+            f_.sparse_forward(layer(1), in.masked, samples, units(1), activation_of(1));
+        else if (kind_ == FirstLayerKind::dense)
+            f_.dense_forward(layer(1), in.rows, in.rows_ld, samples, units(1), activation_of(1),
+                             worker(t).scratch());
+        else
+            tiles_forward(samples, t);
+    }
+    void tiles_forward(Range samples, int t) {
+        const CpuLayer& first = layer(1);
+        gemm_bf16x3(first.outputs, samples.count, first.inputs, shape().pixel_scale, first.w,
+                    static_cast<int>(first.ld), image(samples.first), space_.inputs.image_ld,
+                    first.activations(samples.first), static_cast<int>(first.ld),
+                    worker(t).tile_scratch());
+        for (int j = samples.first; j < samples.first + samples.count; ++j)
+            hidden_.activate(first.bias, units(1).count * f_.lanes, first.activations(j));
     }
     /// Computes yhat and the output's delta; returns the sum of the losses.
     double output_loss(Range mine, nn_real scale) {
-        const auto [first, n] = mine;
-        nn_real *const z = activation(top_, first), *const d = delta(top_, first);
-        const int classes = layout_.classes();
-        const std::uint8_t* const labels = targets_.empty() ? labels_.data() + first : nullptr;
-        if (labels != nullptr && shape().objective == Objective{})
-            return f_.softmax_cross_entropy(classes, n, labels, scale, z, d);
-        const nn_real* const targets =
-            targets_.empty() ? nullptr : targets_.data() + elements(classes, first);
-        return f_.output_loss(shape().objective, classes, n, labels, targets, scale, z, d);
+        if (space_.labels != nullptr && shape().objective == Objective{})
+            return f_.softmax_cross_entropy(layer(top_), mine, space_.labels, scale);
+        return f_.output_loss(shape().objective, layer(top_), mine, space_.labels, space_.targets,
+                              scale);
     }
 
+    // ---- backward
+
+    /// All deltas, then all gradients, which go where use_ says.
+    void compute_gradients() {
+        team_.run([&](int t) {
+            backward_deltas(layout_, OnThread{*this, t});
+            barrier_.wait();
+            backward_gradients(layout_, OnThread{*this, t});
+            barrier_.wait();
+        });
+        settled_ = true;
+    }
     /// delta_l = (W_(l+1)^T delta_(l+1)) * slope(a_l).
     void compute_delta(int l, int t) {
-        const auto [first, n] = samples_of(t);
-        if (l == top_ - 1)
-            return hidden_.output_delta(layout_.classes(), layout_.size(l), n, w_transposed_.data(),
-                                        delta(top_, first), activation(l, first), delta(l, first));
-        const int rows = layout_.size(l), above = layout_.size(l + 1);
-        cpu_gemm(Transpose::yes, Transpose::no, rows, n, above, 1, weights(l + 1), above,
-                 delta(l + 1, first), above, 0, delta(l, first), rows);
-        hidden_.times_slope(elements(rows, n), activation(l, first), delta(l, first));
+        f_.dense_delta(layer(l), layer(l + 1), my_samples(t), hidden_.times_slope,
+                       worker(t).scratch());
     }
-
-    void compute_gradient() {
-        team_.run([&](int t) { backward_deltas(layout_, OnThread{*this, t}); });
-        team_.run([&](int t) { backward_gradients(layout_, OnThread{*this, t}); });
-    }
-    /// Thread t's columns of dW_l = delta_l a_(l-1)^T, and its rows of db_l.
+    /// Worker t's part of dW_l = delta_l a_(l-1)^T, and of db_l.
     void compute_gradient(int l, int t) {
-        if (l == top_)
-            output_gradient(t);
-        else if (l == 1 && bf16_)
-            pixel_gradient(t);
-        else
-            hidden_gradient(l, t);
+        f_.bias_gradient(layer(l), shard_.of, weights_of(units(l).count, t, workers_),
+                         use_of(layout_.bias_offset(l)));
+        if (l == 1) return first_gradient(t);
+        f_.dense_gradient(layer(l), layer(l - 1).a, layer(l - 1).ld, shard_.of,
+                          weights_of(layer(l).inputs, t, workers_, 8), units(l),
+                          use_of(layout_.weight_offset(l)), worker(t).scratch());
     }
-    void output_gradient(int t) {
-        const Range columns = part_for(t, layout_.size(top_ - 1), 8);
-        f_.output_gradient(layout_.classes(), layout_.size(top_ - 1), columns.first, columns.count,
-                           n_, delta(top_), activation(top_ - 1), weights_gradient(top_));
-        const Range rows = part_for(t, layout_.classes(), 1);
-        f_.row_sums(rows.count, n_, delta(top_) + rows.first, padded_,
-                    bias_gradient(top_) + rows.first);
+    CpuGradientUse use_of(std::size_t offset) const {
+        return {use_.update, use_.store == nullptr ? nullptr : use_.store + offset};
     }
-    void hidden_gradient(int l, int t) {
-        const int rows = layout_.size(l), below = layout_.size(l - 1);
-        const Range columns = part_for(t, below, bf16_tile);
-        cpu_gemm(Transpose::no, Transpose::yes, rows, columns.count, n_, 1, delta(l), rows,
-                 activation(l - 1) + columns.first, below, 0,
-                 weights_gradient(l) + elements(rows, columns.first), rows);
-        sum_bias_gradient(l, t);
+    void first_gradient(int t) {
+        const Inputs& in = space_.inputs;
+        const Range inputs = weights_of(layout_.inputs(), t, workers_);
+        const CpuGradientUse use = use_of(layout_.weight_offset(1));
+        if (kind_ == FirstLayerKind::tiles) return tiles_gradient(t);
+        if (kind_ == FirstLayerKind::dense)
+            return f_.dense_gradient(layer(1), in.rows, in.rows_ld, shard_.of, inputs, units(1),
+                                     use, worker(t).scratch());
+        f_.turn_masks(in.masked, inputs, shard_.of);
+        f_.sparse_gradient(layer(1), in.masked, shard_.of, inputs, units(1), use,
+                           worker(t).waiting.data());
     }
-    void pixel_gradient(int t) {
-        const int rows = layout_.size(1);
-        const Range columns = part_for(t, layout_.inputs(), bf16_tile);
-        Bf16* const by_pixel =
-            bf16_->by_pixel.data() + static_cast<std::size_t>(columns.first) * bf16_->pixel_ld;
-        transpose_bf16(whole_tiles(columns.count), whole_tiles(n_), image(0) + columns.first,
-                       bf16_->image_ld, by_pixel, bf16_->pixel_ld);
-        gemm_bf16x3(rows, columns.count, n_, pixel_scale_, delta(1), rows, by_pixel,
-                    bf16_->pixel_ld, weights_gradient(1) + elements(rows, columns.first), rows,
-                    worker(t).scratch());
-        sum_bias_gradient(1, t);
-    }
-    void sum_bias_gradient(int l, int t) {
-        const Range rows = part_for(t, layout_.size(l), 16);
-        f_.row_sums(rows.count, n_, delta(l) + rows.first, layout_.size(l),
-                    bias_gradient(l) + rows.first);
+    void tiles_gradient(int t) {
+        const CpuLayer& first = layer(1);
+        const Inputs& in = space_.inputs;
+        const Range columns = weights_of(first.inputs, t, workers_, bf16_tile);
+        Bf16* const by_pixel = in.by_pixel + static_cast<std::size_t>(columns.first) * in.pixel_ld;
+        transpose_bf16(whole_tiles(columns.count), whole_tiles(shard_.of), image(0) + columns.first,
+                       in.image_ld, by_pixel, in.pixel_ld);
+        nn_real* const to = gradient_.data() + layout_.weight_offset(1);
+        gemm_bf16x3(first.outputs, columns.count, shard_.of, shape().pixel_scale, first.delta,
+                    static_cast<int>(first.ld), by_pixel, in.pixel_ld,
+                    to + elements(first.outputs, columns.first), first.outputs,
+                    worker(t).tile_scratch());
+        if (use_.store != nullptr) return;
+        const nn_real* const mine = gradient_.data();
+        update_rows(use_.update, {0, layout_.total(), {&mine, 1}}, layout_.weight_offset(1),
+                    columns, first.outputs, first.w, first.ld);
     }
 
-    /// update() of the parameters [begin, end), on one thread.
-    void update_between(std::size_t begin, std::size_t end, const Update& update, const Sum& sum) {
-        const auto run = [&](std::size_t from, std::size_t to, nn_real reg) {
-            from = std::max(from, begin), to = std::min(to, end);
-            if (from < to)
-                f_.update(update, reg, from, to, sum.first, sum.addends.data(),
-                          static_cast<int>(sum.addends.size()), parameters_);
-        };
-        for (int l = 1; l <= top_; ++l) {
-            const std::size_t w = layout_.weight_offset(l), b = layout_.bias_offset(l);
-            run(w, b, update.reg);
-            run(b, b + static_cast<std::size_t>(layout_.size(l)), 0);
+    /// Updates rows of `count` elements that begin at `offset` in Layout's order, as far as they
+    /// are in the sum.
+    void update_rows(const Update& update, const Sum& sum, std::size_t offset, Range rows,
+                     int count, nn_real* first_row, std::size_t ld) const {
+        for (int i = rows.first; i < rows.first + rows.count; ++i) {
+            const std::size_t row = offset + elements(count, i);
+            const std::size_t begin = std::max(row, sum.first);
+            const std::size_t end =
+                std::min(row + static_cast<std::size_t>(count), sum.first + sum.count);
+            if (begin < end)
+                f_.update(update, end - begin, begin - sum.first, sum.addends.data(),
+                          static_cast<int>(sum.addends.size()),
+                          first_row + static_cast<std::size_t>(i) * ld + (begin - row));
         }
     }
 
     const CpuFunctions& f_ = cpu_functions();
     const CpuHiddenFunctions& hidden_ = f_.hidden_by(shape().activation);
+    FirstLayerKind kind_;
     Layout layout_;
-    CpuSamples samples_;
     int top_;    ///< index of the output layer
     Part part_;  ///< the whole gradient is one part
-    nn_real pixel_scale_;
+    bool is_shared_;
+    Workers workers_;
+    CpuSamples samples_;
+    Buffer<std::byte> own_memory_;
+    Barrier own_barrier_, &barrier_;
+    Workspace space_;
+    nn_real value_of_pixel_[256];
+    Buffer<nn_real> gradient_;  ///< packed, in Layout's order
     Team team_;
-    Buffer<nn_real> own_parameters_, own_gradient_;
-    nn_real *parameters_, *gradient_;
-    int padded_;  ///< rows of the output layer's activations and deltas
-    Buffer<nn_real> w_padded_, w_transposed_, bias_padded_;
-    std::vector<Buffer<nn_real>> activations_;  ///< a_0 .. a_L, each H_l x capacity
-    std::vector<Buffer<nn_real>> deltas_;       ///< of layers 1 .. L, the same shapes
-    std::optional<Bf16Pixels> bf16_;            ///< instead of a_0
-    std::vector<std::unique_ptr<Worker>> workers_;
-    // Targets of the current samples: labels, or numbers (classes x capacity). The other vector is
-    // empty.
-    std::vector<std::uint8_t> labels_;
-    std::vector<nn_real> targets_;
-    int n_ = 0;  ///< number of samples of the last forward()
+    std::vector<std::unique_ptr<Worker>> scratch_;
+    Shard shard_;              ///< of the last forward()
+    CpuGradientUse use_ = {};  ///< of the gradient that is being computed
+    bool settled_ = true;      ///< no worker can still be at work on the last mini-batch
 };
 
 }  // namespace
+
+bool takes_tiles(const ReplicaShape& shape) {
+    return shape.layout.layers() > 1 && !shape.format.number_inputs && bf16x3_available();
+}
+
+std::size_t cpu_shared_bytes(const ReplicaShape& shape, FirstLayerKind first_layer, int ranks) {
+    return Workspace(shape, first_layer, largest_batch(shape, ranks), nullptr).bytes;
+}
 
 std::unique_ptr<Replica> make_cpu_replica(const ReplicaShape& shape, const CpuSettings& settings) {
     return std::make_unique<CpuReplica>(shape, settings);

@@ -9,7 +9,7 @@
 bool CpuSamples::keep(Role role, const SampleBytes& set) {
     Kept& kept = kept_[static_cast<std::size_t>(role)];
     if (role == Role::train) order_.clear();
-    count_ = 0;
+    shard_ = {};
     try {
         kept.inputs = Buffer<std::uint8_t>(set.inputs.size());
         kept.targets = Buffer<std::uint8_t>(set.targets.size());
@@ -26,28 +26,30 @@ void CpuSamples::set_order(std::span<const std::uint32_t> order) {
     order_.assign(order.begin(), order.end());
 }
 
-void CpuSamples::select(Role role, std::size_t first, int n) {
+void CpuSamples::select(Role role, std::size_t first, Shard shard) {
+    first += static_cast<std::size_t>(shard.first);
     const Kept& kept = kept_[static_cast<std::size_t>(role)];
     const bool ordered = role == Role::train && !order_.empty();
-    count_ = n;
+    shard_ = shard;
     order_from_ = ordered ? order_.data() + first : nullptr;
     inputs_ = kept.inputs.data() + (ordered ? 0 : first * input_bytes_);
     targets_ = kept.targets.data() + (ordered ? 0 : first * target_bytes_);
 }
 
-Staging CpuSamples::stage(int n) {
+Staging CpuSamples::stage(Shard shard) {
     if (std::exchange(is_staging_, true))
         throw std::logic_error("stage() was called again before arrived()");
-    staged_count_ = n;
+    staged_shard_ = shard;
     Staged& next = staged_[turn_];
-    next.inputs.resize(static_cast<std::size_t>(n) * input_bytes_);
-    next.targets.resize(static_cast<std::size_t>(n) * target_bytes_);
+    const auto n = static_cast<std::size_t>(shard.count);
+    next.inputs.resize(n * input_bytes_);
+    next.targets.resize(n * target_bytes_);
     return {next.inputs, next.targets};
 }
 
 void CpuSamples::arrived() {
     is_staging_ = false;
-    count_ = staged_count_;
+    shard_ = staged_shard_;
     order_from_ = nullptr;
     inputs_ = staged_[turn_].inputs.data();
     targets_ = staged_[turn_].targets.data();

@@ -17,12 +17,12 @@ class CpuSamples : public SampleStore {
 
     bool keep(Role role, const SampleBytes& set) override;
     void set_order(std::span<const std::uint32_t> order) override;
-    void select(Role role, std::size_t first, int n) override;
-    Staging stage(int n) override;
+    void select(Role role, std::size_t first, Shard shard) override;
+    Staging stage(Shard shard) override;
     void arrived() override;
 
-    /// The number of current samples, and the address of the bytes of sample j of them.
-    int count() const { return count_; }
+    /// The current samples, and the address of the bytes of sample j of them.
+    Shard shard() const { return shard_; }
     const std::uint8_t* input(int j) const { return inputs_ + place(j) * input_bytes_; }
     const std::uint8_t* target(int j) const { return targets_ + place(j) * target_bytes_; }
 
@@ -45,10 +45,10 @@ class CpuSamples : public SampleStore {
     std::vector<std::uint32_t> order_;
     std::array<Staged, 2> staged_;
     std::size_t turn_ = 0;  ///< the one that stage() returns next
-    int staged_count_ = 0;
+    Shard staged_shard_ = {};
     bool is_staging_ = false;  ///< stage() lent memory, and arrived() did not follow yet
     // The current samples.
-    int count_ = 0;
+    Shard shard_ = {};
     const std::uint8_t *inputs_ = nullptr, *targets_ = nullptr;
     const std::uint32_t* order_from_ = nullptr;  ///< null: one sample after the other
 };

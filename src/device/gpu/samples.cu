@@ -68,17 +68,19 @@ void GpuSamples::set_order(std::span<const std::uint32_t> order) {
                ordered_->bytes.inputs.data(), ordered_->bytes.targets.data());
 }
 
-void GpuSamples::select(Role role, std::size_t first, int n) {
-    set_current(role == Role::train ? in_order(first, n)
-                                    : part_of_set(kept(role).value(), first, n));
+void GpuSamples::select(Role role, std::size_t first, Shard shard) {
+    first += static_cast<std::size_t>(shard.first);
+    set_current(role == Role::train ? in_order(first, shard.count)
+                                    : part_of_set(kept(role).value(), first, shard.count));
     of_a_set_ = true;
 }
 
-Staging GpuSamples::stage(int n) {
+Staging GpuSamples::stage(Shard shard) {
     Slot& slot = slots_[turn_];
-    staged_ = n;
+    staged_ = shard.count;
     slot.uploaded.wait();
-    return {slot.staged_inputs.first(all_inputs(n)), slot.staged_targets.first(all_targets(n))};
+    return {slot.staged_inputs.first(all_inputs(staged_)),
+            slot.staged_targets.first(all_targets(staged_))};
 }
 
 void GpuSamples::arrived() {

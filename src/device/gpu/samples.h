@@ -29,8 +29,8 @@ class GpuSamples final : public SampleStore {
 
     bool keep(Role role, const SampleBytes& set) override;
     void set_order(std::span<const std::uint32_t> order) override;
-    void select(Role role, std::size_t first, int n) override;
-    Staging stage(int n) override;
+    void select(Role role, std::size_t first, Shard shard) override;
+    Staging stage(Shard shard) override;
     void arrived() override;
 
     const GpuBytes& current() const { return current_; }

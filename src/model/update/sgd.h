@@ -9,6 +9,8 @@
 
 struct Sgd {
     static constexpr const char* name = "sgd";
+    /// Without a gradient, nothing changes.
+    static constexpr bool rests_at_zero = true;
     auto operator<=>(const Sgd&) const = default;
 
     /// V: nn_real, or a vector of them. g: the mean gradient plus the penalty.

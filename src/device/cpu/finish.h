@@ -1,0 +1,65 @@
+// finish.h: what becomes of a gradient while it is in registers.
+//
+// Either the weights are updated at once, so that no gradient is written and W is read once and
+// written once a step; or the gradient is stored, packed in the order of Layout, because it must
+// travel first. Products are templates over these two, so that neither costs a pass of its own.
+#pragma once
+#include <variant>
+
+#include "device/cpu/table.h"
+#include "device/cpu/vec.h"
+
+namespace CPU_ISA {
+
+/// w = rule(w, gradient + reg w)
+template <class R>
+struct UpdateWeights {
+    const CpuLayer& layer;
+    R rule;
+    nn_real rate, reg;
+
+    /// `sums` is the gradient of the weights of input i to the units from `unit` on.
+    ALWAYS_INLINE void operator()(int i, int unit, Vector sums) const {
+        nn_real* const w = layer.weights(i) + unit;
+        const Vector old = load(w);
+        store(w, rule(old, fma(all(reg), old, sums), rate));
+    }
+    /// True if a gradient of zero changes nothing.
+    bool passes_over_zero() const { return R::rests_at_zero && reg == 0; }
+    ALWAYS_INLINE void prefetch(int i, int unit, int vectors) const {
+        const nn_real* const w = layer.weights(i) + unit;
+        for (int at = 0; at < vectors * lanes; at += 64 / static_cast<int>(sizeof(nn_real)))
+            __builtin_prefetch(w + at, 1);
+    }
+};
+
+/// Row i of the gradient goes to to[i outputs ..].
+struct StoreGradient {
+    nn_real* to;
+    int outputs;
+
+    ALWAYS_INLINE void operator()(int i, int unit, Vector sums) const {
+        nn_real* const row =
+            to + static_cast<std::size_t>(i) * static_cast<std::size_t>(outputs) + unit;
+        if (unit + lanes <= outputs)
+            store(row, sums);
+        else if (unit < outputs)
+            store_some(row, sums, outputs - unit);
+    }
+    bool passes_over_zero() const { return false; }
+    void prefetch(int, int, int) const {}
+};
+
+/// action(finish) with the finish that `use` asks for. Its rule is number I of the list, or a later
+/// one.
+template <std::size_t I = 0, class Action>
+void with_finish(const CpuLayer& layer, const CpuGradientUse& use, Action&& action) {
+    if (use.store != nullptr) return action(StoreGradient{use.store, layer.outputs});
+    if constexpr (I + 1 < std::variant_size_v<Rule>)
+        if (use.update.rule.index() != I) return with_finish<I + 1>(layer, use, action);
+    using R = std::variant_alternative_t<I, Rule>;
+    action(UpdateWeights<R>{layer, *std::get_if<I>(&use.update.rule), use.update.rate,
+                            use.update.reg});
+}
+
+}  // namespace CPU_ISA
