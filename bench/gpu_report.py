@@ -16,11 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import chart
 import machine
-from report import Goal, as_markdown, as_text
+from report import as_markdown, as_text
 
 NOT_MEASURED = float("nan")
 SHAPES = [(100, 800), (512, 256), (1024, 1024), (4096, 8192)]
@@ -119,6 +120,21 @@ def upload_ratio(results: Results, real: str, shape: tuple[int, int]) -> float:
     epoch = results.find(real, shape, "epoch")
     whole = int(results.facts.get("images", 0)) * (int(results.facts.get("pixels", 0)) + 1)
     return float(epoch[0]["bytes"]) / whole if epoch and whole else NOT_MEASURED
+
+
+@dataclass
+class Goal:
+    """A figure, and the bound that it must reach or stay below."""
+
+    name: str
+    value: float
+    bound: float
+    at_least: bool = True
+
+    def verdict(self) -> str:
+        if self.value != self.value:
+            return "not measured"
+        return "met" if (self.value >= self.bound) == self.at_least else "missed"
 
 
 def goals(results: Results) -> list[Goal]:

@@ -21,6 +21,7 @@ shift
 # GoogleTest filters. Sanitizers make a program 10 to 50 times slower: they get smaller cases.
 no_course='-*CourseTrain.*'
 short_course='-*LongCourseTrain.*'
+by_tiles='*/cpu:*/cpu_shared:-*CourseTrain.*'
 # The kernel runner takes half a minute for the largest, and longer as a newer GPU.
 train_tsan='On/Step.of_9_*:On/Step.of_100_*:On/Step.of_three_*:*small_set_of_one_*:*small_last_*:*small_network_of_*:*small_scatter*:On/CpuTrain.gives_*-*fp32*'
 # What depends on how many images a rank has: one alone, none, more than another.

@@ -226,7 +226,7 @@ TEST(Resume, TellsWhatOnlyRoundsOtherwise) {
     EXPECT_TRUE(check_passed(other));
     EXPECT_TRUE(says(other.out,
                      "# rounding   not as in the checkpoint's run: allreduce mpi, now "
-                     "shared; ranks 2, now 3\n"));
+                     "shared; replicas 2, now 1\n"));
 }
 
 TEST(Resume, LogsHaveEveryEpochOnce) {

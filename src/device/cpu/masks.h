@@ -64,7 +64,7 @@ inline void take_masked(const CpuMasked& to, int j, const std::uint8_t* bytes) {
     if (to.value_of_pixel != nullptr)
         take_sample(to, j, bytes);
     else
-        take_sample(to, j, reinterpret_cast<const nn_real*>(bytes));
+        take_sample(to, j, static_cast<const nn_real*>(static_cast<const void*>(bytes)));
 }
 
 /// Fills of_input, for these inputs, from of_sample of n samples.
