@@ -128,7 +128,7 @@ inline Vector exp_of(const Vector exponent) {
     const Vector r = fma(n, all(-ln2_rest), fma(n, all(-ln2_first), x));
     Vector series = all(inverse_factorial(terms));
     unroll<terms>([&](auto k) { series = fma(series, r, all(inverse_factorial(terms - 1 - k))); });
-    using Bits = decltype(x < x);
+    using Bits = decltype(x < all(0));
     const Bits power =
         (reinterpret_cast<Bits>(n + magic) - reinterpret_cast<Bits>(all(magic)) + bias) << mantissa;
     return exponent < lowest_exponent ? Vector{} : series * reinterpret_cast<Vector>(power);
