@@ -62,6 +62,7 @@ epoch_of_state() {
 announced() { awk '$1 == "epoch" { split($2, e, "/"); n = e[1] } END { print n + 0 }' "$scratch/out"; }
 
 begin() { # RANKS FLAGS...: in a session of its own, so that all of it can be found and killed
+    : >"$scratch/out" # nobody may take the last training's lines for this one's
     setsid mpirun -np "$1" "$main" "${training[@]}" "${@:2}" >"$scratch/out" 2>&1 </dev/null &
     child=$!
 }
