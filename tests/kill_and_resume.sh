@@ -35,7 +35,7 @@ check() { # STATEMENT COMMAND...
 }
 
 # An epoch has 100 steps; all of them take some times as long as mpirun takes to start.
-training=(--data "$scratch/data" -n 48 -b 6 -e 150 --seed 3)
+training=(--data "$scratch/data" -n 48 -b 6 -e 300 --seed 3)
 state=$scratch/state
 
 first_images() { # FILE HEADER ITEM COUNT: the first COUNT items of one of MNIST's files
@@ -110,12 +110,13 @@ finish
 check "the last one ends well" [ "$code" = 0 ]
 check "the last one ends in the same bits" \
     same_bits "$scratch/undisturbed.safetensors" "$scratch/disturbed.safetensors"
-check "at least a third of the runs were killed while they trained, not before" \
+# Of few kills, all may come too early.
+((kills < 20)) || check "at least a third of the runs were killed while they trained, not before" \
     [ $((3 * resumed)) -ge "$kills" ]
 
 # SIGUSR1 by mpirun, which hands it on; SIGTERM, by which mpirun would end at once, to one rank. The
 # training is three times as long, so that it is still under way when the signal comes.
-training=("${training[@]/#150/500}")
+training=("${training[@]/#300/800}")
 begin 2 --save "$scratch/undisturbed.safetensors"
 finish
 for signal in USR1 TERM; do
