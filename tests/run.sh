@@ -28,7 +28,7 @@ train_tsan='On/Step.of_9_*:On/Step.of_100_*:On/Step.of_three_*:*small_set_of_one
 # What depends on how many images a rank has: one alone, none, more than another.
 shards='*small_batches*:*small_set_*:*small_last*:*small_shuffled*:*penalty_once*'
 shards+=':*small_scatter*:*evaluates_to*:*small_tables*:*small_shard*:Cores*:Shared*:Scatters*'
-shards+='-*fp32*:*3_threads*:*cuda_*'
+shards+='-*cpu_dense*:*3_threads*:*cuda_*'
 small_kernels='-*Large'
 kernels_asan='-*Large:*InEveryOrder:*AtMostTwice*:*MoreSamplesThan*'
 kernels_tsan="$kernels_asan:*FromAnyAddress:*AroundEveryEdge:*GradientOf*:*EveryNaN*:*ExactOnSmall*"
