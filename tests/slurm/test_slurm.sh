@@ -164,7 +164,7 @@ goes_on() {
 # keeps_a_state WHAT
 keeps_a_state() {
     "$project/main" inspect "$project/checkpoints/$job" >"$scratch/states" 2>&1
-    if grep -q "^  checkpoint-.* epochs and " "$scratch/states"; then
+    if grep -Eq "^  checkpoint-.* epochs? and " "$scratch/states"; then
         pass "$1"
     else
         fail "$1" "$scratch/states"
