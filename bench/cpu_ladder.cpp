@@ -1,6 +1,6 @@
 // cpu_ladder.cpp: what each idea of the CPU's products buys, one rung after the other.
 //
-//     cpu_ladder [DATA=data [ROUNDS=7 [ISA=auto]]]
+//     cpu_ladder [DATA=data [ROUNDS=7 [ISA]]]
 //
 // One thread trains 784-H-10 on MNIST in whole steps: inputs, forward, softmax, deltas, gradients,
 // updates. Each rung does one thing otherwise than the one before it, which its row of `rungs`
