@@ -131,7 +131,8 @@ std::size_t cpu_shared_bytes(const ReplicaShape& shape, FirstLayerKind first_lay
 
 /// Every build has this replica. Of a shared replica, all ranks call forward(),
 /// backward_and_update() and write(), in the same order, for their shards of the same mini-batch.
-/// It computes the same bits with any number of ranks and threads. It lends no gradient.
+/// It computes the same bits with any number of ranks and threads, but not with tiles. It lends no
+/// gradient.
 std::unique_ptr<Replica> make_cpu_replica(const ReplicaShape& shape, const CpuSettings& settings);
 
 /// CUDA devices that this process can use; `why_none` says why when `count` is 0.
