@@ -50,8 +50,8 @@ FIND_ONEDNN := echo '\#include <dnnl.h>' | $(CXX) -E -x c++ - >/dev/null 2>&1
 $(B)/bench/limits_onednn.o: $(wildcard build/.setup-bench)
 $(B)/bench/limits: $(patsubst %.cpp,$(B)/%.o,$(wildcard bench/limits*.cpp))
 	$(call link,$$($(FIND_ONEDNN) && echo -ldnnl -lgomp))
-# For this processor alone, and with -ffast-math: a rival is given all that makes it fast.
-ONEDNN_FLAGS := -std=c++20 -O3 -march=native -ffast-math -fopenmp -Wall -Wextra
+# For this processor alone: a rival is given all that makes it fast.
+ONEDNN_FLAGS := -std=c++20 -O3 -march=native -fopenmp -Wall -Wextra
 $(B)/bench/onednn_mlp: bench/peers/onednn_mlp.cpp $(B)/host.flags
 	$(show) CXX $<
 	$(Q)mkdir -p $(@D) && $(CXX) $(ONEDNN_FLAGS) -o $@ $< $(LDFLAGS) -ldnnl -lz
