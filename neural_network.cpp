@@ -287,7 +287,6 @@ void DataParallelNeuralNetwork::update(const Update& update) {
     if (!techniques_.reducer) return replica_->backward_and_update(update);
     for (std::size_t part = 0; part < replica_->parts().size(); ++part)
         replica_->update(update, techniques_.reducer->finish());
-    techniques_.reducer->publish();
 }
 
 // ---- the loop over epochs and mini-batches
@@ -301,7 +300,7 @@ TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
     while (state.epoch < training.epochs) {
         if (!train_epoch(count, training, observer, state)) return state;
         // The penalty is not finite if any weight is not, even one that no sample has used because
-        // its input is always 0.
+        // its input is always 0, and even if reg is 0.
         const double loss = state.loss / static_cast<double>(count) + penalty(training.reg);
         const std::string epoch = std::to_string(state.epoch + 1);
         if (!comm_.all(std::isfinite(loss)))

@@ -33,9 +33,8 @@ struct Lent {
 };
 
 /// The sum over all replicas of the range [first, first + count). This rank must update that range.
-/// Element first + i is addends[0][i] + addends[1][i] + ..., added in this order.
 struct Sum {
     std::size_t first, count;
-    std::span<const nn_real* const> addends;
+    const nn_real* values;  ///< element first + i at [i]
     Memory memory = Memory::host;
 };

@@ -2,7 +2,6 @@
 //
 // With Open MPI the sum has the same bits on every rank, and in every run with the same number of
 // ranks. Other libraries may promise less; the trainer compares the copies after each epoch.
-#include <array>
 #include <vector>
 
 #include "base/clock.h"
@@ -31,15 +30,13 @@ class MpiReducer : public Reducer {
             summed_.clear();
             finished_ = 0;
         }
-        addends_ = {lent.values.data()};
-        return {lent.first, lent.values.size(), addends_, lent.memory};
+        return {lent.first, lent.values.size(), lent.values.data(), lent.memory};
     }
 
   private:
     const Comm& comm_;
     std::vector<Lent> summed_;  ///< of this step
     std::size_t finished_ = 0;
-    std::array<const nn_real*, 1> addends_ = {};
 };
 
 }  // namespace

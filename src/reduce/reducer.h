@@ -1,9 +1,9 @@
 // reducer.h: sums over replicas.
 //
-// Each way to sum is one file (mpi.cpp) and one row in reducers.h. The trainer's verb
-// backward starts the parts of the gradient. Its verb update finishes them, in the order in which
-// they were started, and publishes. Collective: all ranks start the same parts in the same order. A
-// call that fails throws Failure. Memory that is lent stays the replica's.
+// Each way to sum is one file (mpi.cpp) and one row in reducers.h. The trainer's verb backward
+// starts the parts of the gradient. Its verb update finishes them, in the order in which they were
+// started. Collective: all ranks start the same parts in the same order. A call that fails throws
+// Failure. Memory that is lent stays the replica's.
 #pragma once
 #include <cstddef>
 
@@ -18,10 +18,7 @@ class Reducer {
     /// Begins the sum of a part. It may return before the part is complete (it waits for lent.ready
     /// itself) and before the sum is complete. Until finish(), the reducer may write the memory.
     virtual void start(const Lent& lent) = 0;
-    /// Waits for the oldest part that is started and not finished, and returns its sum. The addends
-    /// are valid until the next finish() or start().
+    /// Waits for the oldest part that is started and not finished, and returns its sum, which
+    /// is valid until the next finish() or start().
     virtual Sum finish() = 0;
-    /// Called after the parameters of all Sums are updated. When it returns, this rank may read
-    /// every parameter.
-    virtual void publish() {}
 };

@@ -53,10 +53,9 @@ class ReplicaTraffic : public testing::Test {
         forward(replica, first);
         replica.backward([&](int part) { parts.push_back(replica.lend(part)); });
         for (const Lent& part : parts) part.ready->wait();
-        for (const Lent& part : parts) {
-            const nn_real* const sum = part.values.data();
-            replica.update(update_, {part.first, part.values.size(), {&sum, 1}, part.memory});
-        }
+        for (const Lent& part : parts)
+            replica.update(update_,
+                           {part.first, part.values.size(), part.values.data(), part.memory});
         return parts;
     }
     /// What the device does for `action`, until the last of it.
@@ -218,8 +217,7 @@ TEST_F(ReplicaTraffic, OfASumElsewhereIsTheSumAlone) {
             lent.ready->wait();
             std::ranges::copy(lent.values, sum.begin());
         });
-        const nn_real* const addend = sum.data();
-        replica->update(update_, {0, sum.size(), {&addend, 1}});
+        replica->update(update_, {0, sum.size(), sum.data()});
     });
     EXPECT_EQ(seen.uploaded, gradient_bytes_ + sizeof(nn_real)) << "and the rate";
     EXPECT_EQ(seen.graph_launches, 1u) << "forward and backward";

@@ -50,32 +50,25 @@ inline void bias_gradient(const CpuLayer& layer, int n, Range vectors, const Cpu
 }
 
 template <class R>
-void update_by(const R& rule, nn_real rate, nn_real reg, std::size_t count, std::size_t first,
-               const nn_real* const* addends, int number_of_addends, nn_real* p) {
-    constexpr auto l = static_cast<std::size_t>(lanes);
-    const auto updated = [&](auto&& get, Vector old, std::size_t i) {
-        Vector sum = get(addends[0] + first + i);
-        for (int r = 1; r < number_of_addends; ++r) sum += get(addends[r] + first + i);
-        return rule(old, fma(all(reg), old, sum), rate);
+void update_by(const R& rule, const Update& update, std::size_t count, const nn_real* gradient,
+               nn_real* p) {
+    const auto updated = [&](Vector old, Vector g) {
+        return rule(old, fma(all(update.reg), old, g), update.rate);
     };
+    constexpr auto l = static_cast<std::size_t>(lanes);
     std::size_t i = 0;
-    for (; i + l <= count; i += l)
-        store(p + i, updated([](const nn_real* at) { return load(at); }, load(p + i), i));
-    if (const int rest = static_cast<int>(count - i); rest > 0)
-        store_some(p + i,
-                   updated([rest](const nn_real* at) { return load_some(at, rest); },
-                           load_some(p + i, rest), i),
-                   rest);
+    for (; i + l <= count; i += l) store(p + i, updated(load(p + i), load(gradient + i)));
+    const int rest = static_cast<int>(count - i);
+    if (rest > 0)
+        store_some(p + i, updated(load_some(p + i, rest), load_some(gradient + i, rest)), rest);
 }
 /// The rule in `update` is number I of the list, or a later one.
 template <std::size_t I = 0>
-void update_parameters(const Update& update, std::size_t count, std::size_t first,
-                       const nn_real* const* addends, int number_of_addends, nn_real* p) {
+void update_parameters(const Update& update, std::size_t count, const nn_real* gradient,
+                       nn_real* p) {
     if constexpr (I + 1 < std::variant_size_v<Rule>)
-        if (update.rule.index() != I)
-            return update_parameters<I + 1>(update, count, first, addends, number_of_addends, p);
-    update_by(*std::get_if<I>(&update.rule), update.rate, update.reg, count, first, addends,
-              number_of_addends, p);
+        if (update.rule.index() != I) return update_parameters<I + 1>(update, count, gradient, p);
+    update_by(*std::get_if<I>(&update.rule), update, count, gradient, p);
 }
 
 inline double sum_of_squares(std::size_t count, const nn_real* values) {

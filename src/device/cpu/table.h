@@ -115,10 +115,8 @@ struct CpuFunctions {
     /// The gradient of these vectors of biases, from n samples. No penalty is added.
     void (*bias_gradient)(const CpuLayer& layer, int n, Range vectors, const CpuGradientUse& use);
 
-    /// p_i = rule(p_i, sum_i + update.reg p_i) for i < count; sum_i is the sum of element i of each
-    /// of the `addends`, in their order, from `first` on.
-    void (*update)(const Update& update, std::size_t count, std::size_t first,
-                   const nn_real* const* addends, int number_of_addends, nn_real* p);
+    /// p_i = rule(p_i, gradient_i + update.reg p_i) for i < count.
+    void (*update)(const Update& update, std::size_t count, const nn_real* gradient, nn_real* p);
     /// Sum of the squares, in double.
     double (*sum_of_squares)(std::size_t count, const nn_real* values);
 

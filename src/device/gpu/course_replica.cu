@@ -57,9 +57,9 @@ class CourseReplica : public GpuReplica {
         return {0, gradient_on_host_.first(gradient_.size()), Memory::host, &ready_};
     }
     void update(const Update& update, const Sum& sum) override {
-        if (sum.addends.size() != 1 || sum.count != gradient_.size() || sum.memory != Memory::host)
-            throw std::logic_error("the plain kernels update by one sum of the whole gradient");
-        upload(sum.addends[0], sum.count, gradient_.data(), compute_);
+        if (sum.count != gradient_.size() || sum.memory != Memory::host)
+            throw std::logic_error("the plain kernels update by a sum of the whole gradient");
+        upload(sum.values, sum.count, gradient_.data(), compute_);
         update_by_gradient(update);
     }
     void backward_and_update(const Update& update) override {

@@ -72,12 +72,12 @@ class GradientParts {
     /// Whether the sum is all of the gradient, where it was lent: its way back can be recorded.
     bool in_lent_memory(const Sum& sum) const {
         return is_one() && sum.count == sum_.size() &&
-               sum.addends[0] == (device_memory_ ? sum_.data() : on_host_.data());
+               sum.values == (device_memory_ ? sum_.data() : on_host_.data());
     }
     /// Where on the device the sum lies from then on, its element `first` at [0].
     const nn_real* bring_back(const Sum& sum, const GpuStream& compute) {
-        if (sum.memory == Memory::device) return sum.addends[0];
-        upload(sum.addends[0], sum.count, sum_.data() + sum.first, compute);
+        if (sum.memory == Memory::device) return sum.values;
+        upload(sum.values, sum.count, sum_.data() + sum.first, compute);
         return sum_.data() + sum.first;
     }
 

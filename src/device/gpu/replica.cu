@@ -124,8 +124,6 @@ class CudaReplica : public GpuReplica {
     Lent lend(int part) override { return parts_.lend(part); }
 
     void update(const Update& update, const Sum& sum) override {
-        if (sum.addends.size() != 1)
-            throw std::logic_error("a GPU updates by one sum, not by several addends");
         set_rate(update.rate);
         const auto work = [&] {
             update_by(runs_of(sum, parts_.bring_back(sum, compute_)), update);
