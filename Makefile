@@ -24,8 +24,8 @@ show = @printf '  %-12s %s\n'
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: run test test-quick test-custom check test-slurm interop fuzz bench bench-peers bench-gpu \
-        bench-gpu-trial bench-cold-start bench-density ladder-cpu scaling gpu-check gpu-kit same-bits ab lint format clean help \
-        FORCE
+        bench-gpu-trial bench-cold-start bench-density ladder-cpu scaling gpu-check gpu-kit same-bits \
+        ab lint format clean help FORCE
 
 include make/toolchain.mk make/flags.mk make/gpu.mk make/objects.mk make/tests.mk make/bench.mk make/lint.mk
 

@@ -1,9 +1,10 @@
 // neural_network.h: the network twice, once to be fast and once to be right.
 //
 // NeuralNetwork is the reference: serial, in double whatever the build, written to be read beside
-// the formulas. DataParallelNeuralNetwork is the trainer: each rank's Replica works on its shard of
-// every mini-batch, and a Reducer sums the gradients. Both use the same order of the samples, but
-// share no arithmetic. So the reference can check the trainer (train/judge.h).
+// the formulas. DataParallelNeuralNetwork is the trainer: each rank has a Replica for its shard of
+// every mini-batch, and a Reducer sums the gradients; or all ranks work on one Replica. Both use
+// the same order of the samples, but share no arithmetic. So the reference can check the trainer
+// (train/judge.h).
 //
 // Both train fully connected layers. For a mini-batch of n, with an activation f of
 // model/activation (the sigmoid has f' = a (1 - a)) and the output layer and the loss of
@@ -117,9 +118,10 @@ class DataParallelNeuralNetwork {
     void load(const Batch& batch);
     /// Computes yhat, the losses and the output's delta of the current samples.
     void forward();
-    /// Computes the gradient, and starts the sum of its parts over all replicas.
+    /// Computes the gradient, and starts the sum of its parts over all replicas. If there is only
+    /// one replica, update() does it.
     void backward();
-    /// p = rule(p, sum of the gradients + reg p), on every rank.
+    /// p = rule(p, sum of the gradients + reg p), in every replica.
     void update(const Update& update);
 
     // ---- a training: all its steps

@@ -1,6 +1,7 @@
 # flags.mk: the configurations, and the flags that each compiler gets.
 #
 # Every flag is kept in $(B)/*.flags; all that is built from those flags depends on that file.
+
 # bf16 tiles multiply floats, on x86-64.
 TILES := $(if $(filter float,$(REAL)),$(X86_64))
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -13,6 +14,7 @@ SAN      := $(if $(SANITIZE),$(or $(SAN_$(SANITIZE)),$(error SANITIZE=$(SANITIZE
 # The CPU's arithmetic is compiled once for each instruction set; the program takes the best one
 # that the processor has. Sanitizers and debuggers need one alone.
 ISAS := baseline $(if $(filter 1,$(DEBUG))$(SANITIZE),,$(if $(X86_64),avx2 avx512))
+# For the tests: wide vectors of plain C++, on every machine (vec.h).
 ISA_wide   := -DCPU_VECTOR_BYTES=64
 ISA_avx2   := -mavx2 -mfma
 # GCC 12's own AVX-512 header reads a variable before it is set, as it means to, and warns of it.
@@ -50,7 +52,7 @@ GPUHOST  := $(HOST) -Itests/gpuhost -Wno-unknown-pragmas
 TEST_OPTIMISE = $(if $(filter tests/device/% tests/gpuhost/% tests/train/%,$<),-O1,-O0)
 as_test = $(patsubst -O2,$(TEST_OPTIMISE),$(1))
 
-CPU_FLAGS  = $(filter-out -O2,$(HOST)) $(if $(filter 1,$(DEBUG)),,-O3) -Wno-psabi
+CPU_FLAGS  := $(filter-out -O2,$(HOST)) $(if $(filter 1,$(DEBUG)),,-O3) -Wno-psabi
 MPI_HOST   += $(if $(filter avx512,$(ISAS)),-DCPU_HAS_X86_ISAS)
 
 LIBS         := -lz -lpng -ldl -lpthread

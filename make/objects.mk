@@ -1,7 +1,7 @@
 # objects.mk: what the programs are made of, room by room, and how a source becomes an object.
 #
 #   *.cpp ------------------------------------- mpicxx -----------------+
-#   device/cpu/table.cpp -------------------- g++, once a set of      |
+#   device/cpu/table.cpp ---------------------- g++, once a set of      |
 #                                               instructions -----------+--> ./main, tests
 #   one GPU back end of three:                                          |
 #     cuda     *.cu --------------------------- nvcc -------------------+    for GPUs

@@ -44,8 +44,8 @@ NodeMemory::NodeMemory(const Comm& comm, std::size_t bytes, int waiters)
     mpi_check(MPI_Win_allocate_shared(static_cast<MPI_Aint>(mine), 1, MPI_INFO_NULL, MPI_COMM_WORLD,
                                       &start, &window_->handle),
               "MPI_Win_allocate_shared", __FILE__, __LINE__,
-              "the system may be out of memory to share: use a smaller network (-n), or "
-              "--allreduce mpi");
+              "the system may be out of memory to share: use a smaller network (-n) or "
+              "mini-batch (-b), or --allreduce mpi");
     MPI_CHECK(MPI_Win_set_errhandler(window_->handle, MPI_ERRORS_RETURN));
     MPI_Aint size = 0;
     int unit = 0;

@@ -59,8 +59,8 @@ class Replica {
     Replica& operator=(const Replica&) = delete;
 
     const ReplicaShape& shape() const { return shape_; }
-    /// The device and its arithmetic, for messages: "CPU (avx512, gemm bf16x3, 2 threads)", "NVIDIA
-    /// H100 80GB HBM3 (gemm bf16x3)".
+    /// The device and its arithmetic, for messages: "CPU (avx512, zeros left out, 2 threads)",
+    /// "NVIDIA H100 80GB HBM3 (gemm bf16x3)".
     virtual std::string device_name() const = 0;
     virtual SampleStore& samples() = 0;
 
@@ -79,7 +79,7 @@ class Replica {
     /// p_i = rule(p_i, sum_i + reg p_i [only weights]) for i in [sum.first, + sum.count). The sums
     /// of the parts come in the order of parts(), each once in a step.
     virtual void update(const Update& update, const Sum& sum) = 0;
-    /// backward() and update() together, for a replica that is alone: its own gradient is the sum.
+    /// backward() and update() together, for the only replica: its own gradient is the sum.
     virtual void backward_and_update(const Update& update) = 0;
     /// Does many steps in one submission, with the bits of single steps. After it, no samples are
     /// current. Returns false, and does nothing, if the replica cannot do this.

@@ -22,13 +22,15 @@ struct Staging {
     std::span<std::uint8_t> inputs, targets;
 };
 
-/// A rank's samples [first, first + count) of a mini-batch of `of` samples.
+/// A rank's samples [first, first + count) of a mini-batch.
 struct Shard {
-    int first, count, of;
-    constexpr Shard(int first_sample, int samples, int batch)
-        : first(first_sample), count(samples), of(batch) {}
+    int first, count;
+    int batch;  ///< samples of the whole mini-batch
+
+    constexpr Shard(int first_sample, int samples, int of_batch)
+        : first(first_sample), count(samples), batch(of_batch) {}
     /// The whole mini-batch, for a rank that is alone.
-    constexpr Shard(int batch = 0) : Shard(0, batch, batch) {}
+    constexpr Shard(int of_batch = 0) : Shard(0, of_batch, of_batch) {}
 };
 
 class SampleStore {

@@ -37,6 +37,10 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
     if (asked.cuda_aware && !Comm::is_cuda_aware())
         throw InputError("--cuda-aware: this MPI (" + Comm::library_version() +
                          ") does not take device memory; leave the flag out");
+    if (asked.gemm == GemmKind::bf16x3 && asked.inputs != InputsKind::automatic)
+        throw InputError(
+            "--gemm bf16x3 takes the inputs in a way of its own; leave --inputs out, or use --gemm "
+            "auto or fp32");
     if (asked.gemm == GemmKind::bf16x3 && !(on_cuda ? cuda.bf16x3 : may_take_tiles(asked))) {
         const std::string rank = "rank " + std::to_string(comm.rank());
         throw InputError(
@@ -88,7 +92,7 @@ std::unique_ptr<Replica> make_shared_replica(const Comm& comm, const DeviceReque
                 "--allreduce shared: too little room in /dev/shm for parameters and a mini-batch; "
                 "give it more (docker run --shm-size), or use --allreduce mpi");
     });
-    return nullptr;  // MPI_Allreduce needs no room
+    return nullptr;  // each rank then has a copy in its own memory
 }
 
 /// The number of threads for a shard: one for each core, but no more than have work. A thread takes
@@ -128,12 +132,14 @@ CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Rep
     const int cores = cores_of_this_rank(comm);
     settings.threads =
         asked.threads > 0 ? asked.threads : useful_threads(cores, shape.layout, shard);
-    const bool sparse =
-        asked.inputs == InputsKind::sparse ||
-        (asked.inputs == InputsKind::automatic && density < cpu_functions().sparse_pays_below);
+    const bool automatic = asked.inputs == InputsKind::automatic;
+    const bool sparse = automatic ? density < cpu_functions().sparse_pays_below
+                                  : asked.inputs == InputsKind::sparse;
     settings.first_layer = sparse ? FirstLayerKind::sparse : FirstLayerKind::dense;
-    if (by_bf16x3(comm, asked, may_take_tiles(asked), shard) && takes_tiles(shape))
+    if (by_bf16x3(comm, asked, may_take_tiles(asked), shard) && automatic && takes_tiles(shape))
         settings.first_layer = FirstLayerKind::tiles;
+    // Memory that ranks share is cut by it, so a rank with other flags must not choose for itself.
+    settings.first_layer = comm.from_root(settings.first_layer);
     return settings;
 }
 

@@ -8,7 +8,8 @@ struct TrainingObserver {
     /// loss: the mean over the steps since the last report, each before its update, plus the
     /// penalty.
     virtual void on_step(int epoch, int step, int steps, double loss) = 0;
-    /// loss: the same over the whole epoch. The replicas' parameters have been compared.
+    /// loss: the same over the whole epoch. If there are several replicas, their parameters have
+    /// been compared.
     virtual void on_epoch(int epoch, double loss) = 0;
     /// True if stops() must be called after every step. Whole epochs in one submission, which are
     /// faster, are then not possible.

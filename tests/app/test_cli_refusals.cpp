@@ -69,6 +69,12 @@ TEST(Refusals, Bf16x3WhereItCannotBe) {
     expect_refused_by_all(flags, "--gemm bf16x3");
 }
 
+TEST(Refusals, Bf16x3WithAWayToTakeInputs) {
+    const std::string flags = short_run() + "-e 1 --device cpu --gemm bf16x3 --inputs ";
+    expect_refused_by_all(flags + "sparse", "--inputs");
+    expect_refused(flags + "dense", "--inputs");
+}
+
 TEST(Refusals, CudaAwareWithoutAnMpiThatIs) {
     if (run("ompi_info --parsable --all").out.find("cuda_support:value:true") != std::string::npos)
         GTEST_SKIP() << "this MPI is CUDA-aware";

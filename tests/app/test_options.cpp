@@ -206,7 +206,7 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
               "output batch learning-rate lr-decay reg loss shuffle seed raw-pixels ");
     EXPECT_EQ(keys(OnResume::content),
               "hidden init init-scale load data train-size csv-data target-columns ");
-    EXPECT_EQ(keys(OnResume::rounding), "device gemm isa allreduce course cuda-aware ");
+    EXPECT_EQ(keys(OnResume::rounding), "device gemm isa course cuda-aware ");
 }
 
 // ---- refusals -----------------------------------------------------------------------------------

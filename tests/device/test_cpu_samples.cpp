@@ -75,7 +75,7 @@ TEST(CpuSamples, OfAShardAreThoseOfItsPlaceInTheMiniBatch) {
     const auto expect_shard = [&](int first, int count, int of) {
         EXPECT_EQ(samples.shard().first, first);
         EXPECT_EQ(samples.shard().count, count);
-        EXPECT_EQ(samples.shard().of, of);
+        EXPECT_EQ(samples.shard().batch, of);
     };
     samples.select(Role::train, 2, {3, 2, 8});
     EXPECT_EQ(current(samples), (Numbers{5, 6}));

@@ -58,28 +58,10 @@ class CpuSparse : public CpuTable {
   private:
     void forward_part(TestLayer& layer, const TestInputs& in, const CpuMasked& batch, Range samples,
                       Range vectors, bool activated, bool exact) {
-        const Range units = layer.units_of(vectors);
-        Expected expected{units.count, {}, {}};
-        for (int j = samples.first; j < samples.first + samples.count; ++j) {
-            const WideSums z = wide_forward(layer, in.x, j, units);
-            for (std::size_t c = 0; c < z.sum.size(); ++c) {
-                const Wide bound = exact ? 0 : z.bound(c, z.terms + 1);
-                if (activated)
-                    add_sigmoid(expected, z.sum[c], bound);
-                else
-                    expected.add(z.sum[c], bound);
-            }
-        }
-        layer.a.pad(layer.samples, 0, static_cast<int>(layer.ld),
-                    std::numeric_limits<nn_real>::signaling_NaN());
-        layer.keep();
-        f().sparse_forward(layer.layer(), batch, samples, vectors,
-                           activated ? f().hidden_by(Sigmoid{}).activate : nullptr);
-        EXPECT_TRUE(within("z", layer.a.get(samples, units), expected));
-        const Range columns = layer.columns_of(vectors);
-        for (const nn_real v : layer.a.get(samples, columns))
-            ASSERT_TRUE(std::isfinite(v)) << "with its padding";
-        layer.expect_kept_but(&layer.a, samples, columns);
+        check_forward_part(layer, in.x, samples, vectors, activated, exact, [&] {
+            f().sparse_forward(layer.layer(), batch, samples, vectors,
+                               activated ? f().hidden_by(Sigmoid{}).activate : nullptr);
+        });
     }
 };
 

@@ -8,6 +8,7 @@
 
 #include "device/cpu/buffer.h"
 #include "tests/support/cpu_table_fixture.h"
+#include "tests/support/output_math.h"
 
 /// Rows of numbers, `ld` apart, that begin on cache lines, between two more rows.
 class Rows {
@@ -247,6 +248,32 @@ inline Expected expected_after(TestLayer& layer, const Reals& x, int n, Range in
         }
     }
     return expected;
+}
+
+/// Runs forward() of these samples and vectors, and checks every element, that the padding is
+/// finite and that nothing else changed.
+inline void check_forward_part(TestLayer& layer, const Reals& x, Range samples, Range vectors,
+                               bool activated, bool exact, const std::function<void()>& forward) {
+    const Range units = layer.units_of(vectors), columns = layer.columns_of(vectors);
+    Expected expected{units.count, {}, {}};
+    for (int j = samples.first; j < samples.first + samples.count; ++j) {
+        const WideSums z = wide_forward(layer, x, j, units);
+        for (std::size_t c = 0; c < z.sum.size(); ++c) {
+            const Wide bound = exact ? 0 : z.bound(c, z.terms + 1);
+            if (activated)
+                add_sigmoid(expected, z.sum[c], bound);
+            else
+                expected.add(z.sum[c], bound);
+        }
+    }
+    layer.a.pad(layer.samples, 0, static_cast<int>(layer.ld),
+                std::numeric_limits<nn_real>::signaling_NaN());
+    layer.keep();
+    forward();
+    EXPECT_TRUE(within("z", layer.a.get(samples, units), expected));
+    for (const nn_real v : layer.a.get(samples, columns))
+        ASSERT_TRUE(std::isfinite(v)) << "with its padding";
+    layer.expect_kept_but(&layer.a, samples, columns);
 }
 
 /// Runs gradient(use, inputs, vectors) on weights or on a stored gradient, and checks every element

@@ -172,6 +172,18 @@ TEST_P(CpuTrain, gives_as_one_replica_the_bits_of_one_thread_alone) {
     }
 }
 
+/// A replica for samples with targets reads none where only outputs are wanted.
+TEST_P(CpuTrain, predicts_images_without_labels_by_both_feeds) {
+    const Case c = wide_case();
+    SampleSet set = random_set(c.sizes, c.images);
+    auto network = make_network(initial_of(c), c, set);
+    const auto expected = Evaluator(network, set).outputs();
+    set.labels = {};
+    set.format.without_targets = true;
+    for (const FeedKind feed : {FeedKind::resident, FeedKind::scattered})
+        EXPECT_EQ(Evaluator(network, set, feed).outputs(), expected) << name_of(feed);
+}
+
 /// Loaded images, and those kept on the device.
 TEST_P(CpuTrain, allocates_nothing_in_a_step_of_the_replica) {
     const Case c = wide_case();
@@ -196,7 +208,7 @@ TEST_P(CpuTrain, allocates_nothing_in_a_step_of_the_replica) {
         replica->forward(nn_real{1} / n, Want::gradient);
         replica->backward([](int) {});
         const nn_real* const gradient = replica->lend(0).values.data();
-        replica->update(update, {0, replica->shape().layout.total(), {&gradient, 1}});
+        replica->update(update, {0, replica->shape().layout.total(), gradient});
         replica->backward_and_update(update);
         return replica->take_loss() + replica->weights_squared();
     };

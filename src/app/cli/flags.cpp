@@ -146,7 +146,8 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
                         name == "--threads" ? unsigned{by_course} : unsigned{by_nothing}});
     }
     add(rows,
-        {{allreduce_flag(o.device), rounding, by_grade | by_course},
+        {{allreduce_flag(o.device), free /* the number of replicas tells it */,
+          by_grade | by_course},
          {{"--feed", choice(o.feed), "Devices",
            "resident: the training set is sent to every device once; scattered: each mini-batch is "
            "scattered over the ranks"},

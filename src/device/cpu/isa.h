@@ -21,7 +21,7 @@ bool has_avx512();
 CpuIsa widest_isa();
 
 /// From now on this process computes with `isa`, which must be at most widest_isa(). Call it before
-/// the first computation: then libraries that choose a set by themselves follow it too.
+/// the first computation.
 void take_isa(CpuIsa isa);
 
 /// The set that this process computes with: that of take_isa(), or without a call the widest.

@@ -61,7 +61,8 @@ class CpuReplica : public Replica {
           barrier_(is_shared_ ? *settings.shared->barrier : own_barrier_),
           space_(shape, kind_, largest_batch(shape, is_shared_ ? settings.shared->ranks : 1),
                  is_shared_ ? settings.shared->memory : own_memory_.data()),
-          gradient_(is_shared_ && kind_ != FirstLayerKind::tiles ? 0 : layout_.total()),
+          gradient_(kind_ == FirstLayerKind::tiles ? Buffer<nn_real>(layout_.total())
+                                                   : Buffer<nn_real>()),
           team_(settings.threads) {
         for (int byte = 0; byte < 256; ++byte)
             value_of_pixel_[byte] = shape.pixel_scale * static_cast<nn_real>(byte);
@@ -89,6 +90,7 @@ class CpuReplica : public Replica {
     }
     void backward(const std::function<void(int)>& ready) override {
         if (is_shared_) throw std::logic_error("a shared replica lends no gradient");
+        if (gradient_.data() == nullptr) gradient_ = Buffer<nn_real>(layout_.total());
         use_ = {{}, gradient_.data()};
         compute_gradients();
         ready(0);
@@ -138,6 +140,7 @@ class CpuReplica : public Replica {
         });
     }
     void write(std::span<const nn_real> parameters) override {
+        wait_for_ranks();  // another one may still be at its forward()
         if (workers_.first == 0) {
             for_each_row([&](std::size_t at, nn_real* row, int count) {
                 std::copy_n(parameters.begin() + static_cast<std::ptrdiff_t>(at), count, row);
@@ -146,7 +149,7 @@ class CpuReplica : public Replica {
             for (std::size_t i = static_cast<std::size_t>(top.outputs); i < top.ld; ++i)
                 top.bias[i] = no_logit;
         }
-        if (is_shared_) team_.run([&](int) { barrier_.wait(); });
+        wait_for_ranks();
     }
 
   private:
@@ -179,23 +182,26 @@ class CpuReplica : public Replica {
         }
     }
 
+    void wait_for_ranks() {
+        if (is_shared_) team_.run([&](int) { barrier_.wait(); });
+    }
+
     // ---- forward
 
     void forward_on(int t, nn_real scale, Want want) {
         if (!settled_) barrier_.wait();  // others may still need the last mini-batch
         const Range mine = my_samples(t);
         take_inputs(mine);
-        take_targets(mine);
+        if (want != Want::outputs) take_targets(mine);
         forward_layers(layout_, OnThread{*this, t});
         const double loss = output_loss(mine, scale);
         if (want != Want::outputs) worker(t).loss += loss;
     }
     const std::uint8_t* input(int j) const { return samples_.input(j - shard_.first); }
 
-    /// Copies the targets of the samples `mine` to the place where the output layer reads them. If
-    /// samples have no targets, the output layer reads old values, and nobody uses the result.
+    /// Copies the targets of the samples `mine` to the place where the output layer reads them.
+    /// Where only outputs are wanted, it reads old values, and nobody uses the losses.
     void take_targets(Range mine) {
-        if (shape().format.without_targets) return;
         const std::size_t bytes = shape().format.target_bytes(layout_.classes());
         for (int j = mine.first; j < mine.first + mine.count; ++j) {
             const std::uint8_t* const from = samples_.target(j - shard_.first);
@@ -287,10 +293,10 @@ class CpuReplica : public Replica {
     }
     /// Worker t's part of dW_l = delta_l a_(l-1)^T, and of db_l.
     void compute_gradient(int l, int t) {
-        f_.bias_gradient(layer(l), shard_.of, weights_of(units(l).count, t, workers_),
+        f_.bias_gradient(layer(l), shard_.batch, weights_of(units(l).count, t, workers_),
                          use_of(layout_.bias_offset(l)));
         if (l == 1) return first_gradient(t);
-        f_.dense_gradient(layer(l), layer(l - 1).a, layer(l - 1).ld, shard_.of,
+        f_.dense_gradient(layer(l), layer(l - 1).a, layer(l - 1).ld, shard_.batch,
                           weights_of(layer(l).inputs, t, workers_, 8), units(l),
                           use_of(layout_.weight_offset(l)), worker(t).scratch());
     }
@@ -303,10 +309,10 @@ class CpuReplica : public Replica {
         const CpuGradientUse use = use_of(layout_.weight_offset(1));
         if (kind_ == FirstLayerKind::tiles) return tiles_gradient(t);
         if (kind_ == FirstLayerKind::dense)
-            return f_.dense_gradient(layer(1), in.rows, in.rows_ld, shard_.of, inputs, units(1),
+            return f_.dense_gradient(layer(1), in.rows, in.rows_ld, shard_.batch, inputs, units(1),
                                      use, worker(t).scratch());
-        f_.turn_masks(in.masked, inputs, shard_.of);
-        f_.sparse_gradient(layer(1), in.masked, shard_.of, inputs, units(1), use,
+        f_.turn_masks(in.masked, inputs, shard_.batch);
+        f_.sparse_gradient(layer(1), in.masked, shard_.batch, inputs, units(1), use,
                            worker(t).waiting.data());
     }
     void tiles_gradient(int t) {
@@ -314,16 +320,15 @@ class CpuReplica : public Replica {
         const Inputs& in = space_.inputs;
         const Range columns = weights_of(first.inputs, t, workers_, bf16_tile);
         Bf16* const by_pixel = in.by_pixel + static_cast<std::size_t>(columns.first) * in.pixel_ld;
-        transpose_bf16(whole_tiles(columns.count), whole_tiles(shard_.of), image(0) + columns.first,
-                       in.image_ld, by_pixel, in.pixel_ld);
+        transpose_bf16(whole_tiles(columns.count), whole_tiles(shard_.batch),
+                       image(0) + columns.first, in.image_ld, by_pixel, in.pixel_ld);
         nn_real* const to = gradient_.data() + layout_.weight_offset(1);
-        gemm_bf16x3(first.outputs, columns.count, shard_.of, shape().pixel_scale, first.delta,
+        gemm_bf16x3(first.outputs, columns.count, shard_.batch, shape().pixel_scale, first.delta,
                     static_cast<int>(first.ld), by_pixel, in.pixel_ld,
                     to + elements(first.outputs, columns.first), first.outputs,
                     worker(t).tile_scratch());
         if (use_.store != nullptr) return;
-        const nn_real* const mine = gradient_.data();
-        update_rows(use_.update, {0, layout_.total(), {&mine, 1}}, layout_.weight_offset(1),
+        update_rows(use_.update, {0, layout_.total(), gradient_.data()}, layout_.weight_offset(1),
                     columns, first.outputs, first.w, first.ld);
     }
 
@@ -337,8 +342,7 @@ class CpuReplica : public Replica {
             const std::size_t end =
                 std::min(row + static_cast<std::size_t>(count), sum.first + sum.count);
             if (begin < end)
-                f_.update(update, end - begin, begin - sum.first, sum.addends.data(),
-                          static_cast<int>(sum.addends.size()),
+                f_.update(update, end - begin, sum.values + (begin - sum.first),
                           first_row + static_cast<std::size_t>(i) * ld + (begin - row));
         }
     }
@@ -356,7 +360,7 @@ class CpuReplica : public Replica {
     Barrier own_barrier_, &barrier_;
     Workspace space_;
     nn_real value_of_pixel_[256];
-    Buffer<nn_real> gradient_;  ///< packed, in Layout's order
+    Buffer<nn_real> gradient_;  ///< packed, in Layout's order; none until it is needed
     Team team_;
     std::vector<std::unique_ptr<Worker>> scratch_;
     Shard shard_;              ///< of the last forward()

@@ -8,7 +8,8 @@
 //
 // Each element is one chain of fma(), by input forward and by sample in the gradient. Blocks,
 // groups and workers cut a chain or move it to another core, but never reorder it. A term that is
-// left out is fma(0, w, sum) = sum. So every split gives the same bits, and so does dense.h.
+// left out is fma(0, w, sum) = sum, for a finite w. So every split gives the same bits, and so does
+// dense.h.
 #pragma once
 #include <bit>
 
@@ -84,14 +85,15 @@ template <int vectors, class X, class Finish>
 void gradient_block(const CpuLayer& layer, const CpuMasked& batch, int n, Range inputs,
                     const Finish& finish, nn_real* waiting, int unit) {
     const int groups = std::max(1, ceil_div(n, mask_bits));
+    const int end = inputs.first + inputs.count;
     for (int s = 0; s < groups; ++s) {
         const std::uint64_t* const masks = batch.masks_of_inputs(s);
         const nn_real* const rows = layer.deltas(s * mask_bits) + unit;
         const bool first = s == 0, last = s == groups - 1;
-        for (int i = inputs.first; i < inputs.first + inputs.count; ++i) {
+        for (int i = inputs.first; i < end; ++i) {
             const std::uint64_t mask = n == 0 ? 0 : masks[i];
             if (mask == 0 && !first && !last) continue;
-            if (last) finish.prefetch(i + 4, unit, vectors);
+            if (last && i + 4 < end) finish.prefetch(i + 4, unit, vectors);
             if (mask == 0 && first && last && finish.passes_over_zero()) continue;
             nn_real* const wait = waiting + (i - inputs.first) * vectors * lanes;
             Vector sums[vectors];

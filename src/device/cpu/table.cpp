@@ -19,6 +19,10 @@
 
 namespace CPU_ISA {
 
+// What callers provide is enough (table.h).
+static_assert(std::size_t{depth_block} * tile_vectors * lanes <= cpu_panel);
+static_assert(std::max(most_sums, tile_vectors) * lanes <= static_cast<int>(cpu_waiting(1)));
+
 /// With every activation of the list.
 template <class... A>
 constexpr CpuFunctions table_of(const char* name, std::variant<A...>*) {

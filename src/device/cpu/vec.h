@@ -54,39 +54,28 @@ inline void store_some(nn_real* p, Vector v, int count) {
     std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(nn_real));
 }
 
-/// a b + c, rounded once; rounded twice where the set has no such instruction.
-ALWAYS_INLINE Vector fma(Vector a, Vector b, Vector c) {
-#if defined(CPU_VECTOR_BYTES)
-    return a * b + c;
-#elif defined(__AVX512F__)
-    if constexpr (is_double)
-        return reinterpret_cast<Vector>(_mm512_fmadd_pd(reinterpret_cast<__m512d>(a),
-                                                        reinterpret_cast<__m512d>(b),
-                                                        reinterpret_cast<__m512d>(c)));
-    else
-        return reinterpret_cast<Vector>(_mm512_fmadd_ps(
-            reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(c)));
-#elif defined(__AVX2__) && defined(__FMA__)
-    if constexpr (is_double)
-        return reinterpret_cast<Vector>(_mm256_fmadd_pd(reinterpret_cast<__m256d>(a),
-                                                        reinterpret_cast<__m256d>(b),
-                                                        reinterpret_cast<__m256d>(c)));
-    else
-        return reinterpret_cast<Vector>(_mm256_fmadd_ps(
-            reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
-#elif defined(__aarch64__)
-    if constexpr (is_double)
-        return reinterpret_cast<Vector>(vfmaq_f64(reinterpret_cast<float64x2_t>(c),
-                                                  reinterpret_cast<float64x2_t>(a),
-                                                  reinterpret_cast<float64x2_t>(b)));
-    else
-        return reinterpret_cast<Vector>(vfmaq_f32(reinterpret_cast<float32x4_t>(c),
-                                                  reinterpret_cast<float32x4_t>(a),
-                                                  reinterpret_cast<float32x4_t>(b)));
+#if defined(CPU_VECTOR_BYTES) || !(defined(__FMA__) || defined(__aarch64__))
+/// a b + c, rounded twice: the set has no instruction that rounds once.
+ALWAYS_INLINE Vector fma(Vector a, Vector b, Vector c) { return a * b + c; }
 #else
-    return a * b + c;
-#endif
+// The set's instruction for float and for double; the type of the vectors chooses.
+#if defined(__AVX512F__)
+ALWAYS_INLINE __m512 fused(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
+ALWAYS_INLINE __m512d fused(__m512d a, __m512d b, __m512d c) { return _mm512_fmadd_pd(a, b, c); }
+#elif defined(__AVX2__)
+ALWAYS_INLINE __m256 fused(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
+ALWAYS_INLINE __m256d fused(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }
+#else
+ALWAYS_INLINE float32x4_t fused(float32x4_t a, float32x4_t b, float32x4_t c) {
+    return vfmaq_f32(c, a, b);
 }
+ALWAYS_INLINE float64x2_t fused(float64x2_t a, float64x2_t b, float64x2_t c) {
+    return vfmaq_f64(c, a, b);
+}
+#endif
+/// a b + c, rounded once.
+ALWAYS_INLINE Vector fma(Vector a, Vector b, Vector c) { return fused(a, b, c); }
+#endif
 
 /// f(0), f(1), ... f(n - 1), each with its number known to the compiler.
 template <int n, class F>
