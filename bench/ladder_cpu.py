@@ -1,8 +1,9 @@
 """ladder_cpu.py: what each idea of the CPU's training bought, one rung after the other.
 
 One thread: all products by oneDNN, where it is built (peers/onednn_mlp.cpp); then the program's own
-functions, in cpu_ladder.cpp. Two workers, by ./main: two ranks with a replica each, and two ranks that
-work on one replica. All take turns in rounds; a figure is the median, in microseconds an image.
+functions, in cpu_ladder.cpp. Two workers, by ./main: two ranks with a replica each, two ranks that work
+on one replica, and the same beside a busy loop on each core, where waiting must not take its share. All
+take turns in rounds, whose order moves on; a figure is the median, in microseconds an image.
 docs/performance.md tells the ideas. Standard library alone.
 """
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import os
 import re
 import statistics
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from running import ROOT, Parser, RunFailed, fail, run_command, with_mpi_setting
 SHAPES = [(200, 24), (100, 800), (512, 256), (1024, 1024)]
 LIBRARY = "all products by oneDNN"
 COPIES, ONE = "two ranks, a replica each", "two ranks on one replica"
+BUSY = "the same beside busy loops"
 RATE = re.compile(r"(\d+) images/s")
 
 
@@ -39,6 +42,16 @@ def by_main(program: str, hidden: int, batch: int, data: str, allreduce: str) ->
     return 1e6 / statistics.median(rates)
 
 
+def by_main_beside_loops(*arguments) -> float:
+    loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(machine.cores())]
+    try:
+        return by_main(*arguments)
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
 def by_ladder(program: str, data: str) -> dict[tuple[int, int, str], float]:
     found = {}
     for line in run_command([program, data, "3"]).splitlines():
@@ -54,24 +67,27 @@ def measure(options) -> dict[tuple[int, int, str], list[float]]:
     def add(key: tuple[int, int, str], value: float) -> None:
         seen.setdefault(key, []).append(value)
 
-    for _ in range(options.rounds):
-        for hidden, batch in SHAPES:
-            if os.access(options.onednn, os.X_OK):
-                add((hidden, batch, LIBRARY),
-                    by_library(options.onednn, hidden, batch, options.data))
+    contenders = [(COPIES, lambda *shape: by_main(options.main, *shape, options.data, "mpi")),
+                  (ONE, lambda *shape: by_main(options.main, *shape, options.data, "shared")),
+                  (BUSY, lambda *shape: by_main_beside_loops(options.main, *shape, options.data,
+                                                             "shared"))]
+    if os.access(options.onednn, os.X_OK):
+        contenders.append((LIBRARY,
+                           lambda *shape: by_library(options.onednn, *shape, options.data)))
+    for turn in range(options.rounds):
         for key, value in by_ladder(options.ladder, options.data).items():
             add(key, value)
-        for hidden, batch in SHAPES:
-            for rung, allreduce in ((COPIES, "mpi"), (ONE, "shared")):
-                add((hidden, batch, rung),
-                    by_main(options.main, hidden, batch, options.data, allreduce))
+        for shape in SHAPES[turn % len(SHAPES):] + SHAPES[:turn % len(SHAPES)]:
+            for rung, run in contenders[turn % len(contenders):] + contenders[:turn % len(contenders)]:
+                add((*shape, rung), run(*shape))
     return seen
 
 
 def table(seen: dict[tuple[int, int, str], list[float]]) -> list[list[str]]:
     """Behind each figure: how many times as fast as the rung before."""
     rungs = list(dict.fromkeys(rung for _, _, rung in seen))
-    rungs.sort(key=lambda rung: (rung in (COPIES, ONE), rung != LIBRARY))
+    workers = [COPIES, ONE, BUSY]
+    rungs.sort(key=lambda rung: (workers.index(rung) if rung in workers else -1, rung != LIBRARY))
     rows = [["us an image", *(f"({h}, {b})" for h, b in SHAPES)]]
     before: dict[tuple[int, int], float] = {}
     for rung in rungs:
