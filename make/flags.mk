@@ -18,7 +18,8 @@ ISAS := baseline $(if $(filter 1,$(DEBUG))$(SANITIZE),,$(if $(X86_64),avx2 avx51
 ISA_wide   := -DCPU_VECTOR_BYTES=64
 ISA_avx2   := -mavx2 -mfma
 # GCC 12's own AVX-512 header reads a variable before it is set, as it means to, and warns of it.
-ISA_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized
+ISA_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 \
+    $(if $(findstring clang,$(CXX)),,-Wno-uninitialized -Wno-maybe-uninitialized)
 
 ifeq ($(MAKELEVEL)$(filter only,$(LOOKS))$(NEW),0)
 $(info # type     $(REAL)$(if $(filter 1,$(DEBUG)), debug))

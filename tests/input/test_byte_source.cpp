@@ -73,22 +73,24 @@ TEST(NotAFile, IsRefusedByItsKind) {
     ASSERT_EQ(mkfifo(pipe.c_str(), 0644), 0);
     fs::create_symlink("loop", dir.path / "loop");
     fs::create_symlink("nowhere", dir.path / "dangling");
-    const std::vector<std::pair<fs::path, std::string>> cases{
-        {dir.path / "missing", "no file of this name"},
-        {dir.path / "dangling", "no file of this name"},
-        {labels / "below-a-file", "no file of this name"},
-        {dir.path / "loop", "symbolic links"},
-        {dir.path, "a directory"},
-        {pipe, "a named pipe"},
-        {"/dev/null", "a device"},
-        {"/dev/zero", "a device"}};
-    for (const auto& [path, found] : cases) {
-        SCOPED_TRACE(path);
-        const std::vector<std::string> parts{"expected an IDX file", "found ", found,
+    const struct {
+        fs::path path;
+        const char* found;
+    } cases[] = {{dir.path / "missing", "no file of this name"},
+                 {dir.path / "dangling", "no file of this name"},
+                 {labels / "below-a-file", "no file of this name"},
+                 {dir.path / "loop", "symbolic links"},
+                 {dir.path, "a directory"},
+                 {pipe, "a named pipe"},
+                 {"/dev/null", "a device"},
+                 {"/dev/zero", "a device"}};
+    for (const auto& c : cases) {
+        SCOPED_TRACE(c.path);
+        const std::vector<std::string> parts{"expected an IDX file", "found ", c.found,
                                              "check the path"};
-        expect_refusal([&] { read_idx(path, labels); }, with_file(path, parts));
+        expect_refusal([&] { read_idx(c.path, labels); }, with_file(c.path, parts));
         const auto images = dir.write("images", good_images);
-        expect_refusal([&] { read_idx(images, path); }, with_file(path, parts));
+        expect_refusal([&] { read_idx(images, c.path); }, with_file(c.path, parts));
     }
 }
 
