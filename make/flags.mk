@@ -48,7 +48,7 @@ NVCC_FLAGS := -std=c++20 -ccbin $(CXX) $(GENCODE) $(if $(REPORT),-Xptxas -v,-t 2
     $(if $(filter 1,$(DEBUG)),-O0 -g -G -D_GLIBCXX_ASSERTIONS,-O2 -lineinfo) -Xcompiler=$(NVCC_HOST_WARN) \
     $(DOUBLE_FLAG) $(INCLUDES) -MMD -MP
 # The .cu files are C++ to g++, which knows none of nvcc's pragmas.
-GPUHOST  := $(HOST) -Itests/gpuhost -Wno-unknown-pragmas
+GPUHOST  := $(HOST) -Itests/gpuhost -Wno-unknown-pragmas$(if $(findstring clang,$(COMPILER)), -Wno-pass-failed)
 # Code under test is optimised as in ./main. Of the tests only those compute that compare numbers.
 TEST_OPTIMISE = $(if $(filter tests/device/% tests/gpuhost/% tests/train/%,$<),-O1,-O0)
 as_test = $(patsubst -O2,$(TEST_OPTIMISE),$(1))

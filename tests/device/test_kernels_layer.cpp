@@ -230,7 +230,8 @@ TEST_F(Kernels, GradientOfActivationsIsRightWithEveryTileAndNumberOfParts) {
 TEST_F(Kernels, GradientInChunksOfColumnsHasTheBitsOfTheWhole) {
     Rng rng(23);
     for (const bool of_pixels : {true, false})
-        for (const auto& [m, n, k] : {std::array{35, 40, 149}, std::array{36, 40, 148}}) {
+        for (const auto& [m, n, depth] : {std::array{35, 40, 149}, std::array{36, 40, 148}}) {
+            const int k = depth;
             const GradientInputs in = random_gradient(m, n, k, of_pixels, rng);
             in_every_way([&](GemmBy by, GemmTile tile, const std::string& what) {
                 if (!of_pixels && by != GemmBy::fma) return;

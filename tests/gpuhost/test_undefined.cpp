@@ -69,7 +69,7 @@ TEST_F(GpuHostDeathTest, ABarrierOutsideAKernelAborts) {
     EXPECT_DEATH(__syncthreads(), "a device function was called outside a kernel");
 }
 
-using MmaOperands = struct {
+struct MmaOperands {
     float c[4] = {};
     std::uint32_t a[4] = {}, b[2] = {};
     double c64[4] = {}, a64[8] = {}, b64[4] = {};
