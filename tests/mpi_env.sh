@@ -12,9 +12,13 @@ if [ "$(id -u)" = 0 ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     export PRTE_ALLOW_RUN_AS_ROOT=1 PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
-# MPIRUN=mpirun.mpich: another one than the first on the PATH, for everything that starts ranks.
+# MPIRUN=mpirun.mpich: another one than the first on the PATH, for everything that starts ranks. Not
+# a link, beside which MPICH would look for its helpers. Written aside, for others may do the same now.
 if [ -n "${MPIRUN:-}" ]; then
-    mkdir -p build/mpirun && ln -sf "$(command -v "$MPIRUN")" build/mpirun/mpirun
+    mkdir -p build/mpirun
+    # shellcheck disable=SC2016 # "$@" is the script's own
+    printf '#!/bin/sh\nexec "%s" "$@"\n' "$(command -v "$MPIRUN")" >"build/mpirun/new.$$"
+    chmod +x "build/mpirun/new.$$" && mv -f "build/mpirun/new.$$" build/mpirun/mpirun
     case $PATH in "$PWD/build/mpirun:"*) ;; *) PATH=$PWD/build/mpirun:$PATH ;; esac
     export PATH
 fi
