@@ -15,10 +15,13 @@ fi
 # MPIRUN=mpirun.mpich: another one than the first on the PATH, for everything that starts ranks. Not
 # a link, beside which MPICH would look for its helpers. Written aside, for others may do the same now.
 if [ -n "${MPIRUN:-}" ]; then
-    mkdir -p build/mpirun
-    # shellcheck disable=SC2016 # "$@" is the script's own
-    printf '#!/bin/sh\nexec "%s" "$@"\n' "$(command -v "$MPIRUN")" >"build/mpirun/new.$$"
-    chmod +x "build/mpirun/new.$$" && mv -f "build/mpirun/new.$$" build/mpirun/mpirun
-    case $PATH in "$PWD/build/mpirun:"*) ;; *) PATH=$PWD/build/mpirun:$PATH ;; esac
-    export PATH
+    case $PATH in "$PWD/build/mpirun:"*) ;; *)
+        mkdir -p build/mpirun
+        # shellcheck disable=SC2016 # "$@" is the script's own
+        printf '#!/bin/sh\nexec "%s" "$@"\n' "$(command -v "$MPIRUN")" >"build/mpirun/new.$$"
+        chmod +x "build/mpirun/new.$$" && mv -f "build/mpirun/new.$$" build/mpirun/mpirun
+        PATH=$PWD/build/mpirun:$PATH
+        export PATH
+        ;;
+    esac
 fi
