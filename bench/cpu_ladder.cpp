@@ -179,9 +179,9 @@ class Trainer {
 
     /// The pass over the stored gradient and all parameters.
     void update_all() {
-        const nn_real* const gradient = gradient_.data();
         for_each_row([&](std::size_t offset, nn_real* row, int count, nn_real penalty) {
-            f_.update({rate, penalty}, static_cast<std::size_t>(count), offset, &gradient, 1, row);
+            f_.update({rate, penalty}, static_cast<std::size_t>(count), gradient_.data() + offset,
+                      row);
         });
     }
 
