@@ -84,7 +84,8 @@ ALWAYS_INLINE void tile_of_panel(int depth, Panel a, Operand b, const nn_real* s
         });
 }
 
-/// panel(k, count, first unit, vectors, columns) gives a(k .. k + count) of some vectors.
+/// panel(k, count, first unit, vectors, tiles) gives a(k .. k + count) of some vectors to so many
+/// tiles.
 template <class MakePanel, class Finish>
 void dense(Range vectors, Range columns, int depth, Operand b, const nn_real* start,
            nn_real* waiting, const MakePanel& panel, const Finish& finish) {

@@ -41,6 +41,9 @@ struct Worker {
 };
 
 int largest_batch(const ReplicaShape& shape, int ranks) { return shape.capacity * ranks; }
+int ranks_of(const CpuSettings& settings) {
+    return settings.shared == nullptr ? 1 : settings.shared->ranks;
+}
 
 class CpuReplica : public Replica {
   public:
@@ -59,7 +62,7 @@ class CpuReplica : public Replica {
           own_memory_(is_shared_ ? 0 : cpu_shared_bytes(shape, kind_, 1)),
           own_barrier_(settings.threads),
           barrier_(is_shared_ ? *settings.shared->barrier : own_barrier_),
-          space_(shape, kind_, largest_batch(shape, is_shared_ ? settings.shared->ranks : 1),
+          space_(shape, kind_, largest_batch(shape, ranks_of(settings)),
                  is_shared_ ? settings.shared->memory : own_memory_.data()),
           gradient_(kind_ == FirstLayerKind::tiles ? Buffer<nn_real>(layout_.total())
                                                    : Buffer<nn_real>()),
@@ -67,8 +70,7 @@ class CpuReplica : public Replica {
         for (int byte = 0; byte < 256; ++byte)
             value_of_pixel_[byte] = shape.pixel_scale * static_cast<nn_real>(byte);
         if (!shape.format.number_inputs) space_.inputs.masked.value_of_pixel = value_of_pixel_;
-        const int most_samples = largest_batch(shape, is_shared_ ? settings.shared->ranks : 1);
-        int most = most_samples;
+        int most = largest_batch(shape, ranks_of(settings));
         for (int l = 0; l <= top_; ++l) most = std::max(most, layout_.size(l));
         for (int t = 0; t < settings.threads; ++t)
             scratch_.push_back(std::make_unique<Worker>(kind_ == FirstLayerKind::tiles, most));
