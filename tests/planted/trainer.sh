@@ -40,8 +40,8 @@ defect "a sum over the ranks that misses the last bias" src/reduce/mpi.cpp \
     'comm_.sum(lent.values.data(), lent.values.size() - 1);' \
     2 'On/Train.small_last_batch_of_one_image*'
 defect "a bias that stays as it was" src/device/cpu/replica.cpp \
-    'f_.bias_gradient(layer(l), shard_.of, weights_of(units(l).count, t, workers_),' \
-    'f_.bias_gradient(layer(l), shard_.of, Range{0, 0},' \
+    'f_.bias_gradient(layer(l), shard_.batch, weights_of(units(l).count, t, workers_),' \
+    'f_.bias_gradient(layer(l), shard_.batch, Range{0, 0},' \
     1 'On/Step.of_9_4_10*'
 defect "a penalty on the biases" src/device/cpu/elementwise.h \
     'without_penalty.update.reg = 0;' \
