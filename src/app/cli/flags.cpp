@@ -1,4 +1,4 @@
-// // flags.cpp: the rows of all flags of a training.
+// flags.cpp: the rows of all flags of a training.
 #include "app/cli/flags.h"
 
 #include <algorithm>

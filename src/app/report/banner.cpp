@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "app/report/notes.h"
 #include "base/text.h"
 
 void print_banner(const TrainOptions& options, const RunSummary& summary) {
@@ -36,6 +37,7 @@ void print_banner(const TrainOptions& options, const RunSummary& summary) {
                 sets.is_table        ? ""
                 : options.raw_pixels ? ", pixels 0..255"
                                      : ", pixels 0..1");
+    for (const std::string& note : sets.notes) print_note(note);
     if (!summary.resumed.empty()) std::printf("# resume     %s\n", summary.resumed.c_str());
     if (!summary.rounding.empty())
         std::printf("# rounding   not as in the checkpoint's run: %s\n", summary.rounding.c_str());

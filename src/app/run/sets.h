@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "app/cli/options.h"
 #include "comm/comm.h"
@@ -12,6 +13,8 @@ struct Sets {
     SampleSet train, held_out, test;  ///< of a table, `test` stays empty
     std::size_t train_count = 0, held_out_count = 0, test_count = 0;
     bool is_table = false;
+    /// What a person must know about the samples beside every result (report/notes.h); rank 0.
+    std::vector<std::string> notes = {};
     bool has_classes = true;  ///< labels, or only targets 0 and 1, so that accuracy has a meaning
 
     /// The set on which each epoch is evaluated, and its name: the held-out set if there is one;
