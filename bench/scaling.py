@@ -84,15 +84,15 @@ def say_steps(report: Report, times: dict[Case, Timed]) -> None:
     for case, timed in times.items():
         speedup = times[one_rank(case)].median / timed.median
         split = statistics.median(timed.compute), statistics.median(timed.communication)
-        facts = [case.network.name, case.batch, case.ranks, case.allreduce, case.scatter]
+        facts = [case.network.name, case.batch, case.ranks, case.allreduce, case.feed]
         values = [timed.median, min(timed.step), max(timed.step), *split]
         rate = case.batch / timed.median
         rows.append([*facts, *(f"{v * 1e6:.2f}" for v in values), f"{rate:.0f}", f"{speedup:.3f}"])
         shown.append([*map(str, facts), *map(micro, values), f"{rate:,.0f}", f"{speedup:.2f}"])
-    head = "network batch ranks allreduce scatter step_us min_us max_us compute_us communication_us"
+    head = "network batch ranks allreduce feed step_us min_us max_us compute_us communication_us"
     names = [*head.split(), "images_per_second", "speedup"]
     report.say("MEASURED: steps of ./main with --threads 1, medians. Compute and communication are")
-    report.say("rank 0's; where scatter is once, communication includes a part of that one time.")
+    report.say("rank 0's; where the feed is resident, communication includes a part of that one time.")
     report.table(names, shown)
     report.rows("measured", names, rows)
 
@@ -178,7 +178,7 @@ def model_step(fitted: Fitted, case: Case, cores: int) -> float:
     total = fitted.compute.seconds(network, images)
     if p > 1:
         total += fitted.allreduce[form].link.seconds(COLLECTIVES[form](p, network.gradient_bytes))
-        if case.scatter == "every-step":
+        if case.feed == "scattered":
             pixels = model.linear_scatter(p, case.batch * INPUTS)
             total += fitted.scatter.link.seconds(pixels)
     return model.shared(p, cores) * total
@@ -192,10 +192,10 @@ def say_residuals(report: Report, fitted: Fitted, times: dict[Case, Timed], core
         step = model_step(fitted, case, cores)
         errors.append(step / timed.median - 1)
         rows.append(
-            [case.network.name, str(case.batch), str(case.ranks), case.scatter]
+            [case.network.name, str(case.batch), str(case.ranks), case.feed]
             + [f"{step * 1e6:.1f}", f"{(step - timed.median) * 1e6:+.1f}", f"{errors[-1]:+.1%}"]
         )
-    head = ["network", "batch", "ranks", "scatter", "model_us", "residual_us", "residual"]
+    head = ["network", "batch", "ranks", "feed", "model_us", "residual_us", "residual"]
     report.say(f"FITTED: the model ({fitted.best}) less what was measured with --allreduce mpi")
     report.table(head, rows)
     report.say(f"rms of the residuals {model.rms(errors):.0%}, largest {max(map(abs, errors)):.0%}")
@@ -225,7 +225,7 @@ class Projected:
     batch: int
     gigabits: int
     allreduce: str
-    scatter: str
+    feed: str
     nodes: int
     step: model.Step
     alone: model.Step
@@ -238,12 +238,12 @@ class Projected:
         step = self.step
         times = (step.compute, step.allreduce, step.scatter, step.seconds)
         facts = [self.network.name, self.network.parameters, self.batch, self.gigabits]
-        facts += [self.allreduce, self.scatter, self.nodes, step.images]
+        facts += [self.allreduce, self.feed, self.nodes, step.images]
         return [*facts, *(f"{seconds * 1e6:.3f}" for seconds in times), f"{self.speedup:.6g}"]
 
 
 PROJECTED_HEAD = (
-    "network parameters batch gigabits allreduce scatter nodes images_per_node compute_us "
+    "network parameters batch gigabits allreduce feed nodes images_per_node compute_us "
     "allreduce_us scatter_us step_us speedup"
 ).split()
 
@@ -252,15 +252,15 @@ def project_all(node: model.Node, batch: int, alpha: float) -> list[Projected]:
     rows: list[Projected] = []
     for gigabits in GIGABITS:
         link = Link(alpha, 8 / (gigabits * 1e9))
-        for scatter in ("once", "every-step"):
+        for feed in ("resident", "scattered"):
             for network in map(Network, PROJECTED):
                 for form, terms in COLLECTIVES.items():
                     steps = {
-                        p: model.project(node, link, terms, network, batch, p, scatter != "once")
+                        p: model.project(node, link, terms, network, batch, p, feed == "scattered")
                         for p in NODES
                     }
                     rows += [
-                        Projected(network, batch, gigabits, form, scatter, p, step, steps[1])
+                        Projected(network, batch, gigabits, form, feed, p, step, steps[1])
                         for p, step in steps.items()
                     ]
     return rows
@@ -279,7 +279,7 @@ def say_assumptions(report: Report, node: model.Node, batch: int, alpha: float) 
         "  every node can send and receive at that speed at the same time as all others",
         "ring: 2(p-1) messages of 1/p of the gradient; tree: 2 ceil(log2 p) of all of it; float32",
         "no overlap of computing and sending, no stragglers, summing costs nothing beside sending",
-        "scatter once: the images are there before; every-step: node 0 sends each node its pixels",
+        "feed resident: the images are there before; scattered: node 0 sends each node its pixels",
     ):
         report.say(f"  {line}" if line.startswith("  ") else f"- {line}")
     report.say()
@@ -291,11 +291,11 @@ def speedup_text(value: float) -> str:
 
 def say_projection(report: Report, rows: list[Projected]) -> None:
     for gigabits in GIGABITS:
-        for scatter in ("once", "every-step"):
-            report.say(f"PROJECTED speed-up, {gigabits} Gb/s, images scattered {scatter}, by nodes")
+        for feed in ("resident", "scattered"):
+            report.say(f"PROJECTED speed-up, {gigabits} Gb/s, feed {feed}, by nodes")
             lines: dict[str, list[str]] = {}
             for row in rows:
-                if (row.gigabits, row.scatter) == (gigabits, scatter):
+                if (row.gigabits, row.feed) == (gigabits, feed):
                     name = f"{row.network.name}, {row.allreduce}"
                     lines.setdefault(name, []).append(speedup_text(row.speedup))
             head = ["network, allreduce", *(f"{p:,}" for p in NODES)]
@@ -309,7 +309,7 @@ def chart_projection(folder: Path, rows: list[Projected], batch: int) -> None:
     for gigabits in GIGABITS:
         lines: dict[tuple[str, str], list[tuple[float, float]]] = {}
         for row in rows:
-            if (row.gigabits, row.scatter) == (gigabits, "once"):
+            if (row.gigabits, row.feed) == (gigabits, "resident"):
                 key = row.network.name, row.allreduce
                 lines.setdefault(key, []).append((row.nodes, row.speedup))
         series = [Series(name, dashes[form], points) for (name, form), points in lines.items()]
@@ -324,7 +324,7 @@ def chart_measured(folder: Path, times: dict[Case, Timed], ranks: list[int], cor
     dashes = {"--allreduce auto": "", "--allreduce mpi": "7 4"}
     lines: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for case, timed in times.items():
-        if case.ranks == 1 or case.scatter != "once":
+        if case.ranks == 1 or case.feed != "resident":
             continue
         key = f"{case.network.name}, batch {case.batch}", f"--allreduce {case.allreduce}"
         speedup = times[one_rank(case)].median / timed.median

@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 IMAGES, INPUTS, CLASSES = 60_000, 784, 10
 
 SMALL = (4, 64, 3)  # on one rank alone: what a step costs that computes next to nothing
-# --allreduce, --scatter of ./main.
-MODES = [("mpi", "once"), ("auto", "once"), ("mpi", "every-step")]
+# --allreduce, --feed of ./main.
+MODES = [("mpi", "resident"), ("auto", "resident"), ("mpi", "scattered")]
 
 
 class Stop(Exception):
@@ -37,7 +37,7 @@ class Case:
     epochs: int
     ranks: int
     allreduce: str = "mpi"
-    scatter: str = "once"
+    feed: str = "resident"
 
     @property
     def network(self) -> Network:
@@ -49,7 +49,7 @@ class Case:
 
     def flags(self, csv_file: str) -> list[str]:
         text = (
-            f"--device cpu --threads 1 --allreduce {self.allreduce} --scatter {self.scatter} "
+            f"--device cpu --threads 1 --allreduce {self.allreduce} --feed {self.feed} "
             f"--hidden {self.hidden} --batch {self.batch} --epochs {self.epochs} "
             f"--learning-rate 0.1 --csv {csv_file}"
         )
@@ -106,8 +106,8 @@ def all_cases(measured: list[tuple[int, int, int]], ranks: list[int]) -> list[Ca
     for hidden, batch, epochs in [SMALL, *measured]:
         cases += [Case(hidden, -(-batch // part), epochs, 1) for part in (1, 2, 4, 8)]
     for hidden, batch, epochs in measured:
-        for allreduce, scatter in MODES:
-            cases += [Case(hidden, batch, epochs, p, allreduce, scatter) for p in ranks if p > 1]
+        for allreduce, feed in MODES:
+            cases += [Case(hidden, batch, epochs, p, allreduce, feed) for p in ranks if p > 1]
     return cases
 
 
