@@ -305,6 +305,33 @@ TEST(Plot, WhatCannotBeWrittenIsRefusedBeforeTheTraining) {
     EXPECT_TRUE(refused(run_main(run + "--checkpoint Makefile"), 2, "", "Makefile"));
 }
 
+TEST(Refusal, WritesNothing) {
+    const std::string log = scratch("refused.csv").string(), state = scratch("refused").string();
+    const std::string flags = " -n 4 -e 1 --csv " + log + " --checkpoint " + state;
+    for (const char* bad : {"--jsonl nowhere/log", "--plot nowhere/a.svg", "--report nowhere/a",
+                            "--save nowhere/a", "--train-size 11", "--allreduce shared --course"}) {
+        EXPECT_TRUE(refused(run_main(first_images(10, 10) + flags + " " + bad), 2, "", "")) << bad;
+        EXPECT_FALSE(fs::exists(log)) << bad;
+        EXPECT_FALSE(fs::exists(state)) << bad;
+    }
+    EXPECT_TRUE(refused(run_main("demo xor --csv " + log + " --jsonl nowhere/log"), 2, "", ""));
+    EXPECT_FALSE(fs::exists(log));
+}
+
+/// The folder with a program called gnuplot, which can draw nothing but says that it ended well.
+TEST(Plot, ThatIsNotDrawnEndsTheRunWithThreeAndIsNotCalledWritten) {
+    const fs::path folder = scratch("bin"), chart = scratch("undrawn.png");
+    fs::create_directory(folder);
+    std::ofstream(folder / "gnuplot") << "#!/bin/sh\nexit 0\n";
+    fs::permissions(folder / "gnuplot", fs::perms(0755));
+    const Result result = run("PATH=" + folder.string() + ":$PATH ./main " + small_set() +
+                              " -n 4 -e 1 --plot " + chart.string());
+    EXPECT_EQ(result.code, 3) << result.out;
+    EXPECT_TRUE(says(result.err, chart.string()));
+    EXPECT_EQ(lines_with("# written", result.out).size(), 0u) << result.out;
+    EXPECT_FALSE(fs::exists(chart));
+}
+
 // ---- pictures
 
 /// MNIST's test images 0 .. count - 1 as PGM files of their own.

@@ -28,6 +28,7 @@ struct Run {
     const Comm& comm;
     const Start& start;
     const RunSummary& summary;
+    RunFiles& files;
     DataParallelNeuralNetwork& network;
     RunObserver& observer;
 };
@@ -85,7 +86,7 @@ RunSummary summary_of(const Comm& comm, const Start& start) {
         .rounding = start.rounding};
 }
 
-/// --save, --plot and --report. Collective.
+/// --save, --plot and --report, and the end of the logs. Collective.
 void write_files(const Run& run, const Outcome& outcome) {
     const TrainOptions& options = run.start.options;
     const OutputFiles& files = options.files;
@@ -97,11 +98,12 @@ void write_files(const Run& run, const Outcome& outcome) {
         if (!run.comm.is_root()) return;
         if (!files.save.empty()) save_model(files.save, model);
         if (!files.plot.empty()) write_plot(files.plot, history, accuracy_name, "epoch");
+        run.files.finish();
         constexpr std::size_t worst = 24;
         if (!files.report.empty())
             write_page(files.report,
                        {settings_for_people(run.summary, options), history, accuracy_name,
-                        outcome.times, outcome.seconds, outcome.last},
+                        outcome.times, outcome.seconds, outcome.last, sets.final_name()},
                        score(sets.final_set(), outcome.last.yhat, worst), sets.final_set());
         print_written(files);
     });
@@ -179,7 +181,7 @@ int train(const Comm& comm, const TrainOptions& asked) {
                                       {std::move(start.device.reducer), options.feed});
     RunObserver observer(comm, options, start.sets, network, *files,
                          facts_of_files(options, start.sets, start.settings), start.beginning);
-    const Run run{comm, start, summary, network, observer};
+    const Run run{comm, start, summary, *files, network, observer};
     const TrainingState state =
         network.train(start.sets.train, options.training, &observer, start.beginning.state);
     if (state.epoch < options.training.epochs) return end_early(run, state);

@@ -73,6 +73,8 @@ void check_files(const TrainOptions& options, const Sets& sets) {
     if (!options.files.plot.empty()) check_plot(options.files.plot);
     if (!options.files.report.empty()) check_page(options.files.report);
     if (!options.files.save.empty()) check_writable("--save", options.files.save);
+    if (!options.files.csv.empty()) check_writable("--csv", options.files.csv, true);
+    if (!options.files.jsonl.empty()) check_writable("--jsonl", options.files.jsonl, true);
     if (!options.files.report.empty() && !sets.has_classes)
         throw InputError(
             "--report: the page shows classes, but the targets of the table are not all 0 or 1; "
