@@ -50,12 +50,6 @@ class Descriptor {
 
 constexpr std::string_view temporary_mark = ".tmp-";
 
-std::string host_name() {
-    std::array<char, 256> name{};
-    ::gethostname(name.data(), name.size() - 1);
-    return name.data();
-}
-
 /// True if `name` is a temporary name and its writer is a process of this machine that has ended.
 bool writer_is_gone(const std::string& name) {
     const std::string_view rest =
@@ -91,6 +85,12 @@ int sync_folder(const fs::path& folder) {
 }
 
 }  // namespace
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    ::gethostname(name.data(), name.size() - 1);
+    return name.data();
+}
 
 std::vector<std::uint8_t> read_whole_file(const fs::path& file, const std::string& wanted,
                                           std::size_t most) {

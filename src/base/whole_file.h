@@ -26,6 +26,9 @@ std::vector<std::uint8_t> read_whole_file(
 /// this file half written.
 void write_whole_file(const std::filesystem::path& file, std::span<const std::uint8_t> bytes);
 
+/// The system's name of this machine.
+std::string host_name();
+
 /// Writes all bytes to the open file `descriptor`. Returns 0, or the errno of the call that failed.
 int write_all(int descriptor, std::span<const std::uint8_t> bytes);
 

@@ -91,10 +91,22 @@ RunSettings settings_of(const Start& start, int ranks) {
     for (const auto& [name, value] : same.members()) settings.same.add(name, value);
     settings.same.add("type", nn_real_name);
     settings.same.add("samples", start.sets.train.count());
-    settings.same.add(samples_checksum, checksum_of(start.sets.train));
+    settings.same.add("checksum of the samples", checksum_of(start.sets.train));
     settings.same.add("checksum of the first parameters", checksum_of(start.first));
     settings.rounding.add("replicas", start.device.reducer ? ranks : 1);
     return settings;
+}
+
+/// On rank 0: two runs in one folder would mix their states, so the second is refused.
+void lock_folder(Start& start) {
+    const std::string name = named("--checkpoint", start.options.checkpoint);
+    start.lock = std::make_unique<FileLock>(start.options.checkpoint + "/lock");
+    if (start.lock->state() == FileLock::State::taken)
+        throw InputError(name + ": another run uses this folder (" + start.lock->why() +
+                         "); wait for its end, or name another folder");
+    if (start.lock->state() == FileLock::State::unsupported)
+        start.sets.notes.push_back(name + ": this folder cannot be locked (" + start.lock->why() +
+                                   "); let no other run use it meanwhile");
 }
 
 /// On rank 0: opens the folder of checkpoints. With --resume, it takes the newest checkpoint, and
@@ -102,6 +114,7 @@ RunSettings settings_of(const Start& start, int ranks) {
 void take_checkpoint(Start& start, const RunSettings& settings) {
     const TrainOptions& options = start.options;
     start.folder = std::make_unique<CheckpointFolder>(options.checkpoint);
+    lock_folder(start);
     if (!options.resume) {
         if (start.folder->empty()) return;
         throw InputError("--checkpoint " + options.checkpoint +
