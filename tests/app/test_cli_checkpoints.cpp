@@ -1,29 +1,9 @@
 // test_cli_checkpoints.cpp: a training keeps its states, goes on from them to the same bits, and
 // refuses what is not its own.
+#include "tests/support/checkpoints_of_runs.h"
 #include "tests/support/cli_fixture.h"
 
 namespace {
-
-std::vector<std::string> names_in(const fs::path& folder) {
-    std::set<std::string> names;
-    for (const auto& entry : fs::directory_iterator(folder)) names.insert(entry.path().filename());
-    return {names.begin(), names.end()};
-}
-
-/// The epoch in the name of the folder's newest checkpoint.
-int newest_epoch(const std::string& state) {
-    int newest = -1, epoch = 0;
-    for (const std::string& name : names_in(scratch(state)))
-        if (std::sscanf(name.c_str(), "checkpoint-%d-", &epoch) == 1)
-            newest = std::max(newest, epoch);
-    return newest;
-}
-
-/// 25 steps an epoch.
-std::string resumable(const std::string& state, const std::string& save) {
-    return small_set() + " -n 16 --seed 5 --checkpoint " + scratch(state).string() + " --save " +
-           scratch(save).string();
-}
 
 TEST(Checkpoint, KeepsTheLastTwoStates) {
     ASSERT_TRUE(succeeded(run_main(resumable("kept", "kept.safetensors") + " -e 5", 2)));

@@ -80,7 +80,8 @@ class ManualPage : public CLI::Formatter {
         "1  a check failed: a comparison, the ranks' parameters, or the training diverged\n"
         "2  a flag or an input file cannot be used\n"
         "3  a call failed: MPI, CUDA, memory, a disk\n"
-        "4  SIGUSR1 or SIGTERM ended the run after a checkpoint; --resume continues it";
+        "4  a signal (Ctrl-C, SIGHUP, SIGTERM, SIGUSR1) ended the run after a checkpoint;\n"
+        "   --resume continues it";
     Manual manual_;
 };
 

@@ -135,6 +135,7 @@ bool compare_with_reference(const Run& run, FeedKind feed) {
 /// Called if a signal stopped the run: writes what the run has so far.
 int end_early(const Run& run, const TrainingState& state) {
     run.observer.keep(state);
+    run.observer.end_line();
     if (run.comm.is_root())
         std::printf(
             "# stopped by a signal after %s; the checkpoint is in %s, and --resume continues from "
@@ -185,5 +186,6 @@ int train(const Comm& comm, const TrainOptions& asked) {
     const TrainingState state =
         network.train(start.sets.train, options.training, &observer, start.beginning.state);
     if (state.epoch < options.training.epochs) return end_early(run, state);
+    if (signals) StopSignals::obey();
     return finish(run);
 }

@@ -48,6 +48,7 @@ class RunObserver : public TrainingObserver {
     Model model(const TrainingState& state);
     /// Writes a checkpoint. Collective. Throws InputError on every rank if the file cannot be made.
     void keep(const TrainingState& state);
+    void end_line() { progress_.end_line(); }
     const History& history() const { return history_; }
 
   private:
