@@ -281,6 +281,9 @@ TEST(Demo, GivesNumPysNumbersOnAnyRanksAndDevice) {
                 EXPECT_NEAR(number_behind(words, seen.out), value,
                             value > 1 ? 0.00005 + 100 * bound : bound)
                     << words << "at " << ranks << " ranks" << (cuda ? ", CUDA" : "");
+            EXPECT_TRUE(says(seen.out,
+                             "# note       sample 3 is not learned: its target is 0, and "
+                             "the prediction 0.61 "));
             for (int j = 0; j < 3; ++j)
                 EXPECT_NEAR(number_behind("\n     " + std::to_string(j + 1) + "       " +
                                               (j < 2 ? "1" : "0") + "  ",

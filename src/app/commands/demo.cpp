@@ -15,10 +15,12 @@
 
 #include "app/report/banner.h"
 #include "app/report/chart.h"
+#include "app/report/notes.h"
 #include "app/run/observer.h"
 #include "app/run/output_file.h"
 #include "base/error.h"
 #include "base/range.h"
+#include "base/text.h"
 #include "model/model_file.h"
 #include "neural_network.h"
 #include "train/choose.h"
@@ -82,6 +84,17 @@ void print_configuration(const Layout& layout, std::size_t samples, int ranks,
         samples, training.epochs, training.rate, training.rate * 2 / static_cast<double>(samples),
         nn_real_name);
     std::printf("# ranks      %d; rank 0: %s\n", ranks, device.c_str());
+}
+
+/// Says which samples the network still takes for the other class, so that nobody looks for xor.
+void print_what_is_not_learned(const SampleSet& set, const std::vector<nn_real>& yhat) {
+    for (std::size_t j = 0; j < set.count(); ++j)
+        if (std::abs(set.targets[j] - yhat[j]) >= nn_real{0.5})
+            print_note(formatted(
+                "sample %zu is not learned: its target is %g, and the prediction %.2f is nearer to "
+                "the other class; like the notebook, the demo stops after %d iterations",
+                j + 1, static_cast<double>(set.targets[j]), static_cast<double>(yhat[j]),
+                training.epochs));
 }
 
 void print_predictions(const SampleSet& set, const std::vector<nn_real>& yhat,
@@ -159,6 +172,7 @@ int demo(const Comm& comm, const DemoOptions& options) {
     comm.together([&] {
         if (!comm.is_root()) return;
         files->finish();
+        print_what_is_not_learned(set, yhat);
         print_predictions(set, yhat, iterations);
         print_curve(iterations.history);
         if (!options.files.plot.empty())

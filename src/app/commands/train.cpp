@@ -13,6 +13,7 @@
 #include "app/report/comparison.h"
 #include "app/report/page.h"
 #include "app/run/observer.h"
+#include "app/run/reference_progress.h"
 #include "app/run/signals.h"
 #include "app/run/start.h"
 #include "base/clock.h"
@@ -109,6 +110,13 @@ void write_files(const Run& run, const Outcome& outcome) {
     });
 }
 
+/// Trains the reference as the run was trained, and prints meanwhile how far it is.
+void train_reference(NeuralNetwork& reference, const Run& run) {
+    ReferenceProgress progress;
+    reference.train(run.start.sets.train, run.start.options.training,
+                    [&](std::size_t done, std::size_t all) { progress.tell(done, all); });
+}
+
 /// -s: rank 0 trains the reference from the same start and compares. The other ranks wait.
 bool compare_with_reference(const Run& run, FeedKind feed) {
     const TrainOptions& options = run.start.options;
@@ -119,7 +127,7 @@ bool compare_with_reference(const Run& run, FeedKind feed) {
         const ReplicaShape& shape = run.network.replica().shape();
         NeuralNetwork reference(run.start.first, shape.objective, shape.activation);
         const double before = run.start.seconds();
-        reference.train(sets.train, options.training);
+        train_reference(reference, run);
         std::printf("# reference  CPU, serial, double: %.2f s", run.start.seconds() - before);
         if (sets.has_classes)
             std::printf(", %s accuracy %.2f %%", sets.final_name(),
