@@ -179,6 +179,29 @@ TEST(Refusal, WritesNothing) {
     EXPECT_FALSE(fs::exists(log));
 }
 
+TEST(Refusal, OfAnOutputThatIsAlsoAnInputLeavesTheInput) {
+    const fs::path table = scratch("kept.csv"), network = scratch("kept.safetensors");
+    std::ofstream(table) << "0,0.5,0.5\n1,0.25,0.5\n";
+    const std::string text = read_text(table), table_flags = "--csv-data " + table.string() +
+                                                             " --target-columns 2 --loss mse -e 1 ";
+    const std::string on_table = table_flags + "-n 2 --output sigmoid ";
+    ASSERT_TRUE(succeeded(run_main(on_table + "--save " + network.string())));
+    const std::string bytes = read_text(network);
+    for (const char* flag : {"--csv ", "--jsonl ", "--save "})
+        EXPECT_TRUE(refused(run_main(on_table + flag + scratch(".").string() + "/kept.csv"), 2, "",
+                            "--csv-data has the same name"))
+            << flag;
+    const std::string from_network = table_flags + "--load " + network.string() + " ";
+    EXPECT_TRUE(refused(run_main(from_network + "--csv " + network.string()), 2, "",
+                        "--load has the same name"));
+    EXPECT_TRUE(refused(run_main(on_table + "--save new --checkpoint new/"), 2, "",
+                        "--checkpoint has the same name"));
+    EXPECT_FALSE(fs::exists("new"));
+    EXPECT_EQ(read_text(table), text);
+    EXPECT_EQ(read_text(network), bytes);
+    EXPECT_TRUE(succeeded(run_main(from_network + "--save " + network.string())));
+}
+
 /// The folder with a program called gnuplot, which can draw nothing but says that it ended well.
 TEST(Plot, ThatIsNotDrawnEndsTheRunWithThreeAndIsNotCalledWritten) {
     const fs::path folder = scratch("bin"), chart = scratch("undrawn.png");

@@ -2,8 +2,10 @@
 #include "app/run/start.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "app/cli/flags.h"
 #include "app/report/chart.h"
@@ -68,8 +70,29 @@ Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, co
     return std::move(model.parameters);
 }
 
+/// Refuses a file to write that is also read, so that a log does not replace its table; and one
+/// that is also the folder of checkpoints.
+void check_names(const TrainOptions& options) {
+    const auto place = [](const std::string& name) {
+        return (std::filesystem::absolute(name) / "").lexically_normal();
+    };
+    for (const auto& [flag, name] : options.files.all()) {
+        if (name.empty() || name.starts_with("/dev/")) continue;
+        const std::pair<const char*, std::string> others[] = {
+            {"--csv-data", options.csv_data},
+            {"--checkpoint", options.checkpoint},
+            // A network may replace the one that it began from.
+            {"--load", std::string(flag) == "--save" ? "" : options.load}};
+        for (const auto& [other, taken] : others)
+            if (!taken.empty() && place(taken) == place(name))
+                throw InputError(named(flag, name) + ": " + other +
+                                 " has the same name; give each a file of its own");
+    }
+}
+
 /// Refuses, before training, what would otherwise be refused after it.
 void check_files(const TrainOptions& options, const Sets& sets) {
+    check_names(options);
     if (!options.files.plot.empty()) check_plot(options.files.plot);
     if (!options.files.report.empty()) check_page(options.files.report);
     if (!options.files.save.empty()) check_writable("--save", options.files.save);
