@@ -301,7 +301,9 @@ std::string gnuplot_chart(const History& history, const std::string& accuracy_na
 void check_plot(const std::string& file) {
     const std::string ending = std::filesystem::path(file).extension();
     if (ending != ".svg" && ending != ".png")
-        throw InputError(named("--plot", file) + ": expected a name that ends in .svg or .png");
+        throw InputError(
+            named("--plot", file) +
+            ": expected a name that ends in .svg or .png; give it one of these endings");
     check_writable("--plot", file);
     if (ending == ".svg") return;
     std::string nothing;
