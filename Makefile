@@ -34,9 +34,9 @@ main:  ## builds ./main (DOUBLE_FLAG=-DUSE_DOUBLE: in double)
 run: main  ## trains on MNIST (NP=2 ranks, ARGS="flags of ./main")
 	$(Q). tests/mpi_env.sh && mpirun -np $(or $(NP),2) ./main $(ARGS)
 
-test-quick:  ## what to run after every edit: a minute and a half
-test:  ## every claim once: 8 minutes from nothing (NP=3: on 3 ranks alone)
-check:  ## the rest: double, sanitizers, planted defects, kills, lint and more: 22 minutes
+test-quick:  ## what to run after every edit: a minute and a half on two quiet cores
+test:  ## every claim once: 8 minutes from nothing on two quiet cores (NP=3: on 3 ranks alone)
+check:  ## the rest: double, sanitizers, planted defects, kills, lint and more: 22 minutes on two quiet cores
 test-slurm:  ## hw6.sh on a real Slurm, started on this machine
 interop:  ## installs PyTorch in build/interop and exchanges files with it and with NumPy
 fuzz:  ## fuzzes the readers of files (FUZZ_SECONDS=600 of each, ARGS="model idx" alone)

@@ -26,7 +26,9 @@ int run(const Comm& comm, const Arguments& arguments) {
 int run_with_mpi(const Session& mpi, const Arguments& arguments) {
     try {
         const int code = run(mpi.comm(), arguments);
-        if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+        const bool printed = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+        // SIGHUP stops a run whose terminal is gone; its state is saved all the same.
+        if (!printed && code != exit_stopped)
             throw Failure(__FILE__, __LINE__, "writing to standard output", std::strerror(errno),
                           "send the output where there is room");
         return code;

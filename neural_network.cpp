@@ -205,15 +205,19 @@ Matrix target_columns(const SampleSet& set, std::span<const std::uint32_t> sampl
     return y;
 }
 
-void NeuralNetwork::train(const SampleSet& set, const Training& training) {
+void NeuralNetwork::train(const SampleSet& set, const Training& training, const Tell& tell) {
+    const auto batch = static_cast<std::size_t>(training.batch);
+    const std::size_t steps = (set.count() + batch - 1) / batch;
+    const std::size_t all = steps * static_cast<std::size_t>(training.epochs);
+    std::size_t done = 0;
     for (int epoch = 0; epoch < training.epochs; ++epoch) {
         const std::vector<std::uint32_t> order = sample_order(set.count(), epoch, training);
-        const auto batch = static_cast<std::size_t>(training.batch);
         for (std::size_t first = 0; first < order.size(); first += batch) {
             const std::span samples(&order[first], std::min(batch, order.size() - first));
             forward(input_columns(set, samples, training.pixel_scale));
             backward(target_columns(set, samples), training.reg);
             update(update_at(epoch, training));
+            if (tell) tell(++done, all);
         }
     }
 }

@@ -20,6 +20,7 @@
 //     mse, sigmoid:            (2/k) yhat * e * (1 - yhat)
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -70,8 +71,10 @@ class NeuralNetwork {
     const Parameters<double>& backward(const Matrix& y, double reg);
     /// p = rule(p, the last gradient).
     void update(const Update& update);
-    /// Serial mini-batch gradient descent over the whole set.
-    void train(const SampleSet& set, const Training& training);
+    /// Serial mini-batch gradient descent over the whole set. `tell` is called after every step,
+    /// with the number of steps done and of all.
+    using Tell = std::function<void(std::size_t done, std::size_t all)>;
+    void train(const SampleSet& set, const Training& training, const Tell& tell = {});
     /// The class of each column of yhat (class_of).
     std::vector<int> predict(const Matrix& x);
     /// The fraction of the set's samples whose predicted class is the true one, from 0 to 1.

@@ -50,12 +50,6 @@ class Descriptor {
 
 constexpr std::string_view temporary_mark = ".tmp-";
 
-std::string host_name() {
-    std::array<char, 256> name{};
-    ::gethostname(name.data(), name.size() - 1);
-    return name.data();
-}
-
 /// True if `name` is a temporary name and its writer is a process of this machine that has ended.
 bool writer_is_gone(const std::string& name) {
     const std::string_view rest =
@@ -70,12 +64,7 @@ bool writer_is_gone(const std::string& name) {
 /// Returns 0, or the error of the call that failed; `call` becomes the name of that call.
 int write_and_sync(Descriptor& file, std::span<const std::uint8_t> bytes, const char*& call) {
     call = "write";
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(file, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return errno;
-        bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
+    if (const int error = write_all(file, bytes)) return error;
     call = "fsync";
     while (::fsync(file) != 0)
         if (errno != EINTR) return errno;
@@ -96,6 +85,12 @@ int sync_folder(const fs::path& folder) {
 }
 
 }  // namespace
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    ::gethostname(name.data(), name.size() - 1);
+    return name.data();
+}
 
 std::vector<std::uint8_t> read_whole_file(const fs::path& file, const std::string& wanted,
                                           std::size_t most) {
@@ -120,6 +115,16 @@ std::vector<std::uint8_t> read_whole_file(const fs::path& file, const std::strin
         throw Failure(__FILE__, __LINE__, "reading " + shown(file), "out of memory",
                       "is this the right file? Otherwise use a machine with more memory");
     }
+}
+
+int write_all(int descriptor, std::span<const std::uint8_t> bytes) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return errno;
+        bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
+    return 0;
 }
 
 void write_whole_file(const fs::path& file, std::span<const std::uint8_t> bytes) {

@@ -26,6 +26,12 @@ std::vector<std::uint8_t> read_whole_file(
 /// this file half written.
 void write_whole_file(const std::filesystem::path& file, std::span<const std::uint8_t> bytes);
 
+/// The system's name of this machine.
+std::string host_name();
+
+/// Writes all bytes to the open file `descriptor`. Returns 0, or the errno of the call that failed.
+int write_all(int descriptor, std::span<const std::uint8_t> bytes);
+
 /// Removes from `folder` the temporary files whose names begin with `prefix` and that no process is
 /// writing: those of this machine whose process has ended, and those of any machine that have not
 /// changed for an hour. A file that cannot be removed is left.

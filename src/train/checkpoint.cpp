@@ -101,7 +101,7 @@ void CheckpointFolder::save(const Model& model) {
     const std::string name = name_at(model.facts.state.epoch, model.facts.state.step);
     save_model(folder_ / name, model);
     // A checkpoint with a newer name must be damaged; otherwise the run would have gone on from it.
-    if (!last_good_.empty())
+    if (!last_good_.empty() && last_good_ != name)
         for (const Checkpoint& other : checkpoints_in(folder_)) {
             std::error_code ignored;  // an old file that stays does no harm
             if (other.name != name && other.name != last_good_)

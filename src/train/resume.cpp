@@ -26,11 +26,6 @@ Json object_of(const std::string& text) {
     return Json::object();
 }
 
-/// An earlier version wrote 0 as the checksum of every data set of images.
-bool says_nothing(const std::string& name, const Json& value) {
-    return name == samples_checksum && value == Json(0);
-}
-
 }  // namespace
 
 std::string RunSettings::text() const {
@@ -55,8 +50,7 @@ void check_same_settings(const RunSettings& ours, const std::string& theirs,
     for (const auto& [name, value] : ours.same.members()) {
         const Json* const found = there.find(name);
         // Texts are compared, because reading may give a number another type.
-        if (found != nullptr && (found->dump() == value.dump() || says_nothing(name, *found)))
-            continue;
+        if (found != nullptr && found->dump() == value.dump()) continue;
         throw InputError(formatted(
             "--resume: %s is of another run: its %s was %s, not %s; give the flags of that run, or "
             "name another folder",

@@ -19,8 +19,6 @@ struct RunSettings {
 /// CRC-32 of the samples, and of the parameters.
 unsigned long checksum_of(const SampleSet& samples);
 unsigned long checksum_of(const Parameters<nn_real>& parameters);
-/// The name of the first value in RunSettings::same.
-inline constexpr const char* samples_checksum = "checksum of the samples";
 
 /// `theirs`: the settings in the checkpoint `file`. Throws InputError with the first setting of
 /// `ours.same` that was different in its run.

@@ -261,8 +261,6 @@ TEST(OptionsRefuse, FlagsThatAreUnknownOrGivenWrongly) {
                  {"extra", "extra"},
                  {"''", "argument"},
                  {"-b 8 9", "9"},
-                 {"-b 8 -b 9", "--batch"},
-                 {"-b", "--batch"},
                  {"--seed", "--seed"},
                  {"--device gpu", "--device"},
                  {"--device CPU", "--device"},
@@ -305,6 +303,14 @@ TEST(OptionsRefuse, FlagsThatAreUnknownOrGivenWrongly) {
                  {"--csv-data table.csv --data data", "--data"},
                  {"--load file -n 8", "--hidden"}};
     for (const auto& c : cases) expect_refused(c.flags, c.named);
+}
+
+TEST(OptionsRefuse, AFlagGivenTwiceByAllItsNames) {
+    for (const char* words : {"-n 16 -n 32", "--hidden 16 --hidden 32", "-n 16 --hidden 32"})
+        expect_refused(words, "-n, --hidden: given twice; give it once");
+    expect_refused("--seed 1 --seed 1", "--seed: given twice; give it once");
+    expect_refused("predict --load a --load b c.png", "--load: given twice; give it once");
+    expect_refused("-b", "-b, --batch: expected a value behind it");
 }
 
 TEST(OptionsRefuse, WhatAGradingModeFixesBesideIt) {

@@ -19,7 +19,8 @@ PageSummary some_summary() {
             "test",
             {1, 5, 2, 1},
             10,
-            {0.0903, 0.9702, {}}};
+            {0.0903, 0.9702, {}},
+            "test"};
 }
 
 /// Images of 3 x 2 pixels, each pixel another.
@@ -125,6 +126,16 @@ TEST(Page, SaysWhatTheScoreSays) {
     holds(page, "title=\"7 predicted as 7: 90 of 100 (90.0 %)\"");
     EXPECT_EQ(count(page, "<td class=\"right\""), 10);
     EXPECT_EQ(count(page, "<td class=\"wrong\""), 10);
+}
+
+TEST(Page, NamesTheSetOfTheFinalEvaluation) {
+    for (const std::string name : {"training", "held-out", "test"}) {
+        PageSummary summary = some_summary();
+        summary.final_name = name;
+        const std::string words = words_of(html_page(summary, some_score(10, 0), some_images(1)));
+        holds(words, "0.0903" + name + " loss");
+        holds(words, "90.00 %" + name + " accuracy; 95 % interval");
+    }
 }
 
 TEST(Page, AProbabilityThatIsNotCertainIsNotCalledSo) {

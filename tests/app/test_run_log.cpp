@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "tests/support/full_disk.h"
 #include "tests/support/scratch_files.h"
 
 namespace {
@@ -171,6 +172,49 @@ TEST(RunLog, AFullDiskIsAFailure) {
     EXPECT_THROW(RunLog("/dev/full", Format::csv, {}), Failure);
     RunLog log("/dev/full", Format::jsonl, {});
     EXPECT_THROW(log.write_step(1, 1, 0.5), Failure);
+}
+
+TEST(RunLog, OnADiskThatFillsUpKeepsItsWholeLines) {
+    for (const Format format : {Format::csv, Format::jsonl}) {
+        const std::string whole = two_epochs(format);
+        for (std::size_t room = 0; room < whole.size(); ++room) {
+            const ScratchFiles files;
+            const std::string name = files.path("log");
+            {
+                const SmallFiles full(room);
+                const auto write = [&] {
+                    RunLog log(name, format, {});
+                    write_two_epochs(log);
+                };
+                EXPECT_THROW(write(), Failure) << room;
+            }
+            const std::string kept = whole.substr(0, whole.rfind('\n', room - 1) + 1);
+            const bool has_line = room > 0 && whole.find('\n') < room;
+            ASSERT_EQ(std::filesystem::exists(name), has_line) << room << " bytes of room";
+            if (has_line) {
+                EXPECT_EQ(files.read("log"), kept) << room << " bytes of room";
+            }
+        }
+    }
+}
+
+TEST(RunLog, ACheckChangesNothing) {
+    const ScratchFiles files;
+    RunLog::check(files.path("new"), Format::csv, {});
+    EXPECT_FALSE(std::filesystem::exists(files.path("new")));
+    RunLog::check(files.write("log", two_epochs_csv), Format::csv, {1, 0, 0});
+    RunLog::check(files.path("log"), Format::csv, {});
+    EXPECT_EQ(files.read("log"), two_epochs_csv);
+    EXPECT_THROW(RunLog::check("nowhere/log", Format::csv, {}), InputError);
+    EXPECT_THROW(RunLog::check(files.path("log"), Format::jsonl, {1, 0, 0}), InputError);
+}
+
+TEST(RunLog, EndsWholeAlsoWhereNothingCanBeSynced) {
+    for (const char* name : {"/dev/null", ""}) {
+        RunLog log(name, Format::csv, {});
+        log.write_step(1, 1, 0.5);
+        EXPECT_NO_THROW(log.finish()) << name;
+    }
 }
 
 TEST(RunLog, WithoutANameNothingIsWritten) {

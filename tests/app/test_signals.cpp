@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -58,7 +60,10 @@ TEST_P(StopSignal, IsForgottenByTheNextTraining) {
     EXPECT_FALSE(StopSignals::seen());
 }
 
-TEST_P(StopSignal, DoesNoHarmToAProductThatItInterrupts) {
+/// All but SIGINT, the second of which ends the process.
+class ManySignals : public testing::TestWithParam<int> {};
+
+TEST_P(ManySignals, DoNoHarmToAProductThatTheyInterrupt) {
     const StopSignals signals;
     constexpr int m = 32, n = 256, k = 784;  // a shard of images through the first layer
     std::vector<nn_real> a(m * k), b(k * n), undisturbed(m * n), c(m * n);
@@ -76,9 +81,49 @@ TEST_P(StopSignal, DoesNoHarmToAProductThatItInterrupts) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, StopSignal, testing::Values(SIGUSR1, SIGTERM),
-                         [](const auto& number) {
-                             return number.param == SIGUSR1 ? "SIGUSR1" : "SIGTERM";
-                         });
+std::string name_of_signal(const testing::TestParamInfo<int>& number) {
+    return std::string("SIG") + sigabbrev_np(number.param);
+}
+INSTANTIATE_TEST_SUITE_P(Each, StopSignal, testing::Values(SIGUSR1, SIGTERM, SIGHUP, SIGINT),
+                         name_of_signal);
+INSTANTIATE_TEST_SUITE_P(Each, ManySignals, testing::Values(SIGUSR1, SIGTERM, SIGHUP),
+                         name_of_signal);
+
+TEST(StopSignals, ThatATerminalSendsStayIgnored) {
+    for (const int number : {SIGINT, SIGHUP}) {
+        std::signal(number, SIG_IGN);
+        {
+            const StopSignals signals;
+            kill(getpid(), number);
+            EXPECT_FALSE(StopSignals::seen()) << number;
+        }
+        EXPECT_EQ(std::signal(number, SIG_DFL), SIG_IGN) << number;
+    }
+}
+
+TEST(StopSignals, TheSecondCtrlCEndsAtOnce) {
+    EXPECT_EXIT(
+        {
+            const StopSignals signals;
+            kill(getpid(), SIGINT);
+            kill(getpid(), SIGINT);
+        },
+        testing::KilledBySignal(SIGINT), "");
+}
+
+TEST(StopSignals, AreObeyedAgainWhenThereIsNoStateLeftToKeep) {
+    for (const int number : {SIGTERM, SIGHUP, SIGINT})
+        EXPECT_EXIT(
+            {
+                const StopSignals signals;
+                StopSignals::obey();
+                kill(getpid(), number);
+            },
+            testing::KilledBySignal(number), "");
+    const StopSignals signals;
+    StopSignals::obey();
+    kill(getpid(), SIGUSR1);
+    EXPECT_TRUE(StopSignals::seen());
+}
 
 }  // namespace

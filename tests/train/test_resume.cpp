@@ -6,6 +6,8 @@
 
 namespace {
 
+constexpr const char* samples_checksum = "checksum of the samples";
+
 RunSettings settings() {
     return {Json::object({{"batch", 24}, {"learning-rate", 1.2}, {samples_checksum, 17}}),
             Json::object({{"gemm", "fp32"}, {"ranks", 2}})};
@@ -34,10 +36,12 @@ TEST(RunSettings, WhatIsMissingOrNoJsonIsOfAnotherRun) {
         EXPECT_THROW(check_same_settings(settings(), text, "file"), InputError) << text;
 }
 
-TEST(RunSettings, SamplesThatAnOlderVersionDidNotSumUpAreNotCompared) {
-    RunSettings old = settings();
-    old.same = Json::object({{"batch", 24}, {"learning-rate", 1.2}, {samples_checksum, 0}});
-    EXPECT_NO_THROW(check_same_settings(settings(), old.text(), "file"));
+/// No checksum is taken for "unknown".
+TEST(RunSettings, SamplesWithTheChecksumZeroAreOthersToo) {
+    RunSettings zero = settings();
+    zero.same = Json::object({{"batch", 24}, {"learning-rate", 1.2}, {samples_checksum, 0}});
+    EXPECT_THROW(check_same_settings(settings(), zero.text(), "file"), InputError);
+    EXPECT_THROW(check_same_settings(zero, settings().text(), "file"), InputError);
 }
 
 TEST(RunSettings, WhatOnlyChangesRoundingIsTold) {
@@ -62,6 +66,9 @@ TEST(RunSettings, EverySampleAndTargetIsInTheChecksum) {
     other = set;
     other.labels[0] = 1;
     EXPECT_NE(checksum_of(other), whole);
+    other = set;
+    std::swap(other.pixels[0], other.pixels[1]);
+    EXPECT_NE(checksum_of(other), whole) << "the same samples in another order";
     EXPECT_EQ(checksum_of(set), whole);
 }
 

@@ -80,7 +80,8 @@ class ManualPage : public CLI::Formatter {
         "1  a check failed: a comparison, the ranks' parameters, or the training diverged\n"
         "2  a flag or an input file cannot be used\n"
         "3  a call failed: MPI, CUDA, memory, a disk\n"
-        "4  SIGUSR1 or SIGTERM ended the run after a checkpoint; --resume continues it";
+        "4  a signal (Ctrl-C, SIGHUP, SIGTERM, SIGUSR1) ended the run after a checkpoint;\n"
+        "   --resume continues it";
     Manual manual_;
 };
 
@@ -172,9 +173,13 @@ namespace {
 
 /// Rewrites CLI11's message about a flag that was given twice, without its value, or with a value
 /// that it does not take. The message begins with the flag's name, sometimes without its dashes.
-std::string without_value_or_twice(const std::string& words) {
-    const std::string name =
+std::string without_value_or_twice(const CLI::App& app, const std::string& words) {
+    std::string name =
         (words.starts_with('-') ? "" : "--") + words.substr(0, words.find_first_of(": "));
+    // All names, for CLI11's one may not be the one that was typed.
+    if (const CLI::Option* const option = app.get_option_no_throw(name))
+        name = option->get_name(false, true);
+    if (const auto comma = name.find(','); comma != std::string::npos) name.insert(comma + 1, " ");
     if (words.find("override") != std::string::npos) return name + ": this flag takes no value";
     return name + (words.find("At Most") != std::string::npos ? ": given twice; give it once"
                                                               : ": expected a value behind it");
@@ -214,7 +219,7 @@ bool CommandLine::parse(std::vector<std::string> arguments, bool speaks) {
         for (const std::string& argument : app.remaining()) unknown += " '" + argument + "'";
         refuse("argument not expected:" + unknown);
     } catch (const CLI::ArgumentMismatch& error) {
-        refuse(without_value_or_twice(error.what()));
+        refuse(without_value_or_twice(app, error.what()));
     } catch (const CLI::ParseError& error) {
         refuse(error.what());
     }

@@ -116,8 +116,8 @@ std::vector<TrainFlag> file_flags(TrainOptions& o) {
         {{{"--report", file_name(o.files.report), "Output", "write an HTML page about the run"},
           free},
          {{"--checkpoint", folder_name(o.checkpoint), group,
-           "keep the last two checkpoints in this folder; SIGUSR1 and SIGTERM then end the "
-           "run after its step, with exit code 4"},
+           "keep the last two checkpoints in this folder; Ctrl-C, SIGHUP, SIGTERM and SIGUSR1 then "
+           "end the run after its step, with exit code 4; a second Ctrl-C ends it at once"},
           free},
          {{"--checkpoint-every", number(o.checkpoint_every, 1, 1000000), group,
            "epochs between two checkpoints"},

@@ -16,12 +16,13 @@ void add(CommandLine& line, const std::vector<Flag>& flags) {
 
 std::optional<PredictOptions> parse_predict(const Arguments& arguments, bool speaks) {
     PredictOptions o;
-    CommandLine line({"./main predict", "classifies pictures with a trained network",
-                      "--load FILE [FLAGS] IMAGES...",
-                      "IMAGES are PNG or PGM files of any size, light on dark or dark on light, "
-                      "and IDX files,\nplain or gzipped. Prints one line for each image: the file, "
-                      "the digit, its probability.",
-                      "./main predict --load mnist.safetensors --show my_seven.png"});
+    CommandLine line(
+        {"./main predict", "classifies pictures with a trained network",
+         "--load FILE [FLAGS] IMAGES...",
+         "IMAGES are PNG or PGM files of at most 10000 x 10000 pixels, light on dark or "
+         "dark on light,\nand IDX files, plain or gzipped. Prints one line for each "
+         "image: the file, the digit, its\nprobability.",
+         "./main predict --load mnist.safetensors --show my_seven.png"});
     add_load_flag(line, o.load);
     line.add_required({"IMAGES", words(o.files), "", "images to classify"});
     line.add({"--show", yes(o.show), "Output",

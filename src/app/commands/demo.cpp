@@ -15,9 +15,12 @@
 
 #include "app/report/banner.h"
 #include "app/report/chart.h"
-#include "app/run/run_log.h"
+#include "app/report/notes.h"
+#include "app/run/observer.h"
+#include "app/run/output_file.h"
 #include "base/error.h"
 #include "base/range.h"
+#include "base/text.h"
 #include "model/model_file.h"
 #include "neural_network.h"
 #include "train/choose.h"
@@ -47,15 +50,14 @@ SampleSet three_samples() {
 /// loss is taken before its update.
 class Iterations : public TrainingObserver {
   public:
-    Iterations(bool prints, RunLog& csv, RunLog& jsonl)
-        : prints_(prints), csv_(csv), jsonl_(jsonl) {}
+    Iterations(bool prints, RunFiles& files) : prints_(prints), files_(files) {}
 
     void on_step(int, int, int, double) override {}
     void on_epoch(int epoch, double loss) override {
         const double seconds = watch_.seconds();
         history.push_back({epoch + 1, loss, std::nan(""), 3 * (epoch + 1) / seconds, seconds});
-        csv_.write_epoch(history.back(), 1);
-        jsonl_.write_epoch(history.back(), 1);
+        files_.csv.write_epoch(history.back(), 1);
+        files_.jsonl.write_epoch(history.back(), 1);
         if (prints_ && (epoch + 1) % every == 0)
             std::printf("iteration %3d  loss %.16g\n", epoch + 1, loss);
     }
@@ -65,7 +67,7 @@ class Iterations : public TrainingObserver {
 
   private:
     bool prints_;
-    RunLog &csv_, &jsonl_;
+    RunFiles& files_;
     Stopwatch watch_;
 };
 
@@ -82,6 +84,17 @@ void print_configuration(const Layout& layout, std::size_t samples, int ranks,
         samples, training.epochs, training.rate, training.rate * 2 / static_cast<double>(samples),
         nn_real_name);
     std::printf("# ranks      %d; rank 0: %s\n", ranks, device.c_str());
+}
+
+/// Says which samples the network still takes for the other class, so that nobody looks for xor.
+void print_what_is_not_learned(const SampleSet& set, const std::vector<nn_real>& yhat) {
+    for (std::size_t j = 0; j < set.count(); ++j)
+        if (std::abs(set.targets[j] - yhat[j]) >= nn_real{0.5})
+            print_note(formatted(
+                "sample %zu is not learned: its target is %g, and the prediction %.2f is nearer to "
+                "the other class; like the notebook, the demo stops after %d iterations",
+                j + 1, static_cast<double>(set.targets[j]), static_cast<double>(yhat[j]),
+                training.epochs));
 }
 
 void print_predictions(const SampleSet& set, const std::vector<nn_real>& yhat,
@@ -139,19 +152,15 @@ int demo(const Comm& comm, const DemoOptions& options) {
     ChosenDevice device = choose_device(
         comm, options.device, {layout, count, training.pixel_scale, objective, all.format}, shard,
         all.density());
+    std::optional<RunFiles> files;
+    comm.together([&] { files.emplace(options.files, nullptr, comm.is_root(), TrainingState{}); });
     if (comm.is_root())
         print_configuration(layout, all.count(), comm.size(), device.replica->device_name());
     DataParallelNeuralNetwork network(
         comm, std::move(device.replica),
         initial_parameters<nn_real>(layout, training.seed, 0, Init::uniform),
         {std::move(device.reducer)});
-    std::optional<RunLog> csv, jsonl;
-    comm.together([&] {
-        csv.emplace(comm.is_root() ? options.files.csv : "", RunLog::Format::csv, TrainingState{});
-        jsonl.emplace(comm.is_root() ? options.files.jsonl : "", RunLog::Format::jsonl,
-                      TrainingState{});
-    });
-    Iterations iterations(comm.is_root(), *csv, *jsonl);
+    Iterations iterations(comm.is_root(), *files);
     network.train(set, training, &iterations);
 
     const std::vector<nn_real> yhat = Evaluator(network, set).outputs();
@@ -162,6 +171,8 @@ int demo(const Comm& comm, const DemoOptions& options) {
                        .version = program_version}};
     comm.together([&] {
         if (!comm.is_root()) return;
+        files->finish();
+        print_what_is_not_learned(set, yhat);
         print_predictions(set, yhat, iterations);
         print_curve(iterations.history);
         if (!options.files.plot.empty())

@@ -39,7 +39,7 @@ SampleSet read_inputs(const std::string& file, const ModelFacts& facts) {
     if (set.rows != facts.rows || set.cols != facts.cols)
         throw InputError(
             formatted("%s: expected images of %d x %d pixels, as the network takes, "
-                      "found %d x %d; give it images of its size, or as PNG any size",
+                      "found %d x %d; give it images of its size, or PNG files, which are scaled",
                       file.c_str(), facts.rows, facts.cols, set.rows, set.cols));
     return set;
 }

@@ -13,6 +13,7 @@
 #include "app/report/comparison.h"
 #include "app/report/page.h"
 #include "app/run/observer.h"
+#include "app/run/reference_progress.h"
 #include "app/run/signals.h"
 #include "app/run/start.h"
 #include "base/clock.h"
@@ -28,6 +29,7 @@ struct Run {
     const Comm& comm;
     const Start& start;
     const RunSummary& summary;
+    RunFiles& files;
     DataParallelNeuralNetwork& network;
     RunObserver& observer;
 };
@@ -85,7 +87,7 @@ RunSummary summary_of(const Comm& comm, const Start& start) {
         .rounding = start.rounding};
 }
 
-/// --save, --plot and --report. Collective.
+/// --save, --plot and --report, and the end of the logs. Collective.
 void write_files(const Run& run, const Outcome& outcome) {
     const TrainOptions& options = run.start.options;
     const OutputFiles& files = options.files;
@@ -97,14 +99,22 @@ void write_files(const Run& run, const Outcome& outcome) {
         if (!run.comm.is_root()) return;
         if (!files.save.empty()) save_model(files.save, model);
         if (!files.plot.empty()) write_plot(files.plot, history, accuracy_name, "epoch");
+        run.files.finish();
         constexpr std::size_t worst = 24;
         if (!files.report.empty())
             write_page(files.report,
                        {settings_for_people(run.summary, options), history, accuracy_name,
-                        outcome.times, outcome.seconds, outcome.last},
+                        outcome.times, outcome.seconds, outcome.last, sets.final_name()},
                        score(sets.final_set(), outcome.last.yhat, worst), sets.final_set());
         print_written(files);
     });
+}
+
+/// Trains the reference as the run was trained, and prints meanwhile how far it is.
+void train_reference(NeuralNetwork& reference, const Run& run) {
+    ReferenceProgress progress;
+    reference.train(run.start.sets.train, run.start.options.training,
+                    [&](std::size_t done, std::size_t all) { progress.tell(done, all); });
 }
 
 /// -s: rank 0 trains the reference from the same start and compares. The other ranks wait.
@@ -117,7 +127,7 @@ bool compare_with_reference(const Run& run, FeedKind feed) {
         const ReplicaShape& shape = run.network.replica().shape();
         NeuralNetwork reference(run.start.first, shape.objective, shape.activation);
         const double before = run.start.seconds();
-        reference.train(sets.train, options.training);
+        train_reference(reference, run);
         std::printf("# reference  CPU, serial, double: %.2f s", run.start.seconds() - before);
         if (sets.has_classes)
             std::printf(", %s accuracy %.2f %%", sets.final_name(),
@@ -133,6 +143,7 @@ bool compare_with_reference(const Run& run, FeedKind feed) {
 /// Called if a signal stopped the run: writes what the run has so far.
 int end_early(const Run& run, const TrainingState& state) {
     run.observer.keep(state);
+    run.observer.end_line();
     if (run.comm.is_root())
         std::printf(
             "# stopped by a signal after %s; the checkpoint is in %s, and --resume continues from "
@@ -179,9 +190,10 @@ int train(const Comm& comm, const TrainOptions& asked) {
                                       {std::move(start.device.reducer), options.feed});
     RunObserver observer(comm, options, start.sets, network, *files,
                          facts_of_files(options, start.sets, start.settings), start.beginning);
-    const Run run{comm, start, summary, network, observer};
+    const Run run{comm, start, summary, *files, network, observer};
     const TrainingState state =
         network.train(start.sets.train, options.training, &observer, start.beginning.state);
     if (state.epoch < options.training.epochs) return end_early(run, state);
+    if (signals) StopSignals::obey();
     return finish(run);
 }

@@ -256,6 +256,11 @@ std::string gnuplot_panel(const Panel& panel) {
            formatted(" lw 2.5 lc rgb '%s'\n", colour);
 }
 
+/// True if `png` begins with PNG's signature and ends with its last chunk.
+bool is_whole_png(const std::string& png) {
+    return png.starts_with("\x89PNG\r\n\x1a\n") && png.ends_with("IEND\xae\x42\x60\x82");
+}
+
 }  // namespace
 
 std::vector<std::string> svg_panels(const History& history, const std::string& accuracy_name,
@@ -296,11 +301,13 @@ std::string gnuplot_chart(const History& history, const std::string& accuracy_na
 void check_plot(const std::string& file) {
     const std::string ending = std::filesystem::path(file).extension();
     if (ending != ".svg" && ending != ".png")
-        throw InputError(named("--plot", file) + ": expected a name that ends in .svg or .png");
+        throw InputError(
+            named("--plot", file) +
+            ": expected a name that ends in .svg or .png; give it one of these endings");
     check_writable("--plot", file);
     if (ending == ".svg") return;
-    const File nowhere = open_output("--plot", "/dev/null", "w");
-    if (const auto words = run_gnuplot("set terminal pngcairo\n", nowhere.get()))
+    std::string nothing;
+    if (const auto words = run_gnuplot("set terminal pngcairo\n", nothing))
         throw InputError(named("--plot", file) +
                          ": gnuplot, which draws .png, does not run here (" + *words +
                          "); install gnuplot, or name a .svg file");
@@ -312,8 +319,12 @@ void write_plot(const std::string& file, const History& history, const std::stri
         write_file("--plot", file, svg_chart(history, accuracy_name, unit));
         return;
     }
-    const File out = open_output("--plot", file, "w");
-    if (const auto words = run_gnuplot(gnuplot_chart(history, accuracy_name, unit), out.get()))
+    std::string png;
+    auto words = run_gnuplot(gnuplot_chart(history, accuracy_name, unit), png);
+    // With no room for its output, gnuplot may end as if all were well.
+    if (!words && !is_whole_png(png)) words = "its PNG is not complete";
+    if (words)
         throw Failure(__FILE__, __LINE__, "drawing --plot " + file + " by gnuplot", *words,
                       "name a .svg file, which needs no gnuplot");
+    write_file("--plot", file, png);
 }

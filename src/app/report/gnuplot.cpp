@@ -1,5 +1,5 @@
-// gnuplot.cpp: a child process that reads the script from an unnamed file and writes its messages
-// to another.
+// gnuplot.cpp: a child process that reads the script from an unnamed file, and writes its picture
+// and its messages to two others.
 //
 // They are files and not pipes, so that neither process can wait for the other.
 #include "app/report/gnuplot.h"
@@ -38,15 +38,23 @@ std::string words_of(std::FILE* file) {
     return words;
 }
 
+/// Everything in the file.
+std::string bytes_of(std::FILE* file) {
+    std::string bytes;
+    std::rewind(file);
+    for (int c = std::fgetc(file); c != EOF; c = std::fgetc(file)) bytes += char(c);
+    return bytes;
+}
+
 }  // namespace
 
-std::optional<std::string> run_gnuplot(const std::string& script, std::FILE* out) {
-    const File in = unnamed_file(script), complaints = unnamed_file("");
+std::optional<std::string> run_gnuplot(const std::string& script, std::string& out) {
+    const File in = unnamed_file(script), picture = unnamed_file(""), complaints = unnamed_file("");
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_adddup2(&files, fileno(in.get()), STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&files, fileno(complaints.get()), STDERR_FILENO);
-    posix_spawn_file_actions_adddup2(&files, fileno(out), STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&files, fileno(picture.get()), STDOUT_FILENO);
     std::array<char*, 2> arguments = {const_cast<char*>("gnuplot"), nullptr};
     pid_t child = 0;
     const int refused =
@@ -56,6 +64,7 @@ std::optional<std::string> run_gnuplot(const std::string& script, std::FILE* out
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
+    out = bytes_of(picture.get());
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return std::nullopt;
     const std::string words = words_of(complaints.get());
     return words.empty() ? "it ended with status " + std::to_string(status) : words;

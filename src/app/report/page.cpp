@@ -103,16 +103,17 @@ std::string tile(const std::string& value, const std::string& name) {
 }
 
 std::string headline(const PageSummary& summary, const Score& score) {
+    const std::string name = escaped(summary.final_name);
     std::string tiles;
     if (score.total > 0) {
         const Interval interval = wilson_interval(score.correct, score.total);
         tiles = tile(percent(score.accuracy()),
-                     formatted("test accuracy; 95 %% interval %.2f to ", 100 * interval.low) +
+                     name + formatted(" accuracy; 95 %% interval %.2f to ", 100 * interval.low) +
                          percent(interval.high)) +
                 tile(std::to_string(score.total - score.correct),
                      "wrong of " + std::to_string(score.total));
     }
-    tiles += tile(formatted("%.4g", summary.test.loss), "test loss") +
+    tiles += tile(formatted("%.4g", summary.last.loss), name + " loss") +
              tile(formatted("%.1f s", summary.total_seconds), "total time");
     return "<section><div class=\"tiles\">" + tiles + "</div></section>\n";
 }

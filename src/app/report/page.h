@@ -21,7 +21,8 @@ struct PageSummary {
     std::string accuracy_name;  ///< of the history's accuracy: "held-out" or "test"
     TimeSplit times;
     double total_seconds = 0;
-    Evaluation test;
+    Evaluation last;         ///< of the trained network
+    std::string final_name;  ///< of the set of `last`: "test", "held-out" or "training"
 };
 
 /// The page: settings, curves, time split, confusion matrix, accuracy of each class, and the

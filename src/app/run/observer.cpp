@@ -10,9 +10,18 @@
 
 RunFiles::RunFiles(const OutputFiles& names, CheckpointFolder* folder, bool is_root,
                    const TrainingState& from)
-    : csv(is_root ? names.csv : "", RunLog::Format::csv, from),
-      jsonl(is_root ? names.jsonl : "", RunLog::Format::jsonl, from),
-      checkpoints(folder) {}
+    : checkpoints(folder) {
+    if (!is_root) return;
+    RunLog::check(names.csv, RunLog::Format::csv, from);
+    RunLog::check(names.jsonl, RunLog::Format::jsonl, from);
+    csv = RunLog(names.csv, RunLog::Format::csv, from);
+    jsonl = RunLog(names.jsonl, RunLog::Format::jsonl, from);
+}
+
+void RunFiles::finish() {
+    csv.finish();
+    jsonl.finish();
+}
 
 RunObserver::RunObserver(const Comm& comm, const TrainOptions& options, const Sets& sets,
                          DataParallelNeuralNetwork& network, RunFiles& files, ModelFacts facts,

@@ -13,12 +13,15 @@
 
 /// The files that rank 0 writes during the training. Other ranks have none.
 struct RunFiles {
-    RunLog csv, jsonl;
+    RunLog csv{}, jsonl{};
     CheckpointFolder* checkpoints;  ///< or null
 
-    /// Opens the logs that `names` names, to go on after `from`. Throws InputError.
+    /// Opens the logs that `names` names, to go on after `from`. Throws InputError; then no file
+    /// has been changed.
     RunFiles(const OutputFiles& names, CheckpointFolder* folder, bool is_root,
              const TrainingState& from);
+    /// Brings the logs to the disk and closes them. Throws Failure.
+    void finish();
 };
 
 /// The state in which a run begins: that of the first parameters, or that of a checkpoint.
@@ -45,6 +48,7 @@ class RunObserver : public TrainingObserver {
     Model model(const TrainingState& state);
     /// Writes a checkpoint. Collective. Throws InputError on every rank if the file cannot be made.
     void keep(const TrainingState& state);
+    void end_line() { progress_.end_line(); }
     const History& history() const { return history_; }
 
   private:

@@ -4,10 +4,25 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <span>
+
+#include "base/whole_file.h"
 
 namespace fs = std::filesystem;
+
+namespace {
+
+/// True for a device or a pipe, which cannot be replaced by a file.
+bool is_special(const std::string& file) {
+    std::error_code unknown;
+    const fs::file_status status = fs::status(file, unknown);
+    return fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status);
+}
+
+}  // namespace
 
 std::string named(const std::string& flag, const std::string& file) {
     return flag + " " + harmless(file, 4096);
@@ -24,15 +39,22 @@ Failure not_written(const std::string& flag, const std::string& file, const std:
             "free some space, or name another file"};
 }
 
-void check_writable(const std::string& flag, const std::string& file) {
+void check_writable(const std::string& flag, const std::string& file, bool grows) {
     std::error_code unknown;
     if (file.empty() || fs::is_directory(file, unknown))
         throw not_writable(flag, file, std::strerror(file.empty() ? ENOENT : EISDIR));
+    const auto check = [&](const std::string& place, int rights) {
+        if (access(place.c_str(), rights) != 0)
+            throw not_writable(flag, file, std::strerror(errno));
+    };
     const bool there = fs::exists(file, unknown);
-    const fs::path folder = fs::path(file).parent_path();
-    const std::string asked = there ? file : folder.empty() ? "." : folder.string();
-    if (access(asked.c_str(), there ? W_OK : W_OK | X_OK) != 0)
-        throw not_writable(flag, file, std::strerror(errno));
+    if (there) check(file, W_OK);
+    if (there && (grows || is_special(file))) return;
+    // A whole file gets its name in its folder; through a link, in the folder of what it points to.
+    fs::path target = fs::weakly_canonical(file, unknown);
+    if (target.empty()) target = file;
+    const fs::path folder = target.parent_path();
+    check(folder.empty() ? "." : folder.string(), W_OK | X_OK);
 }
 
 File open_output(const std::string& flag, const std::string& file, const char* mode) {
@@ -42,8 +64,9 @@ File open_output(const std::string& flag, const std::string& file, const char* m
 }
 
 void write_file(const std::string& flag, const std::string& file, const std::string& text) {
+    const std::span bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+    if (!is_special(file)) return write_whole_file(file, bytes);
     const File out = open_output(flag, file, "w");
-    std::fwrite(text.data(), 1, text.size(), out.get());
-    if (std::fflush(out.get()) != 0 || std::ferror(out.get()) != 0)
-        throw not_written(flag, file, std::strerror(errno));
+    if (const int error = write_all(fileno(out.get()), bytes))
+        throw not_written(flag, file, std::strerror(error));
 }

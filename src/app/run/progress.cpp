@@ -21,6 +21,7 @@ void ProgressLines::print_step(int epoch, int step, int steps, double loss) {
     if (!prints_) return;
     std::printf("%sstep  %d:%0*d  loss %.5f%s", terminal_ ? "\r\033[K" : "", epoch,
                 static_cast<int>(std::to_string(steps).size()), step, loss, terminal_ ? "" : "\n");
+    open_ = terminal_;
     std::fflush(stdout);
 }
 
@@ -36,7 +37,7 @@ EpochRow ProgressLines::row_of(int epoch, double loss, double accuracy) const {
             seconds_before_ + elapsed};
 }
 
-void ProgressLines::print_epoch(const EpochRow& row) const {
+void ProgressLines::print_epoch(const EpochRow& row) {
     if (!prints_) return;
     const double elapsed = row.seconds - seconds_before_;
     const double left = elapsed / (row.epoch - first_epoch_) * (training_.epochs - row.epoch);
@@ -45,10 +46,15 @@ void ProgressLines::print_epoch(const EpochRow& row) const {
         std::snprintf(accuracy, sizeof accuracy, "  %s accuracy %6.2f %%", name_.c_str(),
                       100 * row.accuracy);
     // On a terminal the line is overwritten, so that the last one stays at the end.
-    std::printf("%sepoch %*d/%d  loss %.5f%s  %9.0f images/s  %5.1f s left%s",
-                terminal_ ? "\r\033[K" : "",
-                static_cast<int>(std::to_string(training_.epochs).size()), row.epoch,
-                training_.epochs, row.loss, accuracy, row.images_per_second, left,
-                terminal_ && row.epoch < training_.epochs ? "" : "\n");
+    open_ = terminal_ && row.epoch < training_.epochs;
+    std::printf(
+        "%sepoch %*d/%d  loss %.5f%s  %9.0f images/s  %5.1f s left%s", terminal_ ? "\r\033[K" : "",
+        static_cast<int>(std::to_string(training_.epochs).size()), row.epoch, training_.epochs,
+        row.loss, accuracy, row.images_per_second, left, open_ ? "" : "\n");
     std::fflush(stdout);
+}
+
+void ProgressLines::end_line() {
+    if (open_) std::printf("\n");
+    open_ = false;
 }

@@ -20,10 +20,12 @@ class ProgressLines {
     void epoch_begins();
     /// The row of the epoch (from 1) that ended last; and its line.
     EpochRow row_of(int epoch, double loss, double accuracy) const;
-    void print_epoch(const EpochRow& row) const;
+    void print_epoch(const EpochRow& row);
+    /// On a terminal: what is printed next does not stand behind the last line.
+    void end_line();
 
   private:
-    bool prints_, terminal_;
+    bool prints_, terminal_, open_ = false;  ///< open: the last line has no end yet
     std::string name_;
     /// Samples of an epoch, and those of the first epoch that an earlier run has done.
     std::size_t count_, done_before_;

@@ -10,8 +10,11 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <span>
 
 #include "base/text.h"
+#include "base/whole_file.h"
 
 namespace fs = std::filesystem;
 
@@ -19,6 +22,10 @@ namespace {
 
 const std::array<std::string, 6> columns = {
     "epoch", "step", "loss", "accuracy", "images_per_second", "seconds"};
+
+const char* flag_of(RunLog::Format format) {
+    return format == RunLog::Format::csv ? "--csv" : "--jsonl";
+}
 
 std::string csv_line(const std::array<std::string, 6>& fields) {
     std::string line;
@@ -42,9 +49,12 @@ std::string exact(double number) {
 }
 
 /// The number of bytes of an earlier log up to `from`: whole lines, which are in the order of time.
-/// Throws InputError, which begins with `what`, if the file is no log.
-std::uintmax_t bytes_kept(const std::string& name, RunLog::Format format, const TrainingState& from,
-                          const std::string& what) {
+/// Nothing if the run begins a log of its own. Throws InputError if the file is no log.
+std::optional<std::uintmax_t> bytes_kept(const std::string& name, RunLog::Format format,
+                                         const TrainingState& from) {
+    std::error_code none;
+    if (from == TrainingState{} || !fs::is_regular_file(name, none)) return {};
+    const std::string what = named(flag_of(format), name);
     const bool csv = format == RunLog::Format::csv;
     const char* const shape = csv ? "%d,%d," : "{\"epoch\":%d,\"step\":%d,";
     std::ifstream file(name, std::ios::binary);
@@ -68,17 +78,21 @@ std::uintmax_t bytes_kept(const std::string& name, RunLog::Format format, const 
 
 }  // namespace
 
+void RunLog::check(const std::string& name, Format format, const TrainingState& from) {
+    if (name.empty()) return;
+    check_writable(flag_of(format), name, true);
+    bytes_kept(name, format, from);
+}
+
 RunLog::RunLog(std::string name, Format format, const TrainingState& from)
     : name_(std::move(name)), format_(format) {
     if (name_.empty()) return;
-    std::error_code none;
-    const bool goes_on = from != TrainingState{} && fs::is_regular_file(name_, none);
-    std::uintmax_t kept = 0;
-    if (goes_on) kept = bytes_kept(name_, format_, from, named(flag(), name_));
-    file_ = open_output(flag(), name_, goes_on ? "a" : "w");
-    if (goes_on && ftruncate(fileno(file_.get()), static_cast<off_t>(kept)) != 0)
+    const std::optional<std::uintmax_t> kept = bytes_kept(name_, format_, from);
+    whole_ = kept.value_or(0);
+    file_ = open_output(flag(), name_, kept ? "a" : "w");
+    if (kept && ftruncate(fileno(file_.get()), static_cast<off_t>(whole_)) != 0)
         throw not_written(flag(), name_, std::strerror(errno));
-    if (kept == 0 && format_ == Format::csv) write_line(csv_line(columns));
+    if (whole_ == 0 && format_ == Format::csv) write_line(csv_line(columns));
 }
 
 void RunLog::write_epoch(const EpochRow& row, int steps) {
@@ -91,6 +105,8 @@ void RunLog::write_step(int epoch, int step, double loss) {
     write_row({std::to_string(epoch), std::to_string(step), loss_of(loss), "", "", ""});
 }
 
+std::string RunLog::flag() const { return flag_of(format_); }
+
 /// JSON cannot express numbers that are not finite.
 std::string RunLog::loss_of(double loss) const {
     return format_ == Format::csv || std::isfinite(loss) ? exact(loss) : "null";
@@ -101,6 +117,27 @@ void RunLog::write_row(const Fields& fields) {
 }
 
 void RunLog::write_line(const std::string& line) {
-    std::fputs((line + "\n").c_str(), file_.get());
-    if (std::fflush(file_.get()) != 0) throw not_written(flag(), name_, std::strerror(errno));
+    const std::string text = line + "\n";
+    const std::span bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+    const int descriptor = fileno(file_.get());
+    if (const int error = write_all(descriptor, bytes)) {
+        cut_back();
+        throw not_written(flag(), name_, std::strerror(error));
+    }
+    whole_ += text.size();
+}
+
+void RunLog::cut_back() {
+    std::error_code ignored;
+    if (ftruncate(fileno(file_.get()), static_cast<off_t>(whole_)) != 0) return;
+    if (whole_ == 0 && fs::is_regular_file(fs::symlink_status(name_, ignored)))
+        fs::remove(name_, ignored);
+}
+
+void RunLog::finish() {
+    if (!file_) return;
+    // A disk may say only now that it was full. A pipe has nothing to sync.
+    int error = fsync(fileno(file_.get())) != 0 && errno != EINVAL ? errno : 0;
+    if (std::fclose(file_.release()) != 0 && error == 0) error = errno;
+    if (error != 0) throw not_written(flag(), name_, std::strerror(error));
 }

@@ -2,8 +2,10 @@
 #include "app/run/start.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "app/cli/flags.h"
 #include "app/report/chart.h"
@@ -68,11 +70,34 @@ Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, co
     return std::move(model.parameters);
 }
 
+/// Refuses a file to write that is also read, so that a log does not replace its table; and one
+/// that is also the folder of checkpoints.
+void check_names(const TrainOptions& options) {
+    const auto place = [](const std::string& name) {
+        return (std::filesystem::absolute(name) / "").lexically_normal();
+    };
+    for (const auto& [flag, name] : options.files.all()) {
+        if (name.empty() || name.starts_with("/dev/")) continue;
+        const std::pair<const char*, std::string> others[] = {
+            {"--csv-data", options.csv_data},
+            {"--checkpoint", options.checkpoint},
+            // A network may replace the one that it began from.
+            {"--load", std::string(flag) == "--save" ? "" : options.load}};
+        for (const auto& [other, taken] : others)
+            if (!taken.empty() && place(taken) == place(name))
+                throw InputError(named(flag, name) + ": " + other +
+                                 " has the same name; give each a file of its own");
+    }
+}
+
 /// Refuses, before training, what would otherwise be refused after it.
 void check_files(const TrainOptions& options, const Sets& sets) {
+    check_names(options);
     if (!options.files.plot.empty()) check_plot(options.files.plot);
     if (!options.files.report.empty()) check_page(options.files.report);
     if (!options.files.save.empty()) check_writable("--save", options.files.save);
+    if (!options.files.csv.empty()) check_writable("--csv", options.files.csv, true);
+    if (!options.files.jsonl.empty()) check_writable("--jsonl", options.files.jsonl, true);
     if (!options.files.report.empty() && !sets.has_classes)
         throw InputError(
             "--report: the page shows classes, but the targets of the table are not all 0 or 1; "
@@ -89,10 +114,22 @@ RunSettings settings_of(const Start& start, int ranks) {
     for (const auto& [name, value] : same.members()) settings.same.add(name, value);
     settings.same.add("type", nn_real_name);
     settings.same.add("samples", start.sets.train.count());
-    settings.same.add(samples_checksum, checksum_of(start.sets.train));
+    settings.same.add("checksum of the samples", checksum_of(start.sets.train));
     settings.same.add("checksum of the first parameters", checksum_of(start.first));
     settings.rounding.add("replicas", start.device.reducer ? ranks : 1);
     return settings;
+}
+
+/// On rank 0: two runs in one folder would mix their states, so the second is refused.
+void lock_folder(Start& start) {
+    const std::string name = named("--checkpoint", start.options.checkpoint);
+    start.lock = std::make_unique<FileLock>(start.options.checkpoint + "/lock");
+    if (start.lock->state() == FileLock::State::taken)
+        throw InputError(name + ": another run uses this folder (" + start.lock->why() +
+                         "); wait for its end, or name another folder");
+    if (start.lock->state() == FileLock::State::unsupported)
+        start.sets.notes.push_back(name + ": this folder cannot be locked (" + start.lock->why() +
+                                   "); let no other run use it meanwhile");
 }
 
 /// On rank 0: opens the folder of checkpoints. With --resume, it takes the newest checkpoint, and
@@ -100,6 +137,7 @@ RunSettings settings_of(const Start& start, int ranks) {
 void take_checkpoint(Start& start, const RunSettings& settings) {
     const TrainOptions& options = start.options;
     start.folder = std::make_unique<CheckpointFolder>(options.checkpoint);
+    lock_folder(start);
     if (!options.resume) {
         if (start.folder->empty()) return;
         throw InputError("--checkpoint " + options.checkpoint +

@@ -8,6 +8,7 @@
 #include "app/run/observer.h"
 #include "app/run/sets.h"
 #include "base/clock.h"
+#include "base/file_lock.h"
 #include "comm/comm.h"
 #include "model/parameters.h"
 #include "train/checkpoint.h"
@@ -30,6 +31,7 @@ struct Start {
     /// Rank 0: settings that differ from the checkpoint's and only change rounding.
     std::string rounding{};
     std::unique_ptr<CheckpointFolder> folder{};  ///< rank 0, if the options name one
+    std::unique_ptr<FileLock> lock{};            ///< on that folder
 
     double seconds() const { return watch.seconds(); }  ///< since it began
 };
