@@ -23,7 +23,7 @@ show = @printf '  %-12s %s\n'
 .DEFAULT_GOAL := main
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: run test test-quick test-custom check test-slurm interop fuzz bench bench-peers bench-gpu \
+.PHONY: run test test-quick test-custom check test-slurm test-qemu interop fuzz bench bench-peers bench-gpu \
         bench-gpu-trial bench-cold-start bench-density ladder-cpu scaling gpu-check gpu-kit same-bits \
         ab lint format clean help FORCE
 
@@ -37,6 +37,7 @@ run: main  ## trains on MNIST (NP=2 ranks, ARGS="flags of ./main")
 test-quick:  ## what to run after every edit: a minute and a half on two quiet cores
 test:  ## every claim once: 8 minutes from nothing on two quiet cores (NP=3: on 3 ranks alone)
 check:  ## the rest: double, sanitizers, planted defects, kills, lint and more: 22 minutes on two quiet cores
+test-qemu:  ## the CPU's products as aarch64 and as older x86-64 processors, in qemu-user
 test-slurm:  ## hw6.sh on a real Slurm, started on this machine
 interop:  ## installs PyTorch in build/interop and exchanges files with it and with NumPy
 fuzz:  ## fuzzes the readers of files (FUZZ_SECONDS=600 of each, ARGS="model idx" alone)

@@ -21,9 +21,11 @@ RUNS_TEST  := commands:1 commands:2 kernels:forward kills:5 planted-trainer plan
               $(if $(CUDA_TESTS),kernels-cuda $(patsubst %,train-cuda:%,1 2 3 5),skip:tests-on-CUDA)
 RUNS_CHECK := planted-kernels:all kills:50 goal:lint $(if $(NVCC),goal:gpu-check,skip:gpu-check) float-tsan/kernels-small float-asan/kernels-small \
               kernels:reverse kernels:random double/kernels-small double/units float-asan/corpus \
-              goal:interop goal:fuzz goal:bench-gpu-trial gpu-kit double/train-course:2 double/train:3 shards:16 \
+              goal:interop goal:fuzz goal:test-qemu goal:bench-gpu-trial gpu-kit double/train-course:2 double/train:3 shards:16 \
               float-asan/train-small:2 float-tsan/train-small:2 goal:bench
 
+# The aarch64 build has the same two (tests/qemu.sh).
+QEMU_PROGRAMS := build/float/bench/main_no_mpi build/float/tests/unit_tests_no_mpi
 TEST_PROGRAMS := main $(B)/main_gpuhost \
     $(addprefix $(B)/tests/,unit_tests cli_tests kernel_tests_gpuhost train_tests_gpuhost train_tests_tiles)
 .PHONY: test-binaries check-binaries
@@ -40,7 +42,7 @@ check: check-binaries
 	$(Q)REQUIRE_INTEROP=1 FUZZ_SECONDS=$(or $(FUZZ_SECONDS),20) tests/run.sh build/float $(RUNS_CHECK)
 check-binaries:  # also what its goals need, so that none builds while another does
 	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= DEBUG=0 SANITIZE= $(TEST_PROGRAMS:$(B)/%=build/float/%) \
-	    $(patsubst %,build/float/bench/%,gpu_bench_gpuhost gpu_model limits scaling_measure main_no_mpi) build/float/main
+	    $(patsubst %,build/float/bench/%,gpu_bench_gpuhost gpu_model limits scaling_measure) build/float/main $(QEMU_PROGRAMS)
 	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG=-DUSE_DOUBLE DEBUG=0 SANITIZE= $(patsubst %,build/double/%,main main_gpuhost \
 	    bench/gpu_bench_gpuhost bench/gpu_model $(patsubst %,tests/%,unit_tests kernel_tests_gpuhost train_tests_gpuhost))
 	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= DEBUG=0 SANITIZE=asan $(patsubst %,build/float-asan/tests/%,\
@@ -55,6 +57,10 @@ interop: main
 	$(Q)tests/interop/setup.sh
 	$(Q)REQUIRE_INTEROP=1 build/interop/bin/python tests/interop/interop.py ./main
 
+test-qemu:
+	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= DEBUG=0 SANITIZE= $(QEMU_PROGRAMS)
+	$(Q)tests/qemu.sh
+
 test-slurm: $(TEST_PROGRAMS)
 	$(Q)tests/slurm/test_slurm.sh
 
@@ -68,6 +74,10 @@ fuzz-programs: $(B)/tests/fuzzer $(B)/tests/fuzz_replay
 $(B)/main_gpuhost: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_gpuhost) $(B)/host.flags
 	$(call link,$(LIBS_gpuhost))
 $(B)/tests/unit_tests: $(COMMAND_LINE) $(OBJECTS) $(WIDE_TABLE) $(GPU_absent) $(UNIT_TESTS:%=$(B)/%.o)
+	$(call link,-lgtest -lgtest_main)
+# With a stand-in for MPI, as where there is none for the processor (tests/qemu.sh).
+$(B)/tests/unit_tests_no_mpi: $(COMMAND_LINE) $(filter-out $(call objects_of,$(COMM)),$(OBJECTS)) \
+        $(B)/src/comm/absent.o $(WIDE_TABLE) $(GPU_absent) $(UNIT_TESTS:%=$(B)/%.o)
 	$(call link,-lgtest -lgtest_main)
 $(B)/tests/fuzz_replay: $(FUZZED:%=$(B)/%.o) $(B)/tests/fuzz/replay.o
 	$(call link)

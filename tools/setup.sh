@@ -1,6 +1,6 @@
 #!/bin/bash
 # setup.sh WHAT...: sees to it that what is needed is installed. WHAT: build, test, bench, fuzz,
-# interop, slurm, lint.
+# interop, qemu, slurm, lint.
 #
 # It looks for the programs, headers and libraries themselves, not for packages, so that what came
 # by "module load" or from source counts. What is missing is installed with apt-get by root, or by
@@ -59,6 +59,11 @@ for what in "$@"; do
         need_library gtest libgtest-dev
         need_library boost_context libboost-context-dev
         ;;
+    qemu)
+        need_program qemu-aarch64 qemu-user
+        need_program qemu-x86_64 qemu-user
+        need_program aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
+        ;;
     slurm)
         need_program slurmctld slurmctld
         need_program slurmd slurmd
@@ -93,7 +98,7 @@ for what in "$@"; do
         need_program shellcheck shellcheck
         ;;
     *)
-        echo "usage: tools/setup.sh build|test|bench|interop|slurm|fuzz|lint ..." >&2
+        echo "usage: tools/setup.sh build|test|bench|interop|qemu|slurm|fuzz|lint ..." >&2
         exit 2
         ;;
     esac

@@ -27,6 +27,16 @@ CpuIsa agreed_isa(const Comm& comm, const DeviceRequest& asked) {
     return CpuIsa::baseline;
 }
 
+/// Throws InputError if the flags ask for an instruction set that this rank cannot run.
+void check_isa(const Comm& comm, CpuIsa asked) {
+    if (asked == CpuIsa::automatic || asked <= widest_isa()) return;
+    const std::string widest = name_of(widest_isa());
+    throw InputError("--isa " + std::string(name_of(asked)) + ": rank " +
+                     std::to_string(comm.rank()) + " can run " + widest +
+                     " at most (its processor or this build has no wider set); use --isa auto or " +
+                     widest);
+}
+
 /// Throws InputError if the flags ask for a device that is not here.
 void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevices& cuda,
                   bool on_cuda) {
@@ -34,6 +44,7 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
         throw InputError("--device cuda: rank " + std::to_string(comm.rank()) +
                          " has no CUDA device: " + cuda.why_none +
                          "; use --device auto or cpu, or run on a GPU node");
+    if (!on_cuda) check_isa(comm, asked.isa);
     if (asked.cuda_aware && !Comm::is_cuda_aware())
         throw InputError("--cuda-aware: this MPI (" + Comm::library_version() +
                          ") does not take device memory; leave the flag out");

@@ -162,14 +162,21 @@ TEST(Flags, RanksThatWouldTakeInputsInDifferentWaysTakeThemAsRank0) {
     EXPECT_TRUE(same_bits(mixed, one));
 }
 
-TEST(Isa, IsTheOneAskedForWhereTheProcessorHasIt) {
-    const auto avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    for (const std::string isa : {"baseline", "avx2"}) {
-        if (isa == "avx2" && !avx2) continue;
-        const Result result = run_main(small_set() + " --device cpu -n 8 -e 1 -s --isa " + isa);
+TEST(Isa, IsTheOneAskedForAndByItselfTheWidestThatIsNotRefused) {
+    const std::string flags = small_set() + " --device cpu -n 8 -e 1 -s --isa ";
+    std::string widest;
+    for (const std::string isa : {"baseline", "avx2", "avx512"}) {
+        const Result result = run_main(flags + isa);
+        if (result.code == 2) {
+            EXPECT_NE(isa, "baseline");
+            EXPECT_TRUE(refused(result, 2, "", "--isa " + isa + ": rank 0 "));
+            continue;
+        }
         EXPECT_TRUE(check_passed(result)) << isa;
         EXPECT_TRUE(says(result.out, "CPU (" + isa + ", ")) << isa;
+        widest = isa;
     }
+    EXPECT_TRUE(says(run_main(flags + "auto").out, "CPU (" + widest + ", "));
 }
 
 TEST(Flags, PrintEveryFiveTellsEveryFifthStep) {

@@ -211,8 +211,8 @@ std::vector<Flag> device_flags(DeviceRequest& device) {
              "on the CPU, the first layer leaves out zeros (sparse) or takes them along (dense); "
              "auto: the faster one for the training set"},
             {"--isa", choice(device.isa), group,
-             "widest instruction set that this rank may use on the CPU; all ranks use the widest "
-             "one that every rank has and may use"}};
+             "widest instruction set that this rank may use on the CPU, which it must have; all "
+             "ranks use the widest one that every rank has and may use"}};
 }
 
 Flag allreduce_flag(DeviceRequest& device) {
