@@ -330,9 +330,37 @@ TEST(Compare, NamesThePathThatItJudged) {
         const Result result =
             run_main(small_set() + " -s -n 8 -e 1 --device cpu " + c.flags, c.ranks);
         EXPECT_TRUE(check_passed(result)) << c.path;
-        EXPECT_TRUE(says(lines_of(result.out).back(),
-                         std::string("CHECK PASSED: ") + c.path + "parameters within "));
+        EXPECT_TRUE(
+            says(lines_of(result.out).back(), std::string("CHECK PASSED: ") + c.path +
+                                                  "25 steps within rounding of the CPU reference"));
     }
+}
+
+/// At this rate, a batch of one, and this many steps, float and double part: each step is right.
+TEST(Compare, PassesWhereRoundingGrows) {
+    const Result result = run_main(small_set() + " -s -n 16 -b 1 -e 2");
+    EXPECT_TRUE(check_passed(result));
+    double whole = 0;
+    const std::vector<std::string> lines = lines_with("# W1 ", result.out);
+    ASSERT_EQ(lines.size(), 1u);
+    ASSERT_EQ(std::sscanf(lines[0].c_str(), "# W1 16 x 784 %*f %*f %*d:%*d %lf", &whole), 1);
+    if (is_float()) {
+        EXPECT_GT(whole, 1e-2) << "what it passes in spite of: " << lines[0];
+    }
+}
+
+/// Of a resumed run, its own steps are compared; if it has none, it says so.
+TEST(Compare, OfAResumedRunIsOfItsSteps) {
+    const std::string flags = small_set() + " -n 8 --checkpoint " + scratch("compared").string();
+    ASSERT_TRUE(succeeded(run_main(flags + " -e 1")));
+    const Result resumed = run_main(flags + " -e 3 --resume --allreduce mpi -s", 2);
+    EXPECT_TRUE(check_passed(resumed));
+    EXPECT_TRUE(says(resumed.out, ": 50 steps within rounding"));
+    const Result nothing = run_main(flags + " -e 3 --resume --allreduce mpi -s", 2);
+    EXPECT_TRUE(succeeded(nothing));
+    EXPECT_TRUE(says(lines_of(nothing.out).back(), "CHECK SKIPPED: "));
+    EXPECT_EQ(lines_with("# ranks agree", resumed.out).size(), 1u);
+    EXPECT_EQ(lines_with("# ranks agree", nothing.out).size(), 0u) << "nothing was compared";
 }
 
 TEST(Compare, PassesWithEachGemmAndAnyThreads) {
