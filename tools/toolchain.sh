@@ -23,7 +23,11 @@ while next=$(readlink "$compiler") && [[ ${next##*/} == mpi* ]]; do
     compiler=$next
 done
 ending=${compiler##*/} ending=${ending#"${ending%%.*}"}
-say MPI_STARTER "$(ls "${compiler%/*}/"{mpirun,mpiexec}"$ending" 2>/dev/null | tail -n 1)"
+starter=
+for name in mpiexec mpirun; do
+    [[ ! -x ${compiler%/*}/$name$ending ]] || starter=${compiler%/*}/$name$ending
+done
+say MPI_STARTER "$starter"
 say MPI_INCLUDES "$(first_line "$mpicxx" -show | tr ' ' '\n' | sed -n 's/^-I//p' | paste -sd ' ')"
 
 nvcc=

@@ -33,10 +33,10 @@ double norm(std::span<const double> values) {
 }
 /// The norm of each column: of each sample's numbers.
 std::vector<double> column_norms(const Matrix& m) {
-    std::vector<double> norms;
-    for (int j = 0; j < m.cols; ++j)
-        norms.push_back(norm(std::span(m.values).subspan(static_cast<std::size_t>(j) * m.rows,
-                                                         static_cast<std::size_t>(m.rows))));
+    std::vector<double> norms(static_cast<std::size_t>(m.cols));
+    const auto rows = static_cast<std::size_t>(m.rows);
+    for (std::size_t j = 0; j < norms.size(); ++j)
+        norms[j] = norm(std::span(m.values).subspan(j * rows, rows));
     return norms;
 }
 

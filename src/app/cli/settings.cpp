@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace {
 
@@ -28,11 +29,12 @@ std::string first_missing(const Settings& one, const std::string& rank, const Se
     for (const auto& [name, value] : one) {
         const auto same_name = std::ranges::find(other, name, &Settings::value_type::first);
         if (same_name != other.end() && same_name->second == value) continue;
-        const std::string here =
-            harmless(name) + " is " + harmless(value, longest_value) + " on rank " + rank;
-        if (same_name == other.end()) return here + ", and rank " + other_rank + " has none";
-        return here + " and " + harmless(same_name->second, longest_value) + " on rank " +
-               other_rank;
+        const std::string here = formatted("%s is %s on rank %s", harmless(name).c_str(),
+                                           harmless(value, longest_value).c_str(), rank.c_str());
+        if (same_name == other.end())
+            return formatted("%s, and rank %s has none", here.c_str(), other_rank.c_str());
+        return formatted("%s and %s on rank %s", here.c_str(),
+                         harmless(same_name->second, longest_value).c_str(), other_rank.c_str());
     }
     return "";
 }
