@@ -96,15 +96,16 @@ Deviations d_of_units(const NeuralNetwork& net, int l, const Matrix& d_sums) {
     std::visit(
         [&](auto f) {
             for (std::size_t i = 0; i < z.values.size(); ++i) {
-                const double reach = passing * d_sums.values[i], value = a.values[i];
-                const double change = std::max(f.reference(z.values[i] + reach) - value,
-                                               value - f.reference(z.values[i] - reach));
-                d.values.values[i] =
-                    change / passing + activated * u * std::max(1.0, std::abs(value));
-                const double width = passing * d.values.values[i], slope = f.reference_slope(value);
-                d.slopes.values[i] = std::max(std::abs(f.reference_slope(value + width) - slope),
-                                              std::abs(f.reference_slope(value - width) - slope)) /
-                                     passing;
+                const double reach = passing * d_sums.values[i], value = a.values[i],
+                             above = f.reference(z.values[i] + reach),
+                             below = f.reference(z.values[i] - reach),
+                             slope = f.reference_slope(value);
+                d.values.values[i] = std::max(above - value, value - below) / passing +
+                                     activated * u * std::max(1.0, std::abs(value));
+                d.slopes.values[i] = std::max(std::abs(f.reference_slope(above) - slope),
+                                              std::abs(f.reference_slope(below) - slope)) /
+                                         passing +
+                                     activated * u;
             }
         },
         net.activation());
