@@ -132,7 +132,7 @@ std::vector<TrainFlag> check_flags(TrainOptions& o) {
     FlagValue mode = number(o.grade, 1, 4);
     mode.preset = "";
     return {{{"-s,--compare", yes(o.compare), "Checks",
-              "train the CPU reference too and compare the parameters"},
+              "do all steps again and compare each with the serial CPU reference's"},
              free},
             {{"-g,--grade", std::move(mode), "Checks", "the same as ./main grade N"}, free}};
 }
