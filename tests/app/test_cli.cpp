@@ -148,20 +148,6 @@ TEST(Isa, RanksThatMayTakeDifferentSetsAllTakeTheLowest) {
     EXPECT_TRUE(same_bits(mixed, low));
 }
 
-/// The ranks cut the memory that they share alike, whatever their own flags say: as rank 0's do.
-TEST(Flags, RanksThatWouldTakeInputsInDifferentWaysTakeThemAsRank0) {
-    const std::string flags = small_set() + " --device cpu -n 16,8 -b 50 -e 1 --save ";
-    const fs::path mixed = scratch("mixed-inputs.safetensors"), one = scratch("inputs.safetensors");
-    const std::string here = "./main " + flags + mixed.string();
-    const Result both =
-        run("mpirun -np 1 " + here + " --inputs dense : -np 1 " + here + " --inputs sparse");
-    ASSERT_TRUE(succeeded(both));
-    for (const std::string& rank : lines_with("# rank ", both.out))
-        EXPECT_TRUE(says(rank, ", full inputs, "));
-    ASSERT_TRUE(succeeded(run_main(flags + one.string() + " --inputs sparse", 2)));
-    EXPECT_TRUE(same_bits(mixed, one));
-}
-
 TEST(Isa, IsTheOneAskedForWhereTheProcessorHasIt) {
     const auto avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     for (const std::string isa : {"baseline", "avx2"}) {
