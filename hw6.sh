@@ -53,9 +53,6 @@ fi
 cd "$project"
 [[ -f neural_network.h ]] || refuse "$PWD is not the project; go to its directory and submit again"
 
-# NP may exceed the tasks of the job and the cores of the node; root is fine, in a container.
-source tests/mpi_env.sh
-
 # The job's own cores, not all that the node has.
 jobs=${SLURM_CPUS_ON_NODE:-$(nproc)}
 
@@ -81,6 +78,12 @@ trap 'stop TERM' TERM
 nodes=${SLURM_JOB_NODELIST:-$(uname -n)}
 echo "# hw6.sh: $NP ranks, job ${SLURM_JOB_ID:-none}, on $nodes, in $PWD"
 make -j "$jobs"
+# Ranks are started by the MPI that built ./main, unless MPIRUN says otherwise: with another one, each
+# would be alone. NP may exceed the tasks of the job and the cores of the node; root is fine, in a
+# container.
+read -r built _ <build/main.flags
+MPIRUN=${MPIRUN:-$(sed -n 's/^MPI_STARTER := //p' "$built/toolchain.mk")}
+source tests/mpi_env.sh
 if [[ -n $TESTS && $started == 0 ]]; then
     if tools/setup.sh test; then
         make -j "$jobs" "$TESTS" NP="$NP"

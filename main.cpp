@@ -9,23 +9,25 @@
 #include <new>
 #include <optional>
 
-#include "app/commands/commands.h"
+#include "app/commands/agreed.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "comm/session.h"
 
 namespace {
 
-int run(const Comm& comm, const Arguments& arguments) {
-    std::optional<Job> job;
-    comm.together([&] { job = parse_command(arguments, comm.is_root()); });
-    return job ? (*job)(comm) : exit_ok;
+int run(Session& mpi, const Arguments& arguments) {
+    const std::optional<Job> job = agreed_command(mpi, arguments);
+    const Comm& comm = mpi.join();
+    if (job) return job->run(comm);
+    parse_command(arguments, comm.is_root());  // prints --help or --version
+    return exit_ok;
 }
 
 /// Runs the command after MPI has started; returns the exit code.
-int run_with_mpi(const Session& mpi, const Arguments& arguments) {
+int run_with_mpi(Session& mpi, const Arguments& arguments) {
     try {
-        const int code = run(mpi.comm(), arguments);
+        const int code = run(mpi, arguments);
         const bool printed = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
         // SIGHUP stops a run whose terminal is gone; its state is saved all the same.
         if (!printed && code != exit_stopped)
@@ -38,10 +40,10 @@ int run_with_mpi(const Session& mpi, const Arguments& arguments) {
         print_error(error.what());
         return exit_bad_input;
     } catch (const Diverged& error) {
-        if (mpi.comm().is_root()) print_error(error.what());
+        if (mpi.rank() == 0) print_error(error.what());
         return exit_check_failed;
     } catch (const RanksDiffer& error) {
-        if (mpi.comm().is_root()) print_error(error.what());
+        if (mpi.rank() == 0) print_error(error.what());
         return exit_check_failed;
     } catch (const std::bad_alloc&) {
         mpi.abort_all("out of memory; use a smaller network (-n) or batch (-b)", exit_failure);
@@ -54,7 +56,7 @@ int run_with_mpi(const Session& mpi, const Arguments& arguments) {
 
 int main(int argc, char** argv) {
     try {
-        const Session mpi(argc, argv);
+        Session mpi(argc, argv);
         return run_with_mpi(mpi, Arguments(argv + std::min(argc, 1), argv + argc));
     } catch (const InputError& error) {
         print_error(error.what());

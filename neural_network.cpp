@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "train/agree.h"
 #include "train/order.h"
 #include "train/schedule.h"
@@ -73,6 +74,7 @@ const Matrix& NeuralNetwork::forward(const Matrix& x) {
     const Layout& layout = parameters_.layout;
     const bool softmax = objective_.output == OutputLayer::softmax;
     activations_.assign(1, x);
+    sums_.clear();
     for (int l = 1; l <= layout.layers(); ++l) {
         Matrix z = multiply(weight_matrix(parameters_, l), activations_.back());
         const auto bias = parameters_.bias(l);
@@ -91,15 +93,15 @@ const Matrix& NeuralNetwork::forward(const Matrix& x) {
                 for (int i = 0; i < z.rows; ++i)
                     a(i, j) = softmax ? std::exp(z(i, j) - log_sum) : sigmoid(z(i, j));
             }
-            logits_ = std::move(z);
         }
+        sums_.push_back(std::move(z));
         activations_.push_back(std::move(a));
     }
     return activations_.back();
 }
 
 double NeuralNetwork::loss(const Matrix& y, double reg) const {
-    const Matrix &z = logits_, &yhat = activations_.back();
+    const Matrix &z = sums_.back(), &yhat = activations_.back();
     const double k = z.rows;
     double data = 0, squares = 0;
     for (int j = 0; j < z.cols; ++j) {
@@ -144,6 +146,7 @@ const Parameters<double>& NeuralNetwork::backward(const Matrix& y, double reg) {
     const Layout& layout = parameters_.layout;
     Matrix delta = output_delta(y);
     for (double& value : delta.values) value /= delta.cols;
+    deltas_.resize(static_cast<std::size_t>(layout.layers()));
 
     for (int l = layout.layers(); l >= 1; --l) {
         const Matrix& below = activations_[static_cast<std::size_t>(l) - 1];
@@ -155,6 +158,7 @@ const Parameters<double>& NeuralNetwork::backward(const Matrix& y, double reg) {
         std::ranges::fill(db, 0.0);
         for (int j = 0; j < delta.cols; ++j)
             for (int i = 0; i < delta.rows; ++i) db[static_cast<std::size_t>(i)] += delta(i, j);
+        deltas_[static_cast<std::size_t>(l) - 1] = delta;
         if (l == 1) break;
         delta = multiply(transpose(weight_matrix(parameters_, l)), delta);
         std::visit(
@@ -205,19 +209,15 @@ Matrix target_columns(const SampleSet& set, std::span<const std::uint32_t> sampl
     return y;
 }
 
-void NeuralNetwork::train(const SampleSet& set, const Training& training, const Tell& tell) {
-    const auto batch = static_cast<std::size_t>(training.batch);
-    const std::size_t steps = (set.count() + batch - 1) / batch;
-    const std::size_t all = steps * static_cast<std::size_t>(training.epochs);
-    std::size_t done = 0;
+void NeuralNetwork::train(const SampleSet& set, const Training& training) {
     for (int epoch = 0; epoch < training.epochs; ++epoch) {
         const std::vector<std::uint32_t> order = sample_order(set.count(), epoch, training);
+        const auto batch = static_cast<std::size_t>(training.batch);
         for (std::size_t first = 0; first < order.size(); first += batch) {
             const std::span samples(&order[first], std::min(batch, order.size() - first));
             forward(input_columns(set, samples, training.pixel_scale));
             backward(target_columns(set, samples), training.reg);
             update(update_at(epoch, training));
-            if (tell) tell(++done, all);
         }
     }
 }
@@ -263,8 +263,7 @@ DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
       replica_(std::move(replica)),
       layout_(initial.layout),
       techniques_(std::move(techniques)) {
-    comm_.broadcast(initial.values);
-    replica_->write(initial.values);
+    restart(std::move(initial));
 }
 
 // ---- the four verbs
@@ -301,8 +300,12 @@ TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
     const std::size_t count = comm_.from_root(set_on_root.count());
     feed(set_on_root);
     TrainingState state = from;
+    compared_ = false;
     while (state.epoch < training.epochs) {
-        if (!train_epoch(count, training, observer, state)) return state;
+        if (!train_epoch(count, training, observer, state)) {
+            compare_copies("after " + progress_text(state.epoch, state.step));
+            return state;
+        }
         // The penalty is not finite if any weight is not, even one that no sample has used because
         // its input is always 0, and even if reg is 0.
         const double loss = state.loss / static_cast<double>(count) + penalty(training.reg);
@@ -310,14 +313,19 @@ TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
         if (!comm_.all(std::isfinite(loss)))
             throw Diverged("training diverged: the loss of epoch " + epoch +
                            " is not finite; use a smaller learning rate (-l)");
-        if (has_copies())
-            check_ranks_agree(comm_, layout_, parameters().values, "after epoch " + epoch);
+        compare_copies("after epoch " + epoch);
         state = {state.epoch + 1, 0, 0};
         if (observer == nullptr) continue;
         observer->on_epoch(state.epoch - 1, loss);
         if (observer->may_stop() && observer->stops()) break;
     }
     return state;
+}
+
+void DataParallelNeuralNetwork::compare_copies(const std::string& when) {
+    if (!has_copies()) return;
+    check_ranks_agree(comm_, layout_, parameters().values, when);
+    compared_ = true;
 }
 
 /// Trains the rest of an epoch; returns false if the observer stopped it before its end.
@@ -404,6 +412,11 @@ double DataParallelNeuralNetwork::take_loss() {
 double DataParallelNeuralNetwork::penalty(double reg) {
     const Span span(Work::compute);
     return reg / 2 * replica_->weights_squared();
+}
+
+void DataParallelNeuralNetwork::restart(Parameters<nn_real> parameters) {
+    comm_.broadcast(parameters.values);
+    replica_->write(parameters.values);
 }
 
 Parameters<nn_real> DataParallelNeuralNetwork::parameters() {

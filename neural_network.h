@@ -20,9 +20,9 @@
 //     mse, sigmoid:            (2/k) yhat * e * (1 - yhat)
 #pragma once
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/real.h"
@@ -71,10 +71,8 @@ class NeuralNetwork {
     const Parameters<double>& backward(const Matrix& y, double reg);
     /// p = rule(p, the last gradient).
     void update(const Update& update);
-    /// Serial mini-batch gradient descent over the whole set. `tell` is called after every step,
-    /// with the number of steps done and of all.
-    using Tell = std::function<void(std::size_t done, std::size_t all)>;
-    void train(const SampleSet& set, const Training& training, const Tell& tell = {});
+    /// Serial mini-batch gradient descent over the whole set.
+    void train(const SampleSet& set, const Training& training);
     /// The class of each column of yhat (class_of).
     std::vector<int> predict(const Matrix& x);
     /// The fraction of the set's samples whose predicted class is the true one, from 0 to 1.
@@ -82,6 +80,16 @@ class NeuralNetwork {
 
     Parameters<double>& parameters() { return parameters_; }
     const Parameters<double>& parameters() const { return parameters_; }
+    const Objective& objective() const { return objective_; }
+    const Activation& activation() const { return activation_; }
+
+    // Of the last forward() and backward(), a column a sample. Layer 0 is the input.
+    const Matrix& sums(int l) const { return sums_[static_cast<std::size_t>(l) - 1]; }  ///< z_l
+    const Matrix& values(int l) const {
+        return activations_[static_cast<std::size_t>(l)];
+    }  ///< a_l
+    const Matrix& deltas(int l) const { return deltas_[static_cast<std::size_t>(l) - 1]; }
+    const Parameters<double>& gradient() const { return gradient_; }
 
   private:
     Matrix output_delta(const Matrix& y) const;  ///< n delta_L
@@ -89,8 +97,8 @@ class NeuralNetwork {
     Objective objective_;
     Activation activation_;
     Parameters<double> parameters_, gradient_;
-    std::vector<Matrix> activations_;  ///< a_0 .. a_L of the last forward
-    Matrix logits_;                    ///< z_L of the last forward
+    std::vector<Matrix> activations_;    ///< a_0 .. a_L
+    std::vector<Matrix> sums_, deltas_;  ///< of the layers 1 .. L
 };
 
 /// The samples' inputs, and their targets y (classes x n), as the reference takes them.
@@ -132,7 +140,7 @@ class DataParallelNeuralNetwork {
     /// Mini-batch gradient descent over rank 0's set. It starts at the state `from`, for which the
     /// network already has the parameters. It ends after the last epoch, or when the observer stops
     /// it, and returns the state at the end. Throws Diverged if an epoch's loss is not finite, and
-    /// RanksDiffer if the replicas' parameters differ after an epoch.
+    /// RanksDiffer if the replicas' parameters differ after an epoch or at the stop.
     TrainingState train(const SampleSet& set_on_root, const Training& training,
                         TrainingObserver* observer, TrainingState from = {});
 
@@ -147,12 +155,16 @@ class DataParallelNeuralNetwork {
 
     /// The parameters after the last update, on every rank.
     Parameters<nn_real> parameters();
+    /// Rank 0's `parameters` replace those of every replica.
+    void restart(Parameters<nn_real> parameters);
     const Layout& layout() const { return layout_; }
     const Comm& comm() const { return comm_; }
     Replica& replica() { return *replica_; }
     /// Whether each of several ranks has parameters of its own, which are compared after each
-    /// epoch.
+    /// epoch, and where a training stops.
     bool has_copies() const { return techniques_.reducer != nullptr; }
+    /// Whether the last training compared them. It did not if it had nothing left to train.
+    bool compared_copies() const { return compared_; }
     /// The feed of the last training. It is scattered, although resident was asked for, if the set
     /// did not fit. Before the first training: the feed that was asked for.
     FeedKind feed_kind() const { return feed_ ? feed_->kind() : techniques_.feed; }
@@ -160,6 +172,7 @@ class DataParallelNeuralNetwork {
   private:
     bool train_epoch(std::size_t count, const Training& training, TrainingObserver* observer,
                      TrainingState& state);
+    void compare_copies(const std::string& when);
     bool run_epoch(std::size_t count, const Training& training, int epoch);
     double take_loss();  ///< summed over the ranks; after it, no loss is left over
     double penalty(double reg);
@@ -169,6 +182,7 @@ class DataParallelNeuralNetwork {
     Layout layout_;
     Techniques techniques_;
     std::unique_ptr<Feed> feed_;
+    bool compared_ = false;
     int batch_ = 0;  ///< samples of the current mini-batch, all ranks together
     /// Samples of all ranks whose losses take_loss() has not returned yet.
     std::size_t unreported_ = 0;

@@ -59,6 +59,10 @@ check "another CUDA_HOME is noticed" called_by 1 CUDA_HOME=/somewhere build/floa
 # shellcheck disable=SC2016 # for the inner shell
 check "another PATH is noticed" env PATH="$copy/bin:$PATH" bash -c \
     'mkdir bin && ln -s "$(command -v mpicxx)" bin/ && make build/.setup-build && grep -q "$PWD/bin/mpicxx" build/float/toolchain.mk'
+mkdir mpi && printf '#!/bin/sh\n' | tee mpi/wrapper mpi/mpirun.own mpi/mpiexec.own >mpi/mpirun
+chmod +x mpi/* && ln -s wrapper mpi/mpicxx.own && ln -s mpicxx.own mpi/mpicxx
+check "the mpirun of an MPI is found beside its compiler, through links" bash -c \
+    'MPICXX=mpi/mpicxx tools/toolchain.sh | grep -qx "MPI_STARTER := mpi/mpirun.own"'
 echo 'exit 2' >>tools/setup.sh
 rm -rf build
 check "where installing fails nothing is built" bash -c '! make main && ! test -e build/float/main.o'

@@ -15,6 +15,19 @@ say COMPILER "$(first_line "$mpicxx" --version)"
 # A processor, and a compiler, for which the code for AVX2 and AVX-512 is built.
 say X86_64 "$("$cxx" -dumpmachine 2>/dev/null | grep '^x86_64-' || true)"
 say MPI "$(first_line "${MPIRUN:-mpirun}" --version)"
+# The mpirun of this MPI lies beside its compiler, under a name with the same ending. Links are followed
+# up to the last name of a compiler, because what they end at may be a wrapper of all languages.
+compiler=$(command -v "$mpicxx" || true)
+while next=$(readlink "$compiler") && [[ ${next##*/} == mpi* ]]; do
+    [[ $next == /* ]] || next=${compiler%/*}/$next
+    compiler=$next
+done
+ending=${compiler##*/} ending=${ending#"${ending%%.*}"}
+starter=
+for name in mpiexec mpirun; do
+    [[ ! -x ${compiler%/*}/$name$ending ]] || starter=${compiler%/*}/$name$ending
+done
+say MPI_STARTER "$starter"
 say MPI_INCLUDES "$(first_line "$mpicxx" -show | tr ' ' '\n' | sed -n 's/^-I//p' | paste -sd ' ')"
 
 nvcc=

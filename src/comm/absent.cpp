@@ -26,12 +26,16 @@ void refuse_more_ranks() {
 
 }  // namespace
 
-Session::Session(int&, char**&) {
-    refuse_more_ranks();
-    comm_ = std::make_unique<const Comm>();
-}
+Session::Session(int&, char**&) { refuse_more_ranks(); }
 
 Session::~Session() = default;
+
+std::vector<std::string> Session::exchange(const std::string& mine) const { return {mine}; }
+
+const Comm& Session::join() {
+    comm_ = std::make_unique<const Comm>();
+    return *comm_;
+}
 
 void Session::abort_all(const std::string& message, int code) const {
     std::fprintf(stderr, "main: %s\n", message.c_str());

@@ -45,7 +45,6 @@ void broadcast_in_pieces(std::span<T> values, MPI_Datatype type) {
 }  // namespace
 
 Comm::Comm() {
-    MPI_CHECK(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
     MPI_CHECK(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
     MPI_CHECK(MPI_Comm_size(MPI_COMM_WORLD, &size_));
     MPI_Comm node = node_comm();

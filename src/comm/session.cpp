@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <numeric>
 
 #include "comm/checked.h"
 
@@ -17,7 +18,9 @@ Session::Session(int& argc, char**& argv) {
         throw Failure(__FILE__, __LINE__, "MPI_Init_thread",
                       "this MPI does not allow for threads beside the one that calls it",
                       "use an MPI built with MPI_THREAD_FUNNELED, as all common ones are");
-    comm_ = std::make_unique<const Comm>();
+    MPI_CHECK(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
+    MPI_CHECK(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
+    MPI_CHECK(MPI_Comm_size(MPI_COMM_WORLD, &size_));
 }
 
 Session::~Session() {
@@ -25,9 +28,28 @@ Session::~Session() {
     MPI_Finalize();
 }
 
+std::vector<std::string> Session::exchange(const std::string& mine) const {
+    const int length = to_count(mine.size());
+    std::vector<int> lengths(static_cast<std::size_t>(size_)), starts(lengths.size());
+    MPI_CHECK(MPI_Allgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, MPI_COMM_WORLD));
+    std::exclusive_scan(lengths.begin(), lengths.end(), starts.begin(), 0);
+    std::string all(static_cast<std::size_t>(starts.back() + lengths.back()), ' ');
+    MPI_CHECK(MPI_Allgatherv(mine.data(), length, MPI_BYTE, all.data(), lengths.data(),
+                             starts.data(), MPI_BYTE, MPI_COMM_WORLD));
+    std::vector<std::string> texts;
+    for (std::size_t r = 0; r < lengths.size(); ++r)
+        texts.push_back(
+            all.substr(static_cast<std::size_t>(starts[r]), static_cast<std::size_t>(lengths[r])));
+    return texts;
+}
+
+const Comm& Session::join() {
+    comm_ = std::make_unique<const Comm>();
+    return *comm_;
+}
+
 void Session::abort_all(const std::string& message, int code) const {
-    std::fprintf(stderr, "main: rank %d of %d: %s\n", comm_->rank(), comm_->size(),
-                 message.c_str());
+    std::fprintf(stderr, "main: rank %d of %d: %s\n", rank_, size_, message.c_str());
     std::fflush(nullptr);
     MPI_Abort(MPI_COMM_WORLD, code);
     std::_Exit(code);

@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "comm/comm.h"
 
@@ -10,15 +11,24 @@
 /// others.
 class Session {
   public:
+    /// Starts MPI. The ranks do nothing together yet.
     Session(int& argc, char**& argv);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
-    const Comm& comm() const { return *comm_; }
+    int rank() const { return rank_; }
+    int size() const { return size_; }
+    /// Returns the text of every rank, on every rank. Collective, and the first call that is: the
+    /// lengths go before the texts, as bytes and ints, so ranks of different binaries understand
+    /// each other.
+    std::vector<std::string> exchange(const std::string& mine) const;
+    /// Makes what the ranks do all else with. Collective.
+    const Comm& join();
     /// Prints "main: rank R of P: message" and ends all ranks at once with `code`.
     [[noreturn]] void abort_all(const std::string& message, int code) const;
 
   private:
+    int rank_ = 0, size_ = 1;
     std::unique_ptr<const Comm> comm_;
 };

@@ -149,7 +149,7 @@ CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Rep
     settings.first_layer = sparse ? FirstLayerKind::sparse : FirstLayerKind::dense;
     if (by_bf16x3(comm, asked, may_take_tiles(asked), shard) && automatic && takes_tiles(shape))
         settings.first_layer = FirstLayerKind::tiles;
-    // Memory that ranks share is cut by it, so a rank with other flags must not choose for itself.
+    // Memory that ranks share is cut by it, so no rank chooses for itself.
     settings.first_layer = comm.from_root(settings.first_layer);
     return settings;
 }

@@ -32,7 +32,8 @@ TensorDifference difference(std::string name, int rows, int cols, std::span<cons
         reference_squares += reference[i] * reference[i];
     }
     d.norm = std::sqrt(squares);
-    d.l2_relative = reference_squares > 0 ? d.norm / std::sqrt(reference_squares) : d.norm;
+    d.reference_norm = std::sqrt(reference_squares);
+    d.l2_relative = d.reference_norm > 0 ? d.norm / d.reference_norm : d.norm;
     if (!std::isfinite(d.norm)) d.norm = d.l2_relative = std::numeric_limits<double>::infinity();
     return d;
 }

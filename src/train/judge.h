@@ -16,7 +16,8 @@ struct TensorDifference {
     double max_either = 0;   ///< largest over the elements of min(|c - ref|, |c - ref| / |ref|)
     double l2_relative = 0;  ///< ||c - ref|| / ||ref||, or ||c - ref|| where ref is 0
     double norm = 0;         ///< ||c - ref||, Frobenius
-    std::size_t worst = 0;   ///< the element of max_either: (worst % rows, worst / rows)
+    double reference_norm = 0;
+    std::size_t worst = 0;            ///< the element of max_either: (worst % rows, worst / rows)
     double value = 0, reference = 0;  ///< c and ref there
 };
 

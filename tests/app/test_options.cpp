@@ -62,6 +62,7 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
         const char *flag, *preset;
     } flags[] = {{"-h, --help", ""},
                  {"--version", ""},
+                 {"--separate-runs", ""},
                  {"-n, --hidden SIZES", "200"},
                  {"--output softmax|sigmoid", "softmax"},
                  {"--init normal|uniform|xavier", "normal"},

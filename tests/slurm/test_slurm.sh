@@ -326,6 +326,13 @@ test_time_limit() {
 }
 
 # What trains nothing, or on its own terms, would refuse the flags that keep a state.
+# Its environment tells of four tasks, but it is one process, and its own only rank.
+test_plain_command_in_a_batch_shell() {
+    submit "$project" --ntasks=4 --output=hw6-%j.out --wrap "./main inspect data"
+    ends_as "./main in the batch shell of four tasks" "COMPLETED 0:0" 60
+    says "it does its work" "60000"
+}
+
 test_commands_that_keep_no_state() {
     local command
     for command in "inspect data" "evaluate --load $undisturbed" "-g 4"; do
@@ -422,6 +429,7 @@ test_one_node() {
         test_warned_job
         test_time_limit
         test_commands_that_keep_no_state
+        test_plain_command_in_a_batch_shell
         test_tests_from_elsewhere
         test_failing_test
     fi

@@ -200,17 +200,6 @@ TEST(Reference, training_learns_to_tell_two_images_apart) {
     EXPECT_DOUBLE_EQ(network.accuracy(set, nn_real{1} / 255), 1);
 }
 
-TEST(Reference, training_tells_of_every_step) {
-    const SampleSet set{1, 2, 2, {10, 200, 30, 40, 50, 60}, {0, 1, 1}};
-    NeuralNetwork network(initial_parameters<double>(Layout({2, 2, 2}), 1, 0));
-    std::vector<std::size_t> told;
-    network.train(set, {.batch = 2, .epochs = 2}, [&](std::size_t done, std::size_t all) {
-        told.push_back(done);
-        EXPECT_EQ(all, 4u);
-    });
-    EXPECT_EQ(told, (std::vector<std::size_t>{1, 2, 3, 4}));
-}
-
 TEST(Reference, the_last_smaller_batch_is_a_step_of_its_own_size) {
     // Two epochs' worth of single steps by hand are what train() does with 3 images in batches
     // of 2.

@@ -84,4 +84,26 @@ TEST(Drift, small_of_one_parameter_ends_the_training_after_its_epoch_on_every_ra
     }
 }
 
+/// Stopped within an epoch, before a checkpoint would keep rank 0's parameters for all.
+TEST(Drift, small_of_one_parameter_is_seen_where_a_training_stops) {
+    struct Stopper : Listener {
+        bool may_stop() const override { return true; }
+        bool stops() override { return true; }
+    } stopper;
+    const Case c = small_case(20, 8, 3);
+    const SampleSet set = random_set(c.sizes, c.images);
+    for (const int at : {1, 2}) {  // it stops after the first step
+        DataParallelNeuralNetwork network(
+            comm(),
+            std::make_unique<Drifting>(make_cpu_replica({Layout(c.sizes), 8, unit_pixels}, {}), at),
+            initial_of(c), {comm().size() > 1 ? make_mpi_reducer(comm()) : nullptr});
+        const auto train = [&] { network.train(set, c.training, &stopper); };
+        if (at == 1 && comm().size() > 1)
+            EXPECT_THROW(train(), RanksDiffer);
+        else
+            EXPECT_NO_THROW(train());
+        EXPECT_EQ(network.compared_copies(), at == 2 && comm().size() > 1);
+    }
+}
+
 }  // namespace

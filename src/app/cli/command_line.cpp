@@ -141,6 +141,11 @@ FlagValue words(std::vector<std::string>& place) {
             [&place] { return Json(place); }, many_words, ""};
 }
 
+std::string Flag::long_name() const {
+    const std::string both = names;
+    return both.substr(both.find(',') + 1);  // npos + 1 is 0
+}
+
 struct CommandLine::Parser {
     CLI::App app;
 
@@ -196,11 +201,26 @@ CommandLine::CommandLine(const Manual& manual)
     app.set_version_flag("--version",
                          std::string("main ") + program_version + " (" + nn_real_name + ")",
                          "print the version and the type of the numbers, and exit");
+    add({"--separate-runs", yes(separate_runs_), app.get_help_ptr()->get_group().c_str(),
+         "this is one of several runs of one rank each, which a launcher started side by side"});
 }
 CommandLine::~CommandLine() = default;
 
-void CommandLine::add(const Flag& flag) { parser_->add(flag); }
-void CommandLine::add_required(const Flag& flag) { parser_->add(flag)->required(); }
+void CommandLine::add(const Flag& flag) {
+    flags_.push_back(flag);
+    parser_->add(flag);
+}
+void CommandLine::add_required(const Flag& flag) {
+    flags_.push_back(flag);
+    parser_->add(flag)->required();
+}
+
+Settings CommandLine::settings() const {
+    Settings all;
+    for (const Flag& flag : flags_)
+        if (!flag.differs) all.emplace_back(flag.long_name(), flag.value.tell().dump());
+    return all;
+}
 
 bool CommandLine::parse(std::vector<std::string> arguments, bool speaks) {
     CLI::App& app = parser_->app;

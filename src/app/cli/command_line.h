@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "app/cli/settings.h"
 #include "base/json.h"
 #include "base/names.h"
 #include "base/text.h"
@@ -101,6 +102,9 @@ struct Flag {
     FlagValue value;
     const char* group;  ///< its heading in the help
     std::string text;
+    bool differs = false;  ///< ranks may have different values
+
+    std::string long_name() const;  ///< "--batch", or a positional argument's name
 };
 
 /// The text around the flags in a command's --help.
@@ -112,7 +116,7 @@ struct Manual {
     std::string examples;     ///< whole lines
 };
 
-/// A parser with that manual. Every command has -h, --help and --version.
+/// A parser with that manual. Every command has -h, --help, --version and --separate-runs.
 class CommandLine {
   public:
     explicit CommandLine(const Manual& manual);
@@ -125,11 +129,15 @@ class CommandLine {
     bool parse(std::vector<std::string> arguments, bool speaks);
     /// True if the command line had the flag: "-b" or "--batch".
     bool given(const std::string& flag) const;
+    /// The present values of all flags that must be alike on all ranks.
+    Settings settings() const;
     /// Throws InputError with `message` and a hint at --help.
     [[noreturn]] void refuse(const std::string& message) const;
 
   private:
     struct Parser;
     std::string command_;
+    bool separate_runs_ = false;
+    std::vector<Flag> flags_;
     std::unique_ptr<Parser> parser_;
 };

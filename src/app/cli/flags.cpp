@@ -132,7 +132,7 @@ std::vector<TrainFlag> check_flags(TrainOptions& o) {
     FlagValue mode = number(o.grade, 1, 4);
     mode.preset = "";
     return {{{"-s,--compare", yes(o.compare), "Checks",
-              "train the CPU reference too and compare the parameters"},
+              "do all steps again and compare each with the serial CPU reference's"},
              free},
             {{"-g,--grade", std::move(mode), "Checks", "the same as ./main grade N"}, free}};
 }
@@ -169,10 +169,6 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
 
 }  // namespace
 
-std::string TrainFlag::long_name() const {
-    const std::string both = names;
-    return both.substr(both.find(',') + 1);  // npos + 1 is 0
-}
 std::string TrainFlag::key() const { return long_name().substr(2); }
 
 std::vector<TrainFlag> train_flags(TrainOptions& options) {
@@ -203,7 +199,7 @@ std::vector<Flag> device_flags(DeviceRequest& device) {
     return {{"--device", choice(device.device), group,
              "what each rank computes on; auto: a GPU if every rank has one, else the CPU"},
             {"--threads", number(device.threads, 0, 1024), group,
-             "threads of each rank on the CPU; 0: as many as it has cores"},
+             "threads of each rank on the CPU; 0: as many as it has cores", true},
             {"--gemm", choice(device.gemm), group,
              "products of the first layer: fp32, or bf16x3 (each float as three bf16, exact; needs "
              "AMX, or a GPU of compute capability 8.0); auto: the faster one"},
@@ -212,7 +208,8 @@ std::vector<Flag> device_flags(DeviceRequest& device) {
              "auto: the faster one for the training set"},
             {"--isa", choice(device.isa), group,
              "widest instruction set that this rank may use on the CPU, which it must have; all "
-             "ranks use the widest one that every rank has and may use"}};
+             "ranks use the widest one that every rank has and may use",
+             true}};
 }
 
 Flag allreduce_flag(DeviceRequest& device) {

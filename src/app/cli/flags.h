@@ -25,8 +25,7 @@ struct TrainFlag : Flag {
     OnResume on_resume;
     unsigned fixed_by = by_nothing;
 
-    std::string long_name() const;  ///< "--batch"
-    std::string key() const;        ///< in a checkpoint's settings: "batch"
+    std::string key() const;  ///< in a checkpoint's settings: "batch"
 };
 
 /// All flags of a training, bound to `options`, which must outlive them.

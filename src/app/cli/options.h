@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "app/cli/settings.h"
 #include "model/initial.h"
 #include "model/objective.h"
 #include "neural_network.h"
@@ -54,6 +55,7 @@ struct TrainOptions {
     bool resume = false;
     bool compare = false;  ///< train the reference too and compare
     int grade = 0;         ///< grading mode 1 to 4; 0: none
+    Settings settings;     ///< the values of all flags, as given
 };
 
 struct PredictOptions {
@@ -61,22 +63,26 @@ struct PredictOptions {
     std::vector<std::string> files;  ///< pictures and IDX files
     bool show = false, json = false;
     DeviceRequest device;
+    Settings settings;
 };
 
 struct EvaluateOptions {
     std::string load, data = "data";
     bool json = false;
     DeviceRequest device;
+    Settings settings;
 };
 
 struct InspectOptions {
     std::vector<std::string> files;  ///< models, checkpoints, folders
     bool json = false;
+    Settings settings;
 };
 
 struct DemoOptions {
     OutputFiles files;
     DeviceRequest device;
+    Settings settings;
 };
 
 /// Parse the words after the command. They return nothing after --help or --version, and print

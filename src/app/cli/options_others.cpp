@@ -30,6 +30,7 @@ std::optional<PredictOptions> parse_predict(const Arguments& arguments, bool spe
     line.add(json_flag(o.json));
     add(line, device_flags(o.device));
     if (!line.parse(arguments, speaks)) return std::nullopt;
+    o.settings = line.settings();
     if (o.show && o.json) line.refuse("--show and --json: give one of them");
     return o;
 }
@@ -46,6 +47,7 @@ std::optional<EvaluateOptions> parse_evaluate(const Arguments& arguments, bool s
     line.add(json_flag(o.json));
     add(line, device_flags(o.device));
     if (!line.parse(arguments, speaks)) return std::nullopt;
+    o.settings = line.settings();
     return o;
 }
 
@@ -58,6 +60,7 @@ std::optional<InspectOptions> parse_inspect(const Arguments& arguments, bool spe
     line.add_required({"FILES", words(o.files), "", "files and folders to look at"});
     line.add(json_flag(o.json));
     if (!line.parse(arguments, speaks)) return std::nullopt;
+    o.settings = line.settings();
     return o;
 }
 
@@ -79,6 +82,7 @@ std::optional<DemoOptions> parse_demo(const Arguments& arguments, bool speaks) {
     add(line, device_flags(o.device));
     line.add(allreduce_flag(o.device));
     if (!line.parse(arguments, speaks)) return std::nullopt;
+    o.settings = line.settings();
     check_output_files(line, o.files);
     return o;
 }

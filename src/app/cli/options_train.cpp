@@ -124,6 +124,7 @@ std::optional<TrainOptions> parse_train(const Arguments& arguments, bool speaks)
     const std::vector<TrainFlag> flags = train_flags(options);
     for (const TrainFlag& flag : flags) line.add(flag);
     if (!line.parse(arguments, speaks)) return std::nullopt;
+    options.settings = line.settings();
     return complete(line, flags, options);
 }
 
@@ -139,5 +140,6 @@ std::optional<TrainOptions> parse_grade(const Arguments& arguments, bool speaks)
     });
     for (const TrainFlag& flag : flags) line.add(flag);
     if (!line.parse(arguments, speaks)) return std::nullopt;
+    options.settings = line.settings();
     return complete(line, flags, options);
 }

@@ -20,7 +20,8 @@ template <auto parse, auto run>
 std::optional<Job> job(const Arguments& arguments, bool speaks) {
     const auto options = parse(arguments, speaks);
     if (!options) return std::nullopt;
-    return [options = *options](const Comm& comm) { return run(comm, options); };
+    return Job{[options = *options](const Comm& comm) { return run(comm, options); },
+               options->settings};
 }
 
 constexpr Command commands[] = {
@@ -32,17 +33,27 @@ constexpr Command commands[] = {
     {"grade", job<parse_grade, train_or_grade>},
 };
 
+/// Parses the words after the name of the command.
+std::optional<Job> parse_as(const Command& command, const Arguments& arguments, bool speaks) {
+    std::optional<Job> job = command.parse(arguments, speaks);
+    if (job)
+        job->settings.insert(job->settings.begin(), {{"the version", program_version},
+                                                     {"the type of the numbers", nn_real_name},
+                                                     {"the command", command.name}});
+    return job;
+}
+
 }  // namespace
 
 std::optional<Job> parse_command(Arguments arguments, bool speaks) {
     const std::string name = arguments.empty() ? "" : arguments.front();
-    if (name.empty() || name.starts_with('-')) return commands[0].parse(arguments, speaks);
+    if (name.empty() || name.starts_with('-')) return parse_as(commands[0], arguments, speaks);
     std::string known;
     for (const Command& command : commands) {
         known += (known.empty() ? "" : ", ") + std::string(command.name);
         if (name != command.name) continue;
         arguments.erase(arguments.begin());
-        return command.parse(arguments, speaks);
+        return parse_as(command, arguments, speaks);
     }
     throw InputError("'" + name + "': no such command; the commands are " + known +
                      "; see ./main --help");

@@ -6,8 +6,11 @@
 #include "app/cli/options.h"
 #include "comm/comm.h"
 
-/// A command with its options. Collective; returns the exit code.
-using Job = std::function<int(const Comm& comm)>;
+/// A command with its options.
+struct Job {
+    std::function<int(const Comm& comm)> run;  ///< collective; returns the exit code
+    Settings settings;  ///< version, type, command, flags: alike on all ranks
+};
 
 struct Command {
     const char* name;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <future>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "base/text.h"
 #include "train/evaluate.h"
 #include "train/score.h"
+#include "train/step_check.h"
 
 namespace {
 
@@ -110,31 +112,36 @@ void write_files(const Run& run, const Outcome& outcome) {
     });
 }
 
-/// Trains the reference as the run was trained, and prints meanwhile how far it is.
-void train_reference(NeuralNetwork& reference, const Run& run) {
-    ReferenceProgress progress;
-    reference.train(run.start.sets.train, run.start.options.training,
-                    [&](std::size_t done, std::size_t all) { progress.tell(done, all); });
-}
-
-/// -s: rank 0 trains the reference from the same start and compares. The other ranks wait.
+/// -s: the steps of this run are done again, and rank 0 compares each with the reference's.
+/// Meanwhile, beside it, the reference trains from the first parameters to the end.
 bool compare_with_reference(const Run& run, FeedKind feed) {
     const TrainOptions& options = run.start.options;
     const Sets& sets = run.start.sets;
+    const ReplicaShape& shape = run.network.replica().shape();
     const Parameters<nn_real> trained = run.network.parameters();
+    const double before = run.start.seconds();
+    std::future<NeuralNetwork> whole;
+    if (run.comm.is_root())
+        whole = std::async(std::launch::async, [&] {
+            NeuralNetwork reference(run.start.first, shape.objective, shape.activation);
+            reference.train(sets.train, options.training);
+            return reference;
+        });
+    run.network.restart(run.start.now);
+    ReferenceProgress progress;
+    StepCheck check(run.network, sets.train, options.training, run.start.beginning.state,
+                    [&](std::size_t done, std::size_t all) { progress.tell(done, all); });
+    run.network.train(sets.train, options.training, &check, run.start.beginning.state);
+    const bool repeated = run.network.parameters().values == trained.values;
     bool right = true;
     if (run.comm.is_root()) {
-        const ReplicaShape& shape = run.network.replica().shape();
-        NeuralNetwork reference(run.start.first, shape.objective, shape.activation);
-        const double before = run.start.seconds();
-        train_reference(reference, run);
+        NeuralNetwork reference = whole.get();
         std::printf("# reference  CPU, serial, double: %.2f s", run.start.seconds() - before);
         if (sets.has_classes)
             std::printf(", %s accuracy %.2f %%", sets.final_name(),
                         100 * reference.accuracy(sets.final_set(), options.training.pixel_scale));
         std::printf("\n");
-        right = print_comparison(compare(trained, reference.parameters()),
-                                 comparison_tolerance(options.training, sets.train_count),
+        right = print_comparison(check, compare(trained, reference.parameters()), repeated,
                                  way_text(run.summary.rank_devices.size(), options.device, feed));
     }
     return run.comm.from_root(right);
@@ -165,7 +172,7 @@ int finish(const Run& run) {
     outcome.times.data += run.start.read_seconds;
     outcome.asked = run.start.options.feed;
     outcome.feed = run.network.feed_kind();
-    outcome.ranks_agree = run.network.has_copies();
+    outcome.ranks_agree = run.network.compared_copies();
     if (run.comm.is_root()) print_footer(sets, outcome);
     write_files(run, outcome);
     const bool right = !run.start.options.compare || compare_with_reference(run, outcome.feed);

@@ -30,7 +30,7 @@ struct Outcome {
     TimeSplit times;
     double seconds = 0;
     FeedKind asked = FeedKind::resident, feed = FeedKind::resident;  ///< feed: the one used
-    bool ranks_agree = false;  ///< each rank has its own copy, and all have the same bits
+    bool ranks_agree = false;  ///< each rank has its own copy, and this run compared them
 };
 void print_footer(const Sets& sets, const Outcome& outcome);
 

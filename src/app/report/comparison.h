@@ -1,4 +1,4 @@
-// comparison.h: -s: compares the trained parameters with the reference's, and prints the verdict.
+// comparison.h: -s: what came of comparing a training with the reference, in words.
 #pragma once
 #include <cstddef>
 #include <string>
@@ -7,18 +7,14 @@
 #include "app/cli/options.h"
 #include "neural_network.h"
 #include "train/judge.h"
-
-/// The largest relative L2 difference of a tensor that passes: 16 u (16 + sqrt(steps)). Each step
-/// rounds every parameter by up to u = 2^-24 or 2^-53 of its size, and errors of changing sign add
-/// up as the root of the steps; The factor 16 is room for amplification by the network. The 16 in
-/// the sum is for the first steps, in which biases are small differences of rounded terms.
-/// docs/verification.md gives measurements.
-double comparison_tolerance(const Training& training, std::size_t samples);
+#include "train/step_check.h"
 
 /// The setup that was checked: "2 ranks, CPU, feed scattered, allreduce mpi".
 std::string way_text(std::size_t ranks, const DeviceRequest& taken, FeedKind feed);
 
-/// Prints one line for each tensor, and the verdict, which names the setup. Returns true if every
-/// tensor is within `tolerance` of the reference by its relative L2 difference.
-bool print_comparison(const std::vector<TensorDifference>& differences, double tolerance,
-                      const std::string& way);
+/// Prints a line for each tensor: its worst step, and how far it is in the end from a reference
+/// that was trained from the first parameters on (`whole`), which is no verdict. Then the verdict,
+/// which names the setup. `repeated`: the parameters had the same bits again after the steps were
+/// repeated for the check. Returns true if they had, and if every step is within its bound.
+bool print_comparison(const StepCheck& check, const std::vector<TensorDifference>& whole,
+                      bool repeated, const std::string& way);

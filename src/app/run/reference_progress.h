@@ -1,6 +1,6 @@
-// reference_progress.h: the line that says how far the reference's training is.
+// reference_progress.h: the line that says how far the comparison with the reference is.
 //
-// The reference is serial and slow: with grade 1, it trains for minutes after the last line of the
+// The reference is serial and slow: with grade 1, its steps take minutes after the last line of the
 // trainer. Without a word, a person would take it for a hang.
 #pragma once
 #include <cstddef>
@@ -18,7 +18,7 @@ class ReferenceProgress {
     ReferenceProgress(const ReferenceProgress&) = delete;
     ReferenceProgress& operator=(const ReferenceProgress&) = delete;
 
-    /// Prints a line if it is time for one. `done` of `all` steps are trained.
+    /// Prints a line if it is time for one. `done` of `all` steps are compared.
     void tell(std::size_t done, std::size_t all);
 
   private:
