@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "model/activation/activation.h"
 #include "model/objective.h"
 #include "model/parameters.h"
 #include "model/state.h"
@@ -17,6 +18,7 @@
 /// values hold.
 struct ModelFacts {
     Objective objective;
+    Activation activation;           ///< of the hidden layers
     int rows = 0, cols = 0;          ///< of the images; 0: unknown
     double pixel_scale = 1.0 / 255;  ///< input = pixel x pixel_scale
     std::uint64_t seed = 1;          ///< of the first weights and of the orders
@@ -32,10 +34,11 @@ struct Model {
 };
 
 /// The bytes of a model file. Facts are in the metadata, each as a string: "sizes" (784-200-10),
-/// "output", "loss", "rows", "cols", "pixel_scale", "seed", "epoch", "step", "epoch_loss",
-/// "settings", "history", "version", "type" (float or double) and "format": "pt". A history of more
-/// than about 100,000 epochs is left out, because a reader would refuse the header. Throws Diverged
-/// if a parameter or the state's loss is not finite, because such a file could not be read again.
+/// "activation", "output", "loss", "rows", "cols", "pixel_scale", "seed", "epoch", "step",
+/// "epoch_loss", "settings", "history", "version", "type" (float or double) and "format": "pt". A
+/// history of more than about 100,000 epochs is left out, because a reader would refuse the header.
+/// Throws Diverged if a parameter or the state's loss is not finite, because such a file could not
+/// be read again.
 std::vector<std::uint8_t> format_model(const Model& model);
 
 /// Writes these bytes to a file that is either complete or absent, even if the program is killed

@@ -208,6 +208,7 @@ ModelFacts read_facts(const Metadata& metadata, const Layout& layout, const Refu
     std::string sizes = sizes_text(layout);
     metadata.read("sizes", sizes);
     if (sizes != sizes_text(layout)) metadata.refuse("sizes", sizes_text(layout), sizes);
+    metadata.read("activation", facts.activation);
     metadata.read("output", facts.objective.output);
     metadata.read("loss", facts.objective.loss);
     metadata.read("rows", 0, facts.rows);

@@ -21,6 +21,7 @@ std::vector<std::pair<std::string, std::string>> metadata_of(const Model& model)
             {"version", facts.version},
             {"type", nn_real_name},
             {"sizes", sizes_text(model.parameters.layout)},
+            {"activation", name_of(facts.activation)},
             {"output", name_of(facts.objective.output)},
             {"loss", name_of(facts.objective.loss)},
             {"rows", std::to_string(facts.rows)},

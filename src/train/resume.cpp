@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/activation/activation.h"
 
 namespace {
 
@@ -29,6 +30,10 @@ Json object_of(const std::string& text) {
 /// An earlier version wrote 0 as the checksum of every data set of images.
 bool says_nothing(const std::string& name, const Json& value) {
     return name == samples_checksum && value == Json(0);
+}
+/// An earlier version had no other activation, and did not write it.
+bool goes_without_saying(const std::string& name, const Json& value) {
+    return name == "activation" && value == Json(Sigmoid::name);
 }
 
 }  // namespace
@@ -55,7 +60,8 @@ void check_same_settings(const RunSettings& ours, const std::string& theirs,
     for (const auto& [name, value] : ours.same.members()) {
         const Json* const found = there.find(name);
         // Texts are compared, because reading may give a number another type.
-        if (found != nullptr && (found->dump() == value.dump() || says_nothing(name, *found)))
+        if (found == nullptr ? goes_without_saying(name, value)
+                             : found->dump() == value.dump() || says_nothing(name, *found))
             continue;
         throw InputError(formatted(
             "--resume: %s is of another run: its %s was %s, not %s; give the flags of that run, or "

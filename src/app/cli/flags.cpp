@@ -16,6 +16,16 @@ using enum OnResume;
 constexpr Named<FeedKind> scatter_names[] = {{FeedKind::resident, "once"},
                                              {FeedKind::scattered, "every-step"}};
 
+/// A number whose default follows the activation: "1.2; tanh: 0.3; relu: 0.1".
+FlagValue suited_number(double& place, double (*suited)(const Activation&)) {
+    FlagValue value = number(place, 0.0, largest);
+    value.preset = formatted("%g", suited({}));
+    for (const auto& [activation, name] : Names<Activation>::all)
+        if (activation != Activation{})
+            value.preset += formatted("; %s: %g", name, suited(activation));
+    return value;
+}
+
 void add(std::vector<TrainFlag>& rows, std::vector<TrainFlag> more) {
     std::ranges::move(more, std::back_inserter(rows));
 }
@@ -26,6 +36,9 @@ std::vector<TrainFlag> network_flags(TrainOptions& o) {
         {{"-n,--hidden", sizes(o.hidden), group, "sizes of the hidden layers: 100 or 512,256"},
          content,
          by_grade},
+        {{"--activation", choice(o.activation), group, "activation of the hidden layers"},
+         same,
+         by_grade},
         {{"--output", choice(o.objective.output), group, "activation of the output layer"},
          same,
          by_grade},
@@ -33,8 +46,9 @@ std::vector<TrainFlag> network_flags(TrainOptions& o) {
           "first weights: normal, uniform in [0,1) (biases too, as NumPy draws them), or xavier"},
          content,
          by_grade},
-        {{"--init-scale", number(o.init_scale, 0.0, largest), group,
-          "standard deviation of normal first weights; 0: 1/sqrt(inputs of the layer)"},
+        {{"--init-scale", suited_number(o.init_scale, deviation_for), group,
+          "standard deviation of normal first weights; 0: 1/sqrt(inputs of the layer), with relu "
+          "sqrt(2/inputs)"},
          content,
          by_grade},
         {{"--load", file_name(o.load), group,
@@ -55,7 +69,7 @@ std::vector<TrainFlag> training_flags(TrainOptions& o) {
         {{"-e,--epochs", number(t.epochs, 1, 1000000), group, "passes over the training set"},
          free,
          by_grade},
-        {{"-l,--learning-rate", number(t.rate, 0.0, largest), group,
+        {{"-l,--learning-rate", suited_number(t.rate, rate_for), group,
           "learning rate of the first epoch"},
          same,
          by_grade},

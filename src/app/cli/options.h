@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "model/activation/activation.h"
 #include "model/initial.h"
 #include "model/objective.h"
 #include "neural_network.h"
@@ -30,12 +31,15 @@ struct OutputFiles {
 };
 
 struct TrainOptions {
-    Training training = {
-        .batch = 24, .epochs = 16, .rate = 1.2, .decay = 0.88, .reg = 3e-5, .shuffled = true};
+    Training training = {.batch = 24, .epochs = 16, .decay = 0.88, .reg = 3e-5, .shuffled = true};
     Objective objective;
+    Activation activation;            ///< of the hidden layers
     std::vector<int> hidden = {200};  ///< sizes of the hidden layers
     Init init = Init::normal;
-    double init_scale = 0.1;     ///< deviation of normal first weights; 0: 1 / sqrt(layer's inputs)
+    /// Deviation of normal first weights (initial.h), and whether rate and deviation are those of
+    /// flags; otherwise the activation sets them.
+    double init_scale = 0;
+    bool has_rate = false, has_init_scale = false;
     std::string load;            ///< file of the first parameters; empty: drawn
     std::string data = "data";   ///< folder of the IDX files
     std::string csv_data;        ///< a table to train on instead of images; empty: none
@@ -55,6 +59,9 @@ struct TrainOptions {
     bool compare = false;  ///< train the reference too and compare
     int grade = 0;         ///< grading mode 1 to 4; 0: none
 };
+
+/// Sets what no flag has set to what suits the activation.
+void suit_activation(TrainOptions& options);
 
 struct PredictOptions {
     std::string load;

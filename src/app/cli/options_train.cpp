@@ -92,7 +92,8 @@ void check_pairs(const CommandLine& line, const TrainOptions& o) {
     needs("--resume", "--checkpoint", "DIR");
     needs("--checkpoint-every", "--checkpoint", "DIR");
     needs("--target-columns", "--csv-data", "FILE");
-    for (const char* other : {"--hidden", "--output", "--init", "--init-scale", "--raw-pixels"})
+    for (const char* other :
+         {"--hidden", "--activation", "--output", "--init", "--init-scale", "--raw-pixels"})
         if (line.given(other) && line.given("--load"))
             line.refuse("--load and " + std::string(other) +
                         ": the file has this setting; leave one of the two out");
@@ -110,6 +111,9 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
     check_fixed(line, o, flags);
     check_pairs(line, o);
     check_output_files(line, o.files);
+    o.has_rate = line.given("--learning-rate");
+    o.has_init_scale = line.given("--init-scale");
+    suit_activation(o);
     if (o.grade >= 1 && o.grade <= 3) apply_grade(o);
     if (o.course) apply_course(o);
     o.training.pixel_scale = o.raw_pixels ? nn_real{1} : nn_real{1} / nn_real{255};
@@ -117,6 +121,11 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
 }
 
 }  // namespace
+
+void suit_activation(TrainOptions& options) {
+    if (!options.has_rate) options.training.rate = rate_for(options.activation);
+    if (!options.has_init_scale) options.init_scale = deviation_for(options.activation);
+}
 
 std::optional<TrainOptions> parse_train(const Arguments& arguments, bool speaks) {
     TrainOptions options;

@@ -196,6 +196,7 @@ Json found_in_model(const Model& model, std::span<const std::uint8_t> bytes) {
     return Json::object({{"version", facts.version},
                          {"sizes", layout.sizes()},
                          {"parameters", layout.total()},
+                         {"activation", name_of(facts.activation)},
                          {"output", name_of(facts.objective.output)},
                          {"loss", name_of(facts.objective.loss)},
                          {"rows", facts.rows},
@@ -235,6 +236,7 @@ std::string model_text(const Json& model) {
         text += formatted("  %-20s %s\n", one_line(name).c_str(), value.c_str());
     };
     line("written by", version.empty() ? "another program" : "main " + version);
+    if (model["sizes"].items().size() > 2) line("activation", word(model["activation"]));
     line("output, loss", word(model["output"]) + ", " + word(model["loss"]));
     if (model["rows"].whole() > 0)
         line("images", model["rows"].dump() + " x " + model["cols"].dump() + ", times " +

@@ -36,6 +36,7 @@ ModelFacts facts_of_files(const TrainOptions& options, const Sets& sets,
                           const std::string& settings) {
     ModelFacts facts;
     facts.objective = options.objective;
+    facts.activation = options.activation;
     facts.rows = sets.is_table ? 0 : sets.train.rows;
     facts.cols = sets.is_table ? 0 : sets.train.cols;
     facts.pixel_scale = static_cast<double>(options.training.pixel_scale);
@@ -60,6 +61,7 @@ std::vector<std::pair<std::string, std::string>> settings_for_people(const RunSu
             {"rank 0", summary.rank_devices.front()},
             {"samples", summary.sets.is_table ? options.csv_data : options.data},
             {"network", sizes_text(summary.layout)},
+            {"activation", name_of(options.activation)},
             {"output, loss", std::string(name_of(options.objective.output)) + ", " +
                                  name_of(options.objective.loss)},
             {"batch", std::to_string(t.batch)},

@@ -39,7 +39,8 @@ DataParallelNeuralNetwork network_of(const Comm& comm, const DeviceRequest& want
     const ReplicaShape shape{.layout = model.parameters.layout,
                              .capacity = capacity,
                              .pixel_scale = static_cast<nn_real>(model.facts.pixel_scale),
-                             .objective = model.facts.objective};
+                             .objective = model.facts.objective,
+                             .activation = model.facts.activation};
     constexpr double of_mnist = 0.19;  // the density of pictures of digits
     ChosenDevice device = choose_device(comm, asked, shape, capacity, of_mnist);
     return {comm, std::move(device.replica), model.parameters, {std::move(device.reducer)}};

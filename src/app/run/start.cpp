@@ -48,7 +48,7 @@ Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, co
         const Layout layout(sizes);
         comm.together([&] { check_sizes(layout, options, sets); });
         return initial_parameters<nn_real>(layout, options.training.seed, options.init_scale,
-                                           options.init);
+                                           options.init, options.activation);
     }
     Model model = load_model_everywhere(comm, options.load);
     const Layout& layout = model.parameters.layout;
@@ -61,6 +61,8 @@ Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, co
                              "; load another file, or train on other samples");
         check_sizes(layout, options, sets);
     });
+    options.activation = model.facts.activation;
+    suit_activation(options);
     options.objective.output = model.facts.objective.output;
     options.training.pixel_scale = static_cast<nn_real>(model.facts.pixel_scale);
     options.raw_pixels = model.facts.pixel_scale == 1;
@@ -154,7 +156,7 @@ Start start_run(const Comm& comm, const TrainOptions& asked) {
     const int capacity = std::max(shard, 256);
     ChosenDevice device = choose_device(comm, options.device,
                                         {first.layout, capacity, options.training.pixel_scale,
-                                         options.objective, sets.train.format},
+                                         options.objective, sets.train.format, options.activation},
                                         shard, comm.from_root(sets.train.density()));
     options.device = device.taken;
     Parameters<nn_real> now = first;
