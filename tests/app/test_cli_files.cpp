@@ -416,7 +416,7 @@ TEST(Table, OfClassesIsLearned) {
                      " -n 16 -b 10 -e 200 -l 2 --lr-decay 1 -r 0 --init xavier -s",
                  2);
     EXPECT_TRUE(check_passed(result));
-    EXPECT_EQ(number_behind("# training accuracy ", result.out), 100) << result.out;
+    EXPECT_EQ(number_behind("# held-out accuracy ", result.out), 100) << result.out;
 }
 
 TEST(Table, OfNumbersHasNoAccuracyInItsLogAlsoAfterAResume) {

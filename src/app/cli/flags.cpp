@@ -85,7 +85,9 @@ std::vector<TrainFlag> sample_flags(TrainOptions& o) {
     return {
         {data_flag(o.data), content},
         {{"--train-size", number(o.train_size, std::size_t{0}, most_samples), group,
-          "train on the first N samples, hold out the others; 0: train on all"},
+          "train on the first N samples, hold out the others; 0: train on all; without this flag, "
+          "a "
+          "set without test files holds out a sixth"},
          content,
          by_grade},
         {{"--raw-pixels", yes(o.raw_pixels), group,

@@ -40,7 +40,9 @@ struct TrainOptions {
     std::string data = "data";   ///< folder of the IDX files
     std::string csv_data;        ///< a table to train on instead of images; empty: none
     int target_columns = 1;      ///< of the table
-    std::size_t train_size = 0;  ///< samples to train on, the others are held out; 0: all
+    std::size_t train_size = 0;  ///< samples to train on, the others are held out; 0: see below
+    /// Train on all samples. Otherwise a set without test samples holds out a sixth.
+    bool train_on_all = false;
     std::size_t hold_out = 0;    ///< or: number of samples, at the end of the set, to hold out
     bool raw_pixels = false;     ///< inputs 0..255 instead of 0..1
     DeviceRequest device;

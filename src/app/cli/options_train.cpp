@@ -110,6 +110,7 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
     check_fixed(line, o, flags);
     check_pairs(line, o);
     check_output_files(line, o.files);
+    o.train_on_all = line.given("--train-size") && o.train_size == 0;
     if (o.grade >= 1 && o.grade <= 3) apply_grade(o);
     if (o.course) apply_course(o);
     o.training.pixel_scale = o.raw_pixels ? nn_real{1} : nn_real{1} / nn_real{255};

@@ -3,31 +3,12 @@
 
 #include <algorithm>
 
+#include "app/run/hold_out.h"
 #include "base/error.h"
 #include "input/table_reader.h"
 #include "mnist_reader.h"
 
 namespace {
-
-template <class T>
-void move_tail(std::vector<T>& from, std::size_t first, std::vector<T>& to) {
-    if (from.empty()) return;
-    const auto begin = from.begin() + static_cast<std::ptrdiff_t>(first);
-    to.assign(begin, from.end());
-    from.erase(begin, from.end());
-}
-
-/// Moves the samples of `set` from index `count` on into a new set.
-SampleSet cut_off(SampleSet& set, std::size_t count) {
-    SampleSet rest{
-        .rows = set.rows, .cols = set.cols, .classes = set.classes, .format = set.format};
-    const auto outputs = static_cast<std::size_t>(set.classes);
-    move_tail(set.pixels, count * set.features(), rest.pixels);
-    move_tail(set.inputs, count * set.features(), rest.inputs);
-    move_tail(set.labels, count, rest.labels);
-    move_tail(set.targets, count * outputs, rest.targets);
-    return rest;
-}
 
 void check_targets(const TrainOptions& options, const SampleSet& train) {
     if (options.objective.loss != LossFunction::cross_entropy) return;
@@ -36,6 +17,31 @@ void check_targets(const TrainOptions& options, const SampleSet& train) {
         throw InputError(options.csv_data +
                          ": expected targets from 0 to 1 for --loss cross-entropy, found " +
                          std::to_string(*bad) + "; use --loss mse, or other targets");
+}
+
+/// How many samples are held out of `whole`. A set without test samples holds out a sixth, unless
+/// --train-size says otherwise.
+std::size_t held_out_of(const TrainOptions& options, const Sets& sets, const std::string& source) {
+    const std::size_t whole = sets.train.count();
+    if (options.train_size > whole)
+        throw InputError(source + ": expected at least " + std::to_string(options.train_size) +
+                         (sets.is_table ? " rows" : " training images") + ", found " +
+                         std::to_string(whole) + "; use a smaller --train-size, or another set");
+    if (options.hold_out >= whole)
+        throw InputError(source + ": expected more than " + std::to_string(options.hold_out) +
+                         " training images, for a grading mode holds out the last " +
+                         std::to_string(options.hold_out) + ", found " + std::to_string(whole) +
+                         "; use a larger set");
+    if (options.train_size > 0) return whole - options.train_size;
+    if (options.hold_out > 0) return options.hold_out;
+    return options.train_on_all || sets.test.count() > 0 ? 0 : a_sixth(whole);
+}
+
+void hold_out(const TrainOptions& options, Sets& sets, const std::string& source) {
+    const std::size_t whole = sets.train.count(), count = held_out_of(options, sets, source);
+    const bool drawn = options.train_size == 0 && options.training.shuffled;
+    sets.held_out = take_out(sets.train, drawn ? drawn_samples(whole, count, options.training.seed)
+                                               : last_samples(whole, count));
 }
 
 void read_on_root(const TrainOptions& options, Sets& sets) {
@@ -49,32 +55,21 @@ void read_on_root(const TrainOptions& options, Sets& sets) {
             std::ranges::all_of(sets.train.targets, [](nn_real y) { return y == 0 || y == 1; });
     } else {
         sets.train = read_mnist(options.data, Split::train);
-        sets.test = read_test_set(options.data, sets.train);
+        if (has_test_set(options.data)) sets.test = read_test_set(options.data, sets.train);
     }
-    const std::size_t whole = sets.train.count();
-    if (options.train_size > whole)
-        throw InputError(source + ": expected at least " + std::to_string(options.train_size) +
-                         (sets.is_table ? " rows" : " training images") + ", found " +
-                         std::to_string(whole) + "; use a smaller --train-size, or another set");
-    if (options.hold_out >= whole)
-        throw InputError(source + ": expected more than " + std::to_string(options.hold_out) +
-                         " training images, for a grading mode holds out the last " +
-                         std::to_string(options.hold_out) + ", found " + std::to_string(whole) +
-                         "; use a larger set");
-    sets.held_out =
-        cut_off(sets.train, options.train_size > 0 ? options.train_size : whole - options.hold_out);
+    hold_out(options, sets, source);
 }
 
 }  // namespace
 
 const SampleSet& Sets::evaluation_set() const {
-    return held_out_count > 0 ? held_out : is_table ? train : test;
+    return held_out_count > 0 ? held_out : test_count > 0 ? test : train;
 }
 const char* Sets::evaluation_name() const {
-    return held_out_count > 0 ? "held-out" : is_table ? "training" : "test";
+    return held_out_count > 0 ? "held-out" : test_count > 0 ? "test" : "training";
 }
 std::size_t Sets::final_count() const {
-    return !is_table ? test_count : held_out_count > 0 ? held_out_count : train_count;
+    return test_count > 0 ? test_count : held_out_count > 0 ? held_out_count : train_count;
 }
 
 Sets read_sets(const Comm& comm, const TrainOptions& options) {
