@@ -79,6 +79,8 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--train-size N", "0"},
                  {"--raw-pixels", ""},
                  {"--csv-data FILE", ""},
+                 {"--target COLUMNS", ""},
+                 {"--scale none|minmax|standard", "none"},
                  {"--target-columns N", "1"},
                  {"--data DIR", "data"},
                  {"-p, --print-every N", "0"},
@@ -205,7 +207,7 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
     EXPECT_EQ(keys(OnResume::same),
               "output batch learning-rate lr-decay reg loss shuffle seed raw-pixels ");
     EXPECT_EQ(keys(OnResume::content),
-              "hidden init init-scale load data train-size csv-data target-columns ");
+              "hidden init init-scale load data train-size csv-data target scale target-columns ");
     EXPECT_EQ(keys(OnResume::rounding), "device gemm isa course cuda-aware ");
 }
 
@@ -302,17 +304,38 @@ TEST(OptionsRefuse, FlagsThatAreUnknownOrGivenWrongly) {
                  {"--plot ''", "--plot"},
                  {"--report ''", "--report"},
                  {"--target-columns 2", "--csv-data"},
+                 {"--target label", "--csv-data"},
+                 {"--target ''", "--target"},
+                 {"--scale minmax", "--csv-data"},
+                 {"--csv-data t.csv --scale big", "--scale"},
+                 {"--csv-data t.csv --target x --target-columns 1", "--target-columns"},
                  {"--csv-data table.csv --data data", "--data"},
                  {"--load file -n 8", "--hidden"}};
     for (const auto& c : cases) expect_refused(c.flags, c.named);
 }
 
 TEST(OptionsRefuse, WhatAGradingModeFixesBesideIt) {
-    for (const char* fixed :
-         {"-n 8", "-b 8", "-e 1", "-l 1", "--lr-decay 1", "-r 0", "--init-scale 1",
-          "--train-size 5", "--shuffle", "--no-shuffle", "--raw-pixels", "--loss mse",
-          "--output sigmoid", "--init xavier", "--csv-data x", "--load x", "--feed resident",
-          "--scatter once", "--allreduce mpi"})
+    for (const char* fixed : {"-n 8",
+                              "-b 8",
+                              "-e 1",
+                              "-l 1",
+                              "--lr-decay 1",
+                              "-r 0",
+                              "--init-scale 1",
+                              "--train-size 5",
+                              "--shuffle",
+                              "--no-shuffle",
+                              "--raw-pixels",
+                              "--loss mse",
+                              "--output sigmoid",
+                              "--init xavier",
+                              "--csv-data x",
+                              "--target x",
+                              "--scale minmax",
+                              "--load x",
+                              "--feed resident",
+                              "--scatter once",
+                              "--allreduce mpi"})
         expect_refused(std::string("-g 3 ") + fixed, "--grade");
 }
 
@@ -324,6 +347,15 @@ TEST(OptionsRefuse, BadUseOfEveryCommand) {
                  {"predict --load x", "IMAGES"},
                  {"predict --load x --show --json y", "--show"},
                  {"predict --load x y --bogus", "--bogus"},
+                 {"predict --load x y --csv-data z", "--csv-data"},
+                 {"predict --load x --csv-data z --show", "--show"},
+                 {"predict --load x y --out z --json", "--json"},
+                 {"predict --load x y --submission A,B", "--out"},
+                 {"predict --load x y --out z --submission A", "--submission"},
+                 {"predict --load x y --out z --submission A,", "--submission"},
+                 {"predict --load x y --out z --submission ,B", "--submission"},
+                 {"predict --load x y --out z --submission A,B,C", "--submission"},
+                 {"evaluate --load x --csv-data y --data z", "--csv-data"},
                  {"predict --load '' y", "--load"},
                  {"evaluate", "--load"},
                  {"evaluate --load x extra", "extra"},

@@ -95,12 +95,23 @@ std::vector<TrainFlag> sample_flags(TrainOptions& o) {
          same,
          by_grade},
         {{"--csv-data", file_name(o.csv_data), group,
-          "train on this table of numbers instead of images"},
+          "train on this table instead of images: CSV, with commas, semicolons or tabs"},
+         content,
+         by_grade},
+        {{"--target", text(o.target, "COLUMNS"), group,
+          "the table's target: NAME in the heading, or NUMBER from 1, or from -1 backwards; "
+          "several "
+          "with commas, or a range -3..-1; without it, the last column"},
+         content,
+         by_grade},
+        {{"--scale", choice(o.scale), group,
+          "scale the table's inputs: minmax to 0..1, standard to mean 0 and deviation 1"},
          content,
          by_grade},
         {{"--target-columns", number(o.target_columns, 1, 255), group,
-          "number of target columns, at the end of each row; with a softmax, one column is a class "
-          "number"},
+          "number of target columns, if they are the last: K is the same as --target -K..-1; with "
+          "a "
+          "softmax, one column is a class number"},
          content,
          by_grade},
     };
@@ -195,6 +206,9 @@ Json flag_values(const TrainOptions& options, OnResume on_resume) {
 
 Flag data_flag(std::string& place) {
     return {"--data", folder_name(place), "Data", "folder of the IDX files"};
+}
+Flag table_flag(std::string& place, const std::string& verb) {
+    return {"--csv-data", file_name(place), "Data", verb + " this table instead of images"};
 }
 Flag json_flag(bool& place) {
     return {"--json", yes(place), "Output", "print JSON, one object a line"};

@@ -3,20 +3,52 @@
 
 #include <algorithm>
 
+#include "app/run/check_targets.h"
 #include "app/run/hold_out.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "input/table_reader.h"
 #include "mnist_reader.h"
 
 namespace {
 
-void check_targets(const TrainOptions& options, const SampleSet& train) {
-    if (options.objective.loss != LossFunction::cross_entropy) return;
-    const auto bad = std::ranges::find_if(train.targets, [](nn_real y) { return y < 0 || y > 1; });
-    if (bad != train.targets.end())
-        throw InputError(options.csv_data +
-                         ": expected targets from 0 to 1 for --loss cross-entropy, found " +
-                         std::to_string(*bad) + "; use --loss mse, or other targets");
+/// Reads the table to train on. A loaded network that was trained on a table says its columns.
+void read_table_on_root(const TrainOptions& options, Sets& sets) {
+    const std::string& file = options.csv_data;
+    if (!options.load.empty()) {
+        const Model model = load_model(options.load);
+        check_takes_tables(model, options.load);
+        sets.table = table_facts_of(model, options.load);
+        if (sets.table.columns.count > 0) {
+            if (!options.target.empty() || options.scale != ScaleKind::none)
+                throw InputError("--load " + options.load +
+                                 ": the file has the targets and the scale; leave --target and "
+                                 "--scale out");
+            sets.train = read_raw_table_for(model, sets.table, file, true, sets.notes);
+            return;
+        }
+    }
+    Table table = read_table(
+        file, TableWish{options.target, options.objective.output == OutputLayer::softmax});
+    sets.train = std::move(table.set);
+    sets.notes.insert(sets.notes.end(), table.notes.begin(), table.notes.end());
+    sets.table = {.columns = std::move(table.columns)};
+}
+
+/// Scales the inputs by what the training samples say, or by what a loaded network says.
+void scale_on_root(const TrainOptions& options, Sets& sets) {
+    TableFacts& table = sets.table;
+    if (options.scale != ScaleKind::none)
+        table.scale = InputScale::of(options.scale, sets.train, options.csv_data);
+    for (SampleSet* set : {&sets.train, &sets.held_out}) table.scale.apply(*set, options.csv_data);
+    const Reach reach = reach_of(sets.train);
+    table.rms = rms_of(sets.train);
+    constexpr double far = 10;
+    if (table.scale.kind == ScaleKind::none && reach.value > far)
+        sets.notes.push_back(formatted(
+            "inputs reach %.6g in %s, and a network learns best where they reach about 1: try "
+            "--scale minmax",
+            reach.value, table.columns.described(table.columns.inputs()[reach.input]).c_str()));
 }
 
 /// How many samples are held out of `whole`. A set without test samples holds out a sixth, unless
@@ -45,19 +77,22 @@ void hold_out(const TrainOptions& options, Sets& sets, const std::string& source
 }
 
 void read_on_root(const TrainOptions& options, Sets& sets) {
-    const std::string source = sets.is_table ? options.csv_data : options.data;
-    if (sets.is_table) {
-        const bool as_classes =
-            options.objective.output == OutputLayer::softmax && options.target_columns == 1;
-        sets.train = read_table(options.csv_data, options.target_columns, as_classes);
-        check_targets(options, sets.train);
-        sets.has_classes =
-            std::ranges::all_of(sets.train.targets, [](nn_real y) { return y == 0 || y == 1; });
-    } else {
+    const Objective& objective = options.objective;
+    if (!sets.is_table) {
         sets.train = read_mnist(options.data, Split::train);
         if (has_test_set(options.data)) sets.test = read_test_set(options.data, sets.train);
+        hold_out(options, sets, options.data);
+    } else {
+        read_table_on_root(options, sets);
+        check_reachable(sets.train, objective, options.csv_data);
+        sets.has_classes = sets.table.has_classes =
+            std::ranges::all_of(sets.train.targets, [](nn_real y) { return y == 0 || y == 1; });
+        hold_out(options, sets, options.csv_data);
+        check_varied(sets.train, objective, sets.table.columns, options.csv_data);
+        scale_on_root(options, sets);
     }
-    hold_out(options, sets, source);
+    const auto notes = notes_on_classes(sets.train, objective);
+    sets.notes.insert(sets.notes.end(), notes.begin(), notes.end());
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/cli/options.h"
+#include "app/run/table_facts.h"
 #include "comm/comm.h"
 #include "input/sample_set.h"
 
@@ -13,6 +14,7 @@ struct Sets {
     SampleSet train, held_out, test;  ///< `test` is empty if there are no test files
     std::size_t train_count = 0, held_out_count = 0, test_count = 0;
     bool is_table = false;
+    TableFacts table = {};  ///< rank 0
     /// What a person must know about the samples beside every result (report/notes.h); rank 0.
     std::vector<std::string> notes = {};
     bool has_classes = true;  ///< labels, or only targets 0 and 1, so that accuracy has a meaning
