@@ -107,8 +107,6 @@ TEST(ModelFile, GivesBackEveryBitAndEveryFact) {
     facts.state = {16, 123456789, std::nextafter(0.1, 1.0)};
     facts.settings = R"({"hidden":[5,3],"name":"a \"word\"\nand é"})";
     facts.history = R"([{"epoch":1,"loss":0.5}])";
-    facts.class_names = {"a \"word\"", "é"};
-    facts.columns = R"({"count":13})";
     save_model(dir.path / "m", model);
     const Model read = load_model(dir.path / "m");
     EXPECT_TRUE(same_bits(read, model));
@@ -120,8 +118,6 @@ TEST(ModelFile, GivesBackEveryBitAndEveryFact) {
     EXPECT_EQ(read.facts.state, facts.state);
     EXPECT_EQ(read.facts.settings, facts.settings);
     EXPECT_EQ(read.facts.history, facts.history);
-    EXPECT_EQ(read.facts.class_names, facts.class_names);
-    EXPECT_EQ(read.facts.columns, facts.columns);
     EXPECT_EQ(read.facts.version, "1.2.3");
     EXPECT_EQ(format_model(read), format_model(model)) << "and the same file again";
 }
@@ -368,11 +364,6 @@ TEST(ModelFileRefuses, MetadataThatMeansNothing) {
     refused(R"({"pixel_scale":"0"})", {"\"pixel_scale\""});
     refused(R"({"settings":"[]"})", {"\"settings\"", "a JSON object"});
     refused(R"({"settings":"{"})", {"\"settings\"", "in JSON"});
-    refused(R"({"columns":"[]"})", {"\"columns\"", "a JSON object"});
-    refused(R"({"class_names":"{}"})", {"\"class_names\"", "a JSON array"});
-    refused(R"({"class_names":"[1]"})", {"\"class_names\"", "different texts", "\"1\""});
-    refused(R"({"class_names":"[\"a\",\"a\"]"})", {"\"class_names\"", "different texts"});
-    refused(R"({"class_names":"[\"a\",\"b\"]"})", {"\"class_names\"", "1 in all"});
     refused(R"({"history":"{}"})", {"\"history\"", "a JSON array"});
     refused(R"({"history":"[[[[[[[[[[]]]]]]]]]]"})", {"\"history\"", "8 levels"});
 }
