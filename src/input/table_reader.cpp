@@ -223,7 +223,8 @@ class TableReader {
 
     void finish_classes() {
         if (network_) {
-            set_.classes = found_.targets.empty() ? 0 : static_cast<int>(network_->outputs);
+            if (found_.targets.empty()) return;
+            set_.classes = static_cast<int>(network_->outputs);
             set_.class_names = network_->class_names;
         } else if (as_names_) {
             std::vector<std::uint8_t> place_of(met_.size());

@@ -27,7 +27,7 @@ struct ModelFacts {
     std::vector<std::string> class_names = {};
     /// JSON object: the columns of the table that it was trained on (app/run/table_facts.h).
     std::string columns = "{}";
-    std::string version = "";        ///< of the program; empty: another program's file
+    std::string version;  ///< of the program; empty: another program's file
 };
 
 struct Model {

@@ -242,6 +242,8 @@ TEST(TableOfANetwork, WithoutTargetsHasInputsAlone) {
         EXPECT_EQ(set.inputs, (Numbers{1, 2, 3, 4})) << text;
         EXPECT_EQ(set.count(), 2u);
         EXPECT_TRUE(set.format.without_targets);
+        EXPECT_EQ(set.classes, 0);
+        EXPECT_EQ(set.class_names, Names{});
     }
     // The names of its inputs are a heading, even if they are numbers.
     const TableOfNetwork numbered{{3, {"0", "1", "2"}, {2}}, {}, 2, 3, false};

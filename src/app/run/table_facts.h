@@ -14,7 +14,7 @@
 struct TableFacts {
     TableColumns columns;  ///< count 0: not known
     InputScale scale = {};
-    double rms = 0;  ///< root of the mean square of the training's inputs, after the scale
+    double rms = 0;           ///< root of the mean square of the training's inputs, after the scale
     bool has_classes = true;  ///< the targets are classes, not numbers
 
     std::vector<std::string> target_names() const;  ///< from the heading; without: column 5
