@@ -64,6 +64,13 @@ TEST(HeldOut, IsASixthOfImagesWithoutTestFilesAlso) {
     expect_refused("--data " + alone.string(), "t10k-images-idx3-ubyte");
 }
 
+/// The number behind these words.
+double number_after(const std::string& words, const std::string& text) {
+    const auto at = text.find(words);
+    return at == std::string::npos ? std::nan("")
+                                   : std::strtod(text.c_str() + at + words.size(), nullptr);
+}
+
 // ---- a table as Kaggle has it -------------------------------------------------------------------
 
 /// The first images of MNIST as a table with the label first; without labels as a test set.
@@ -210,6 +217,23 @@ TEST(Numbers, ArePredictedAsNumbers) {
     EXPECT_TRUE(succeeded(seen));
     EXPECT_EQ(seen.out.find("accuracy"), std::string::npos) << "of numbers there is none";
     EXPECT_TRUE(says(seen.out, "loss      0.0"));
+    // The file says that the output is a sigmoid, so the target is a number again.
+    const Result more = run_main(csv + " --loss mse -e 1 -s --load " + network, 2);
+    EXPECT_TRUE(check_passed(more));
+    EXPECT_LT(number_after("loss ", lines_with("epoch ", more.out).at(0)), 0.01);
+}
+
+TEST(Scale, OfTooManyInputsForAModelFileIsRefused) {
+    const fs::path table = scratch("wide.csv");
+    std::ofstream file(table);
+    for (int row = 0; row < 2; ++row) {
+        for (int i = 0; i < 300000; ++i) file << 0.1234567 * (i + 1) * (row + 1) << ',';
+        file << row << '\n';
+    }
+    file.close();
+    const std::string flags = "--csv-data " + table.string() + " -n 1 -e 1";
+    expect_refused(flags + " --scale standard", "leave --scale out");
+    EXPECT_TRUE(succeeded(run_main(flags)));
 }
 
 TEST(Predict, WithOutWritesTheWholeFileOrNothing) {

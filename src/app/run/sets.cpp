@@ -12,12 +12,14 @@
 
 namespace {
 
-/// Reads the table to train on. A loaded network that was trained on a table says its columns.
-void read_table_on_root(const TrainOptions& options, Sets& sets) {
+/// Reads the table to train on. A loaded network says its output, which changes `objective`, and,
+/// if it was trained on a table, its columns.
+void read_table_on_root(const TrainOptions& options, Objective& objective, Sets& sets) {
     const std::string& file = options.csv_data;
     if (!options.load.empty()) {
         const Model model = load_model(options.load);
         check_takes_tables(model, options.load);
+        objective.output = model.facts.objective.output;
         sets.table = table_facts_of(model, options.load);
         if (sets.table.columns.count > 0) {
             if (!options.target.empty() || options.scale != ScaleKind::none)
@@ -28,8 +30,8 @@ void read_table_on_root(const TrainOptions& options, Sets& sets) {
             return;
         }
     }
-    Table table = read_table(
-        file, TableWish{options.target, options.objective.output == OutputLayer::softmax});
+    Table table =
+        read_table(file, TableWish{options.target, objective.output == OutputLayer::softmax});
     sets.train = std::move(table.set);
     sets.notes.insert(sets.notes.end(), table.notes.begin(), table.notes.end());
     sets.table = {.columns = std::move(table.columns)};
@@ -41,10 +43,15 @@ void scale_on_root(const TrainOptions& options, Sets& sets) {
     if (options.scale != ScaleKind::none)
         table.scale = InputScale::of(options.scale, sets.train, options.csv_data);
     for (SampleSet* set : {&sets.train, &sets.held_out}) table.scale.apply(*set, options.csv_data);
+    constexpr std::size_t longest = std::size_t{1} << 23;  // bytes; a model's header has 16 MiB
+    if (to_json(table).size() > longest)
+        throw InputError(options.csv_data +
+                         ": the scale of so many inputs is too long for a model file; scale the "
+                         "table itself, and leave --scale out");
     const Reach reach = reach_of(sets.train);
     table.rms = rms_of(sets.train);
     constexpr double far = 10;
-    if (table.scale.kind == ScaleKind::none && reach.value > far)
+    if (table.scale.kind == ScaleKind::none && options.load.empty() && reach.value > far)
         sets.notes.push_back(formatted(
             "inputs reach %.6g in %s, and a network learns best where they reach about 1: try "
             "--scale minmax",
@@ -77,13 +84,13 @@ void hold_out(const TrainOptions& options, Sets& sets, const std::string& source
 }
 
 void read_on_root(const TrainOptions& options, Sets& sets) {
-    const Objective& objective = options.objective;
+    Objective objective = options.objective;
     if (!sets.is_table) {
         sets.train = read_mnist(options.data, Split::train);
         if (has_test_set(options.data)) sets.test = read_test_set(options.data, sets.train);
         hold_out(options, sets, options.data);
     } else {
-        read_table_on_root(options, sets);
+        read_table_on_root(options, objective, sets);
         check_reachable(sets.train, objective, options.csv_data);
         sets.has_classes = sets.table.has_classes =
             std::ranges::all_of(sets.train.targets, [](nn_real y) { return y == 0 || y == 1; });
