@@ -59,6 +59,9 @@ TEST(HeldOut, IsASixthOfImagesWithoutTestFilesAlso) {
     EXPECT_TRUE(says(result.out, "# held-out accuracy "));
     EXPECT_TRUE(says(run_main("--data " + alone.string() + " -n 4 -e 1 --train-size 60").out,
                      "60 training, 6 held out"));
+    const Result seen = run_main("inspect " + alone.string());
+    EXPECT_TRUE(succeeded(seen));
+    EXPECT_TRUE(says(seen.out, "training set, 66 images of 28 x 28"));
     // One test file without the other is a mistake.
     fs::copy(whole / "t10k-labels-idx1-ubyte", alone / "t10k-labels-idx1-ubyte");
     expect_refused("--data " + alone.string(), "t10k-images-idx3-ubyte");
@@ -221,6 +224,19 @@ TEST(Numbers, ArePredictedAsNumbers) {
     const Result more = run_main(csv + " --loss mse -e 1 -s --load " + network, 2);
     EXPECT_TRUE(check_passed(more));
     EXPECT_LT(number_after("loss ", lines_with("epoch ", more.out).at(0)), 0.01);
+}
+
+TEST(Scale, IsThatOfTheTrainingSamplesAlone) {
+    const fs::path table = scratch("scaled.csv");
+    std::ofstream file(table);
+    for (int i = 0; i < 10; ++i) file << 2 * i << ',' << i % 2 << '\n';
+    file << "1000,0\n-1000,1\n";  // the sixth that is held out
+    file.close();
+    const std::string network = scratch("scaled.safetensors").string();
+    ASSERT_TRUE(succeeded(run_main("--csv-data " + table.string() +
+                                   " --no-shuffle --scale minmax -n 2 -e 1 --save " + network)));
+    EXPECT_TRUE(says(run_main("inspect --json " + network).out,
+                     R"("scale":"minmax","from":[0.0],"by":[18.0])"));
 }
 
 TEST(Scale, OfTooManyInputsForAModelFileIsRefused) {

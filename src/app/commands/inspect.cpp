@@ -186,8 +186,12 @@ void inspect_file(const std::string& file, bool json) {
     }
     if (const auto names = checkpoint_names(file); !names.empty())
         return inspect_checkpoints(file, names, json);
-    each({[&] { tell(file, "set", inspect_set(file, "training", "train"), json, set_text); },
-          [&] { tell(file, "set", inspect_set(file, "test", "t10k"), json, set_text); }});
+    const auto show = [&](const char* name, const char* stem) {
+        return [=, &file] { tell(file, "set", inspect_set(file, name, stem), json, set_text); };
+    };
+    std::vector<std::function<void()>> parts = {show("training", "train")};
+    if (has_test_set(file)) parts.push_back(show("test", "t10k"));
+    each(parts);
 }
 
 }  // namespace
