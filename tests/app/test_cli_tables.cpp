@@ -67,6 +67,26 @@ TEST(HeldOut, IsASixthOfImagesWithoutTestFilesAlso) {
     expect_refused("--data " + alone.string(), "t10k-images-idx3-ubyte");
 }
 
+TEST(Classes, ThatTheTrainingLacksAreNotedOfImagesAlso) {
+    const fs::path whole = fs::path(first_images(66, 10).substr(7)), alone = scratch("one-class");
+    fs::copy(whole, alone);
+    const std::string labels = read_text(alone / "train-labels-idx1-ubyte");
+    const auto note = [&](const std::string& label) {
+        std::string all = labels;
+        for (std::size_t i = 8; i < all.size(); ++i)
+            all.replace(i, 1, label.substr(i % label.size(), 1));
+        std::ofstream(alone / "train-labels-idx1-ubyte", std::ios::binary) << all;
+        const Result result = run_main("--data " + alone.string() + " -n 2 -e 1");
+        EXPECT_TRUE(succeeded(result));
+        const auto notes = lines_with("# note ", result.out);
+        EXPECT_EQ(notes.size(), 1u) << result.out;
+        return notes.empty() ? std::string() : notes[0];
+    };
+    EXPECT_TRUE(says(note("\x09"), "all training samples have the class 9"));
+    EXPECT_TRUE(
+        says(note("\x01\x09"), "no training sample has the class 0, 2, 3, 4, 5 and 3 more"));
+}
+
 /// The number behind these words.
 double number_after(const std::string& words, const std::string& text) {
     const auto at = text.find(words);
