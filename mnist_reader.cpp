@@ -218,6 +218,11 @@ SampleSet read_mnist(const fs::path& dir, Split split, int classes) {
     return read_idx(images, labels, classes);
 }
 
+bool has_test_set(const fs::path& dir) {
+    return has_idx_file(dir, "t10k-images-idx3-ubyte") ||
+           has_idx_file(dir, "t10k-labels-idx1-ubyte");
+}
+
 SampleSet read_test_set(const fs::path& dir, const SampleSet& train) {
     SampleSet test = read_mnist(dir, Split::test, train.classes);
     if (test.rows != train.rows || test.cols != train.cols)

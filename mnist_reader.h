@@ -28,6 +28,9 @@ SampleSet read_idx_images(const std::filesystem::path& images);
 /// Reads the training or the test pair of files in `dir` by find_idx_file and read_idx.
 SampleSet read_mnist(const std::filesystem::path& dir, Split split, int classes = 0);
 
+/// True if `dir` has a file of test images or of test labels.
+bool has_test_set(const std::filesystem::path& dir);
+
 /// Reads the test pair that belongs to `train`. Its labels must be below train.classes, and its
 /// images must have the size of the training images; otherwise it throws InputError.
 SampleSet read_test_set(const std::filesystem::path& dir, const SampleSet& train);

@@ -77,3 +77,7 @@ fs::path find_idx_file(const fs::path& dir, const std::string& stem) {
                 "give a directory with one set alone with --data DIR");
     return best.path;
 }
+
+bool has_idx_file(const fs::path& dir, const std::string& stem) {
+    return !find_candidates(dir, spellings(stem)).empty();
+}

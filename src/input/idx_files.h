@@ -13,3 +13,6 @@
 /// Two different prefixes are an error. A regular file is preferred to anything else with that
 /// name. If there is no file, throws InputError with every name that was tried.
 std::filesystem::path find_idx_file(const std::filesystem::path& dir, const std::string& stem);
+
+/// True if there is a file in `dir` that find_idx_file would find, or could not choose among.
+bool has_idx_file(const std::filesystem::path& dir, const std::string& stem);

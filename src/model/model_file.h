@@ -25,7 +25,11 @@ struct ModelFacts {
     TrainingState state;             ///< the state of the training
     std::string settings = "{}";     ///< JSON object: the run's settings by name
     std::string history = "[]";      ///< JSON array: the results of each epoch (app/run/history.h)
-    std::string version;             ///< of the program; empty: another program's file
+    /// Of the outputs, in their order; empty: classes are numbers.
+    std::vector<std::string> class_names = {};
+    /// JSON object: the columns of the table that it was trained on (app/run/table_facts.h).
+    std::string columns = "{}";
+    std::string version;  ///< of the program; empty: another program's file
 };
 
 struct Model {
@@ -35,10 +39,10 @@ struct Model {
 
 /// The bytes of a model file. Facts are in the metadata, each as a string: "sizes" (784-200-10),
 /// "activation", "output", "loss", "rows", "cols", "pixel_scale", "seed", "epoch", "step",
-/// "epoch_loss", "settings", "history", "version", "type" (float or double) and "format": "pt". A
-/// history of more than about 100,000 epochs is left out, because a reader would refuse the header.
-/// Throws Diverged if a parameter or the state's loss is not finite, because such a file could not
-/// be read again.
+/// "epoch_loss", "settings", "history", "version", "type" (float or double) and "format": "pt"; where
+/// there are any, "class_names" (a JSON array) and "columns" (a JSON object). A history of more than
+/// about 100,000 epochs is left out, because a reader would refuse the header. Throws Diverged if a
+/// parameter or the state's loss is not finite, because such a file could not be read again.
 std::vector<std::uint8_t> format_model(const Model& model);
 
 /// Writes these bytes to a file that is either complete or absent, even if the program is killed

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/json.h"
 #include "base/names.h"
 #include "base/real.h"
 #include "base/whole_file.h"
@@ -203,6 +204,24 @@ class Metadata {
     const Refusal& refuse_;
 };
 
+/// A name for each output, each another; none where the file has none.
+std::vector<std::string> class_names_of(const Metadata& metadata, int outputs) {
+    constexpr const char* key = "class_names";
+    std::string text = "[]";
+    metadata.read_json(key, is_json_array, "array", text);
+    std::vector<std::string> names;
+    const Json list = Json::parse(text);
+    for (const Json& name : list.items()) {
+        if (!name.is_text() || std::ranges::find(names, name.text()) != names.end())
+            metadata.refuse(key, "different texts", name.dump());
+        names.push_back(name.text());
+    }
+    if (!names.empty() && names.size() != static_cast<std::size_t>(outputs))
+        metadata.refuse(key, "a name for each output, " + std::to_string(outputs) + " in all",
+                        text);
+    return names;
+}
+
 ModelFacts read_facts(const Metadata& metadata, const Layout& layout, const Refusal& refuse) {
     ModelFacts facts;
     std::string sizes = sizes_text(layout);
@@ -227,6 +246,8 @@ ModelFacts read_facts(const Metadata& metadata, const Layout& layout, const Refu
     metadata.read("epoch_loss", std::numeric_limits<double>::lowest(), facts.state.loss);
     metadata.read_json("settings", is_json_object, "object", facts.settings);
     metadata.read_json("history", is_json_array, "array", facts.history);
+    metadata.read_json("columns", is_json_object, "object", facts.columns);
+    facts.class_names = class_names_of(metadata, layout.classes());
     metadata.read("version", facts.version);
     return facts;
 }

@@ -17,22 +17,27 @@ std::string number_text(double value) { return Json(value).dump(); }
 
 std::vector<std::pair<std::string, std::string>> metadata_of(const Model& model) {
     const ModelFacts& facts = model.facts;
-    return {{"format", "pt"},
-            {"version", facts.version},
-            {"type", nn_real_name},
-            {"sizes", sizes_text(model.parameters.layout)},
-            {"activation", name_of(facts.activation)},
-            {"output", name_of(facts.objective.output)},
-            {"loss", name_of(facts.objective.loss)},
-            {"rows", std::to_string(facts.rows)},
-            {"cols", std::to_string(facts.cols)},
-            {"pixel_scale", number_text(facts.pixel_scale)},
-            {"seed", std::to_string(facts.seed)},
-            {"epoch", std::to_string(facts.state.epoch)},
-            {"step", std::to_string(facts.state.step)},
-            {"epoch_loss", number_text(facts.state.loss)},
-            {"settings", facts.settings},
-            {"history", facts.history}};
+    std::vector<std::pair<std::string, std::string>> entries = {
+        {"format", "pt"},
+        {"version", facts.version},
+        {"type", nn_real_name},
+        {"sizes", sizes_text(model.parameters.layout)},
+        {"activation", name_of(facts.activation)},
+        {"output", name_of(facts.objective.output)},
+        {"loss", name_of(facts.objective.loss)},
+        {"rows", std::to_string(facts.rows)},
+        {"cols", std::to_string(facts.cols)},
+        {"pixel_scale", number_text(facts.pixel_scale)},
+        {"seed", std::to_string(facts.seed)},
+        {"epoch", std::to_string(facts.state.epoch)},
+        {"step", std::to_string(facts.state.step)},
+        {"epoch_loss", number_text(facts.state.loss)},
+        {"settings", facts.settings},
+        {"history", facts.history}};
+    if (!facts.class_names.empty())
+        entries.emplace_back("class_names", Json(facts.class_names).dump());
+    if (facts.columns != "{}") entries.emplace_back("columns", facts.columns);
+    return entries;
 }
 
 std::vector<Tensor> tensors_of(const Layout& layout) {

@@ -80,6 +80,8 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--train-size N", "0"},
                  {"--raw-pixels", ""},
                  {"--csv-data FILE", ""},
+                 {"--target COLUMNS", ""},
+                 {"--scale none|minmax|standard", "none"},
                  {"--target-columns N", "1"},
                  {"--data DIR", "data"},
                  {"-p, --print-every N", "0"},
@@ -226,7 +228,7 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
     EXPECT_EQ(keys(OnResume::same),
               "activation output batch learning-rate lr-decay reg loss shuffle seed raw-pixels ");
     EXPECT_EQ(keys(OnResume::content),
-              "hidden init init-scale load data train-size csv-data target-columns ");
+              "hidden init init-scale load data train-size csv-data target scale target-columns ");
     EXPECT_EQ(keys(OnResume::rounding), "device gemm isa course cuda-aware ");
 }
 
@@ -323,6 +325,11 @@ TEST(OptionsRefuse, FlagsThatAreUnknownOrGivenWrongly) {
                  {"--plot ''", "--plot"},
                  {"--report ''", "--report"},
                  {"--target-columns 2", "--csv-data"},
+                 {"--target label", "--csv-data"},
+                 {"--target ''", "--target"},
+                 {"--scale minmax", "--csv-data"},
+                 {"--csv-data t.csv --scale big", "--scale"},
+                 {"--csv-data t.csv --target x --target-columns 1", "--target-columns"},
                  {"--csv-data table.csv --data data", "--data"},
                  {"--load file -n 8", "--hidden"},
                  {"--load file --activation sigmoid", "--activation"},
@@ -347,6 +354,8 @@ TEST(OptionsRefuse, WhatAGradingModeFixesBesideIt) {
                               "--output sigmoid",
                               "--init xavier",
                               "--csv-data x",
+                              "--target x",
+                              "--scale minmax",
                               "--load x",
                               "--feed resident",
                               "--scatter once",
@@ -362,6 +371,15 @@ TEST(OptionsRefuse, BadUseOfEveryCommand) {
                  {"predict --load x", "IMAGES"},
                  {"predict --load x --show --json y", "--show"},
                  {"predict --load x y --bogus", "--bogus"},
+                 {"predict --load x y --csv-data z", "--csv-data"},
+                 {"predict --load x --csv-data z --show", "--show"},
+                 {"predict --load x y --out z --json", "--json"},
+                 {"predict --load x y --submission A,B", "--out"},
+                 {"predict --load x y --out z --submission A", "--submission"},
+                 {"predict --load x y --out z --submission A,", "--submission"},
+                 {"predict --load x y --out z --submission ,B", "--submission"},
+                 {"predict --load x y --out z --submission A,B,C", "--submission"},
+                 {"evaluate --load x --csv-data y --data z", "--csv-data"},
                  {"predict --load '' y", "--load"},
                  {"evaluate", "--load"},
                  {"evaluate --load x extra", "extra"},

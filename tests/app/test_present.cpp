@@ -9,7 +9,7 @@
 
 #include "app/commands/evaluate.h"
 #include "app/commands/inspect.h"
-#include "app/commands/predict.h"
+#include "app/commands/prediction.h"
 #include "app/report/draw.h"
 #include "base/text.h"
 

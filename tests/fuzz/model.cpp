@@ -39,7 +39,9 @@ void judge_file(std::span<const std::uint8_t> bytes) {
             "parameters that do not come back");
         require(same.facts.state == model.facts.state &&
                     same.facts.pixel_scale == model.facts.pixel_scale &&
-                    same.facts.history == model.facts.history,
+                    same.facts.history == model.facts.history &&
+                    same.facts.columns == model.facts.columns &&
+                    same.facts.class_names == model.facts.class_names,
                 "facts that do not come back");
     });
 }

@@ -99,7 +99,9 @@ std::vector<TrainFlag> sample_flags(TrainOptions& o) {
     return {
         {data_flag(o.data), content},
         {{"--train-size", number(o.train_size, std::size_t{0}, most_samples), group,
-          "train on the first N samples, hold out the others; 0: train on all"},
+          "train on the first N samples, hold out the others; 0: train on all; without this flag, "
+          "a "
+          "set without test files holds out a sixth"},
          content,
          by_grade},
         {{"--raw-pixels", yes(o.raw_pixels), group,
@@ -107,12 +109,23 @@ std::vector<TrainFlag> sample_flags(TrainOptions& o) {
          same,
          by_grade},
         {{"--csv-data", file_name(o.csv_data), group,
-          "train on this table of numbers instead of images"},
+          "train on this table instead of images: CSV, with commas, semicolons or tabs"},
+         content,
+         by_grade},
+        {{"--target", text(o.target, "COLUMNS"), group,
+          "the table's target: NAME in the heading, or NUMBER from 1, or from -1 backwards; "
+          "several "
+          "with commas, or a range -3..-1; without it, the last column"},
+         content,
+         by_grade},
+        {{"--scale", choice(o.scale), group,
+          "scale the table's inputs: minmax to 0..1, standard to mean 0 and deviation 1"},
          content,
          by_grade},
         {{"--target-columns", number(o.target_columns, 1, 255), group,
-          "number of target columns, at the end of each row; with a softmax, one column is a class "
-          "number"},
+          "number of target columns, if they are the last: K is the same as --target -K..-1; with "
+          "a "
+          "softmax, one column is a class number"},
          content,
          by_grade},
     };
@@ -207,6 +220,9 @@ Json flag_values(const TrainOptions& options, OnResume on_resume) {
 
 Flag data_flag(std::string& place) {
     return {"--data", folder_name(place), "Data", "folder of the IDX files"};
+}
+Flag table_flag(std::string& place, const std::string& verb) {
+    return {"--csv-data", file_name(place), "Data", verb + " this table instead of images"};
 }
 Flag json_flag(bool& place) {
     return {"--json", yes(place), "Output", "print JSON, one object a line"};

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "input/input_scale.h"
 #include "model/activation/activation.h"
 #include "model/initial.h"
 #include "model/objective.h"
@@ -40,13 +41,17 @@ struct TrainOptions {
     /// flags; otherwise the activation sets them.
     double init_scale = 0;
     bool has_rate = false, has_init_scale = false;
-    std::string load;            ///< file of the first parameters; empty: drawn
-    std::string data = "data";   ///< folder of the IDX files
-    std::string csv_data;        ///< a table to train on instead of images; empty: none
-    int target_columns = 1;      ///< of the table
-    std::size_t train_size = 0;  ///< samples to train on, the others are held out; 0: all
-    std::size_t hold_out = 0;    ///< or: number of samples, at the end of the set, to hold out
-    bool raw_pixels = false;     ///< inputs 0..255 instead of 0..1
+    std::string load;           ///< file of the first parameters; empty: drawn
+    std::string data = "data";  ///< folder of the IDX files
+    std::string csv_data;       ///< a table to train on instead of images; empty: none
+    std::string target;         ///< its target columns (input/table_columns.h); empty: the last
+    int target_columns = 1;     ///< the number of targets, if they are the last columns
+    ScaleKind scale = ScaleKind::none;  ///< of its inputs
+    std::size_t train_size = 0;  ///< samples to train on, the others are held out; 0: see below
+    /// Train on all samples. Otherwise a set without test samples holds out a sixth.
+    bool train_on_all = false;
+    std::size_t hold_out = 0;  ///< or: number of samples, at the end of the set, to hold out
+    bool raw_pixels = false;   ///< inputs 0..255 instead of 0..1
     DeviceRequest device;
     FeedKind feed = FeedKind::resident;
     bool course =
@@ -65,13 +70,17 @@ void suit_activation(TrainOptions& options);
 
 struct PredictOptions {
     std::string load;
-    std::vector<std::string> files;  ///< pictures and IDX files
+    std::vector<std::string> files;  ///< pictures and IDX files; of a table: none
+    std::string csv_data;            ///< a table to predict from instead; empty: none
+    std::string out;                 ///< CSV file for the predictions; empty: none
+    std::string submission;          ///< the two names in its heading; empty: its own heading
     bool show = false, json = false;
     DeviceRequest device;
 };
 
 struct EvaluateOptions {
     std::string load, data = "data";
+    std::string csv_data;  ///< a table to evaluate on instead of images; empty: none
     bool json = false;
     DeviceRequest device;
 };

@@ -21,7 +21,7 @@ const Manual train_manual{
     "./main grade N                         the course's grading modes 1 to 4",
     "mpirun -np 2 ./main -n 128 -e 5 -s\n"
     "mpirun -np 4 ./main --checkpoint state --resume --save mnist.safetensors --report run.html\n"
-    "./main --csv-data table.csv --target-columns 2 --output sigmoid --loss mse -n 8 -e 100"};
+    "./main --csv-data train.csv --target label --scale minmax --save digits.safetensors"};
 
 const Manual grade_manual{
     "./main grade", "runs one of the course's grading modes", "MODE [FLAGS]",
@@ -91,7 +91,9 @@ void check_pairs(const CommandLine& line, const TrainOptions& o) {
     both("--csv-data", "--raw-pixels");
     needs("--resume", "--checkpoint", "DIR");
     needs("--checkpoint-every", "--checkpoint", "DIR");
-    needs("--target-columns", "--csv-data", "FILE");
+    for (const char* of_table : {"--target", "--target-columns", "--scale"})
+        needs(of_table, "--csv-data", "FILE");
+    both("--target", "--target-columns");
     for (const char* other :
          {"--hidden", "--activation", "--output", "--init", "--init-scale", "--raw-pixels"})
         if (line.given(other) && line.given("--load"))
@@ -111,6 +113,8 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
     check_fixed(line, o, flags);
     check_pairs(line, o);
     check_output_files(line, o.files);
+    o.train_on_all = line.given("--train-size") && o.train_size == 0;
+    if (line.given("--target-columns")) o.target = "-" + std::to_string(o.target_columns) + "..-1";
     o.has_rate = line.given("--learning-rate");
     o.has_init_scale = line.given("--init-scale");
     suit_activation(o);

@@ -8,9 +8,11 @@
 #include <set>
 #include <vector>
 
+#include "app/commands/inspect_table.h"
 #include "app/run/load.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "input/table_reader.h"
 #include "mnist_reader.h"
 
 namespace fs = std::filesystem;
@@ -70,6 +72,12 @@ std::string joined(const Json& numbers, const char* between) {
     for (const Json& number : numbers.items())
         text += (text.empty() ? "" : between) + number.dump();
     return text;
+}
+
+/// True if the file says the columns of a table, as this program writes them.
+bool is_of_table(const Json& model) {
+    const Json& columns = model["columns"];
+    return columns.is_object() && columns["count"].is_whole() && columns["targets"].is_array();
 }
 
 std::string progress_of(const Json& state) {
@@ -168,6 +176,8 @@ void each(const std::vector<std::function<void()>>& parts) {
 void inspect_file(const std::string& file, bool json) {
     std::error_code error;
     if (!fs::is_directory(file, error)) {
+        if (is_named_as_table(file))
+            return tell(file, "table", found_in_table(file), json, table_text);
         if (is_idx_or_gzip(file))
             throw InputError(file +
                              ": expected a model file or a folder, found IDX or gzip data; give "
@@ -176,8 +186,12 @@ void inspect_file(const std::string& file, bool json) {
     }
     if (const auto names = checkpoint_names(file); !names.empty())
         return inspect_checkpoints(file, names, json);
-    each({[&] { tell(file, "set", inspect_set(file, "training", "train"), json, set_text); },
-          [&] { tell(file, "set", inspect_set(file, "test", "t10k"), json, set_text); }});
+    const auto show = [&](const char* name, const char* stem) {
+        return [=, &file] { tell(file, "set", inspect_set(file, name, stem), json, set_text); };
+    };
+    std::vector<std::function<void()>> parts = {show("training", "train")};
+    if (has_test_set(file)) parts.push_back(show("test", "t10k"));
+    each(parts);
 }
 
 }  // namespace
@@ -207,6 +221,8 @@ Json found_in_model(const Model& model, std::span<const std::uint8_t> bytes) {
                          {"step", facts.state.step},
                          {"settings", parsed(facts.settings)},
                          {"history", parsed(facts.history)},
+                         {"class_names", facts.class_names},
+                         {"columns", parsed(facts.columns)},
                          {"tensors", std::move(tensors)}});
 }
 
@@ -241,6 +257,15 @@ std::string model_text(const Json& model) {
     if (model["rows"].whole() > 0)
         line("images", model["rows"].dump() + " x " + model["cols"].dump() + ", times " +
                            formatted("%.6g", model["pixel_scale"].number()));
+    if (is_of_table(model))
+        line("table", model["columns"]["count"].dump() + " columns, target " +
+                          joined(model["columns"]["targets"], ", ") + ", scale " +
+                          word(model["columns"]["scale"]));
+    if (const Json::Array& names = model["class_names"].items(); !names.empty()) {
+        std::string list;
+        for (const Json& name : names) list += (list.empty() ? "" : ", ") + word(name);
+        line("classes", list);
+    }
     line("seed", model["seed"].dump());
     line("trained", progress_of(model));
     if (model["settings"].is_object())

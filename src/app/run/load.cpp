@@ -4,6 +4,8 @@
 #include <optional>
 #include <vector>
 
+#include "app/run/table_facts.h"
+#include "base/error.h"
 #include "base/text.h"
 #include "train/choose.h"
 
@@ -20,6 +22,7 @@ Model load_model_everywhere(const Comm& comm, const std::string& file) {
 }
 
 void check_takes_pictures(const Model& model, const std::string& file) {
+    check_kind(model, file, false);
     const ModelFacts& facts = model.facts;
     const int inputs = model.parameters.layout.inputs();
     if (facts.rows > 1 && facts.cols > 1 && std::int64_t{facts.rows} * facts.cols == inputs) return;
@@ -31,8 +34,25 @@ void check_takes_pictures(const Model& model, const std::string& file) {
                      "; give one that ./main trained on images");
 }
 
+void check_kind(const Model& model, const std::string& file, bool is_table) {
+    if (is_table) return check_takes_tables(model, file);
+    if (is_for_tables(model.facts))
+        refuse(file, "a network for images",
+               "one for tables, which has " + std::to_string(model.parameters.layout.inputs()) +
+                   " inputs",
+               "give it a table with --csv-data, or a network that was trained on images");
+}
+
+InputKind kind_of(const Comm& comm, const SampleSet& set) {
+    InputKind kind{set.format, comm.from_root(set.density())};
+    for (bool* field :
+         {&kind.format.number_inputs, &kind.format.number_targets, &kind.format.without_targets})
+        *field = comm.from_root(*field);
+    return kind;
+}
+
 DataParallelNeuralNetwork network_of(const Comm& comm, const DeviceRequest& wanted,
-                                     const Model& model) {
+                                     const Model& model, const InputKind& inputs) {
     constexpr int capacity = 256;  // samples that a rank takes at once
     DeviceRequest asked = wanted;
     asked.allreduce = AllreduceKind::mpi;  // there are no gradients to sum
@@ -40,9 +60,9 @@ DataParallelNeuralNetwork network_of(const Comm& comm, const DeviceRequest& want
                              .capacity = capacity,
                              .pixel_scale = static_cast<nn_real>(model.facts.pixel_scale),
                              .objective = model.facts.objective,
+                             .format = inputs.format,
                              .activation = model.facts.activation};
-    constexpr double of_mnist = 0.19;  // the density of pictures of digits
-    ChosenDevice device = choose_device(comm, asked, shape, capacity, of_mnist);
+    ChosenDevice device = choose_device(comm, asked, shape, capacity, inputs.density);
     return {comm, std::move(device.replica), model.parameters, {std::move(device.reducer)}};
 }
 

@@ -53,6 +53,7 @@ Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, co
     Model model = load_model_everywhere(comm, options.load);
     const Layout& layout = model.parameters.layout;
     comm.together([&] {
+        check_kind(model, options.load, sets.is_table);
         if (layout.inputs() != inputs || layout.classes() != outputs)
             throw InputError("--load " + options.load + ": the network takes " +
                              std::to_string(layout.inputs()) + " inputs and has " +
