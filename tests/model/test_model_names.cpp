@@ -45,6 +45,8 @@ TEST(ModelNames, AreOneForEachOutputEachAnother) {
     const auto at = std::search(bytes.begin(), bytes.end(), text.begin(), text.end());
     ASSERT_NE(at, bytes.end());
     std::copy(number.begin(), number.end(), at);
+    const std::string checksum = "\"checksum\"";  // of the text; a file without one is read
+    *(std::search(bytes.begin(), bytes.end(), checksum.begin(), checksum.end()) + 1) = 'C';
     expect_refusal([&] { parse_model(bytes, "model"); }, {"\"class_names\"", "12345"});
 }
 

@@ -6,6 +6,7 @@
 
 #include "input/input_scale.h"
 #include "model/activation/activation.h"
+#include "model/foreign.h"
 #include "model/initial.h"
 #include "model/objective.h"
 #include "neural_network.h"
@@ -74,6 +75,7 @@ struct PredictOptions {
     std::string csv_data;            ///< a table to predict from instead; empty: none
     std::string out;                 ///< CSV file for the predictions; empty: none
     std::string submission;          ///< the two names in its heading; empty: its own heading
+    ForeignFacts said;               ///< of a network of another program
     bool show = false, json = false;
     DeviceRequest device;
 };
@@ -81,8 +83,15 @@ struct PredictOptions {
 struct EvaluateOptions {
     std::string load, data = "data";
     std::string csv_data;  ///< a table to evaluate on instead of images; empty: none
+    ForeignFacts said;  ///< of a network of another program
     bool json = false;
     DeviceRequest device;
+};
+
+/// A network of another program becomes a file of this one.
+struct ImportOptions {
+    std::string file, out;
+    ForeignFacts said;
 };
 
 struct InspectOptions {
@@ -102,5 +111,6 @@ std::optional<TrainOptions> parse_train(const Arguments& arguments, bool speaks)
 std::optional<TrainOptions> parse_grade(const Arguments& arguments, bool speaks);
 std::optional<PredictOptions> parse_predict(const Arguments& arguments, bool speaks);
 std::optional<EvaluateOptions> parse_evaluate(const Arguments& arguments, bool speaks);
+std::optional<ImportOptions> parse_import(const Arguments& arguments, bool speaks);
 std::optional<InspectOptions> parse_inspect(const Arguments& arguments, bool speaks);
 std::optional<DemoOptions> parse_demo(const Arguments& arguments, bool speaks);

@@ -1,5 +1,6 @@
 // options_others.cpp: the command lines of predict, evaluate, inspect and demo.
 #include "app/cli/flags.h"
+#include "app/cli/flags_foreign.h"
 #include "app/cli/options.h"
 
 namespace {
@@ -56,6 +57,7 @@ std::optional<PredictOptions> parse_predict(const Arguments& arguments, bool spe
     line.add({"--submission", text(o.submission, "ID,CLASS"), "Output",
               "the columns of --out: a number from 1, and the class, under these two names: "
               "ImageId,Label for Kaggle's digits"});
+    add(line, foreign_flags(o.said));
     add(line, device_flags(o.device));
     if (!line.parse(arguments, speaks)) return std::nullopt;
     check_predict(line, o);
@@ -74,10 +76,27 @@ std::optional<EvaluateOptions> parse_evaluate(const Arguments& arguments, bool s
     line.add(data_flag(o.data));
     line.add(table_flag(o.csv_data, "evaluate on"));
     line.add(json_flag(o.json));
+    add(line, foreign_flags(o.said));
     add(line, device_flags(o.device));
     if (!line.parse(arguments, speaks)) return std::nullopt;
     if (line.given("--data") && line.given("--csv-data"))
         line.refuse("--data and --csv-data: give one of them");
+    return o;
+}
+
+std::optional<ImportOptions> parse_import(const Arguments& arguments, bool speaks) {
+    ImportOptions o;
+    CommandLine line({"./main import", "makes a network of another program one of this program",
+                      "FILE -o OUT [FLAGS]",
+                      "FILE is a safetensors or a .npz file of fully connected layers, as PyTorch, "
+                      "Keras or NumPy\nwrite them. What was done to the inputs is folded into the "
+                      "first layer. OUT is as --save\nwrites it, for predict, evaluate and --load.",
+                      "./main import mlp.safetensors -o mlp_here.safetensors --activation relu "
+                      "--input-mean 0.1307 --input-std 0.3081"});
+    line.add_required({"FILE", file_name(o.file), "", "the network of another program"});
+    line.add_required({"-o,--out", file_name(o.out), "Output", "the file to write"});
+    add(line, foreign_flags(o.said));
+    if (!line.parse(arguments, speaks)) return std::nullopt;
     return o;
 }
 

@@ -10,12 +10,13 @@ namespace {
 
 const Manual train_manual{
     "./main", "trains a neural network on MNIST or on a table, data-parallel",
-    "[train] [FLAGS]          or: ./main predict|evaluate|inspect|demo|grade ...",
+    "[train] [FLAGS]          or: ./main predict|evaluate|import|inspect|demo|grade ...",
     "The MPI ranks share every mini-batch. Each rank computes its part of the gradient on its GPU\n"
     "or its CPU, and every rank gets the same sum. Each other command has a --help of its own:\n"
     "\n"
     "./main predict --load FILE IMAGES...   classifies PNG, PGM or IDX images\n"
     "./main evaluate --load FILE            accuracy, confusion matrix, precision and recall\n"
+    "./main import FILE -o OUT              takes over a network of PyTorch, Keras or NumPy\n"
     "./main inspect FILE...                 what a model, a checkpoint or a data folder holds\n"
     "./main demo xor                        a network small enough to print every number of it\n"
     "./main grade N                         the course's grading modes 1 to 4",

@@ -121,10 +121,10 @@ std::string evaluation_json(const EvaluationSummary& summary) {
 }
 
 int evaluate(const Comm& comm, const EvaluateOptions& options) {
-    const Model model = load_model_everywhere(comm, options.load);
+    const Model model = load_model_everywhere(comm, options.load, options.said);
     const bool is_table = !options.csv_data.empty();
     SampleSet set;
-    std::vector<std::string> notes;
+    std::vector<std::string> notes = model.notes;
     bool has_classes = true;
     comm.together([&] {
         if (!comm.is_root()) return;

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
-#include <set>
 #include <vector>
 
 #include "app/commands/inspect_table.h"
@@ -20,21 +19,6 @@ namespace fs = std::filesystem;
 namespace {
 
 // ---- a model ------------------------------------------------------------------------------------
-
-/// The type of a tensor in the file. If another program named the tensors, all types in the file.
-/// The file was parsed before, so its header is right.
-std::string type_of(const std::string& name, std::span<const std::uint8_t> bytes) {
-    std::uint64_t length = 0;
-    for (std::size_t i = 8; i-- > 0;) length = length << 8 | bytes[i];
-    const Json header = Json::parse({reinterpret_cast<const char*>(bytes.data()) + 8, length});
-    if (const Json* const tensor = header.find(name)) return (*tensor)["dtype"].text();
-    std::set<std::string> types;
-    for (const auto& [key, tensor] : header.members())
-        if (key != "__metadata__") types.insert(tensor["dtype"].text());
-    std::string all;
-    for (const std::string& type : types) all += (all.empty() ? "" : "/") + type;
-    return all;
-}
 
 Json found_in_tensor(const std::string& name, const std::string& type,
                      const std::vector<int>& shape, std::span<const nn_real> values) {
@@ -96,10 +80,7 @@ std::string tensors_text(const Json& tensors) {
     return text;
 }
 
-Json inspect_model(const std::string& file) {
-    const std::vector<std::uint8_t> bytes = read_model_bytes(file);
-    return found_in_model(parse_model(bytes, file), bytes);
-}
+Json inspect_model(const std::string& file) { return found_in_model(load_model(file)); }
 
 // ---- a folder -----------------------------------------------------------------------------------
 
@@ -196,16 +177,18 @@ void inspect_file(const std::string& file, bool json) {
 
 }  // namespace
 
-Json found_in_model(const Model& model, std::span<const std::uint8_t> bytes) {
+Json found_in_model(const Model& model) {
     const Layout& layout = model.parameters.layout;
     const ModelFacts& facts = model.facts;
     Json tensors = Json::array();
+    auto in_file = model.tensors.begin();
     for (int l = 1; l <= layout.layers(); ++l) {
-        const std::string w = "W" + std::to_string(l), b = "b" + std::to_string(l);
-        tensors.add(found_in_tensor(w, type_of(w, bytes), {layout.size(l), layout.size(l - 1)},
+        const std::string number = std::to_string(l);
+        tensors.add(found_in_tensor("W" + number, (in_file++)->type,
+                                    {layout.size(l), layout.size(l - 1)},
                                     model.parameters.weights(l)));
-        tensors.add(
-            found_in_tensor(b, type_of(b, bytes), {layout.size(l)}, model.parameters.bias(l)));
+        tensors.add(found_in_tensor("b" + number, (in_file++)->type, {layout.size(l)},
+                                    model.parameters.bias(l)));
     }
     return Json::object({{"version", facts.version},
                          {"sizes", layout.sizes()},
@@ -223,6 +206,7 @@ Json found_in_model(const Model& model, std::span<const std::uint8_t> bytes) {
                          {"history", parsed(facts.history)},
                          {"class_names", facts.class_names},
                          {"columns", parsed(facts.columns)},
+                         {"notes", model.notes},
                          {"tensors", std::move(tensors)}});
 }
 
@@ -266,6 +250,7 @@ std::string model_text(const Json& model) {
         for (const Json& name : names) list += (list.empty() ? "" : ", ") + word(name);
         line("classes", list);
     }
+    for (const Json& note : model["notes"].items()) line("note", word(note));
     line("seed", model["seed"].dump());
     line("trained", progress_of(model));
     if (model["settings"].is_object())

@@ -3,7 +3,6 @@
 #include "train/evaluate.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "app/commands/prediction.h"
 #include "app/report/draw.h"
@@ -16,16 +15,6 @@
 #include "mnist_reader.h"
 
 namespace {
-
-/// A file of another program does not say the shape of its images. If the number of inputs is a
-/// square number, the images are taken for squares.
-void guess_shape(Model& model) {
-    ModelFacts& facts = model.facts;
-    if (!facts.version.empty() || facts.rows > 0) return;
-    const int inputs = model.parameters.layout.inputs();
-    const int side = static_cast<int>(std::lround(std::sqrt(inputs)));
-    if (side * side == inputs) facts.rows = facts.cols = side;
-}
 
 /// One picture, or the images of an IDX file, as the network takes them.
 SampleSet read_inputs(const std::string& file, const ModelFacts& facts) {
@@ -125,7 +114,9 @@ int predict_table(const Comm& comm, const PredictOptions& options, const Model& 
 }  // namespace
 
 int predict(const Comm& comm, const PredictOptions& options) {
-    Model model = load_model_everywhere(comm, options.load);
+    Model model = load_model_everywhere(comm, options.load, options.said);
+    if (comm.is_root())
+        for (const std::string& note : model.notes) print_note(note, stderr);
     if (!options.csv_data.empty()) return predict_table(comm, options, model);
     guess_shape(model);
     comm.together([&] { check_takes_pictures(model, options.load); });

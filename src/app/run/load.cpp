@@ -1,6 +1,7 @@
 // load.cpp: see load.h.
 #include "app/run/load.h"
 
+#include <cmath>
 #include <optional>
 #include <vector>
 
@@ -9,7 +10,7 @@
 #include "base/text.h"
 #include "train/choose.h"
 
-Model load_model_everywhere(const Comm& comm, const std::string& file) {
+Model load_model_everywhere(const Comm& comm, const std::string& file, const ForeignFacts& said) {
     std::vector<std::uint8_t> bytes;
     comm.together([&] {
         if (comm.is_root()) bytes = read_model_bytes(file);
@@ -17,8 +18,16 @@ Model load_model_everywhere(const Comm& comm, const std::string& file) {
     bytes.resize(comm.from_root(bytes.size()));
     comm.broadcast(bytes);
     std::optional<Model> model;
-    comm.together([&] { model = parse_model(bytes, file); });
+    comm.together([&] { model = parse_model(bytes, file, said); });
     return std::move(*model);
+}
+
+void guess_shape(Model& model) {
+    ModelFacts& facts = model.facts;
+    if (!facts.version.empty() || facts.rows > 0) return;
+    const int inputs = model.parameters.layout.inputs();
+    const int side = static_cast<int>(std::lround(std::sqrt(inputs)));
+    if (side >= 8 && side * side == inputs) facts.rows = facts.cols = side;
 }
 
 void check_takes_pictures(const Model& model, const std::string& file) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "comm/comm.h"
+#include "model/foreign.h"
 #include "model/model_file.h"
 #include "neural_network.h"
 #include "train/choose.h"
@@ -19,8 +20,14 @@ struct InputKind {
 /// What a network of rank 0's `set` gets. Collective.
 InputKind kind_of(const Comm& comm, const SampleSet& set);
 
-/// Reads the model on rank 0; every rank gets it. Collective. Throws as load_model() does.
-Model load_model_everywhere(const Comm& comm, const std::string& file);
+/// Reads the model on rank 0; every rank gets it. `said` is what the user says of another program's
+/// file. Collective. Throws as load_model() does.
+Model load_model_everywhere(const Comm& comm, const std::string& file,
+                            const ForeignFacts& said = {});
+
+/// A file of another program does not say the shape of its images. If the number of inputs is that
+/// of a square of 8 x 8 or more, the images are taken for squares.
+void guess_shape(Model& model);
 
 /// Throws InputError if the network in `file` was not trained on pictures.
 void check_takes_pictures(const Model& model, const std::string& file);

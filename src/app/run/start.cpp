@@ -39,7 +39,7 @@ void check_sizes(const Layout& layout, const TrainOptions& options, const Sets& 
 
 /// The first parameters of the training, drawn or loaded. If they are loaded, `options` gets the
 /// file's values. Collective.
-Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, const Sets& sets) {
+Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, Sets& sets) {
     const int inputs = static_cast<int>(sets.train.features()), outputs = sets.train.classes;
     if (options.load.empty()) {
         std::vector<int> sizes = options.hidden;
@@ -64,6 +64,7 @@ Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, co
     });
     options.activation = model.facts.activation;
     suit_activation(options);
+    sets.notes.insert(sets.notes.end(), model.notes.begin(), model.notes.end());
     options.objective.output = model.facts.objective.output;
     options.training.pixel_scale = static_cast<nn_real>(model.facts.pixel_scale);
     options.raw_pixels = model.facts.pixel_scale == 1;
