@@ -62,9 +62,10 @@ struct Npz::Archive {
 };
 
 bool is_zip(std::span<const std::uint8_t> bytes) {
-    constexpr std::array<std::uint8_t, 2> start{'P', 'K'};
-    return bytes.size() >= 4 && std::equal(start.begin(), start.end(), bytes.begin()) &&
-           bytes[2] < 9 && bytes[3] < 9;
+    // An entry, or the directory of an archive without entries.
+    constexpr std::array<std::uint8_t, 4> entry{'P', 'K', 3, 4}, none{'P', 'K', 5, 6};
+    return bytes.size() >= entry.size() &&
+           (std::ranges::equal(bytes.first(4), entry) || std::ranges::equal(bytes.first(4), none));
 }
 
 std::vector<std::string> zip_entries(std::span<const std::uint8_t> bytes, std::size_t most) {

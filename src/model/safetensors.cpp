@@ -122,6 +122,13 @@ constexpr int deepest_in_metadata = 8;
 
 }  // namespace
 
+bool is_safetensors(std::span<const std::uint8_t> bytes) {
+    if (bytes.size() <= length_bytes) return false;
+    std::uint64_t length = 0;
+    std::memcpy(&length, bytes.data(), length_bytes);
+    return length <= longest_header && bytes[length_bytes] == '{';
+}
+
 std::uint64_t header_length(std::span<const std::uint8_t> bytes, std::uint64_t file_size,
                             const Refusal& refuse) {
     if (bytes.size() < length_bytes)

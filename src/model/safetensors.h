@@ -18,6 +18,10 @@
 inline constexpr std::uint64_t longest_header = std::uint64_t{1} << 24;
 inline constexpr std::size_t length_bytes = 8;  ///< of the header's length, before it
 
+/// True if the bytes begin as a safetensors file does: a length that may be, and a brace. A length
+/// alone may look like the beginning of any other format.
+bool is_safetensors(std::span<const std::uint8_t> bytes);
+
 /// The header's length, from the file's first bytes (8 are enough), checked against the file's
 /// size.
 std::uint64_t header_length(std::span<const std::uint8_t> bytes, std::uint64_t file_size,

@@ -34,13 +34,16 @@ std::string_view type_name(StoredType type) {
 }
 
 TensorFile parse_tensor_file(std::span<const std::uint8_t> bytes, const Refusal& refuse) {
+    if (is_safetensors(bytes)) return parse_safetensors(bytes, refuse);
     refuse_other_format(bytes, refuse);
     return is_zip(bytes) ? read_npz(bytes, refuse) : parse_safetensors(bytes, refuse);
 }
 
 void check_tensor_file_start(std::span<const std::uint8_t> first, std::uint64_t file_size,
                              const Refusal& refuse) {
-    if (is_zip(first)) return;  // its kind is told by the names in its directory, at its end
-    refuse_other_format(first, refuse);
+    if (!is_safetensors(first)) {
+        if (is_zip(first)) return;  // its kind is told by the names in its directory, at its end
+        refuse_other_format(first, refuse);
+    }
     header_length(first, file_size, refuse);
 }

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "base/npz.h"
 #include "model/model_file.h"
@@ -277,6 +278,27 @@ TEST(Foreign, OtherFormatsAreNamedWithTheLinesThatConvertThem) {
     refused("w.npy", "\x93NUMPY", {"one NumPy array", "numpy.savez"});
     refused("net.safetensors", "<!DOCTYPE html><html>", {"a web page"});
     refused("net.safetensors", "version https://git-lfs.github.com/spec/v1\noid", {"Git LFS"});
+}
+
+TEST(Foreign, AHeadersLengthIsNotTakenForAnotherFormat) {
+    const auto tensors = network({"W1", "b1", "W2", "b2"});
+    const std::size_t shortest =
+        safetensors_of(tensors, {{"x", ""}}).size() - 13 * sizeof(float) - length_bytes;
+    // As little endian numbers: gzip's, zip's, a pickle's, a PNG picture's and bzip2's first bytes.
+    for (const std::size_t length : {0x8b1fu, 0x4b50u, 0x0280u, 0x0480u, 0x5089u, 0x5a42u}) {
+        Bytes file = safetensors_of(tensors, {{"x", std::string(length - shortest, 'x')}});
+        for (int spaces = 0; spaces < 16; ++spaces) {  // to the very length
+            std::uint64_t now = 0;
+            std::memcpy(&now, file.data(), length_bytes);
+            if (now == length) break;
+            const auto end = file.begin() + static_cast<std::ptrdiff_t>(length_bytes + now);
+            now < length ? file.insert(end, ' ') : file.erase(end - 1);
+            now += now < length ? 1 : -1;
+            std::memcpy(file.data(), &now, length_bytes);
+        }
+        ASSERT_EQ(file[0] + 256u * file[1], length);
+        EXPECT_EQ(read(file).parameters.values, values_2_3_1) << length;
+    }
 }
 
 TEST(Checksum, NoFlippedBitGivesAnotherNetwork) {
