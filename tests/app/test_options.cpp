@@ -84,6 +84,11 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--scale none|minmax|standard", "none"},
                  {"--target-columns N", "1"},
                  {"--data DIR", "data"},
+                 {"--picture-folder DIR", ""},
+                 {"--set NAME", ""},
+                 {"--first-label N", "0"},
+                 {"--transposed", ""},
+                 {"--inverted", ""},
                  {"-p, --print-every N", "0"},
                  {"--csv FILE", ""},
                  {"--jsonl FILE", ""},
@@ -228,7 +233,8 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
     EXPECT_EQ(keys(OnResume::same),
               "activation output batch learning-rate lr-decay reg loss shuffle seed raw-pixels ");
     EXPECT_EQ(keys(OnResume::content),
-              "hidden init init-scale load data train-size csv-data target scale target-columns ");
+              "hidden init init-scale load data picture-folder set first-label transposed inverted "
+              "train-size csv-data target scale target-columns ");
     EXPECT_EQ(keys(OnResume::rounding), "device gemm isa course cuda-aware ");
 }
 
@@ -331,6 +337,13 @@ TEST(OptionsRefuse, FlagsThatAreUnknownOrGivenWrongly) {
                  {"--csv-data t.csv --scale big", "--scale"},
                  {"--csv-data t.csv --target x --target-columns 1", "--target-columns"},
                  {"--csv-data table.csv --data data", "--data"},
+                 {"--picture-folder p --data data", "--data"},
+                 {"--picture-folder p --csv-data t.csv --target x", "--csv-data"},
+                 {"--picture-folder p --inverted", "--inverted"},
+                 {"--csv-data t.csv --set emnist-letters", "--set"},
+                 {"--csv-data t.csv --first-label 1", "--first-label"},
+                 {"--csv-data t.csv --transposed", "--transposed"},
+                 {"--first-label 256", "255"},
                  {"--load file -n 8", "--hidden"},
                  {"--load file --activation sigmoid", "--activation"},
                  {"--activation softplus", "sigmoid|tanh|relu"}};

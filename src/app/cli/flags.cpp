@@ -1,6 +1,8 @@
 // flags.cpp: the rows of all flags of a training.
 #include "app/cli/flags.h"
 
+#include "app/cli/flags_images.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -96,8 +98,10 @@ std::vector<TrainFlag> training_flags(TrainOptions& o) {
 std::vector<TrainFlag> sample_flags(TrainOptions& o) {
     const char* const group = "Data";
     constexpr std::size_t most_samples = std::numeric_limits<std::uint32_t>::max();
-    return {
-        {data_flag(o.data), content},
+    std::vector<TrainFlag> rows{{data_flag(o.data), content}};
+    for (Flag& flag : image_flags(o.images, o.picture_folder))
+        rows.push_back({std::move(flag), content});
+    const std::vector<TrainFlag> more{
         {{"--train-size", number(o.train_size, std::size_t{0}, most_samples), group,
           "train on the first N samples, hold out the others; 0: train on all; without this flag, "
           "a "
@@ -129,6 +133,8 @@ std::vector<TrainFlag> sample_flags(TrainOptions& o) {
          content,
          by_grade},
     };
+    add(rows, more);
+    return rows;
 }
 
 std::vector<TrainFlag> file_flags(TrainOptions& o) {
@@ -219,7 +225,7 @@ Json flag_values(const TrainOptions& options, OnResume on_resume) {
 }
 
 Flag data_flag(std::string& place) {
-    return {"--data", folder_name(place), "Data", "folder of the IDX files"};
+    return {"--data", folder_name(place), "Data", "folder of the IDX files, or a .npz file"};
 }
 Flag table_flag(std::string& place, const std::string& verb) {
     return {"--csv-data", file_name(place), "Data", verb + " this table instead of images"};

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "input/image_source.h"
 #include "input/input_scale.h"
 #include "model/activation/activation.h"
 #include "model/foreign.h"
@@ -42,11 +43,13 @@ struct TrainOptions {
     /// flags; otherwise the activation sets them.
     double init_scale = 0;
     bool has_rate = false, has_init_scale = false;
-    std::string load;           ///< file of the first parameters; empty: drawn
-    std::string data = "data";  ///< folder of the IDX files
-    std::string csv_data;       ///< a table to train on instead of images; empty: none
-    std::string target;         ///< its target columns (input/table_columns.h); empty: the last
-    int target_columns = 1;     ///< the number of targets, if they are the last columns
+    std::string load;            ///< file of the first parameters; empty: drawn
+    std::string data = "data";   ///< folder of the IDX files, a .npz file, or picture_folder
+    ImageForm images;            ///< the form of the images in it
+    std::string picture_folder;  ///< of pictures, a subfolder a class; empty: none
+    std::string csv_data;        ///< a table to train on instead of images; empty: none
+    std::string target;          ///< its target columns (input/table_columns.h); empty: the last
+    int target_columns = 1;      ///< the number of targets, if they are the last columns
     ScaleKind scale = ScaleKind::none;  ///< of its inputs
     std::size_t train_size = 0;  ///< samples to train on, the others are held out; 0: see below
     /// Train on all samples. Otherwise a set without test samples holds out a sixth.
@@ -82,8 +85,10 @@ struct PredictOptions {
 
 struct EvaluateOptions {
     std::string load, data = "data";
-    std::string csv_data;  ///< a table to evaluate on instead of images; empty: none
-    ForeignFacts said;  ///< of a network of another program
+    ImageForm images;            ///< the form of the images in it
+    std::string picture_folder;  ///< pictures instead, a subfolder a class; empty: none
+    std::string csv_data;        ///< a table to evaluate on instead of images; empty: none
+    ForeignFacts said;           ///< of a network of another program
     bool json = false;
     DeviceRequest device;
 };

@@ -1,6 +1,7 @@
 // options_others.cpp: the command lines of predict, evaluate, inspect and demo.
 #include "app/cli/flags.h"
 #include "app/cli/flags_foreign.h"
+#include "app/cli/flags_images.h"
 #include "app/cli/options.h"
 
 namespace {
@@ -74,6 +75,7 @@ std::optional<EvaluateOptions> parse_evaluate(const Arguments& arguments, bool s
                       "./main evaluate --load mnist.safetensors"});
     add_load_flag(line, o.load);
     line.add(data_flag(o.data));
+    add(line, image_flags(o.images, o.picture_folder));
     line.add(table_flag(o.csv_data, "evaluate on"));
     line.add(json_flag(o.json));
     add(line, foreign_flags(o.said));
@@ -81,6 +83,8 @@ std::optional<EvaluateOptions> parse_evaluate(const Arguments& arguments, bool s
     if (!line.parse(arguments, speaks)) return std::nullopt;
     if (line.given("--data") && line.given("--csv-data"))
         line.refuse("--data and --csv-data: give one of them");
+    check_image_flags(line);
+    if (!o.picture_folder.empty()) o.data = o.picture_folder;
     return o;
 }
 

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "app/cli/flags.h"
+#include "app/cli/flags_images.h"
 #include "app/cli/options.h"
 #include "base/error.h"
 
@@ -89,6 +90,7 @@ void check_pairs(const CommandLine& line, const TrainOptions& o) {
     both("--shuffle", "--no-shuffle");
     both("--feed", "--scatter");
     both("--csv-data", "--data");
+    check_image_flags(line);
     both("--csv-data", "--raw-pixels");
     needs("--resume", "--checkpoint", "DIR");
     needs("--checkpoint-every", "--checkpoint", "DIR");
@@ -114,6 +116,7 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
     check_fixed(line, o, flags);
     check_pairs(line, o);
     check_output_files(line, o.files);
+    if (!o.picture_folder.empty()) o.data = o.picture_folder;
     o.train_on_all = line.given("--train-size") && o.train_size == 0;
     if (line.given("--target-columns")) o.target = "-" + std::to_string(o.target_columns) + "..-1";
     o.has_rate = line.given("--learning-rate");

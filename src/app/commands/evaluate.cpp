@@ -3,27 +3,47 @@
 
 #include <algorithm>
 
+#include "app/report/guessing.h"
 #include "app/report/notes.h"
 #include "app/run/check_targets.h"
 #include "app/run/load.h"
 #include "app/run/table_facts.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "mnist_reader.h"
+#include "input/image_source.h"
+#include "input/picture_folder.h"
+#include "input/set_notes.h"
 #include "train/evaluate.h"
 
 namespace {
 
 constexpr int widest_matrix = 20;  ///< classes
 
+/// The names of a network's classes; numbers where it has no names.
+std::vector<std::string> class_names_for_pictures(const Model& model) {
+    std::vector<std::string> names = model.facts.class_names;
+    for (int c = 0; names.size() < static_cast<std::size_t>(model.parameters.layout.classes()); ++c)
+        names.push_back(std::to_string(c));
+    return names;
+}
+
 /// Reads the test set; refuses it if the network cannot take it.
-SampleSet read_set(const EvaluateOptions& options, const Model& model) {
+SampleSet read_set(const EvaluateOptions& options, const Model& model,
+                   std::vector<std::string>& notes) {
     const Layout& layout = model.parameters.layout;
     const ModelFacts& facts = model.facts;
     if (!facts.version.empty()) check_takes_pictures(model, options.load);  // others do not say it
-    SampleSet set = read_mnist(options.data, Split::test, layout.classes());
+    if (!options.picture_folder.empty())
+        return read_picture_folder(options.picture_folder, facts.rows, facts.cols,
+                                   class_names_for_pictures(model));
+    ImageSet read = read_images(options.data, options.images, Split::test, layout.classes());
+    SampleSet& set = read.samples;
+    notes.insert(notes.end(), read.notes.begin(), read.notes.end());
+    const auto about = notes_on_images(set, facts.pixel_scale == 1);
+    notes.insert(notes.end(), about.begin(), about.end());
     const bool fits = set.features() == static_cast<std::size_t>(layout.inputs());
-    if (fits && (facts.rows == 0 || (set.rows == facts.rows && set.cols == facts.cols))) return set;
+    if (fits && (facts.rows == 0 || (set.rows == facts.rows && set.cols == facts.cols)))
+        return std::move(set);
     const std::string takes = facts.rows > 0 ? formatted("%d x %d", facts.rows, facts.cols)
                                              : std::to_string(layout.inputs()) + " pixels in all";
     throw InputError(options.data + ": expected test images of " + takes + ", as the network " +
@@ -129,7 +149,7 @@ int evaluate(const Comm& comm, const EvaluateOptions& options) {
     comm.together([&] {
         if (!comm.is_root()) return;
         set = is_table ? read_table_for(model, options.load, options.csv_data, true, notes)
-                       : read_set(options, model);
+                       : read_set(options, model, notes);
         if (is_table) {
             check_reachable(set, model.facts.objective, options.csv_data);
             has_classes = table_facts_of(model, options.load).has_classes;
@@ -139,19 +159,25 @@ int evaluate(const Comm& comm, const EvaluateOptions& options) {
     const Evaluation whole = Evaluator(network, set).evaluate();
     comm.together([&] {
         if (!comm.is_root()) return;
-        const EvaluationSummary summary{options.load,
-                                        is_table ? options.csv_data : options.data,
-                                        set.rows,
-                                        set.cols,
-                                        model.parameters.layout,
-                                        whole.loss,
-                                        score(set, whole.yhat, 0),
-                                        is_table,
-                                        has_classes,
-                                        model.facts.class_names,
-                                        notes};
+        EvaluationSummary summary{options.load,
+                                  is_table ? options.csv_data : options.data,
+                                  set.rows,
+                                  set.cols,
+                                  model.parameters.layout,
+                                  whole.loss,
+                                  score(set, whole.yhat, 0),
+                                  is_table,
+                                  has_classes,
+                                  model.facts.class_names,
+                                  notes};
+        if (has_classes)
+            if (const std::string note = guessing_note(
+                    is_table ? "table's" : "test", summary.score.correct, summary.score.total,
+                    share_of_largest_class(set), "are the data those that it was trained for?");
+                !note.empty())
+                summary.notes.push_back(note);
         if (!options.json)
-            for (const std::string& note : notes) print_note(note);
+            for (const std::string& note : summary.notes) print_note(note);
         print(options.json ? evaluation_json(summary) : evaluation_text(summary));
     });
     return exit_ok;

@@ -11,6 +11,8 @@
 #include "app/run/load.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "input/image_source.h"
+#include "input/npz_images.h"
 #include "input/table_reader.h"
 #include "mnist_reader.h"
 
@@ -115,11 +117,9 @@ Json inspect_checkpoint(const fs::path& file) {
     }
 }
 
-Json inspect_set(const fs::path& folder, const std::string& name, const std::string& stem) {
-    const fs::path images = find_idx_file(folder, stem + "-images-idx3-ubyte");
-    const fs::path labels = find_idx_file(folder, stem + "-labels-idx1-ubyte");
-    return found_in_set(read_idx(images, labels), name, images.filename().string(),
-                        labels.filename().string());
+Json inspect_set(const fs::path& folder, const std::string& name, Split split) {
+    const ImageSet read = read_images(folder.string(), {}, split);
+    return found_in_set(read.samples, name, read.images, read.labels);
 }
 
 // ---- either -------------------------------------------------------------------------------------
@@ -154,6 +154,15 @@ void each(const std::vector<std::function<void()>>& parts) {
     if (!wrong.empty()) throw InputError(wrong);
 }
 
+void inspect_images(const std::string& data, bool json) {
+    const auto show = [&](const char* name, Split split) {
+        return [=, &data] { tell(data, "set", inspect_set(data, name, split), json, set_text); };
+    };
+    std::vector<std::function<void()>> parts = {show("training", Split::train)};
+    if (has_test_images(data)) parts.push_back(show("test", Split::test));
+    each(parts);
+}
+
 void inspect_file(const std::string& file, bool json) {
     std::error_code error;
     if (!fs::is_directory(file, error)) {
@@ -163,16 +172,12 @@ void inspect_file(const std::string& file, bool json) {
             throw InputError(file +
                              ": expected a model file or a folder, found IDX or gzip data; give "
                              "the folder that it is in");
+        if (is_image_archive(file)) return inspect_images(file, json);
         return tell(file, "model", inspect_model(file), json, model_text);
     }
     if (const auto names = checkpoint_names(file); !names.empty())
         return inspect_checkpoints(file, names, json);
-    const auto show = [&](const char* name, const char* stem) {
-        return [=, &file] { tell(file, "set", inspect_set(file, name, stem), json, set_text); };
-    };
-    std::vector<std::function<void()>> parts = {show("training", "train")};
-    if (has_test_set(file)) parts.push_back(show("test", "t10k"));
-    each(parts);
+    inspect_images(file, json);
 }
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include "app/report/banner.h"
 #include "app/report/chart.h"
 #include "app/report/comparison.h"
+#include "app/report/guessing.h"
+#include "app/report/notes.h"
 #include "app/report/page.h"
 #include "app/run/observer.h"
 #include "app/run/signals.h"
@@ -145,6 +147,20 @@ int end_early(const Run& run, const TrainingState& state) {
     return exit_stopped;
 }
 
+/// A note if the network is no better than a guess.
+void note_on_guessing(const Run& run, const Evaluation& last) {
+    const Sets& sets = run.start.sets;
+    if (!sets.has_classes) return;
+    const auto total = static_cast<double>(sets.final_count());
+    const std::string note = guessing_note(
+        sets.final_name(), static_cast<std::size_t>(std::lround(last.accuracy * total)),
+        sets.final_count(), share_of_largest_class(sets.final_set()),
+        run.start.options.raw_pixels
+            ? "try a smaller -l, or pixels from 0 to 1, without --raw-pixels"
+            : "try a smaller -l, or more epochs (-e), and look at the data with ./main inspect");
+    if (!note.empty()) print_note(note);
+}
+
 /// Called if the training is complete: the final evaluation, the files and the checks.
 int finish(const Run& run) {
     const Sets& sets = run.start.sets;
@@ -159,7 +175,10 @@ int finish(const Run& run) {
     outcome.asked = run.start.options.feed;
     outcome.feed = run.network.feed_kind();
     outcome.ranks_agree = run.network.has_copies();
-    if (run.comm.is_root()) print_footer(sets, outcome);
+    if (run.comm.is_root()) {
+        note_on_guessing(run, outcome.last);
+        print_footer(sets, outcome);
+    }
     write_files(run, outcome);
     const bool right = !run.start.options.compare || compare_with_reference(run, outcome.feed);
     return right ? exit_ok : exit_check_failed;

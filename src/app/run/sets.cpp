@@ -7,8 +7,10 @@
 #include "app/run/hold_out.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "input/image_source.h"
+#include "input/picture_folder.h"
+#include "input/set_notes.h"
 #include "input/table_reader.h"
-#include "mnist_reader.h"
 
 namespace {
 
@@ -83,12 +85,30 @@ void hold_out(const TrainOptions& options, Sets& sets, const std::string& source
                                                : last_samples(whole, count));
 }
 
+/// The images that the options name, with what looks wrong in them.
+void read_images_on_root(const TrainOptions& options, Sets& sets) {
+    constexpr int side = 28;  // of MNIST's images, as which pictures are prepared
+    const auto note = [&](const std::vector<std::string>& notes) {
+        sets.notes.insert(sets.notes.end(), notes.begin(), notes.end());
+    };
+    if (!options.picture_folder.empty()) {
+        sets.train = read_picture_folder(options.picture_folder, side, side);
+    } else {
+        ImageSet train = read_images(options.data, options.images, Split::train);
+        sets.train = std::move(train.samples);
+        note(train.notes);
+        if (has_test_images(options.data, options.images))
+            sets.test = read_test_images(options.data, options.images, sets.train);
+        note(notes_on_images(sets.train, options.raw_pixels));
+        note(notes_on_difference(sets.train, sets.test));
+    }
+    hold_out(options, sets, options.data);
+}
+
 void read_on_root(const TrainOptions& options, Sets& sets) {
     Objective objective = options.objective;
     if (!sets.is_table) {
-        sets.train = read_mnist(options.data, Split::train);
-        if (has_test_set(options.data)) sets.test = read_test_set(options.data, sets.train);
-        hold_out(options, sets, options.data);
+        read_images_on_root(options, sets);
     } else {
         read_table_on_root(options, objective, sets);
         check_reachable(sets.train, objective, options.csv_data);
