@@ -38,7 +38,7 @@ class Words {
         if (*quote == '"') need(quote);
         const std::size_t length = rest_.find(*quote);
         if (length == rest_.npos) refuse_header(name_, "a word without its end");
-        const std::string text(rest_.substr(0, length));
+        std::string text(rest_.substr(0, length));
         rest_.remove_prefix(length + 1);
         return text;
     }

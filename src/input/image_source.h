@@ -11,7 +11,7 @@
 
 /// What the user says of a set of images.
 struct ImageForm {
-    std::string set = "";     ///< the beginning of its files' names: "emnist-letters"; empty: any
+    std::string set = {};     ///< the beginning of its files' names: "emnist-letters"; empty: any
     int first_label = 0;      ///< the label of class 0
     bool transposed = false,  ///< rows and columns are exchanged in the files
         inverted = false;     ///< 255 is the background: pixel p becomes 255 - p

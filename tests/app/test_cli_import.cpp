@@ -84,7 +84,7 @@ TEST(Import, TheImportedFileIsJudgedAsTheForeignOneWithItsFlags) {
 TEST(Import, WhatNobodySaysStandsBesideEveryResult) {
     const std::string network = keras_network();
     for (const std::string& command : {"evaluate --load " + network + " " + small_set(),
-                                      small_set() + " -e 1 --load " + network}) {
+                                       small_set() + " -e 1 --load " + network}) {
         const Result result = run_main(command);
         ASSERT_TRUE(succeeded(result));
         const auto notes = lines_with("# note", result.out);

@@ -282,8 +282,7 @@ TEST(ModelFileRefuses, HeadersThatAreNotWhatTheyShouldBe) {
 
 TEST(ModelFileRefuses, TensorsThatAreNotWhatTheyShouldBe) {
     const auto refused = [](const std::string& w, const std::vector<std::string>& parts) {
-        expect_header_refused("{\"W1\":" + w + "," + good_b + R"(,"__metadata__":{"version":"1"}})",
-                              parts);
+        expect_header_refused("{\"W1\":" + w + "," + good_b + "}", parts);
     };
     refused("[]", {"\"W1\" as a JSON object"});
     refused("{}", {"\"dtype\" of tensor \"W1\""});
@@ -294,7 +293,6 @@ TEST(ModelFileRefuses, TensorsThatAreNotWhatTheyShouldBe) {
     refused(tensor("F32", "{}", 0, 8), {"\"shape\""});
     refused(tensor("F32", "[0,2]", 0, 0), {"dimension of 0"});
     refused(tensor("F32", "[]", 0, 4), {"gap"});
-    refused(tensor("F32", "[2,1]", 0, 8), {"matrices that lie out-in"});
     refused(tensor("F32", "[2]", 0, 8), {"two dimensions of \"W1\"", "[2]"});
     refused(tensor("F32", "[1,1,2]", 0, 8), {"two dimensions of \"W1\""});
     refused(R"({"dtype":"F32","shape":[1,2]})", {"\"data_offsets\""});
@@ -316,10 +314,8 @@ TEST(ModelFileRefuses, NetworksThatAreNone) {
     expect_header_refused(two("W2", "b2"), {"expected layer 1", "\"W2\""});
     expect_header_refused(two("W1", "W01"), {"\"W1\" and \"W01\""});
     expect_header_refused(two("W1", "0.bias"), {"\"0.bias\""});
-    expect_header_refused(two("0.weight", "b.0.bias"), {"only \"0.weight\""});
     expect_header_refused(two("0.weight", "0.running_mean"), {"\"0.running_mean\""});
     expect_header_refused(two("W1", "b99999999999"), {"\"b99999999999\""});
-    expect_header_refused(two("W1", "b"), {"\"b\""});
     expect_header_refused(two("fc.weights", "fc.scale"), {"\"fc.scale\""});
     expect_header_refused(two("W1", "\\n\\u001b[31m"), {"\"??[31m\""});
     const std::string unlike = "{" + good_w + "," + good_b +

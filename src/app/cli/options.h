@@ -39,10 +39,9 @@ struct TrainOptions {
     Activation activation;            ///< of the hidden layers
     std::vector<int> hidden = {200};  ///< sizes of the hidden layers
     Init init = Init::normal;
-    /// Deviation of normal first weights (initial.h), and whether rate and deviation are those of
-    /// flags; otherwise the activation sets them.
-    double init_scale = 0;
+    /// Whether rate and init_scale are those of flags; otherwise the activation sets them.
     bool has_rate = false, has_init_scale = false;
+    double init_scale = 0;       ///< deviation of normal first weights (initial.h)
     std::string load;            ///< file of the first parameters; empty: drawn
     std::string data = "data";   ///< folder of the IDX files, a .npz file, or picture_folder
     ImageForm images;            ///< the form of the images in it
@@ -52,10 +51,10 @@ struct TrainOptions {
     int target_columns = 1;      ///< the number of targets, if they are the last columns
     ScaleKind scale = ScaleKind::none;  ///< of its inputs
     std::size_t train_size = 0;  ///< samples to train on, the others are held out; 0: see below
+    std::size_t hold_out = 0;    ///< or: number of samples, at the end of the set, to hold out
     /// Train on all samples. Otherwise a set without test samples holds out a sixth.
     bool train_on_all = false;
-    std::size_t hold_out = 0;  ///< or: number of samples, at the end of the set, to hold out
-    bool raw_pixels = false;   ///< inputs 0..255 instead of 0..1
+    bool raw_pixels = false;  ///< inputs 0..255 instead of 0..1
     DeviceRequest device;
     FeedKind feed = FeedKind::resident;
     bool course =

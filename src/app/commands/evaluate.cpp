@@ -37,13 +37,12 @@ SampleSet read_set(const EvaluateOptions& options, const Model& model,
         return read_picture_folder(options.picture_folder, facts.rows, facts.cols,
                                    class_names_for_pictures(model));
     ImageSet read = read_images(options.data, options.images, Split::test, layout.classes());
-    SampleSet& set = read.samples;
+    SampleSet set = std::move(read.samples);
     notes.insert(notes.end(), read.notes.begin(), read.notes.end());
     const auto about = notes_on_images(set, facts.pixel_scale == 1);
     notes.insert(notes.end(), about.begin(), about.end());
     const bool fits = set.features() == static_cast<std::size_t>(layout.inputs());
-    if (fits && (facts.rows == 0 || (set.rows == facts.rows && set.cols == facts.cols)))
-        return std::move(set);
+    if (fits && (facts.rows == 0 || (set.rows == facts.rows && set.cols == facts.cols))) return set;
     const std::string takes = facts.rows > 0 ? formatted("%d x %d", facts.rows, facts.cols)
                                              : std::to_string(layout.inputs()) + " pixels in all";
     throw InputError(options.data + ": expected test images of " + takes + ", as the network " +

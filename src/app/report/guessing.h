@@ -9,7 +9,7 @@
 double share_of_largest_class(const SampleSet& set);
 
 /// A note if `correct` of `total` is not more than the largest class's share by more than chance
-/// explains: if Wilson's 95 % interval reaches down to the share. Empty otherwise, and of samples that are all of
-/// one class, where no network can be better. `name`: "test", "held-out".
+/// explains: if Wilson's 95 % interval reaches down to the share. Empty otherwise, and of samples
+/// that are all of one class, where no network can be better. `name`: "test", "held-out".
 std::string guessing_note(const std::string& name, std::size_t correct, std::size_t total,
                           double share, const std::string& advice);
