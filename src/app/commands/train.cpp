@@ -59,20 +59,23 @@ std::vector<std::pair<std::string, std::string>> settings_for_people(const RunSu
         std::snprintf(digits, sizeof digits, "%g", value);
         return std::string(digits);
     };
-    return {{"program", std::string("main ") + program_version + ", " + nn_real_name},
-            {"MPI", summary.mpi_version},
-            {"ranks", std::to_string(summary.rank_devices.size())},
-            {"rank 0", summary.rank_devices.front()},
-            {"samples", summary.sets.is_table ? options.csv_data : options.data},
-            {"network", sizes_text(summary.layout)},
-            {"activation", name_of(options.activation)},
-            {"output, loss", std::string(name_of(options.objective.output)) + ", " +
-                                 name_of(options.objective.loss)},
-            {"batch", std::to_string(t.batch)},
-            {"epochs", std::to_string(t.epochs)},
-            {"learning rate", text(t.rate) + " x " + text(t.decay) + " each epoch"},
-            {"L2 penalty", text(t.reg)},
-            {"seed", std::to_string(t.seed)}};
+    std::vector<std::pair<std::string, std::string>> settings{
+        {"program", std::string("main ") + program_version + ", " + nn_real_name},
+        {"MPI", summary.mpi_version},
+        {"ranks", std::to_string(summary.rank_devices.size())},
+        {"rank 0", summary.rank_devices.front()},
+        {"samples", summary.sets.is_table ? options.csv_data : options.data},
+        {"network", sizes_text(summary.layout)},
+        {"activation", name_of(options.activation)},
+        {"output, loss",
+         std::string(name_of(options.objective.output)) + ", " + name_of(options.objective.loss)},
+        {"batch", std::to_string(t.batch)},
+        {"epochs", std::to_string(t.epochs)},
+        {"learning rate", text(t.rate) + " x " + text(t.decay) + " each epoch"},
+        {"L2 penalty", text(t.reg)},
+        {"seed", std::to_string(t.seed)}};
+    for (const std::string& note : summary.sets.notes) settings.emplace_back("note", note);
+    return settings;
 }
 
 RunSummary summary_of(const Comm& comm, const Start& start) {
@@ -91,8 +94,9 @@ RunSummary summary_of(const Comm& comm, const Start& start) {
         .rounding = start.rounding};
 }
 
-/// --save, --plot and --report. Collective.
-void write_files(const Run& run, const Outcome& outcome) {
+/// --save, --plot and --report; `note` on the result, if it is not empty, is on the page.
+/// Collective.
+void write_files(const Run& run, const Outcome& outcome, const std::string& note) {
     const TrainOptions& options = run.start.options;
     const OutputFiles& files = options.files;
     const Sets& sets = run.start.sets;
@@ -104,11 +108,13 @@ void write_files(const Run& run, const Outcome& outcome) {
         if (!files.save.empty()) save_model(files.save, model);
         if (!files.plot.empty()) write_plot(files.plot, history, accuracy_name, "epoch");
         constexpr std::size_t worst = 24;
+        auto settings = settings_for_people(run.summary, options);
+        if (!note.empty()) settings.emplace_back("note", note);
         if (!files.report.empty())
-            write_page(files.report,
-                       {settings_for_people(run.summary, options), history, accuracy_name,
-                        outcome.times, outcome.seconds, outcome.last},
-                       score(sets.final_set(), outcome.last.yhat, worst), sets.final_set());
+            write_page(
+                files.report,
+                {settings, history, accuracy_name, outcome.times, outcome.seconds, outcome.last},
+                score(sets.final_set(), outcome.last.yhat, worst), sets.final_set());
         print_written(files);
     });
 }
@@ -147,18 +153,17 @@ int end_early(const Run& run, const TrainingState& state) {
     return exit_stopped;
 }
 
-/// A note if the network is no better than a guess.
-void note_on_guessing(const Run& run, const Evaluation& last) {
+/// A note if the network is no better than a guess; otherwise empty. Only on rank 0.
+std::string note_on_guessing(const Run& run, const Evaluation& last) {
     const Sets& sets = run.start.sets;
-    if (!sets.has_classes) return;
+    if (!sets.has_classes) return "";
     const auto total = static_cast<double>(sets.final_count());
-    const std::string note = guessing_note(
+    return guessing_note(
         sets.final_name(), static_cast<std::size_t>(std::lround(last.accuracy * total)),
         sets.final_count(), share_of_largest_class(sets.final_set()),
         run.start.options.raw_pixels
             ? "try a smaller -l, or pixels from 0 to 1, without --raw-pixels"
             : "try a smaller -l, or more epochs (-e), and look at the data with ./main inspect");
-    if (!note.empty()) print_note(note);
 }
 
 /// Called if the training is complete: the final evaluation, the files and the checks.
@@ -175,11 +180,13 @@ int finish(const Run& run) {
     outcome.asked = run.start.options.feed;
     outcome.feed = run.network.feed_kind();
     outcome.ranks_agree = run.network.has_copies();
+    std::string note;
     if (run.comm.is_root()) {
-        note_on_guessing(run, outcome.last);
+        note = note_on_guessing(run, outcome.last);
+        if (!note.empty()) print_note(note);
         print_footer(sets, outcome);
     }
-    write_files(run, outcome);
+    write_files(run, outcome, note);
     const bool right = !run.start.options.compare || compare_with_reference(run, outcome.feed);
     return right ? exit_ok : exit_check_failed;
 }
