@@ -18,7 +18,7 @@
 /// values hold.
 struct ModelFacts {
     Objective objective;
-    Activation activation;           ///< of the hidden layers
+    Activation activation = {};      ///< of the hidden layers
     int rows = 0, cols = 0;          ///< of the images; 0: unknown
     double pixel_scale = 1.0 / 255;  ///< input = pixel x pixel_scale
     std::uint64_t seed = 1;          ///< of the first weights and of the orders
