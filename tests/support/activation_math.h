@@ -80,8 +80,8 @@ inline Reals values_of(const Activation& f, std::size_t count, Rng& rng) {
 }
 
 /// f's value where z is so large that it has reached a limit, or, for relu, z itself.
-inline Wide limit_of(const Activation& f, Wide z) {
-    return std::visit([z](auto of) { return static_cast<Wide>(of.reference(z)); }, f);
+inline Wide limit_of(const Activation& f, nn_real z) {
+    return std::visit([z](auto of) { return static_cast<Wide>(of.reference(double{z})); }, f);
 }
 
 /// The bound of delta * slope(a) after `roundings` more of delta, which add up to `size`.
