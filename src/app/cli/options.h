@@ -33,13 +33,13 @@ struct OutputFiles {
 struct TrainOptions {
     Training training = {.batch = 24, .epochs = 16, .decay = 0.88, .reg = 3e-5, .shuffled = true};
     Objective objective;
-    Activation activation;            ///< of the hidden layers
     std::vector<int> hidden = {200};  ///< sizes of the hidden layers
     Init init = Init::normal;
-    /// Deviation of normal first weights (initial.h), and whether rate and deviation are those of
-    /// flags; otherwise the activation sets them.
-    double init_scale = 0;
+    Activation activation;  ///< of the hidden layers
+    /// Whether flags set the rate and the deviation of normal first weights (initial.h); otherwise
+    /// the activation does.
     bool has_rate = false, has_init_scale = false;
+    double init_scale = 0;
     std::string load;            ///< file of the first parameters; empty: drawn
     std::string data = "data";   ///< folder of the IDX files
     std::string csv_data;        ///< a table to train on instead of images; empty: none
