@@ -218,7 +218,8 @@ Model parse_model(std::span<const std::uint8_t> bytes, const std::string& name,
                   const ForeignFacts& said) {
     const Refusal refuse{name};
     const TensorFile file = parse_tensor_file(bytes, refuse);
-    const bool own = file.metadata.contains("version");
+    const auto version = file.metadata.find("version");
+    const bool own = version != file.metadata.end() && !version->second.empty();
     const Layers found =
         find_layers(file.tensors,
                     own && said.kernels == Kernels::told ? Kernels::out_in : said.kernels, refuse);

@@ -70,7 +70,7 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--load FILE", ""},
                  {"-b, --batch N", "24"},
                  {"-e, --epochs N", "16"},
-                 {"-l, --learning-rate X", "1.2; tanh: 0.3; relu: 0.1"},
+                 {"-l, --learning-rate X", "1.2; tanh: 0.3; relu: 0.3"},
                  {"--lr-decay X", "0.88"},
                  {"-r, --reg X", "3e-05"},
                  {"--loss cross-entropy|mse", "cross-entropy"},
@@ -177,9 +177,9 @@ TEST(Options, RateAndDeviationFollowTheActivationWhereNoFlagSetsThem) {
     } cases[] = {{"", 1.2, 0.1},
                  {"--activation sigmoid", 1.2, 0.1},
                  {"--activation tanh", 0.3, 0},
-                 {"--activation relu", 0.1, 0},
+                 {"--activation relu", 0.3, 0},
                  {"--activation relu -l 1.2", 1.2, 0},
-                 {"--init-scale 0.1 --activation relu", 0.1, 0.1},
+                 {"--init-scale 0.1 --activation relu", 0.3, 0.1},
                  {"-l 0 --init-scale 0", 0, 0}};
     for (const auto& c : cases) {
         const TrainOptions o = train_options(c.flags);

@@ -39,6 +39,7 @@ void judge_file(std::span<const std::uint8_t> bytes) {
             same.parameters.layout == model.parameters.layout && same.parameters.values == values,
             "parameters that do not come back");
         require(same.facts.state == model.facts.state &&
+                    same.facts.activation == model.facts.activation &&
                     same.facts.pixel_scale == model.facts.pixel_scale &&
                     same.facts.history == model.facts.history &&
                     same.facts.columns == model.facts.columns &&
@@ -63,6 +64,7 @@ void judge_model(std::span<const std::uint8_t> bytes) {
 std::vector<Bytes> model_seeds() {
     Model checkpoint = random_model({4, 3, 2});
     checkpoint.facts.objective = {OutputLayer::sigmoid, LossFunction::mse};
+    checkpoint.facts.activation = Tanh{};
     checkpoint.facts.rows = checkpoint.facts.cols = 2;
     checkpoint.facts.state = {3, 17, 0.1};
     checkpoint.facts.settings = R"({"hidden":[3],"data":"data"})";

@@ -100,7 +100,6 @@ TEST(ModelFile, GivesBackEveryBitAndEveryFact) {
     values[3] = nn_real{-0.0};
     ModelFacts& facts = model.facts;
     facts.objective = {OutputLayer::sigmoid, LossFunction::mse};
-    facts.activation = Relu{};
     facts.rows = 3;
     facts.cols = 4;
     facts.pixel_scale = 1.0 / 3;
@@ -112,7 +111,6 @@ TEST(ModelFile, GivesBackEveryBitAndEveryFact) {
     const Model read = load_model(dir.path / "m");
     EXPECT_TRUE(same_bits(read, model));
     EXPECT_EQ(read.facts.objective, facts.objective);
-    EXPECT_EQ(read.facts.activation, facts.activation);
     EXPECT_EQ(read.facts.rows, 3);
     EXPECT_EQ(read.facts.cols, 4);
     EXPECT_EQ(read.facts.pixel_scale, facts.pixel_scale);
@@ -162,7 +160,6 @@ TEST(ModelFile, OfAnotherProgramNeedsNoMetadata) {
     EXPECT_EQ(model.parameters.layout.sizes(), (std::vector<int>{2, 1}));
     EXPECT_EQ(model.parameters.values, (std::vector<nn_real>{1.5, -2, 0.25}));
     EXPECT_EQ(model.facts.objective.output, OutputLayer::sigmoid) << "one output";
-    EXPECT_EQ(model.facts.activation, Activation(Sigmoid{}));
     EXPECT_EQ(model.facts.state, TrainingState{});
     EXPECT_EQ(model.facts.version, "");
 }
@@ -349,7 +346,6 @@ TEST(ModelFileRefuses, MetadataThatMeansNothing) {
     refused(R"({"epoch":3})", {"metadata of strings", "\"epoch\""});
     refused(R"({"sizes":"2-2"})", {"2-1", "\"2-2\""});
     refused(R"({"output":"relu"})", {"\"output\"", "\"relu\""});
-    refused(R"({"activation":"softplus"})", {"\"activation\"", "\"softplus\""});
     refused(R"({"loss":"0.5"})", {"\"loss\"", "\"0.5\""});
     refused(R"({"rows":"1"})", {"rows x cols", "2 inputs", "1 x 0"});
     refused(R"({"rows":"2147483647","cols":"2147483647"})", {"rows x cols"});

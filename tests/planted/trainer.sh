@@ -86,6 +86,14 @@ defect "a rate that does not decay" neural_network.cpp \
     'const Update update = update_at(state.epoch, training);' \
     'const Update update = update_at(0, training);' \
     1 'On/Train.small_batches_of_any_size*'
+defect "another activation than the network's, on the CPU" src/device/cpu/replica.cpp \
+    'f_.hidden_by(shape().activation)' \
+    'f_.hidden_by(Activation{})' \
+    1 'On/Activations.small_runs_on_numbers*'
+defect "another activation's slope below the head" src/device/gpu/replica.cu \
+    '.below = shape().activation' \
+    '.below = {}' \
+    1 'On/Activations.small_runs_on_numbers*'
 defect "ranks that are never compared" neural_network.cpp \
     'if (has_copies())
             check' \

@@ -18,7 +18,7 @@ using enum OnResume;
 constexpr Named<FeedKind> scatter_names[] = {{FeedKind::resident, "once"},
                                              {FeedKind::scattered, "every-step"}};
 
-/// A number whose default follows the activation: "1.2; tanh: 0.3; relu: 0.1".
+/// A number whose default follows the activation: "1.2; tanh: 0.3; relu: 0.3".
 FlagValue suited_number(double& place, double (*suited)(const Activation&)) {
     FlagValue value = number(place, 0.0, largest);
     value.preset = formatted("%g", suited({}));

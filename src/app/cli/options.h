@@ -36,12 +36,13 @@ struct OutputFiles {
 struct TrainOptions {
     Training training = {.batch = 24, .epochs = 16, .decay = 0.88, .reg = 3e-5, .shuffled = true};
     Objective objective;
-    Activation activation;            ///< of the hidden layers
     std::vector<int> hidden = {200};  ///< sizes of the hidden layers
     Init init = Init::normal;
-    /// Whether rate and init_scale are those of flags; otherwise the activation sets them.
+    Activation activation;  ///< of the hidden layers
+    /// Whether flags set the rate and the deviation of normal first weights (initial.h); otherwise
+    /// the activation does.
     bool has_rate = false, has_init_scale = false;
-    double init_scale = 0;       ///< deviation of normal first weights (initial.h)
+    double init_scale = 0;
     std::string load;            ///< file of the first parameters; empty: drawn
     std::string data = "data";   ///< folder of the IDX files, a .npz file, or picture_folder
     ImageForm images;            ///< the form of the images in it

@@ -7,7 +7,7 @@
 
 struct Relu {
     static constexpr const char* name = "relu";
-    static constexpr double gain = 2, deviation = 0, rate = 0.1;  ///< activation.h
+    static constexpr double gain = 2, deviation = 0, rate = 0.3;  ///< activation.h
     bool operator==(const Relu&) const = default;
 
     /// V: nn_real, or a vector of them. No exponential is needed.
