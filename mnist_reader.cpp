@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/file_kind.h"
 #include "input/byte_source.h"
 
 namespace fs = std::filesystem;
@@ -46,6 +47,16 @@ std::string element_name(unsigned type) {
     }
 }
 
+/// Refuses a file of another kind, which no magic number means anything about, by its name.
+void refuse_other_kind(ByteSource& source, const fs::path& file,
+                       const std::array<std::uint8_t, 16>& header) {
+    std::array<std::uint8_t, 64> start{};
+    std::copy_n(header.begin(), 4, start.begin());
+    const std::size_t size = 4 + source.read(&start[4], start.size() - 4);
+    if (const std::string kind = file_kind(std::span(start).first(size)); !kind.empty())
+        refuse(file.string(), "an IDX file, plain or gzipped once", kind, file_kind_advice);
+}
+
 std::string magic_text(std::uint32_t magic) {
     std::array<char, 16> hex;
     std::snprintf(hex.data(), hex.size(), "0x%08x", static_cast<unsigned>(magic));
@@ -56,9 +67,14 @@ std::string magic_text(std::uint32_t magic) {
            (dimensions == 1 ? " dimension)" : " dimensions)");
 }
 
+/// Labels may be 32-bit integers: N of them, or as QMNIST has them, N rows that begin with one.
+bool is_wide_label(std::uint32_t magic, const Content& content) {
+    return content.dimensions == 1 && (magic == 0x0c01 || magic == 0x0c02);
+}
+
 void check_magic(const fs::path& file, std::uint32_t magic, const Content& content) {
     const std::uint32_t expected = 0x0800 | content.dimensions;
-    if (magic == expected) return;
+    if (magic == expected || is_wide_label(magic, content)) return;
     const std::string name = content.name, other = content.other;
     std::string advice;
     if (magic >> 16 || element_name(magic >> 8).empty())
@@ -101,21 +117,28 @@ void check_dimensions(const fs::path& file, const Dimensions& dimensions, const 
                found, get_file_again);
 }
 
-struct IdxArray {
+struct Header {
     Dimensions dimensions;
-    std::vector<std::uint8_t> elements;
+    std::uint64_t width = 1;  ///< bytes of an element
+};
+struct IdxArray {
+    Header header;
+    std::vector<std::uint8_t> bytes;
 };
 
 std::uint32_t big_endian(const std::uint8_t* b) {
     return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
 }
 
-Dimensions read_header(ByteSource& source, const fs::path& file, const Content& content) {
+Header read_header(ByteSource& source, const fs::path& file, const Content& content) {
     std::array<std::uint8_t, 16> header{};
-    const std::size_t size = 4 + 4 * std::size_t{content.dimensions};
+    std::size_t size = 4 + 4 * std::size_t{content.dimensions};
     std::size_t got = source.read(header.data(), 4);
+    const std::uint32_t magic = big_endian(header.data());
     if (got == 4) {
-        check_magic(file, big_endian(header.data()), content);
+        if (magic >> 16) refuse_other_kind(source, file, header);
+        check_magic(file, magic, content);
+        size = 4 + 4 * std::size_t{magic & 0xff};
         got += source.read(header.data() + 4, size - 4);
     }
     if (got < size)
@@ -124,15 +147,15 @@ Dimensions read_header(ByteSource& source, const fs::path& file, const Content& 
     Dimensions dimensions;
     for (std::size_t at = 4; at < size; at += 4) dimensions.push_back(big_endian(&header[at]));
     check_dimensions(file, dimensions, content);
-    return dimensions;
+    return {std::move(dimensions), is_wide_label(magic, content) ? 4u : 1u};
 }
 
 std::vector<std::uint8_t> read_elements(ByteSource& source, const fs::path& file,
-                                        const Dimensions& dimensions) {
-    std::uint64_t promised = 1;
-    for (const auto d : dimensions) promised *= d;
+                                        const Header& header) {
+    std::uint64_t promised = header.width;
+    for (const auto d : header.dimensions) promised *= d;
     const std::string expected =
-        std::to_string(promised) + " bytes after the header (" + text(dimensions) + ")";
+        std::to_string(promised) + " bytes after the header (" + text(header.dimensions) + ")";
     std::vector<std::uint8_t> elements;
     while (elements.size() < promised) {
         constexpr std::uint64_t step = std::uint64_t{1} << 20;
@@ -152,13 +175,34 @@ std::vector<std::uint8_t> read_elements(ByteSource& source, const fs::path& file
 IdxArray read_array(const fs::path& file, const Content& content) {
     try {
         ByteSource source(file);
-        Dimensions dimensions = read_header(source, file, content);
-        auto elements = read_elements(source, file, dimensions);
-        return {std::move(dimensions), std::move(elements)};
+        Header header = read_header(source, file, content);
+        auto bytes = read_elements(source, file, header);
+        return {std::move(header), std::move(bytes)};
     } catch (const std::bad_alloc&) {
         throw Failure(__FILE__, __LINE__, "reading " + file.string(), "out of memory",
                       "give a smaller set with --data DIR, or use a machine with more memory");
     }
+}
+
+/// A byte for each label, `first` subtracted from it.
+std::vector<std::uint8_t> labels_of(const fs::path& file, IdxArray array, int first) {
+    if (array.header.width == 1 && first == 0) return std::move(array.bytes);
+    const std::size_t count = array.header.dimensions[0], row = array.bytes.size() / count;
+    std::vector<std::uint8_t> labels(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::uint8_t* const at = &array.bytes[i * row];
+        const auto value = array.header.width == 1
+                               ? std::int64_t{*at}
+                               : std::int64_t{static_cast<std::int32_t>(big_endian(at))};
+        if (value < first || value - first > 255)
+            refuse(file.string(),
+                   "labels from " + std::to_string(first) + " to " + std::to_string(first + 255),
+                   std::to_string(value) + " as the label of image " + std::to_string(i) +
+                       " (counted from 0)",
+                   "check the file, and --first-label");
+        labels[i] = static_cast<std::uint8_t>(value - first);
+    }
+    return labels;
 }
 
 /// The number of classes: `fixed`, or if that is 0, the largest label + 1.
@@ -176,20 +220,21 @@ int count_classes(const fs::path& file, const std::vector<std::uint8_t>& labels,
 
 }  // namespace
 
-SampleSet read_idx(const fs::path& images, const fs::path& labels, int classes) {
+SampleSet read_idx(const fs::path& images, const fs::path& labels, int classes, int first_label) {
     IdxArray image_array = read_array(images, image_content);
     IdxArray label_array = read_array(labels, label_content);
-    const auto& dimensions = image_array.dimensions;
-    if (dimensions[0] != label_array.dimensions[0])
+    const Dimensions& dimensions = image_array.header.dimensions;
+    const std::size_t count = label_array.header.dimensions[0];
+    if (dimensions[0] != count)
         refuse(labels.string(),
                std::to_string(dimensions[0]) + " labels, one for each image of " + images.string(),
-               std::to_string(label_array.dimensions[0]), "give two files of the same set");
+               std::to_string(count), "give two files of the same set");
     SampleSet set;
     set.rows = static_cast<int>(dimensions[1]);
     set.cols = static_cast<int>(dimensions[2]);
-    set.classes = count_classes(labels, label_array.elements, classes);
-    set.pixels = std::move(image_array.elements);
-    set.labels = std::move(label_array.elements);
+    set.pixels = std::move(image_array.bytes);
+    set.labels = labels_of(labels, std::move(label_array), first_label);
+    set.classes = count_classes(labels, set.labels, classes);
     return set;
 }
 
@@ -204,9 +249,9 @@ bool is_idx_or_gzip(const fs::path& file) {
 SampleSet read_idx_images(const fs::path& images) {
     IdxArray array = read_array(images, image_content);
     SampleSet set;
-    set.rows = static_cast<int>(array.dimensions[1]);
-    set.cols = static_cast<int>(array.dimensions[2]);
-    set.pixels = std::move(array.elements);
+    set.rows = static_cast<int>(array.header.dimensions[1]);
+    set.cols = static_cast<int>(array.header.dimensions[2]);
+    set.pixels = std::move(array.bytes);
     set.format.without_targets = true;
     return set;
 }
@@ -216,15 +261,4 @@ SampleSet read_mnist(const fs::path& dir, Split split, int classes) {
     const fs::path images = find_idx_file(dir, which + "-images-idx3-ubyte");
     const fs::path labels = find_idx_file(dir, which + "-labels-idx1-ubyte");
     return read_idx(images, labels, classes);
-}
-
-SampleSet read_test_set(const fs::path& dir, const SampleSet& train) {
-    SampleSet test = read_mnist(dir, Split::test, train.classes);
-    if (test.rows != train.rows || test.cols != train.cols)
-        refuse(find_idx_file(dir, "t10k-images-idx3-ubyte").string(),
-               "images of " + std::to_string(train.rows) + " x " + std::to_string(train.cols) +
-                   " pixels, as the training images are",
-               std::to_string(test.rows) + " x " + std::to_string(test.cols),
-               "give a directory whose four files are of one set with --data DIR");
-    return test;
 }

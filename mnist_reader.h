@@ -11,13 +11,15 @@
 
 enum class Split { train, test };
 
-/// Reads an images file (three dimensions: count, rows, cols) and a labels file (one dimension).
-/// The first bytes, not the name, say whether a file is gzipped. There may be 2^31 - 1 images, and
-/// 2^31 - 1 pixels in an image. If `classes` > 0, it is the number of classes, and a label that is
-/// not below it is an error. If it is 0, the number of classes is the largest label + 1. Throws
-/// InputError: one line with the file, what was expected, what was found and what to do.
+/// Reads an images file (three dimensions: count, rows, cols) and a labels file (one dimension;
+/// also of 32-bit integers, and of QMNIST's rows of eight, of which the first is the class). The
+/// first bytes, not the name, say whether a file is gzipped. There may be 2^31 - 1 images, and 2^31
+/// - 1 pixels in an image. If `classes` > 0, it is the number of classes, and a label that is not
+/// below it is an error. If it is 0, the number of classes is the largest label + 1. `first_label`
+/// is subtracted from each label before. Throws InputError: one line with the file, what was
+/// expected, what was found and what to do.
 SampleSet read_idx(const std::filesystem::path& images, const std::filesystem::path& labels,
-                   int classes = 0);
+                   int classes = 0, int first_label = 0);
 
 /// True if a file begins as IDX or gzip does; false if it cannot be read.
 bool is_idx_or_gzip(const std::filesystem::path& file);
@@ -27,7 +29,3 @@ SampleSet read_idx_images(const std::filesystem::path& images);
 
 /// Reads the training or the test pair of files in `dir` by find_idx_file and read_idx.
 SampleSet read_mnist(const std::filesystem::path& dir, Split split, int classes = 0);
-
-/// Reads the test pair that belongs to `train`. Its labels must be below train.classes, and its
-/// images must have the size of the training images; otherwise it throws InputError.
-SampleSet read_test_set(const std::filesystem::path& dir, const SampleSet& train);

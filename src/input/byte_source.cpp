@@ -108,8 +108,20 @@ class ByteSource::Stream {
         stream_.avail_out -= n;
     }
 
-    /// gzip allows several members one after the other. Other bytes after a member are an error.
+    /// Zeros fill a file up to a block of its medium, as a tape's; gzip ignores them, too.
+    void skip_zeros() {
+        const Bytef *const begin = stream_.next_in, *const end = begin + stream_.avail_in;
+        const Bytef* const other = std::find_if(begin, end, [](Bytef b) { return b != 0; });
+        if (other != end)
+            refuse(name_, "nothing but zeros after its gzip data", "other bytes", get_file_again);
+        stream_.avail_in = 0;
+    }
+
+    /// gzip allows several members one after the other, and zeros to the end of the file behind
+    /// them. Other bytes after a member are an error.
     void inflate_some() {
+        padded_ = padded_ || (member_ended_ && *stream_.next_in == 0);
+        if (padded_) return skip_zeros();
         if (member_ended_) {
             if (*stream_.next_in != 0x1f)
                 refuse(name_, "the end of the file after its gzip data", "trailing bytes",
@@ -134,9 +146,23 @@ class ByteSource::Stream {
     std::unique_ptr<std::FILE, Close> file_;
     std::vector<std::uint8_t> buffer_ = std::vector<std::uint8_t>(std::size_t{1} << 16);
     z_stream stream_{};  // for a plain file, only its counters and pointers are used
-    bool gzipped_ = false, member_ended_ = false;
+    bool gzipped_ = false, member_ended_ = false, padded_ = false;
 };
 
 ByteSource::ByteSource(const fs::path& path) : stream_(std::make_unique<Stream>(path)) {}
 ByteSource::~ByteSource() = default;
 std::size_t ByteSource::read(std::uint8_t* out, std::size_t n) { return stream_->read(out, n); }
+
+bool have_same_content(const fs::path& a, const fs::path& b) {
+    constexpr std::size_t step = std::size_t{1} << 18;
+    ByteSource one(a), other(b);
+    std::vector<std::uint8_t> of_one(step), of_other(step);
+    for (;;) {
+        const std::size_t got = one.read(of_one.data(), step);
+        if (other.read(of_other.data(), step) != got) return false;
+        if (!std::equal(of_one.begin(), of_one.begin() + static_cast<std::ptrdiff_t>(got),
+                        of_other.begin()))
+            return false;
+        if (got < step) return true;
+    }
+}

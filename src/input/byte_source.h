@@ -13,7 +13,7 @@ inline constexpr const char* get_file_again =
 void require_type(const std::filesystem::path& path, std::filesystem::file_type wanted);
 
 /// The first bytes, not the name, say whether the file is gzipped. Throws InputError if the file
-/// cannot be read, or if its gzip data are cut, damaged or followed by other bytes.
+/// cannot be read, or if its gzip data are cut, damaged or followed by bytes other than zeros.
 class ByteSource {
   public:
     explicit ByteSource(const std::filesystem::path& path);
@@ -28,3 +28,7 @@ class ByteSource {
     class Stream;
     std::unique_ptr<Stream> stream_;
 };
+
+/// True if both files hold the same bytes, each unpacked if it is gzipped. Throws as ByteSource
+/// does.
+bool have_same_content(const std::filesystem::path& a, const std::filesystem::path& b);

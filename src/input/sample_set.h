@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/real.h"
@@ -39,6 +40,7 @@ struct SampleSet {
     std::vector<nn_real> inputs = {};       ///< features() x N
     std::vector<nn_real> targets = {};      ///< classes x N
     SampleFormat format = {};
+    std::vector<std::string> class_names = {};  ///< `classes` of them; empty: they are numbers
 
     std::size_t features() const {
         return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);

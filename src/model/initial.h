@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "base/names.h"
+#include "model/activation/activation.h"
 #include "model/parameters.h"
 
 /// The distribution from which the first parameters are drawn.
@@ -17,12 +18,14 @@ struct Names<Init> {
         {Init::normal, "normal"}, {Init::uniform, "uniform"}, {Init::xavier, "xavier"}};
 };
 
-/// The first parameters. `deviation` is that of Init::normal. If it is 0, each layer takes 1 /
-/// sqrt(its inputs), which keeps the sums that enter the sigmoids at unit size. All numbers are
-/// drawn in double and rounded to Real, float or double, so both start from the same point.
+/// The first parameters. `deviation` is that of Init::normal. If it is 0, each layer takes
+/// sqrt(gain / its inputs), which keeps the sums of all layers at unit size: the gain of the
+/// activation is 1, and for relu, which cuts half of its inputs off, 2 (He's initialisation). All
+/// numbers are drawn in double and rounded to Real, float or double, so both start from the same
+/// point.
 ///
 /// NumPy draws a weight matrix as (inputs x outputs), row by row, and then its biases: its element
 /// (i, o) is our W(o, i), so NumPy's order is that of our flat array.
 template <class Real>
 Parameters<Real> initial_parameters(const Layout& layout, std::uint64_t seed, double deviation,
-                                    Init init = Init::normal);
+                                    Init init = Init::normal, const Activation& activation = {});

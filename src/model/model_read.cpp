@@ -11,110 +11,21 @@
 #include <optional>
 #include <string_view>
 
+#include "base/json.h"
 #include "base/names.h"
 #include "base/real.h"
 #include "base/whole_file.h"
+#include "model/checksum.h"
+#include "model/foreign.h"
 #include "model/model_file.h"
 #include "model/safetensors.h"
 
 namespace {
 
-struct Layer {
-    const Tensor *weight = nullptr, *bias = nullptr;
-};
-
-/// The parts of a tensor's name: W2 is the weight of "W" 2; fc.2.bias is the bias of "fc.." 2.
-struct NameParts {
-    std::string stem;
-    std::uint32_t number;
-    bool is_weight;
-};
-
-/// Cuts the number from the end of `name`.
-std::optional<std::uint32_t> cut_number(std::string_view& name) {
-    const std::size_t digits = name.find_last_not_of("0123456789") + 1;  // npos + 1 is 0
-    std::uint32_t number = 0;
-    const auto [stop, error] =
-        std::from_chars(name.data() + digits, name.data() + name.size(), number);
-    if (error != std::errc{}) return {};
-    name.remove_suffix(name.size() - digits);
-    return number;
-}
-
-std::optional<NameParts> parts_of(std::string_view name) {
-    constexpr std::string_view weight = ".weight", bias = ".bias";
-    const bool is_weight = name.ends_with(weight), of_torch = is_weight || name.ends_with(bias);
-    if (of_torch) name.remove_suffix(is_weight ? weight.size() : bias.size());
-    const auto number = cut_number(name);
-    if (number && of_torch) return NameParts{std::string(name) + ".", *number, is_weight};
-    if (number && (name == "W" || name == "b")) return NameParts{"W", *number, name == "W"};
-    return {};
-}
-
-std::vector<Layer> find_layers(const std::vector<Tensor>& tensors, const Refusal& refuse) {
-    std::map<std::uint32_t, Layer> numbered;
-    std::string stem;
-    for (const Tensor& tensor : tensors) {
-        const auto parts = parts_of(tensor.name);
-        if (!parts || (&tensor != &tensors.front() && parts->stem != stem))
-            refuse("tensors W1, b1, W2, ..., or 0.weight, 0.bias, 2.weight, ... alone",
-                   in_quotes(tensor.name), "only fully connected layers with biases can be used");
-        stem = parts->stem;
-        Layer& layer = numbered[parts->number];
-        const Tensor*& place = parts->is_weight ? layer.weight : layer.bias;
-        if (place)
-            refuse("one tensor of each layer",
-                   in_quotes(place->name) + " and " + in_quotes(tensor.name));
-        place = &tensor;
-    }
-    std::vector<Layer> layers;
-    for (const auto& [number, layer] : numbered) {
-        layers.push_back(layer);
-        if (!layer.weight || !layer.bias)
-            refuse("a weight and a bias of each layer",
-                   "only " + in_quotes((layer.weight ? layer.weight : layer.bias)->name),
-                   "only fully connected layers with biases can be used");
-        if (stem == "W" && number != layers.size())
-            refuse("W" + std::to_string(layers.size()), in_quotes(layer.weight->name));
-    }
-    if (layers.empty()) refuse("tensors W1, b1, ...", "none");
-    return layers;
-}
-
-std::string shape_text(const std::vector<std::uint64_t>& shape) {
-    std::string text;
-    for (const auto extent : shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
-    return "[" + harmless(text) + "]";
-}
-
-Layout layout_of(const std::vector<Layer>& layers, const Refusal& refuse) {
-    constexpr std::uint64_t most = std::numeric_limits<int>::max();
-    std::vector<int> sizes;
-    for (const auto& [weight, bias] : layers) {
-        const auto& shape = weight->shape;
-        if (shape.size() != 2 || shape[0] > most || shape[1] > most)
-            refuse(
-                "two dimensions of " + in_quotes(weight->name) + " (outputs, inputs), below 2^31",
-                shape_text(shape));
-        if (sizes.empty()) sizes.push_back(static_cast<int>(shape[1]));
-        if (shape[1] != static_cast<std::uint64_t>(sizes.back()))
-            refuse(std::to_string(sizes.back()) + " inputs of " + in_quotes(weight->name) +
-                       ", the outputs of the layer before",
-                   shape_text(shape));
-        if (bias->shape != std::vector{shape[0]})
-            refuse("shape " + shape_text({shape[0]}) + " of " + in_quotes(bias->name),
-                   shape_text(bias->shape));
-        sizes.push_back(static_cast<int>(shape[0]));
-    }
-    return Layout(sizes);
-}
-
-/// Element `index` of a tensor, rounded to nn_real; refuses a value that is not finite in nn_real.
-template <class Stored>
-nn_real element(std::span<const std::uint8_t> data, const Tensor& tensor, std::size_t index,
-                const Refusal& refuse) {
-    Stored value;
-    std::memcpy(&value, data.data() + tensor.begin + index * sizeof value, sizeof value);
+/// Number `index` of a tensor; refuses one that is not finite in nn_real.
+double element(std::span<const std::uint8_t> data, const Tensor& tensor, std::size_t index,
+               const Refusal& refuse) {
+    const double value = number_at(data.subspan(tensor.begin), tensor.type, index);
     if (!(std::abs(value) <= std::numeric_limits<nn_real>::max()))  // true for NaN, too
         refuse("finite numbers (of type " + std::string(nn_real_name) + ")",
                (std::isnan(value)   ? "NaN"
@@ -123,32 +34,64 @@ nn_real element(std::span<const std::uint8_t> data, const Tensor& tensor, std::s
                    std::string(" in ") + in_quotes(tensor.name) + " at index " +
                    std::to_string(index),
                "its training has failed, or the file is damaged: give another file");
-    return static_cast<nn_real>(value);
+    return value;
 }
 
-/// values(i, j) of a rows x cols tensor, row-major there, column-major here. A bias is one column.
-template <class Stored>
-void read_values(std::span<const std::uint8_t> data, const Tensor& tensor,
-                 std::span<nn_real> values, const Refusal& refuse) {
-    const std::size_t rows = tensor.shape[0], cols = values.size() / rows;
-    for (std::size_t i = 0; i < rows; ++i)
-        for (std::size_t j = 0; j < cols; ++j)
-            values[j * rows + i] = element<Stored>(data, tensor, i * cols + j, refuse);
+/// A layer's weights as outputs x inputs, column-major, and its bias, as they are in the file.
+struct LayerValues {
+    std::vector<double> weights, bias;
+};
+LayerValues read_layer(const TensorFile& file, const Layer& layer, bool in_out,
+                       const Refusal& refuse) {
+    const Tensor& weight = *layer.weight;
+    const std::size_t rows = weight.shape[0], cols = weight.shape[1];
+    LayerValues values{std::vector<double>(rows * cols), std::vector<double>(in_out ? cols : rows)};
+    for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t c = 0; c < cols; ++c)
+            values.weights[in_out ? r * cols + c : c * rows + r] =
+                element(file.data, weight, weight.first_index_fastest ? c * rows + r : r * cols + c,
+                        refuse);
+    for (std::size_t i = 0; i < values.bias.size(); ++i)
+        values.bias[i] = element(file.data, *layer.bias, i, refuse);
+    return values;
 }
 
-Parameters<nn_real> read_parameters(const Safetensors& file, const Refusal& refuse) {
-    const auto layers = find_layers(file.tensors, refuse);
-    Parameters<nn_real> parameters(layout_of(layers, refuse));
-    const auto read = [&](const Tensor& tensor, std::span<nn_real> values) {
-        tensor.width == 4 ? read_values<float>(file.data, tensor, values, refuse)
-                          : read_values<double>(file.data, tensor, values, refuse);
-    };
-    for (int l = 1; l <= parameters.layout.layers(); ++l) {
-        const Layer& layer = layers[static_cast<std::size_t>(l) - 1];
-        read(*layer.weight, parameters.weights(l));
-        read(*layer.bias, parameters.bias(l));
+/// Rounds to nn_real; refuses what folding made too large for it.
+void round_to(std::span<nn_real> rounded, const std::vector<double>& values,
+              const Refusal& refuse) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        rounded[i] = static_cast<nn_real>(values[i]);
+        if (!std::isfinite(rounded[i]))
+            refuse("a first layer of finite numbers", "a larger one",
+                   "--input-std is too small for it: give the right one");
     }
-    return parameters;
+}
+
+void read_parameters(const TensorFile& file, const Layers& found, const InputMap& map,
+                     const Refusal& refuse, Parameters<nn_real>& parameters) {
+    for (int l = 1; l <= parameters.layout.layers(); ++l) {
+        const Layer& layer = found.layers[static_cast<std::size_t>(l) - 1];
+        LayerValues values = read_layer(file, layer, found.in_out, refuse);
+        if (l == 1) fold(map, values.weights, values.bias);
+        round_to(parameters.weights(l), values.weights, refuse);
+        round_to(parameters.bias(l), values.bias, refuse);
+    }
+}
+
+/// Refuses a file whose content is not that of its checksum. A file without one is older, or of
+/// another program.
+void check_checksum(const TensorFile& file, const Layers& found, const Refusal& refuse) {
+    const auto kept = file.metadata.find(checksum_key);
+    if (kept == file.metadata.end()) return;
+    std::vector<std::span<const std::uint8_t>> bytes;
+    for (const Layer& layer : found.layers)
+        for (const Tensor* tensor : {layer.weight, layer.bias})
+            bytes.push_back(file.data.subspan(tensor->begin, tensor->end - tensor->begin));
+    const std::string seen = checksum_of_model(file.metadata, bytes);
+    if (seen != kept->second)
+        refuse("content of the checksum " + in_quotes(kept->second), in_quotes(seen),
+               "the file was changed or damaged after it was written: take another copy, or an "
+               "older checkpoint");
 }
 
 /// The file's metadata, by name. A value that is missing leaves its variable as it was.
@@ -203,11 +146,30 @@ class Metadata {
     const Refusal& refuse_;
 };
 
+/// A name for each output, each another; none where the file has none.
+std::vector<std::string> class_names_of(const Metadata& metadata, int outputs) {
+    constexpr const char* key = "class_names";
+    std::string text = "[]";
+    metadata.read_json(key, is_json_array, "array", text);
+    std::vector<std::string> names;
+    const Json list = Json::parse(text);
+    for (const Json& name : list.items()) {
+        if (!name.is_text() || std::ranges::find(names, name.text()) != names.end())
+            metadata.refuse(key, "different texts", name.dump());
+        names.push_back(name.text());
+    }
+    if (!names.empty() && names.size() != static_cast<std::size_t>(outputs))
+        metadata.refuse(key, "a name for each output, " + std::to_string(outputs) + " in all",
+                        text);
+    return names;
+}
+
 ModelFacts read_facts(const Metadata& metadata, const Layout& layout, const Refusal& refuse) {
     ModelFacts facts;
     std::string sizes = sizes_text(layout);
     metadata.read("sizes", sizes);
     if (sizes != sizes_text(layout)) metadata.refuse("sizes", sizes_text(layout), sizes);
+    metadata.read("activation", facts.activation);
     metadata.read("output", facts.objective.output);
     metadata.read("loss", facts.objective.loss);
     metadata.read("rows", 0, facts.rows);
@@ -226,7 +188,12 @@ ModelFacts read_facts(const Metadata& metadata, const Layout& layout, const Refu
     metadata.read("epoch_loss", std::numeric_limits<double>::lowest(), facts.state.loss);
     metadata.read_json("settings", is_json_object, "object", facts.settings);
     metadata.read_json("history", is_json_array, "array", facts.history);
+    metadata.read_json("columns", is_json_object, "object", facts.columns);
+    facts.class_names = class_names_of(metadata, layout.classes());
     metadata.read("version", facts.version);
+    std::string scaling;
+    metadata.read("scaling", scaling);
+    facts.scaling_assumed = scaling == "assumed";
     return facts;
 }
 
@@ -235,19 +202,36 @@ ModelFacts read_facts(const Metadata& metadata, const Layout& layout, const Refu
 std::vector<std::uint8_t> read_model_bytes(const std::filesystem::path& file) {
     // A file that is no model may be huge, so its first bytes are checked first.
     const Refusal refuse{file.string()};
-    const auto first = read_whole_file(file, "a model file", length_bytes);
+    constexpr std::size_t enough = 64;
+    const auto first = read_whole_file(file, "a model file", enough);
     std::error_code error;
     const std::uint64_t size = std::filesystem::file_size(file, error);
-    header_length(first, error ? first.size() : size, refuse);
+    check_tensor_file_start(first, error ? first.size() : size, refuse);
     return read_whole_file(file, "a model file");
 }
 
 Model parse_model(std::span<const std::uint8_t> bytes, const std::string& name) {
+    return parse_model(bytes, name, {});
+}
+
+Model parse_model(std::span<const std::uint8_t> bytes, const std::string& name,
+                  const ForeignFacts& said) {
     const Refusal refuse{name};
-    const Safetensors file = parse_safetensors(bytes, refuse);
-    Parameters<nn_real> parameters = read_parameters(file, refuse);
-    ModelFacts facts = read_facts({file.metadata, refuse}, parameters.layout, refuse);
-    return {std::move(parameters), std::move(facts)};
+    const TensorFile file = parse_tensor_file(bytes, refuse);
+    const auto version = file.metadata.find("version");
+    const bool own = version != file.metadata.end() && !version->second.empty();
+    const Layers found =
+        find_layers(file.tensors,
+                    own && said.kernels == Kernels::told ? Kernels::out_in : said.kernels, refuse);
+    check_checksum(file, found, refuse);
+    Model model{Parameters<nn_real>(found.layout),
+                read_facts({file.metadata, refuse}, found.layout, refuse)};
+    const InputMap map = complete_facts(model, file.metadata, said, refuse);
+    read_parameters(file, found, map, refuse, model.parameters);
+    for (const Layer& layer : found.layers)
+        for (const Tensor* tensor : {layer.weight, layer.bias})
+            model.tensors.push_back({tensor->name, std::string(type_name(tensor->type))});
+    return model;
 }
 
 Model load_model(const std::filesystem::path& file) {

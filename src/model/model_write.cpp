@@ -4,44 +4,55 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include "base/json.h"
 #include "base/real.h"
 #include "base/whole_file.h"
+#include "model/checksum.h"
 #include "model/model_file.h"
 #include "model/safetensors.h"
 
 namespace {
 
+using Metadata = std::vector<std::pair<std::string, std::string>>;
+
 std::string number_text(double value) { return Json(value).dump(); }
 
-std::vector<std::pair<std::string, std::string>> metadata_of(const Model& model) {
+Metadata metadata_of(const Model& model) {
     const ModelFacts& facts = model.facts;
-    return {{"format", "pt"},
-            {"version", facts.version},
-            {"type", nn_real_name},
-            {"sizes", sizes_text(model.parameters.layout)},
-            {"output", name_of(facts.objective.output)},
-            {"loss", name_of(facts.objective.loss)},
-            {"rows", std::to_string(facts.rows)},
-            {"cols", std::to_string(facts.cols)},
-            {"pixel_scale", number_text(facts.pixel_scale)},
-            {"seed", std::to_string(facts.seed)},
-            {"epoch", std::to_string(facts.state.epoch)},
-            {"step", std::to_string(facts.state.step)},
-            {"epoch_loss", number_text(facts.state.loss)},
-            {"settings", facts.settings},
-            {"history", facts.history}};
+    Metadata entries = {{"format", "pt"},
+                        {"version", facts.version},
+                        {"type", nn_real_name},
+                        {"sizes", sizes_text(model.parameters.layout)},
+                        {"activation", name_of(facts.activation)},
+                        {"output", name_of(facts.objective.output)},
+                        {"loss", name_of(facts.objective.loss)},
+                        {"rows", std::to_string(facts.rows)},
+                        {"cols", std::to_string(facts.cols)},
+                        {"pixel_scale", number_text(facts.pixel_scale)},
+                        {"seed", std::to_string(facts.seed)},
+                        {"epoch", std::to_string(facts.state.epoch)},
+                        {"step", std::to_string(facts.state.step)},
+                        {"epoch_loss", number_text(facts.state.loss)},
+                        {"settings", facts.settings},
+                        {"history", facts.history}};
+    if (!facts.class_names.empty())
+        entries.emplace_back("class_names", Json(facts.class_names).dump());
+    if (facts.columns != "{}") entries.emplace_back("columns", facts.columns);
+    if (facts.scaling_assumed) entries.emplace_back("scaling", "assumed");
+    entries.emplace_back(checksum_key, "00000000");
+    return entries;
 }
 
 std::vector<Tensor> tensors_of(const Layout& layout) {
     std::vector<Tensor> tensors;
     std::uint64_t begin = 0;
+    constexpr StoredType type = sizeof(nn_real) == 4 ? StoredType::f32 : StoredType::f64;
     const auto add = [&](const std::string& name, std::initializer_list<int> shape) {
         std::uint64_t size = sizeof(nn_real);
         for (const int extent : shape) size *= static_cast<std::uint64_t>(extent);
-        tensors.push_back(
-            {name, sizeof(nn_real), {shape.begin(), shape.end()}, begin, begin + size});
+        tensors.push_back({name, type, {shape.begin(), shape.end()}, begin, begin + size});
         begin += size;
     };
     for (int l = 1; l <= layout.layers(); ++l) {
@@ -51,14 +62,21 @@ std::vector<Tensor> tensors_of(const Layout& layout) {
     return tensors;
 }
 
-std::string header_of(const Model& model) {
-    auto metadata = metadata_of(model);
-    const auto tensors = tensors_of(model.parameters.layout);
-    std::string header = safetensors_header(metadata, tensors);
-    if (header.size() <= length_bytes + longest_header) return header;
-    for (auto& [key, value] : metadata)
-        if (key == "history") value = "[]";
-    return safetensors_header(metadata, tensors);
+/// The metadata, without a history that would make the header too long.
+Metadata fitting_metadata(const Model& model, const std::vector<Tensor>& tensors) {
+    Metadata metadata = metadata_of(model);
+    if (safetensors_header(metadata, tensors).size() > length_bytes + longest_header)
+        for (auto& [key, value] : metadata)
+            if (key == "history") value = "[]";
+    return metadata;
+}
+
+/// Puts the checksum of metadata and `data` into the metadata. Strings count as they are read
+/// again: with bytes replaced that are not UTF-8.
+void add_checksum(Metadata& metadata, std::span<const std::uint8_t> data) {
+    std::map<std::string, std::string> read;
+    for (const auto& [key, value] : metadata) read[key] = Json::parse(Json(value).dump()).text();
+    metadata.back().second = checksum_of_model(read, {data});
 }
 
 void require_finite(const Model& model) {
@@ -74,10 +92,11 @@ void require_finite(const Model& model) {
 
 std::vector<std::uint8_t> format_model(const Model& model) {
     require_finite(model);
-    const std::string header = header_of(model);
     const Layout& layout = model.parameters.layout;
+    const std::vector<Tensor> tensors = tensors_of(layout);
+    Metadata metadata = fitting_metadata(model, tensors);
+    std::string header = safetensors_header(metadata, tensors);
     std::vector<std::uint8_t> bytes(header.size() + layout.total() * sizeof(nn_real));
-    std::memcpy(bytes.data(), header.data(), header.size());
     std::uint8_t* out = bytes.data() + header.size();
     const auto write = [&](nn_real value) {
         std::memcpy(out, &value, sizeof value);
@@ -90,6 +109,9 @@ std::vector<std::uint8_t> format_model(const Model& model) {
             for (std::size_t at = i; at < weights.size(); at += rows) write(weights[at]);
         for (const nn_real value : model.parameters.bias(l)) write(value);
     }
+    add_checksum(metadata, std::span(bytes).subspan(header.size()));
+    header = safetensors_header(metadata, tensors);  // as long as before
+    std::memcpy(bytes.data(), header.data(), header.size());
     return bytes;
 }
 

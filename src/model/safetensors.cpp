@@ -5,12 +5,9 @@
 #include "model/safetensors.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "base/json.h"
-
-static_assert(std::endian::native == std::endian::little, "the format's numbers are little endian");
 
 namespace {
 
@@ -43,7 +40,7 @@ std::vector<std::uint64_t> whole_numbers(const Json& entry, const char* key, con
 
 /// The number of the tensor's bytes by its shape; refuses more than `most`.
 std::uint64_t size_of(const Tensor& tensor, std::uint64_t most, const Refusal& refuse) {
-    std::uint64_t size = tensor.width;
+    std::uint64_t size = width_of(tensor.type);
     for (const std::uint64_t extent : tensor.shape) {
         if (extent == 0)
             refuse("no empty tensor", in_quotes(tensor.name) + " with a dimension of 0");
@@ -55,18 +52,23 @@ std::uint64_t size_of(const Tensor& tensor, std::uint64_t most, const Refusal& r
     return size;
 }
 
+StoredType float_type(const std::string& name, const std::string& of, const Refusal& refuse) {
+    using enum StoredType;
+    for (const StoredType type : {f32, f64, f16, bf16})
+        if (name == type_name(type)) return type;
+    refuse(of + " of type F32, F64, F16 or BF16", in_quotes(name),
+           "convert it before it is saved; in PyTorch: model.float()");
+}
+
 Tensor read_tensor(const std::string& name, const Json& entry, std::uint64_t data_size,
                    const Refusal& refuse) {
     const std::string of = "tensor " + in_quotes(name);
     if (!entry.is_object()) refuse(of + " as a JSON object", "something else");
     const Json& type = entry["dtype"];
     if (!type.is_text()) refuse("\"dtype\" of " + of, "none");
-    if (type.text() != "F32" && type.text() != "F64")
-        refuse(of + " of type F32 or F64", in_quotes(type.text()),
-               "convert it before it is saved; in PyTorch: model.float()");
     Tensor tensor;
     tensor.name = name;
-    tensor.width = type.text() == "F32" ? 4 : 8;
+    tensor.type = float_type(type.text(), of, refuse);
     tensor.shape = whole_numbers(entry, "shape", of, refuse);
     const auto offsets = whole_numbers(entry, "data_offsets", of, refuse);
     if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > data_size)
@@ -120,11 +122,15 @@ constexpr int deepest_in_metadata = 8;
 
 }  // namespace
 
+bool is_safetensors(std::span<const std::uint8_t> bytes) {
+    if (bytes.size() <= length_bytes) return false;
+    std::uint64_t length = 0;
+    std::memcpy(&length, bytes.data(), length_bytes);
+    return length <= longest_header && bytes[length_bytes] == '{';
+}
+
 std::uint64_t header_length(std::span<const std::uint8_t> bytes, std::uint64_t file_size,
                             const Refusal& refuse) {
-    if (bytes.size() >= 2 && bytes[0] == 'P' && bytes[1] == 'K')
-        refuse("a safetensors file", "a zip archive, as torch.save() writes",
-               "write it by safetensors.torch.save_file(model.state_dict(), FILE) instead");
     if (bytes.size() < length_bytes)
         refuse("a safetensors file", "only " + std::to_string(file_size) + " bytes");
     std::uint64_t length = 0;
@@ -138,7 +144,7 @@ std::uint64_t header_length(std::span<const std::uint8_t> bytes, std::uint64_t f
     return length;
 }
 
-Safetensors parse_safetensors(std::span<const std::uint8_t> bytes, const Refusal& refuse) {
+TensorFile parse_safetensors(std::span<const std::uint8_t> bytes, const Refusal& refuse) {
     const std::uint64_t length = header_length(bytes, bytes.size(), refuse);
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + length_bytes, length);
     if (!text.starts_with('{')) refuse("a safetensors header, which begins with {", "none");
@@ -163,7 +169,7 @@ std::string safetensors_header(const std::vector<std::pair<std::string, std::str
     if (!metadata.empty()) header.add(std::string(metadata_key), std::move(strings));
     for (const Tensor& tensor : tensors)
         header.add(tensor.name,
-                   Json::object({{"dtype", tensor.width == 4 ? "F32" : "F64"},
+                   Json::object({{"dtype", std::string(type_name(tensor.type))},
                                  {"shape", tensor.shape},
                                  {"data_offsets", Json::array({tensor.begin, tensor.end})}}));
     std::string text = header.dump();

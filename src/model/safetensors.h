@@ -5,43 +5,12 @@
 // bytes. Source: the safetensors format, version 0.4.
 #pragma once
 #include <cstdint>
-#include <map>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "base/error.h"
-
-/// Throws InputError about the file `name`.
-struct Refusal {
-    std::string name;
-
-    [[noreturn]] void operator()(const std::string& expected, const std::string& found,
-                                 const std::string& advice =
-                                     "the file is damaged, or of another kind: give one that "
-                                     "./main --save or safetensors wrote") const {
-        refuse(name, expected, found, advice);
-    }
-};
-
-inline std::string in_quotes(std::string_view text) { return "\"" + harmless(text) + "\""; }
-
-struct Tensor {
-    std::string name;
-    std::uint64_t width = 0;  ///< bytes of an element: 4, F32; or 8, F64
-    std::vector<std::uint64_t> shape;
-    std::uint64_t begin = 0, end = 0;  ///< its bytes, counted from the header's end
-};
-
-/// The content of a file. Tensors are in the order of their bytes. Together they cover all bytes
-/// exactly once.
-struct Safetensors {
-    std::map<std::string, std::string> metadata;
-    std::vector<Tensor> tensors;
-    std::span<const std::uint8_t> data;  ///< the bytes behind the header
-};
+#include "model/tensor_file.h"
 
 /// The longest header that is read, in bytes. Once read, a header takes about twenty times its size
 /// in memory. 16 MiB leave room for the history of 100,000 epochs. The limit also refuses almost
@@ -49,13 +18,17 @@ struct Safetensors {
 inline constexpr std::uint64_t longest_header = std::uint64_t{1} << 24;
 inline constexpr std::size_t length_bytes = 8;  ///< of the header's length, before it
 
+/// True if the bytes begin as a safetensors file does: a length that may be, and a brace. A length
+/// alone may look like the beginning of any other format.
+bool is_safetensors(std::span<const std::uint8_t> bytes);
+
 /// The header's length, from the file's first bytes (8 are enough), checked against the file's
 /// size.
 std::uint64_t header_length(std::span<const std::uint8_t> bytes, std::uint64_t file_size,
                             const Refusal& refuse);
 /// Reads a whole file. It checks everything before it uses it: lengths against the file's size,
 /// offsets against each other and against the shapes.
-Safetensors parse_safetensors(std::span<const std::uint8_t> bytes, const Refusal& refuse);
+TensorFile parse_safetensors(std::span<const std::uint8_t> bytes, const Refusal& refuse);
 
 /// True if `text`, a string of the metadata, is a JSON object (is_json_array: a JSON array).
 /// Refuses a text that is not JSON of at most 8 levels with each name once; `what` is for messages.

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/activation/activation.h"
 
 namespace {
 
@@ -24,6 +25,11 @@ Json object_of(const std::string& text) {
     } catch (const JsonError&) {
     }
     return Json::object();
+}
+
+/// An earlier version had no other activation, and did not write it.
+bool goes_without_saying(const std::string& name, const Json& value) {
+    return name == "activation" && value == Json(Sigmoid::name);
 }
 
 }  // namespace
@@ -50,7 +56,8 @@ void check_same_settings(const RunSettings& ours, const std::string& theirs,
     for (const auto& [name, value] : ours.same.members()) {
         const Json* const found = there.find(name);
         // Texts are compared, because reading may give a number another type.
-        if (found != nullptr && found->dump() == value.dump()) continue;
+        if (found == nullptr ? goes_without_saying(name, value) : found->dump() == value.dump())
+            continue;
         throw InputError(formatted(
             "--resume: %s is of another run: its %s was %s, not %s; give the flags of that run, or "
             "name another folder",

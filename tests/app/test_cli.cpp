@@ -42,7 +42,8 @@ TEST(Flags, ShortAndLongNamesMeanTheSame) {
                                  " --hidden 12,5 --batch 40 --epochs 3 --learning-rate 0.5"
                                  " --reg 0.001 --print-every 7 --compare");
     EXPECT_TRUE(
-        says(brief.out, "network    784-12-5-10, 9545 parameters; softmax, cross-entropy\n"));
+        says(brief.out,
+             "network    784-12-5-10, 9545 parameters; sigmoid units; softmax, cross-entropy\n"));
     EXPECT_TRUE(
         says(brief.out, "3 epochs, batch 40, rate 0.5 x 0.88 each epoch, reg 0.001, seed 1\n"));
     EXPECT_EQ(epochs_of(brief).size(), 3u);
@@ -69,7 +70,9 @@ TEST(Flags, AreToldInTheBanner) {
                  {"--course", "samples    in the file's order"},
                  {"--course --device cpu", ", 1 thread)\n"},
                  {"--scatter once", "# feed resident\n"},
-                 {"--output sigmoid --loss mse", "parameters; sigmoid, mse\n"},
+                 {"--output sigmoid --loss mse", "parameters; sigmoid units; sigmoid, mse\n"},
+                 {"--activation tanh", "parameters; tanh units; softmax, cross-entropy\n"},
+                 {"--activation tanh", ", rate 0.3 x "},
                  {"--device cpu", "CPU ("},
                  {"--device cpu --threads 1", ", 1 thread)\n"},
                  {"--device cpu --threads 3", ", 3 threads)\n"},

@@ -64,13 +64,14 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--version", ""},
                  {"--separate-runs", ""},
                  {"-n, --hidden SIZES", "200"},
+                 {"--activation sigmoid|tanh|relu", "sigmoid"},
                  {"--output softmax|sigmoid", "softmax"},
                  {"--init normal|uniform|xavier", "normal"},
-                 {"--init-scale X", "0.1"},
+                 {"--init-scale X", "0.1; tanh: 0; relu: 0"},
                  {"--load FILE", ""},
                  {"-b, --batch N", "24"},
                  {"-e, --epochs N", "16"},
-                 {"-l, --learning-rate X", "1.2"},
+                 {"-l, --learning-rate X", "1.2; tanh: 0.3; relu: 0.3"},
                  {"--lr-decay X", "0.88"},
                  {"-r, --reg X", "3e-05"},
                  {"--loss cross-entropy|mse", "cross-entropy"},
@@ -80,8 +81,15 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--train-size N", "0"},
                  {"--raw-pixels", ""},
                  {"--csv-data FILE", ""},
+                 {"--target COLUMNS", ""},
+                 {"--scale none|minmax|standard", "none"},
                  {"--target-columns N", "1"},
                  {"--data DIR", "data"},
+                 {"--picture-folder DIR", ""},
+                 {"--set NAME", ""},
+                 {"--first-label N", "0"},
+                 {"--transposed", ""},
+                 {"--inverted", ""},
                  {"-p, --print-every N", "0"},
                  {"--csv FILE", ""},
                  {"--jsonl FILE", ""},
@@ -155,10 +163,30 @@ TEST(Options, EveryNameOfAnEnumIsTaken) {
     EXPECT_EQ(train_options("--gemm fp32").device.gemm, GemmKind::fp32);
     EXPECT_EQ(train_options("--allreduce shared").device.allreduce, AllreduceKind::shared);
     EXPECT_EQ(train_options("--isa avx2").device.isa, CpuIsa::avx2);
+    EXPECT_EQ(train_options("--activation tanh").activation, Activation(Tanh{}));
+    EXPECT_EQ(train_options("--activation relu").activation, Activation(Relu{}));
     EXPECT_EQ(train_options("--output sigmoid").objective.output, OutputLayer::sigmoid);
     EXPECT_EQ(train_options("--loss mse").objective.loss, LossFunction::mse);
     EXPECT_EQ(train_options("--init xavier").init, Init::xavier);
     EXPECT_EQ(train_options("--feed scattered").feed, FeedKind::scattered);
+}
+
+TEST(Options, RateAndDeviationFollowTheActivationWhereNoFlagSetsThem) {
+    const struct {
+        const char* flags;
+        double rate, deviation;
+    } cases[] = {{"", 1.2, 0.1},
+                 {"--activation sigmoid", 1.2, 0.1},
+                 {"--activation tanh", 0.3, 0},
+                 {"--activation relu", 0.3, 0},
+                 {"--activation relu -l 1.2", 1.2, 0},
+                 {"--init-scale 0.1 --activation relu", 0.3, 0.1},
+                 {"-l 0 --init-scale 0", 0, 0}};
+    for (const auto& c : cases) {
+        const TrainOptions o = train_options(c.flags);
+        EXPECT_EQ(o.training.rate, c.rate) << c.flags;
+        EXPECT_EQ(o.init_scale, c.deviation) << c.flags;
+    }
 }
 
 TEST(Options, ScatterIsTheOldNameOfFeed) {
@@ -204,9 +232,10 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
         return text;
     };
     EXPECT_EQ(keys(OnResume::same),
-              "output batch learning-rate lr-decay reg loss shuffle seed raw-pixels ");
+              "activation output batch learning-rate lr-decay reg loss shuffle seed raw-pixels ");
     EXPECT_EQ(keys(OnResume::content),
-              "hidden init init-scale load data train-size csv-data target-columns ");
+              "hidden init init-scale load data picture-folder set first-label transposed inverted "
+              "train-size csv-data target scale target-columns ");
     EXPECT_EQ(keys(OnResume::rounding), "device gemm isa course cuda-aware ");
 }
 
@@ -301,8 +330,22 @@ TEST(OptionsRefuse, FlagsThatAreUnknownOrGivenWrongly) {
                  {"--plot ''", "--plot"},
                  {"--report ''", "--report"},
                  {"--target-columns 2", "--csv-data"},
+                 {"--target label", "--csv-data"},
+                 {"--target ''", "--target"},
+                 {"--scale minmax", "--csv-data"},
+                 {"--csv-data t.csv --scale big", "--scale"},
+                 {"--csv-data t.csv --target x --target-columns 1", "--target-columns"},
                  {"--csv-data table.csv --data data", "--data"},
-                 {"--load file -n 8", "--hidden"}};
+                 {"--picture-folder p --data data", "--data"},
+                 {"--picture-folder p --csv-data t.csv --target x", "--csv-data"},
+                 {"--picture-folder p --inverted", "--inverted"},
+                 {"--csv-data t.csv --set emnist-letters", "--set"},
+                 {"--csv-data t.csv --first-label 1", "--first-label"},
+                 {"--csv-data t.csv --transposed", "--transposed"},
+                 {"--first-label 256", "255"},
+                 {"--load file -n 8", "--hidden"},
+                 {"--load file --activation sigmoid", "--activation"},
+                 {"--activation softplus", "sigmoid|tanh|relu"}};
     for (const auto& c : cases) expect_refused(c.flags, c.named);
 }
 
@@ -315,11 +358,28 @@ TEST(OptionsRefuse, AFlagGivenTwiceByAllItsNames) {
 }
 
 TEST(OptionsRefuse, WhatAGradingModeFixesBesideIt) {
-    for (const char* fixed :
-         {"-n 8", "-b 8", "-e 1", "-l 1", "--lr-decay 1", "-r 0", "--init-scale 1",
-          "--train-size 5", "--shuffle", "--no-shuffle", "--raw-pixels", "--loss mse",
-          "--output sigmoid", "--init xavier", "--csv-data x", "--load x", "--feed resident",
-          "--scatter once", "--allreduce mpi"})
+    for (const char* fixed : {"-n 8",
+                              "-b 8",
+                              "-e 1",
+                              "-l 1",
+                              "--lr-decay 1",
+                              "-r 0",
+                              "--init-scale 1",
+                              "--train-size 5",
+                              "--shuffle",
+                              "--no-shuffle",
+                              "--raw-pixels",
+                              "--loss mse",
+                              "--activation tanh",
+                              "--output sigmoid",
+                              "--init xavier",
+                              "--csv-data x",
+                              "--target x",
+                              "--scale minmax",
+                              "--load x",
+                              "--feed resident",
+                              "--scatter once",
+                              "--allreduce mpi"})
         expect_refused(std::string("-g 3 ") + fixed, "--grade");
 }
 
@@ -331,6 +391,15 @@ TEST(OptionsRefuse, BadUseOfEveryCommand) {
                  {"predict --load x", "IMAGES"},
                  {"predict --load x --show --json y", "--show"},
                  {"predict --load x y --bogus", "--bogus"},
+                 {"predict --load x y --csv-data z", "--csv-data"},
+                 {"predict --load x --csv-data z --show", "--show"},
+                 {"predict --load x y --out z --json", "--json"},
+                 {"predict --load x y --submission A,B", "--out"},
+                 {"predict --load x y --out z --submission A", "--submission"},
+                 {"predict --load x y --out z --submission A,", "--submission"},
+                 {"predict --load x y --out z --submission ,B", "--submission"},
+                 {"predict --load x y --out z --submission A,B,C", "--submission"},
+                 {"evaluate --load x --csv-data y --data z", "--csv-data"},
                  {"predict --load '' y", "--load"},
                  {"evaluate", "--load"},
                  {"evaluate --load x extra", "extra"},

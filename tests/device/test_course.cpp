@@ -47,39 +47,46 @@ TEST_F(Course, NumbersArePixelsTimesScale) {
     }
 }
 
-TEST_F(Course, SigmoidsAreRightForEverySize) {
+TEST_F(Course, ActivationsAreRightForEverySize) {
     Rng rng(102);
-    for (const auto& [rows, n] : {std::pair{0, 3}, {3, 0}, {1, 1}, {7, 3}, {256, 1}, {100, 13}}) {
-        SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(n));
-        const Reals b = normal_values(elements(rows, 1), rng, 3);
-        const Reals z = normal_values(elements(rows, n), rng, 20);
-        const OnDevice<nn_real> bias("b", b);
-        OnDevice<nn_real> a("A", z);
-        course_activate(gpu.stream, rows, n, bias.data(), a.output());
-        Expected expected{rows, {}, {}};
-        for (int j = 0; j < n; ++j)
-            for (int i = 0; i < rows; ++i) {  // the bias is added with one rounding
-                const Wide sum = static_cast<Wide>(z[at(i, j, rows)]) + b[at(i, 0, rows)];
-                add_sigmoid(expected, sum, u * std::abs(sum));
-            }
-        EXPECT_TRUE(within("A", a.values(), expected));
-    }
+    for_every_activation([&](const Activation& f) {
+        for (const auto& [rows, n] :
+             {std::pair{0, 3}, {3, 0}, {1, 1}, {7, 3}, {256, 1}, {100, 13}}) {
+            SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(n));
+            const Reals b = normal_values(elements(rows, 1), rng, 1);
+            const Reals z = normal_values(elements(rows, n), rng, n == 13 ? 20 : 1);
+            const OnDevice<nn_real> bias("b", b);
+            OnDevice<nn_real> a("A", z);
+            course_activate(gpu.stream, rows, n, bias.data(), a.output(), f);
+            Expected expected{rows, {}, {}};
+            for (int j = 0; j < n; ++j)
+                for (int i = 0; i < rows; ++i) {  // the bias is added with one rounding
+                    const Wide sum = static_cast<Wide>(z[at(i, j, rows)]) + b[at(i, 0, rows)];
+                    add_activated(expected, f, sum, u * std::abs(sum));
+                }
+            EXPECT_TRUE(within("A", a.values(), expected));
+        }
+    });
 }
 
-TEST_F(Course, SigmoidsKeepNaNAndReachTheirLimits) {
+TEST_F(Course, ActivationsKeepNaNAndReachTheirLimits) {
     const nn_real infinity = std::numeric_limits<nn_real>::infinity();
-    const OnDevice<nn_real> bias("b", Reals(5));
-    OnDevice<nn_real> a("A", {nan_real, infinity, -infinity, 2000, -2000});
-    course_activate(gpu.stream, 5, 1, bias.data(), a.output());
-    const Reals got = a.values();
-    EXPECT_TRUE(std::isnan(got[0]));
-    EXPECT_EQ(Reals(got.begin() + 1, got.end()), (Reals{1, 0, 1, 0}));
+    const Reals z{infinity, -infinity, 2000, -2000};
+    for_every_activation([&](const Activation& f) {
+        const OnDevice<nn_real> bias("b", Reals(5));
+        OnDevice<nn_real> a("A", {z[0], z[1], z[2], z[3], nan_real});
+        course_activate(gpu.stream, 5, 1, bias.data(), a.output(), f);
+        const Reals got = a.values();
+        for (std::size_t i = 0; i < z.size(); ++i) EXPECT_EQ(got[i], limit_of(f, z[i])) << z[i];
+        EXPECT_TRUE(std::isnan(got[4]));
+    });
 }
 
 TEST_F(Course, DeltasAreRight) {
-    check_sigmoid_backward<DeviceMemory>([](std::size_t count, const nn_real* a, nn_real* delta) {
-        course_delta(gpu.stream, count, a, delta);
-    });
+    check_activation_backward<DeviceMemory>(
+        [](const Activation& f, std::size_t count, const nn_real* a, nn_real* delta) {
+            course_delta(gpu.stream, count, a, delta, f);
+        });
 }
 
 TEST_F(Course, RowSumsAreRight) {

@@ -8,8 +8,8 @@
 
 #include <memory>
 
+#include "tests/support/activation_math.h"
 #include "tests/support/cpu_layer.h"
-#include "tests/support/output_math.h"
 #include "tests/support/page_end.h"
 #include "tests/support/step_math.h"
 
@@ -22,11 +22,11 @@ TEST(CpuFunctionsChosen, AreTheWidestThatThisProcessorRuns) {
 class CpuElementwise : public CpuTable {
   protected:
     /// Of whole vectors; a bias only if there are any.
-    Reals activated(const Reals& before, const Reals& b) const {
+    Reals activated(const Activation& by, const Reals& before, const Reals& b) const {
         const OnHost<nn_real> bias("bias", b);
         OnHost<nn_real> z("z", before);
-        f().hidden_by(Sigmoid{}).activate(b.empty() ? nullptr : bias.data(),
-                                          static_cast<int>(before.size()), z.output());
+        f().hidden_by(by).activate(b.empty() ? nullptr : bias.data(),
+                                   static_cast<int>(before.size()), z.output());
         return z.values();
     }
 };
@@ -39,7 +39,7 @@ TEST_P(CpuElementwise, NumbersOfTheTableMakeSense) {
     EXPECT_LE(f().sparse_pays_below, 1.0);
 }
 
-// ---- Pixels and sigmoid ------------------------------------------------------------------------
+// ---- Pixels and activations --------------------------------------------------------------------
 
 TEST_P(CpuElementwise, PixelsAreScaledWithOneRounding) {
     for (const std::size_t count : {0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 256, 785}) {
@@ -57,72 +57,92 @@ TEST_P(CpuElementwise, PixelsAreScaledWithOneRounding) {
     }
 }
 
-TEST_P(CpuElementwise, SigmoidIsRightForAnyVectorsWithAndWithoutBias) {
+TEST_P(CpuElementwise, ActivationsAreRightForAnyVectorsWithAndWithoutBias) {
     Rng rng(3);
-    for (const int vectors : {0, 1, 2, 3, 7, 13, 14, 33})
-        for (const bool biased : {false, true})
-            for (const double deviation : {1.0, 20.0, 300.0}) {
-                SCOPED_TRACE(std::to_string(vectors) + " vectors, deviation " +
-                             std::to_string(deviation) + (biased ? ", biased" : ""));
-                const std::size_t count = elements(vectors, f().lanes);
-                const Reals b = biased ? normal_values(count, rng, 3) : Reals{};
-                const Reals before = normal_values(count, rng, deviation);
-                Expected expected;
-                for (std::size_t i = 0; i < count; ++i) {
-                    const Wide sum = static_cast<Wide>(before[i]) + (biased ? b[i] : 0);
-                    add_sigmoid(expected, sum, biased ? u * std::abs(sum) : 0);
+    for_every_activation([&](const Activation& by) {
+        for (const int vectors : {0, 1, 2, 3, 7, 13, 14, 33})
+            for (const bool biased : {false, true})
+                for (const double deviation : {0.01, 1.0, 20.0, 300.0}) {
+                    SCOPED_TRACE(std::to_string(vectors) + " vectors, deviation " +
+                                 std::to_string(deviation) + (biased ? ", biased" : ""));
+                    const std::size_t count = elements(vectors, f().lanes);
+                    const Reals b = biased ? normal_values(count, rng, 3) : Reals{};
+                    const Reals before = normal_values(count, rng, deviation);
+                    Expected expected;
+                    for (std::size_t i = 0; i < count; ++i) {
+                        const Wide sum = static_cast<Wide>(before[i]) + (biased ? b[i] : 0);
+                        add_activated(expected, by, sum, biased ? u * std::abs(sum) : 0);
+                    }
+                    EXPECT_TRUE(within("z", activated(by, before, b), expected));
                 }
-                EXPECT_TRUE(within("z", activated(before, b), expected));
-            }
+    });
 }
 
-/// exp is kept below infinity, so 0 comes out as at most the smallest normal number.
-TEST_P(CpuElementwise, SigmoidSaturatesToZeroAndOne) {
-    for (const bool biased : {false, true}) {
-        Reals thousands(64);
-        for (std::size_t i = 0; i < thousands.size(); ++i)
-            thousands[i] = i % 2 == 0 ? nn_real{1000} : nn_real{-1000};
-        Expected expected;
-        for (const nn_real v : thousands) expected.add(v > 0 ? 1 : 0, v > 0 ? 0 : tiny);
-        const Reals after = activated(thousands, biased ? Reals(64) : Reals{});
-        EXPECT_TRUE(within("z", after, expected));
-        for (const nn_real v : after) EXPECT_GE(v, 0);
+/// exp is kept below infinity, so a sigmoid's 0 comes out as at most the smallest normal number.
+TEST_P(CpuElementwise, ActivationsReachTheirLimits) {
+    for_every_activation([&](const Activation& by) {
+        for (const bool biased : {false, true}) {
+            Reals thousands(64);
+            for (std::size_t i = 0; i < thousands.size(); ++i)
+                thousands[i] = i % 2 == 0 ? nn_real{1000} : nn_real{-1000};
+            const Reals after = activated(by, thousands, biased ? Reals(64) : Reals{});
+            for (std::size_t i = 0; i < after.size(); ++i) {
+                const double limit = limit_of(by, thousands[i]);
+                EXPECT_LE(std::abs(after[i] - limit), limit == 0 ? tiny : 0) << thousands[i];
+                EXPECT_LE(after[i] * limit, limit * limit) << "beyond the limit";
+            }
+        }
+    });
+}
+
+/// Through the whole range of exp and beyond both its ends, and closer around 0.
+TEST_P(CpuElementwise, ActivationsAreRightOnAFineGrid) {
+    for (const double step : {0.08, 2e-4, 1e-9}) {
+        Reals grid;
+        for (int i = 0; i < 20032; ++i) grid.push_back(static_cast<nn_real>(step * (i - 10016)));
+        for_every_activation([&](const Activation& by) {
+            Expected expected;
+            for (const nn_real x : grid) add_activated(expected, by, x, 0);
+            EXPECT_TRUE(within("z", activated(by, grid, Reals(grid.size())), expected));
+            EXPECT_TRUE(within("z", activated(by, grid, {}), expected));
+        });
     }
 }
 
-/// Through the whole range of exp and beyond both its ends.
-TEST_P(CpuElementwise, SigmoidIsRightOnAFineGridAndKeepsNaN) {
-    Reals grid;
-    for (int i = 0; i < 20032; ++i) grid.push_back(static_cast<nn_real>(0.08 * (i - 10016)));
-    Expected expected;
-    for (const nn_real x : grid) add_sigmoid(expected, x, 0);
-    EXPECT_TRUE(within("z", activated(grid, Reals(grid.size())), expected));
-    EXPECT_TRUE(within("z", activated(grid, {}), expected));
+TEST_P(CpuElementwise, ActivationsKeepNaNInItsPlace) {
+    for_every_activation([&](const Activation& by) {
+        for (const bool in_bias : {false, true})
+            for (std::size_t bad = 0; bad < 48; ++bad) {
+                Reals z(48), bias(48);
+                (in_bias ? bias : z)[bad] = nan_real;
+                const Reals after = activated(by, z, bias);
+                for (std::size_t i = 0; i < after.size(); ++i)
+                    EXPECT_EQ(std::isnan(after[i]), i == bad)
+                        << "z[" << i << "], NaN in " << (in_bias ? "bias[" : "z[") << bad << "]";
+            }
+    });
+}
 
-    for (const bool in_bias : {false, true})
-        for (std::size_t bad = 0; bad < 48; ++bad) {
-            Reals z(48), bias(48);
-            (in_bias ? bias : z)[bad] = nan_real;
-            const Reals after = activated(z, bias);
-            for (std::size_t i = 0; i < after.size(); ++i)
-                EXPECT_EQ(std::isnan(after[i]), i == bad)
-                    << "z[" << i << "], NaN in " << (in_bias ? "bias[" : "z[") << bad << "]";
-        }
+/// Otherwise a product that leaves out zeros could give another bit than one that does not.
+TEST_P(CpuElementwise, ReluOfMinusZeroIsZero) {
+    const Reals after = activated(Relu{}, Reals(elements(1, f().lanes), nn_real{-0.0}), {});
+    EXPECT_TRUE(same_bits("z", after, Reals(after.size())));
 }
 
 /// The last vector is filled up with numbers that are not looked at.
-TEST_P(CpuElementwise, SigmoidBackwardMultipliesByTheSlope) {
-    check_sigmoid_backward<HostMemory>([this](std::size_t count, const nn_real* a, nn_real* delta) {
-        const int whole = whole_vectors(static_cast<int>(count));
-        const auto all = static_cast<std::size_t>(whole);
-        Reals a_values(all, static_cast<nn_real>(0.5)), delta_values(all, nn_real{1});
-        std::copy_n(a, count, a_values.begin());
-        std::copy_n(delta, count, delta_values.begin());
-        const OnHost<nn_real> a_in("a", a_values);
-        OnHost<nn_real> in_place("delta", delta_values);
-        f().hidden_by(Sigmoid{}).times_slope(whole, a_in.data(), in_place.output());
-        std::copy_n(in_place.values().begin(), count, delta);
-    });
+TEST_P(CpuElementwise, BackwardMultipliesByTheSlope) {
+    check_activation_backward<HostMemory>(
+        [this](const Activation& by, std::size_t count, const nn_real* a, nn_real* delta) {
+            const int whole = whole_vectors(static_cast<int>(count));
+            const auto all = static_cast<std::size_t>(whole);
+            Reals a_values(all, static_cast<nn_real>(0.5)), delta_values(all, nn_real{1});
+            std::copy_n(a, count, a_values.begin());
+            std::copy_n(delta, count, delta_values.begin());
+            const OnHost<nn_real> a_in("a", a_values);
+            OnHost<nn_real> in_place("delta", delta_values);
+            f().hidden_by(by).times_slope(whole, a_in.data(), in_place.output());
+            std::copy_n(in_place.values().begin(), count, delta);
+        });
 }
 
 // ---- Gradients of biases -----------------------------------------------------------------------

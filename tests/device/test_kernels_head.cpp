@@ -24,27 +24,18 @@ struct HeadCase {
     Bytes pixels;  ///< A, or empty: activations
     Targets targets;
     Objective objective = {};
+    Activation below = {};  ///< which made A's activations
 
     bool of_pixels() const { return !pixels.empty(); }
     std::string text() const {
         return name + " logits, " + text_of(objective) +
                (targets.are_numbers() ? " of numbers, " : ", ") + std::to_string(classes) +
                " classes, " + std::to_string(n) + " samples of " + std::to_string(k) +
-               (of_pixels() ? " pixels" : " activations");
+               (of_pixels() ? " pixels" : std::string(" activations by ") + name_of(below));
     }
 };
 
 enum class Logits { normal, thousands, equal, one_ahead };
-
-/// Activations are between 0 and 1, and some are 0, 1 and their neighbours.
-Reals random_activations(std::size_t count, Rng& rng) {
-    const nn_real extremes[] = {0, 1, std::nextafter(nn_real{1}, nn_real{0}),
-                                std::numeric_limits<nn_real>::min()};
-    Reals a(count);
-    for (auto& value : a)
-        value = rng.below(8) == 0 ? extremes[rng.below(4)] : static_cast<nn_real>(rng.uniform());
-    return a;
-}
 
 HeadCase head_case(Logits logits, bool pixels, int classes, int n, int k, Rng& rng,
                    bool numbers = false) {
@@ -58,6 +49,8 @@ HeadCase head_case(Logits logits, bool pixels, int classes, int n, int k, Rng& r
                {},
                {},
                random_targets(numbers, classes, n, rng)};
+    constexpr auto& activations = Names<Activation>::all;
+    c.below = activations[rng.below(std::size(activations))].value;
     if (logits == Logits::thousands) {
         c.name = "+-1000";
         for (auto& b : c.bias) b = rng.below(2) == 0 ? nn_real{1000} : nn_real{-1000};
@@ -72,7 +65,7 @@ HeadCase head_case(Logits logits, bool pixels, int classes, int n, int k, Rng& r
     if (pixels) c.pixels = random_bytes(elements(k, n), rng);
     for (const std::uint8_t byte : c.pixels)  // Wide holds the product, so it is rounded once
         c.a.push_back(static_cast<nn_real>(static_cast<Wide>(pixel_scale) * byte));
-    if (!pixels) c.a = random_activations(elements(k, n), rng);
+    if (!pixels) c.a = values_of(c.below, elements(k, n), rng);
     return c;
 }
 
@@ -109,7 +102,7 @@ HeadResult run_head(const HeadCase& c, int multiprocessors, double loss_before =
                         wanted.loss && !numbers ? labels.data() : nullptr,
                         wanted.loss && numbers ? targets.data() : nullptr, scale_of(c),
                         yhat.output(), c.of_pixels() ? nullptr : below.output(),
-                        wanted.gradient ? gradient.output() : nullptr, loss.output()});
+                        wanted.gradient ? gradient.output() : nullptr, loss.output(), c.below});
     return {yhat.values(), below.values(), gradient.values(), loss.values()};
 }
 
@@ -151,15 +144,15 @@ Expected gradient_of(const HeadCase& c, const Expected& delta) {
                 const Wide term = delta.values[at(i, j, c.classes)] * a;
                 sum += term;
                 size += std::abs(term);
-                error += delta.bounds[at(i, j, c.classes)] * a;
+                error += delta.bounds[at(i, j, c.classes)] * std::abs(a);
             }
             expected.add(sum, error + slack * (c.n + 1) * u * (size + error) + c.n * tiny);
         }
     return expected;
 }
 
-/// delta_below_ij = (sum_c w_ci delta_cj) a (1 - a): each term has delta's error, its product's
-/// rounding, as many additions as there are other classes, and three from the slope.
+/// delta_below_ij = (sum_c w_ci delta_cj) slope(a): each term has delta's error, its product's
+/// rounding, as many additions as there are other classes, and some from the slope.
 Expected below_of(const HeadCase& c, const Expected& delta) {
     Expected expected{c.k, {}, {}};
     for (int j = 0; j < c.n && !c.of_pixels(); ++j)
@@ -172,10 +165,11 @@ Expected below_of(const HeadCase& c, const Expected& delta) {
                 error += std::abs(w) * delta.bounds[at(i, j, c.classes)];
                 lost += 1;
             }
-            const Wide a = c.a[at(p, j, c.k)], slope = a * (1 - a);
-            expected.add(
-                sum * slope,
-                (error + slack * (c.classes + 3) * u * (size + error)) * slope + lost * tiny);
+            const SlopeAt at_a = slope_of(c.below, c.a[at(p, j, c.k)]);
+            const Wide roundings = static_cast<Wide>(c.classes + at_a.roundings);
+            expected.add(sum * at_a.slope,
+                         (error + slack * roundings * u * (size + error)) * at_a.slope +
+                             (at_a.slope == 0 ? 0 : lost * tiny));
         }
     return expected;
 }

@@ -27,9 +27,11 @@ struct LayerInputs {
     int m, n, k;
     Reals w, bias, activations;
     Bytes pixels;
+    Activation f = {};
 
     std::string text() const {
-        return std::to_string(m) + " x " + std::to_string(n) + ", k = " + std::to_string(k);
+        return std::to_string(m) + " x " + std::to_string(n) + ", k = " + std::to_string(k) + ", " +
+               name_of(f);
     }
 };
 
@@ -52,7 +54,7 @@ Reals run_layer(GemmBy by, GemmTile tile, const LayerInputs& in, std::size_t shi
     const bool of_pixels = in.activations.empty();
     gpu_layer(gpu, by, in.m, in.n, in.k, w.data(),
               of_pixels ? input_of(pixels.data(), scale) : input_of(activations.data()),
-              bias.data(), out.output(), {tile, 1});
+              bias.data(), out.output(), {tile, 1}, in.f);
     return out.values();
 }
 
@@ -70,7 +72,7 @@ Expected layer_expected(const LayerInputs& in) {
                 z += term;
                 size += std::abs(term);
             }
-            add_sigmoid(expected, z, slack * static_cast<Wide>(in.k + 2) * u * size);
+            add_activated(expected, in.f, z, slack * static_cast<Wide>(in.k + 2) * u * size);
         }
     return expected;
 }
@@ -80,10 +82,18 @@ constexpr std::array layer_sizes{
     std::array{65, 129, 20}, std::array{10, 31, 100}, std::array{132, 36, 148},
     std::array{7, 5, 0},     std::array{0, 5, 3},     std::array{5, 0, 3}};
 
-TEST_F(Kernels, LayerOfActivationsAddsTheBiasAndTakesTheSigmoid) {
+/// Activations take turns, so that each has a size of its own with every tile.
+Activation activation_of_turn(std::size_t turn) {
+    constexpr auto& all = Names<Activation>::all;
+    return all[turn % std::size(all)].value;
+}
+
+TEST_F(Kernels, LayerOfActivationsAddsTheBiasAndTakesTheActivation) {
     Rng rng(11);
+    std::size_t turn = 0;
     for (const auto& [m, n, k] : layer_sizes) {
-        const LayerInputs in = random_layer(m, n, k, false, rng);
+        LayerInputs in = random_layer(m, n, k, false, rng);
+        in.f = activation_of_turn(turn++);
         const Expected expected = layer_expected(in);
         for (const auto& [tile, name] : tiles)
             on_every_gpu(every_kind, [&, tile = tile, name = name](const std::string& on) {
@@ -95,8 +105,10 @@ TEST_F(Kernels, LayerOfActivationsAddsTheBiasAndTakesTheSigmoid) {
 
 TEST_F(Kernels, LayerOfPixelsIsRightInEveryWayFromAnyAddress) {
     Rng rng(12);
+    std::size_t turn = 1;
     for (const auto& [m, n, k] : layer_sizes) {
-        const LayerInputs in = random_layer(m, n, k, true, rng);
+        LayerInputs in = random_layer(m, n, k, true, rng);
+        in.f = activation_of_turn(turn++);
         const Expected expected = layer_expected(in);
         in_every_way([&](GemmBy by, GemmTile tile, const std::string& what) {
             SCOPED_TRACE(in.text() + ", " + what);
@@ -107,12 +119,33 @@ TEST_F(Kernels, LayerOfPixelsIsRightInEveryWayFromAnyAddress) {
     }
 }
 
-TEST_F(Kernels, LayerSaturatesToExactlyZeroAndOne) {
-    const LayerInputs in{5, 2, 1, {0, 0, 0, 2, -2}, {1000, -1000, 0, 0, 0}, {500, 500}, {}};
-    const nn_real half = static_cast<nn_real>(0.5);
-    for (const auto& [tile, name] : tiles)
-        EXPECT_EQ(run_layer(GemmBy::fma, tile, in), (Reals{1, 0, half, 1, 0, 1, 0, half, 1, 0}))
-            << name;
+TEST_F(Kernels, LayerReachesExactlyItsLimits) {
+    const Reals z{1000, -1000, 0, 1000, -1000, 1000, -1000, 0, 1000, -1000};
+    for_every_activation([&](const Activation& f) {
+        const LayerInputs in{5, 2, 1, {0, 0, 0, 2, -2}, {1000, -1000, 0, 0, 0}, {500, 500}, {}, f};
+        Reals limits;
+        for (const nn_real value : z) limits.push_back(static_cast<nn_real>(limit_of(f, value)));
+        for (const auto& [tile, name] : tiles)
+            EXPECT_EQ(run_layer(GemmBy::fma, tile, in), limits) << name;
+    });
+}
+
+TEST_F(Kernels, LayerKeepsNaNWithEveryActivation) {
+    for_every_activation([&](const Activation& f) {
+        for (const bool of_pixels : {false, true}) {
+            Rng rng(14);
+            LayerInputs in = random_layer(6, 5, 20, of_pixels, rng);
+            in.f = f;
+            in.w[at(4, 7, in.m)] = nan_real;
+            in_every_way([&](GemmBy by, GemmTile tile, const std::string& what) {
+                if (!of_pixels && by != GemmBy::fma) return;
+                const Reals out = run_layer(by, tile, in);
+                for (int j = 0; j < in.n; ++j)
+                    for (int i = 0; i < in.m; ++i)
+                        EXPECT_EQ(std::isnan(out[at(i, j, in.m)]), i == 4) << what << ", " << i;
+            });
+        }
+    });
 }
 
 TEST_F(Kernels, LayerIsRightAtTheSizesOfTrainingLarge) {
@@ -344,16 +377,17 @@ TEST_F(Kernels, Bf16x3IsExactOnWholeNumbers) {
 
 // ---- The layer below ---------------------------------------------------------------------------
 
-/// The sum over m terms, then three roundings of the slope and its product.
+/// The sum over m terms, then the roundings of the slope and its product.
 TEST_F(Kernels, DeltaBelowIsTheProductWithTheSlope) {
     Rng rng(41);
+    std::size_t turn = 0;
     for (const auto& [m, n, k] :
          {std::array{1, 1, 1}, std::array{10, 31, 100}, std::array{36, 20, 68},
           std::array{131, 17, 33}, std::array{0, 5, 3}, std::array{5, 0, 3}}) {
         const Reals w = normal_values(elements(m, k), rng),
                     delta = normal_values(elements(m, n), rng);
-        Reals a = normal_values(elements(k, n), rng);
-        for (nn_real& value : a) value = 1 / (1 + std::exp(-value));
+        const Activation f = activation_of_turn(turn++);
+        const Reals a = values_of(f, elements(k, n), rng);
         Expected expected{k, {}, {}};
         for (int j = 0; j < n; ++j)
             for (int i = 0; i < k; ++i) {
@@ -363,19 +397,18 @@ TEST_F(Kernels, DeltaBelowIsTheProductWithTheSlope) {
                     sum += term;
                     size += std::abs(term);
                 }
-                const Wide value = a[at(i, j, k)], slope = value * (1 - value);
-                expected.add(sum * slope,
-                             slack * static_cast<Wide>(m + 4) * u * size * slope + tiny);
+                add_delta(expected, f, a[at(i, j, k)], sum, size, m + 1);
             }
         for (const auto& [tile, name] : tiles)
             on_every_gpu(every_kind, [&, tile = tile, name = name, m = m, n = n,
                                       k = k](const std::string& on) {
                 SCOPED_TRACE(std::to_string(m) + " x " + std::to_string(k) + ", " +
-                             std::to_string(n) + " samples, " + name + ", " + on);
+                             std::to_string(n) + " samples, " + name_of(f) + ", " + name + ", " +
+                             on);
                 const OnDevice<nn_real> w_in("W", w), delta_in("delta", delta), a_in("a", a);
                 OnDevice<nn_real> out("delta_below", poison<nn_real>(elements(k, n)));
                 gpu_delta_below(gpu, m, n, k, w_in.data(), delta_in.data(), a_in.data(),
-                                out.output(), {tile, 1});
+                                out.output(), {tile, 1}, f);
                 EXPECT_TRUE(within("delta_below", out.values(), expected));
             });
     }

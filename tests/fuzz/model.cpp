@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/npz.h"
 #include "model/initial.h"
 #include "tests/fuzz/targets.h"
 
@@ -28,7 +29,7 @@ void judge_file(std::span<const std::uint8_t> bytes) {
         const Model model = parse_model(bytes, "model");
         const auto& values = model.parameters.values;
         require(values.size() == model.parameters.layout.total(), "parameters without a place");
-        require(values.size() * 4 <= bytes.size(), "parameters from nowhere");
+        require(is_zip(bytes) || values.size() * 2 <= bytes.size(), "parameters from nowhere");
         require(
             std::all_of(values.begin(), values.end(), [](nn_real v) { return std::isfinite(v); }),
             "a parameter that is not finite");
@@ -38,8 +39,11 @@ void judge_file(std::span<const std::uint8_t> bytes) {
             same.parameters.layout == model.parameters.layout && same.parameters.values == values,
             "parameters that do not come back");
         require(same.facts.state == model.facts.state &&
+                    same.facts.activation == model.facts.activation &&
                     same.facts.pixel_scale == model.facts.pixel_scale &&
-                    same.facts.history == model.facts.history,
+                    same.facts.history == model.facts.history &&
+                    same.facts.columns == model.facts.columns &&
+                    same.facts.class_names == model.facts.class_names,
                 "facts that do not come back");
     });
 }
@@ -60,6 +64,7 @@ void judge_model(std::span<const std::uint8_t> bytes) {
 std::vector<Bytes> model_seeds() {
     Model checkpoint = random_model({4, 3, 2});
     checkpoint.facts.objective = {OutputLayer::sigmoid, LossFunction::mse};
+    checkpoint.facts.activation = Tanh{};
     checkpoint.facts.rows = checkpoint.facts.cols = 2;
     checkpoint.facts.state = {3, 17, 0.1};
     checkpoint.facts.settings = R"({"hidden":[3],"data":"data"})";

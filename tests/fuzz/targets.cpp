@@ -11,6 +11,7 @@ namespace fuzz {
 
 std::span<const Target> targets() {
     static constexpr Target all[] = {{"model", judge_model, model_seeds},
+                                     {"npz", judge_npz, npz_seeds},
                                      {"idx", judge_idx, idx_seeds},
                                      {"table", judge_table, table_seeds},
                                      {"picture", judge_picture, picture_seeds}};

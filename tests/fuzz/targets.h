@@ -32,6 +32,8 @@ bool accepts(const std::function<void()>& read);
 // One for each file of this folder.
 void judge_model(std::span<const std::uint8_t> bytes);
 std::vector<Bytes> model_seeds();
+void judge_npz(std::span<const std::uint8_t> bytes);
+std::vector<Bytes> npz_seeds();
 void judge_idx(std::span<const std::uint8_t> bytes);
 std::vector<Bytes> idx_seeds();
 void judge_table(std::span<const std::uint8_t> bytes);

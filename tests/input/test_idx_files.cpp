@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "input/image_source.h"
 #include "mnist_reader.h"
 #include "tests/support/idx_bytes.h"
 
@@ -41,9 +42,9 @@ TEST(Find, ReadsEmnistByTheEndsOfItsNames) {
     dir.write("emnist-digits-train-labels-idx1-ubyte.gz", gzip(good_labels));
     dir.write("emnist-digits-test-images-idx3-ubyte.gz", gzip(idx_images({1, 1, 2}, {8, 9})));
     dir.write("emnist-digits-test-labels-idx1-ubyte.gz", gzip(idx_labels({0})));
-    const SampleSet train = read_mnist(dir.path, Split::train);
+    const SampleSet train = read_images(dir.path, {}, Split::train).samples;
     EXPECT_EQ(train.pixels, six_pixels);
-    const SampleSet test = read_test_set(dir.path, train);
+    const SampleSet test = read_test_images(dir.path, {}, train);
     EXPECT_EQ(test.pixels, (Bytes{8, 9}));
     EXPECT_EQ(test.classes, 3) << "as many as the training set has";
 }

@@ -6,6 +6,8 @@
 // real set is read from data/.
 #include "mnist_reader.h"
 
+#include "input/image_source.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -242,7 +244,8 @@ const std::vector<BadFile> bad_labels{
      {"expected magic 0x00000801 (unsigned bytes, 1 dimension)", "found 0x00000803",
       "is this the images file? Give the labels file"}},
     {"TwoDimensions", bad_magic(0x0802), {"labels need 1 dimension (count)"}},
-    {"Ints", bad_magic(0x0c01), {"found 0x00000c01 (32-bit integers (int), 1 dim", only_bytes}},
+    {"Shorts", bad_magic(0x0b01), {"found 0x00000b01 (16-bit integers (short), 1 dim", only_bytes}},
+    {"IntsCut", bad_magic(0x0c01), {"expected 12 bytes after the header (3)"}},
     {"HeaderCut", {0, 0, 8, 1, 0, 0, 0}, {"an IDX header of 8 bytes", "only 7 bytes"}},
     {"NoLabels", idx_labels({}), {"at least 1", "found dimensions 0;"}},
     {"BodyCut",
@@ -330,13 +333,13 @@ TEST(TestSet, MustFitTheTrainingSet) {
     for (const auto& [rows, cols] : {std::pair{2u, 1u}, {2u, 2u}, {1u, 3u}}) {
         const auto images = dir.write("t10k-images-idx3-ubyte",
                                       idx_images({3, rows, cols}, Bytes(3 * rows * cols)));
-        expect_refusal([&] { read_test_set(dir.path, train); },
+        expect_refusal([&] { read_test_images(dir.path, {}, train); },
                        {images.string() + ": expected images of 1 x 2 pixels",
                         "found " + std::to_string(rows) + " x " + std::to_string(cols)});
     }
     dir.write("t10k-images-idx3-ubyte", good_images);
     dir.write("t10k-labels-idx1-ubyte", idx_labels({0, 1, 3}));
-    expect_refusal([&] { read_test_set(dir.path, train); },
+    expect_refusal([&] { read_test_images(dir.path, {}, train); },
                    {labels.string() + ": expected labels below 3", "found 3"});
 }
 

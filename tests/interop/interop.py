@@ -76,14 +76,16 @@ def layer(w, b, a, slack, u):
     return w @ a + b[:, None], np.abs(w) @ slack + terms * u * size
 
 
-def predict(tensors, images, u):
+def predict(tensors, images, u, activation="sigmoid"):
     """Softmax probabilities of each column and how far off they can be."""
     a, slack = images.astype(np.float64).T / 255, np.full((PIXELS, images.shape[0]), u)
     layers = len(tensors) // 2
     for l in range(1, layers + 1):
         z, slack = layer(tensors[f"W{l}"].astype(np.float64), tensors[f"b{l}"].astype(np.float64),
                          a, slack, u)
-        if l < layers:
+        if l < layers and activation == "relu":
+            a = np.maximum(z, 0)  # exact, and nowhere steeper than 1
+        elif l < layers:
             a, slack = sigmoid(z), slack / 4 + 4 * u  # a sigmoid is nowhere steeper than 1/4
     z -= z.max(axis=0)
     yhat = np.exp(z) / np.exp(z).sum(axis=0)
@@ -208,6 +210,31 @@ def main_reads_what_torch_wrote(report, main, folder, images, u):
                      compare(judged_by_main(main, file, "data/t10k-images-idx3-ubyte.gz"), theirs, bound))
 
 
+def main_imports_what_torch_saved(report, main, folder, images, u):
+    """ReLU on normalised pixels, saved by torch.save(): converted by the lines that the program says."""
+    torch.manual_seed(2)
+    mean, std = 0.1307, 0.3081
+    network = torch.nn.Sequential(torch.nn.Linear(PIXELS, 24), torch.nn.ReLU(), torch.nn.Linear(24, 10))
+    torch.save(network.state_dict(), f"{folder}/net.pt")
+    refused = subprocess.run([main, "import", f"{folder}/net.pt", "-o", f"{folder}/x"], capture_output=True, text=True)
+    lines = refused.stderr.partition("convert it in Python: ")[2].partition(", where the file")[0]
+    report.check("a file of torch.save() is refused by its name, with lines of Python",
+                 None if refused.returncode == 2 and lines else refused.stderr)
+    exec(lines, {})
+    run(main, "import", f"{folder}/net.safetensors", "-o", f"{folder}/here.safetensors", "--activation", "relu",
+        "--input-mean", str(mean), "--input-std", str(std))
+    with torch.no_grad():
+        inputs = (torch.tensor(images.astype(np.float64) / 255) - mean) / std
+        theirs = torch.softmax(network.double()(inputs), 1).numpy().T
+    state = {name: value.numpy() for name, value in network.state_dict().items()}
+    folded = {"W1": state["0.weight"] / std, "b1": state["0.bias"] - state["0.weight"].sum(1) * mean / std,
+              "W2": state["2.weight"], "b2": state["2.bias"]}
+    _, bound = predict(folded, images, u, "relu")
+    report.check("an imported network, with its inputs folded in, predicts as PyTorch's does",
+                 compare(judged_by_main(main, f"{folder}/here.safetensors", "data/t10k-images-idx3-ubyte.gz"),
+                         theirs, bound))
+
+
 def ten_steps_are_torchs(report, main, folder, images, labels, output, loss, u):
     batch, rate, reg = 24, 0.5, 1e-3
     shape = ["-b", str(batch), "-e", "1", "--train-size", str(10 * batch), "--no-shuffle"]
@@ -246,6 +273,7 @@ def main():
             else:
                 torch_predicts_the_same(report, model, images, ours, bound)
                 main_reads_what_torch_wrote(report, program, folder, images, u)
+                main_imports_what_torch_saved(report, program, folder, images, u)
                 train = read_idx("train-images-idx3-ubyte", 16).reshape(-1, PIXELS)
                 labels = read_idx("train-labels-idx1-ubyte", 8)
                 for output, loss in OBJECTIVES:

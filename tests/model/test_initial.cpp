@@ -11,6 +11,7 @@ TEST(InitialParameters, have_the_asked_deviation_and_zero_biases) {
     const Layout layout({400, 300, 10});
     const auto scaled = initial_parameters<double>(layout, 1, 0.01);
     const auto by_inputs = initial_parameters<double>(layout, 1, 0);
+    const auto he = initial_parameters<double>(layout, 1, 0, Init::normal, Relu{});
     const auto deviation = [](std::span<const double> w) {
         double squares = 0;
         for (double x : w) squares += x * x;
@@ -19,6 +20,8 @@ TEST(InitialParameters, have_the_asked_deviation_and_zero_biases) {
     EXPECT_NEAR(deviation(scaled.weights(1)), 0.01, 0.01 * 5 / std::sqrt(2.0 * 120000));
     EXPECT_NEAR(deviation(by_inputs.weights(1)), 0.05, 0.05 * 5 / std::sqrt(2.0 * 120000));
     EXPECT_NEAR(deviation(by_inputs.weights(2)), 1 / std::sqrt(300.0), 5 / std::sqrt(600.0 * 3000));
+    const double of_he = std::sqrt(2.0 / 400);
+    EXPECT_NEAR(deviation(he.weights(1)), of_he, of_he * 5 / std::sqrt(2.0 * 120000));
     for (int l : {1, 2})
         for (double b : scaled.bias(l)) EXPECT_EQ(b, 0);
 }

@@ -159,7 +159,7 @@ TEST(ModelFile, OfAnotherProgramNeedsNoMetadata) {
     const Model model = parse(file_of(good_header, good_data));
     EXPECT_EQ(model.parameters.layout.sizes(), (std::vector<int>{2, 1}));
     EXPECT_EQ(model.parameters.values, (std::vector<nn_real>{1.5, -2, 0.25}));
-    EXPECT_EQ(model.facts.objective, Objective{});
+    EXPECT_EQ(model.facts.objective.output, OutputLayer::sigmoid) << "one output";
     EXPECT_EQ(model.facts.state, TrainingState{});
     EXPECT_EQ(model.facts.version, "");
 }
@@ -251,7 +251,7 @@ TEST(ModelFileRefuses, LyingLengthsBeforeItBelievesThem) {
 
 TEST(ModelFileRefuses, OtherKindsOfFile) {
     Bytes zip{'P', 'K', 3, 4, 0, 0, 0, 0, 0, 0};
-    expect_refusal([&] { parse(zip); }, {"zip archive", "safetensors.torch.save_file"});
+    expect_refusal([&] { parse(zip); }, {"a complete zip archive"});
     expect_refusal([&] { parse(Bytes(100, 'x')); }, {"header of at most"});
     expect_refusal([&] { parse({}); }, {"only 0 bytes"});
 }
@@ -283,14 +283,13 @@ TEST(ModelFileRefuses, TensorsThatAreNotWhatTheyShouldBe) {
     };
     refused("[]", {"\"W1\" as a JSON object"});
     refused("{}", {"\"dtype\" of tensor \"W1\""});
-    refused(tensor("BF16", "[1,2]", 0, 8), {"F32 or F64", "\"BF16\"", "model.float()"});
+    refused(tensor("I32", "[1,2]", 0, 8), {"F32, F64, F16 or BF16", "\"I32\"", "model.float()"});
     refused(tensor("F32", "[1.0,2]", 0, 8), {"\"shape\" of tensor \"W1\""});
     refused(tensor("F32", "[-1,2]", 0, 8), {"\"shape\""});
     refused(tensor("F32", "[18446744073709551616,2]", 0, 8), {"\"shape\""});
     refused(tensor("F32", "{}", 0, 8), {"\"shape\""});
     refused(tensor("F32", "[0,2]", 0, 0), {"dimension of 0"});
     refused(tensor("F32", "[]", 0, 4), {"gap"});
-    refused(tensor("F32", "[2,1]", 0, 8), {"shape [2] of \"b1\""});
     refused(tensor("F32", "[2]", 0, 8), {"two dimensions of \"W1\"", "[2]"});
     refused(tensor("F32", "[1,1,2]", 0, 8), {"two dimensions of \"W1\""});
     refused(R"({"dtype":"F32","shape":[1,2]})", {"\"data_offsets\""});
@@ -309,15 +308,12 @@ TEST(ModelFileRefuses, NetworksThatAreNone) {
                "\":" + tensor("F32", "[1]", 8, 12) + "}";
     };
     expect_header_refused(two("W1", "b2"), {"a weight and a bias", "only \"W1\""});
-    expect_header_refused(two("W2", "b2"), {"expected W1", "\"W2\""});
-    expect_header_refused(two("W0", "b0"), {"expected W1", "\"W0\""});
+    expect_header_refused(two("W2", "b2"), {"expected layer 1", "\"W2\""});
     expect_header_refused(two("W1", "W01"), {"\"W1\" and \"W01\""});
     expect_header_refused(two("W1", "0.bias"), {"\"0.bias\""});
-    expect_header_refused(two("0.weight", "b.0.bias"), {"\"b.0.bias\""});
     expect_header_refused(two("0.weight", "0.running_mean"), {"\"0.running_mean\""});
     expect_header_refused(two("W1", "b99999999999"), {"\"b99999999999\""});
-    expect_header_refused(two("W1", "b"), {"\"b\""});
-    expect_header_refused(two("fc.weight", "fc.bias"), {"\"fc.weight\""});
+    expect_header_refused(two("fc.weights", "fc.scale"), {"\"fc.scale\""});
     expect_header_refused(two("W1", "\\n\\u001b[31m"), {"\"??[31m\""});
     const std::string unlike = "{" + good_w + "," + good_b +
                                ",\"W2\":" + tensor("F32", "[1,3]", 12, 24) +

@@ -91,6 +91,14 @@ defect "a small penalty counted twice, which only a step shows" neural_network.c
     'Update update = update_at(state.epoch, training);
     update.reg *= 2;' \
     1 'On/Steps.small_penalty_of_1e_4_is_within_rounding*'
+defect "another activation than the network's, on the CPU" src/device/cpu/replica.cpp \
+    'f_.hidden_by(shape().activation)' \
+    'f_.hidden_by(Activation{})' \
+    1 'On/Activations.small_runs_on_numbers*'
+defect "another activation's slope below the head" src/device/gpu/replica.cu \
+    '.below = shape().activation' \
+    '.below = {}' \
+    1 'On/Activations.small_runs_on_numbers*'
 defect "ranks that are never compared" neural_network.cpp \
     'if (!has_copies()) return;' \
     'if (has_copies()) return;' \

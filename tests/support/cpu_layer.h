@@ -261,7 +261,7 @@ inline void check_forward_part(TestLayer& layer, const Reals& x, Range samples, 
         for (std::size_t c = 0; c < z.sum.size(); ++c) {
             const Wide bound = exact ? 0 : z.bound(c, z.terms + 1);
             if (activated)
-                add_sigmoid(expected, z.sum[c], bound);
+                add_value(expected, Sigmoid{}, z.sum[c], bound);
             else
                 expected.add(z.sum[c], bound);
         }

@@ -1,44 +1,10 @@
-// output_math.h: the expected results of sigmoids, the output layer and the loss, and the bounds of
-// their rounding errors.
+// output_math.h: the expected results of the output layer and the loss, and the bounds of their
+// rounding errors.
 //
 // The kernels and the CPU's functions share these cases, references and checks.
 #pragma once
 #include "model/objective.h"
-#include "tests/support/numbers.h"
-
-/// sigmoid(z) where z is known up to z_error. With e = exp(-z): the error of e weighs e/(1 + e) < 1
-/// in 1 + e, the sum and the division round once each: 4 u + 2 u. z_error is multiplied by the
-/// slope, s (1 - s) at z, which changes by at most a factor exp(z_error) on the way, and is 1/4 at
-/// most.
-inline void add_sigmoid(Expected& expected, Wide z, Wide z_error) {
-    const Wide s = 1 / (1 + std::exp(-z)), other = 1 / (1 + std::exp(z));
-    const Wide slope = std::min<Wide>(0.25, s * other * std::exp(z_error));
-    expected.add(s, slack * (slope * z_error + (function_error + 2 * u) * s) + tiny);
-}
-
-/// delta *= a (1 - a): three roundings.
-template <class Memory, class Function>
-void check_sigmoid_backward(Function&& sigmoid_backward) {
-    Rng rng(21);
-    for (const std::size_t count : {0, 1, 31, 255, 256, 257, 1000}) {
-        SCOPED_TRACE(std::to_string(count) + " elements");
-        Reals a_values(count), delta_values = normal_values(count, rng);
-        for (auto& v : a_values) v = static_cast<nn_real>(rng.uniform());
-        const nn_real extremes[] = {0, 1, std::nextafter(nn_real{1}, nn_real{0}),
-                                    std::numeric_limits<nn_real>::min()};
-        for (std::size_t i = 0; i < std::min<std::size_t>(count / 2, 4); ++i)
-            a_values[i] = extremes[i];
-        Expected expected;
-        for (std::size_t i = 0; i < count; ++i) {
-            const Wide a = a_values[i], product = delta_values[i] * a * (1 - a);
-            expected.add(product, product == 0 ? 0 : slack * 3 * u * std::abs(product) + tiny);
-        }
-        const Guarded<nn_real, Memory> a("a", a_values);
-        Guarded<nn_real, Memory> delta("delta", delta_values);
-        sigmoid_backward(count, a.data(), delta.output());
-        EXPECT_TRUE(within("delta", delta.values(), expected));
-    }
-}
+#include "tests/support/activation_math.h"
 
 // ---- The output layer and the loss -------------------------------------------------------------
 
@@ -182,7 +148,7 @@ inline void add_sigmoid_column(OutputExpected& expected, const std::vector<Wide>
                                bool mse) {
     const Wide rows = static_cast<Wide>(z.size());
     for (std::size_t i = 0; i < z.size(); ++i) {
-        add_sigmoid(expected.yhat, z[i], z_error[i]);
+        add_value(expected.yhat, Sigmoid{}, z[i], z_error[i]);
         if (mse) continue;
         const Wide s = std::log1p(std::exp(-std::abs(z[i])));
         const Wide if_1 = s + std::max<Wide>(-z[i], 0), if_0 = s + std::max<Wide>(z[i], 0);

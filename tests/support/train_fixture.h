@@ -48,10 +48,12 @@ struct Case {
     std::uint64_t seed = 1;
     Objective objective = {};
     FeedKind feed = FeedKind::resident;
+    Activation activation = {};
 };
 
 inline Parameters<nn_real> initial_of(const Case& c) {
-    return initial_parameters<nn_real>(Layout(c.sizes), c.seed, c.init_scale);
+    return initial_parameters<nn_real>(Layout(c.sizes), c.seed, c.init_scale, Init::normal,
+                                       c.activation);
 }
 
 /// `images` random images of sizes.front() pixels, half of which are 0, and every seventh in all
@@ -191,9 +193,11 @@ class Train : public testing::TestWithParam<Way> {
                                            nn_real pixel_scale, const Way& way = GetParam(),
                                            const Objective& objective = {},
                                            const SampleFormat& format = {},
-                                           FeedKind feed = FeedKind::resident) {
+                                           FeedKind feed = FeedKind::resident,
+                                           const Activation& activation = {}) {
         const int capacity = std::max(1, shard_of(batch, 0, comm().size()).count);
-        const ReplicaShape shape{initial.layout, capacity, pixel_scale, objective, format};
+        const ReplicaShape shape{initial.layout, capacity, pixel_scale,
+                                 objective,      format,   activation};
         if (way.cuda)
             return {comm(),
                     way.course ? make_course_replica(shape, cuda_settings(way))
@@ -271,7 +275,7 @@ class Train : public testing::TestWithParam<Way> {
     DataParallelNeuralNetwork make_network(const Parameters<nn_real>& initial, const Case& c,
                                            const SampleSet& set, const Way& way = GetParam()) {
         return make_network(initial, std::min(c.training.batch, c.images), c.training.pixel_scale,
-                            way, c.objective, set.format, c.feed);
+                            way, c.objective, set.format, c.feed, c.activation);
     }
 
     /// Trains and returns the parameters. The training itself checks that all ranks hold the same
@@ -282,7 +286,7 @@ class Train : public testing::TestWithParam<Way> {
         return network.parameters();
     }
     static Parameters<double> reference(const Case& c, const SampleSet& set) {
-        NeuralNetwork network(initial_of(c), c.objective);
+        NeuralNetwork network(initial_of(c), c.objective, c.activation);
         network.train(set, c.training);
         return network.parameters();
     }

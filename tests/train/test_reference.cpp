@@ -76,21 +76,23 @@ TEST(Reference, forward_and_loss_of_a_network_small_enough_for_paper) {
 
 /// Each element of the gradient against a central difference, which is off by h^2 J'''/6, about
 /// 1e-11 here, and by u J/h, also about 1e-11.
-static void expect_gradient(const Objective& objective, const Layout& layout, const Matrix& y) {
-    SCOPED_TRACE(text(objective) + ", " + std::to_string(layout.classes()) + " outputs");
+static void expect_gradient(const Objective& objective, const Layout& layout, const Matrix& y,
+                            const Activation& activation = {}) {
+    SCOPED_TRACE(text(objective) + ", " + std::to_string(layout.classes()) + " outputs, " +
+                 name_of(activation));
     Rng rng(11);
     const Matrix x = random_matrix(layout.inputs(), y.cols, rng);
     const double reg = 0.3, h = 1e-5;
     auto p = initial_parameters<double>(layout, 2, 0.5);
     for (int l = 1; l <= layout.layers(); ++l)
         for (double& b : p.bias(l)) b = rng.normal();
-    NeuralNetwork network(p, objective);
+    NeuralNetwork network(p, objective, activation);
     network.forward(x);
     const Parameters<double> gradient = network.backward(y, reg);
     const auto loss_at = [&](std::size_t i, double value) {
         Parameters<double> moved = p;
         moved.values[i] = value;
-        NeuralNetwork other(moved, objective);
+        NeuralNetwork other(moved, objective, activation);
         other.forward(x);
         return other.loss(y, reg);
     };
@@ -114,6 +116,24 @@ TEST(Reference, gradient_is_the_finite_difference_of_the_loss_of_numbers) {
         for (const Objective& objective : every_objective)
             expect_gradient(objective, Layout({4, 3, outputs}), y);
     }
+}
+
+/// No sum is within h of 0, where a relu has no slope; the seed is that of the test above.
+TEST(Reference, gradient_is_the_finite_difference_of_the_loss_with_every_activation) {
+    for (const auto& [activation, name] : Names<Activation>::all)
+        for (const Objective& objective : every_objective)
+            expect_gradient(objective, Layout({7, 5, 4, 3}),
+                            targets_of({0, 1, 2, 0, 1, 2, 2, 2, 0}, 3), activation);
+}
+
+TEST(Reference, activations_are_their_formulas) {
+    EXPECT_DOUBLE_EQ(Tanh::reference(0.5), (std::exp(1.0) - 1) / (std::exp(1.0) + 1));
+    EXPECT_DOUBLE_EQ(Tanh::reference_slope(0.5), 0.75);
+    EXPECT_EQ(Relu::reference(0.5), 0.5);
+    EXPECT_EQ(Relu::reference(-0.5), 0);
+    EXPECT_EQ(Relu::reference_slope(0.5), 1);
+    EXPECT_EQ(Relu::reference_slope(0), 0);
+    EXPECT_TRUE(std::isnan(Relu::reference(std::numeric_limits<double>::quiet_NaN())));
 }
 
 /// Logits (log 3, 0) make softmax (3/4, 1/4) and sigmoids (3/4, 1/2).

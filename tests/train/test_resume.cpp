@@ -44,6 +44,16 @@ TEST(RunSettings, SamplesWithTheChecksumZeroAreOthersToo) {
     EXPECT_THROW(check_same_settings(zero, settings().text(), "file"), InputError);
 }
 
+TEST(RunSettings, AnOlderVersionsRunWithoutActivationIsOfSigmoids) {
+    RunSettings ours = settings();
+    ours.same.add("activation", "sigmoid");
+    EXPECT_NO_THROW(check_same_settings(ours, settings().text(), "file"));
+    RunSettings other = settings();
+    other.same.add("activation", "tanh");
+    EXPECT_THROW(check_same_settings(other, settings().text(), "file"), InputError);
+    EXPECT_THROW(check_same_settings(other, ours.text(), "file"), InputError);
+}
+
 TEST(RunSettings, WhatOnlyChangesRoundingIsTold) {
     RunSettings ours = settings();
     ours.rounding = Json::object({{"gemm", "bf16x3"}, {"isa", "avx2"}, {"ranks", 3}});

@@ -89,7 +89,7 @@ constexpr const char* many_words = "TEXT";
 
 FlagValue name_of_a(const char* what, const char* type, std::string& place) {
     return {[=, &place](const std::string& name) {
-                if (name.empty()) return std::string("the name of ") + what;
+                if (name.empty()) return std::string(what);
                 place = name;
                 return std::string();
             },
@@ -105,8 +105,11 @@ std::string list_of(const std::vector<int>& numbers) {
 
 }  // namespace
 
-FlagValue file_name(std::string& place) { return name_of_a("a file", "FILE", place); }
-FlagValue folder_name(std::string& place) { return name_of_a("a folder", "DIR", place); }
+FlagValue file_name(std::string& place) { return name_of_a("the name of a file", "FILE", place); }
+FlagValue text(std::string& place, const char* type) { return name_of_a("a text", type, place); }
+FlagValue folder_name(std::string& place) {
+    return name_of_a("the name of a folder", "DIR", place);
+}
 
 FlagValue sizes(std::vector<int>& place) {
     return {[&place](const std::string& text) -> std::string {

@@ -90,6 +90,8 @@ FlagValue choice(E& place, std::span<const Named<E>> names = Names<E>::all) {
 /// The name of a file ("FILE") or of a folder ("DIR"); not an empty one.
 FlagValue file_name(std::string& place);
 FlagValue folder_name(std::string& place);
+/// Any text but the empty one; `type` is for the help.
+FlagValue text(std::string& place, const char* type);
 /// Sizes separated by commas: "512,256".
 FlagValue sizes(std::vector<int>& place);
 /// A switch: it sets `place` to `value`.

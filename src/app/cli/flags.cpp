@@ -1,6 +1,8 @@
 // flags.cpp: the rows of all flags of a training.
 #include "app/cli/flags.h"
 
+#include "app/cli/flags_images.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -16,6 +18,16 @@ using enum OnResume;
 constexpr Named<FeedKind> scatter_names[] = {{FeedKind::resident, "once"},
                                              {FeedKind::scattered, "every-step"}};
 
+/// A number whose default follows the activation: "1.2; tanh: 0.3; relu: 0.3".
+FlagValue suited_number(double& place, double (*suited)(const Activation&)) {
+    FlagValue value = number(place, 0.0, largest);
+    value.preset = formatted("%g", suited({}));
+    for (const auto& [activation, name] : Names<Activation>::all)
+        if (activation != Activation{})
+            value.preset += formatted("; %s: %g", name, suited(activation));
+    return value;
+}
+
 void add(std::vector<TrainFlag>& rows, std::vector<TrainFlag> more) {
     std::ranges::move(more, std::back_inserter(rows));
 }
@@ -26,6 +38,9 @@ std::vector<TrainFlag> network_flags(TrainOptions& o) {
         {{"-n,--hidden", sizes(o.hidden), group, "sizes of the hidden layers: 100 or 512,256"},
          content,
          by_grade},
+        {{"--activation", choice(o.activation), group, "activation of the hidden layers"},
+         same,
+         by_grade},
         {{"--output", choice(o.objective.output), group, "activation of the output layer"},
          same,
          by_grade},
@@ -33,8 +48,9 @@ std::vector<TrainFlag> network_flags(TrainOptions& o) {
           "first weights: normal, uniform in [0,1) (biases too, as NumPy draws them), or xavier"},
          content,
          by_grade},
-        {{"--init-scale", number(o.init_scale, 0.0, largest), group,
-          "standard deviation of normal first weights; 0: 1/sqrt(inputs of the layer)"},
+        {{"--init-scale", suited_number(o.init_scale, deviation_for), group,
+          "standard deviation of normal first weights; 0: 1/sqrt(inputs of the layer), with relu "
+          "sqrt(2/inputs)"},
          content,
          by_grade},
         {{"--load", file_name(o.load), group,
@@ -55,7 +71,7 @@ std::vector<TrainFlag> training_flags(TrainOptions& o) {
         {{"-e,--epochs", number(t.epochs, 1, 1000000), group, "passes over the training set"},
          free,
          by_grade},
-        {{"-l,--learning-rate", number(t.rate, 0.0, largest), group,
+        {{"-l,--learning-rate", suited_number(t.rate, rate_for), group,
           "learning rate of the first epoch"},
          same,
          by_grade},
@@ -82,10 +98,14 @@ std::vector<TrainFlag> training_flags(TrainOptions& o) {
 std::vector<TrainFlag> sample_flags(TrainOptions& o) {
     const char* const group = "Data";
     constexpr std::size_t most_samples = std::numeric_limits<std::uint32_t>::max();
-    return {
-        {data_flag(o.data), content},
+    std::vector<TrainFlag> rows{{data_flag(o.data), content}};
+    for (Flag& flag : image_flags(o.images, o.picture_folder))
+        rows.push_back({std::move(flag), content});
+    const std::vector<TrainFlag> more{
         {{"--train-size", number(o.train_size, std::size_t{0}, most_samples), group,
-          "train on the first N samples, hold out the others; 0: train on all"},
+          "train on the first N samples, hold out the others; 0: train on all; without this flag, "
+          "a "
+          "set without test files holds out a sixth"},
          content,
          by_grade},
         {{"--raw-pixels", yes(o.raw_pixels), group,
@@ -93,15 +113,28 @@ std::vector<TrainFlag> sample_flags(TrainOptions& o) {
          same,
          by_grade},
         {{"--csv-data", file_name(o.csv_data), group,
-          "train on this table of numbers instead of images"},
+          "train on this table instead of images: CSV, with commas, semicolons or tabs"},
+         content,
+         by_grade},
+        {{"--target", text(o.target, "COLUMNS"), group,
+          "the table's target: NAME in the heading, or NUMBER from 1, or from -1 backwards; "
+          "several "
+          "with commas, or a range -3..-1; without it, the last column"},
+         content,
+         by_grade},
+        {{"--scale", choice(o.scale), group,
+          "scale the table's inputs: minmax to 0..1, standard to mean 0 and deviation 1"},
          content,
          by_grade},
         {{"--target-columns", number(o.target_columns, 1, 255), group,
-          "number of target columns, at the end of each row; with a softmax, one column is a class "
-          "number"},
+          "number of target columns, if they are the last: K is the same as --target -K..-1; with "
+          "a "
+          "softmax, one column is a class number"},
          content,
          by_grade},
     };
+    add(rows, more);
+    return rows;
 }
 
 std::vector<TrainFlag> file_flags(TrainOptions& o) {
@@ -188,7 +221,10 @@ Json flag_values(const TrainOptions& options, OnResume on_resume) {
 }
 
 Flag data_flag(std::string& place) {
-    return {"--data", folder_name(place), "Data", "folder of the IDX files"};
+    return {"--data", folder_name(place), "Data", "folder of the IDX files, or a .npz file"};
+}
+Flag table_flag(std::string& place, const std::string& verb) {
+    return {"--csv-data", file_name(place), "Data", verb + " this table instead of images"};
 }
 Flag json_flag(bool& place) {
     return {"--json", yes(place), "Output", "print JSON, one object a line"};

@@ -37,6 +37,8 @@ Json flag_values(const TrainOptions& options, OnResume on_resume);
 // ---- rows that other commands have too
 
 Flag data_flag(std::string& place);
+/// `verb`: "evaluate on".
+Flag table_flag(std::string& place, const std::string& verb);
 Flag json_flag(bool& place);
 /// Device, threads, GEMM and instruction set.
 std::vector<Flag> device_flags(DeviceRequest& device);

@@ -5,6 +5,10 @@
 #include <vector>
 
 #include "app/cli/settings.h"
+#include "input/image_source.h"
+#include "input/input_scale.h"
+#include "model/activation/activation.h"
+#include "model/foreign.h"
 #include "model/initial.h"
 #include "model/objective.h"
 #include "neural_network.h"
@@ -31,19 +35,28 @@ struct OutputFiles {
 };
 
 struct TrainOptions {
-    Training training = {
-        .batch = 24, .epochs = 16, .rate = 1.2, .decay = 0.88, .reg = 3e-5, .shuffled = true};
+    Training training = {.batch = 24, .epochs = 16, .decay = 0.88, .reg = 3e-5, .shuffled = true};
     Objective objective;
     std::vector<int> hidden = {200};  ///< sizes of the hidden layers
     Init init = Init::normal;
-    double init_scale = 0.1;     ///< deviation of normal first weights; 0: 1 / sqrt(layer's inputs)
+    Activation activation;  ///< of the hidden layers
+    /// Whether flags set the rate and the deviation of normal first weights (initial.h); otherwise
+    /// the activation does.
+    bool has_rate = false, has_init_scale = false;
+    double init_scale = 0;
     std::string load;            ///< file of the first parameters; empty: drawn
-    std::string data = "data";   ///< folder of the IDX files
+    std::string data = "data";   ///< folder of the IDX files, a .npz file, or picture_folder
+    ImageForm images;            ///< the form of the images in it
+    std::string picture_folder;  ///< of pictures, a subfolder a class; empty: none
     std::string csv_data;        ///< a table to train on instead of images; empty: none
-    int target_columns = 1;      ///< of the table
-    std::size_t train_size = 0;  ///< samples to train on, the others are held out; 0: all
+    std::string target;          ///< its target columns (input/table_columns.h); empty: the last
+    int target_columns = 1;      ///< the number of targets, if they are the last columns
+    ScaleKind scale = ScaleKind::none;  ///< of its inputs
+    std::size_t train_size = 0;  ///< samples to train on, the others are held out; 0: see below
     std::size_t hold_out = 0;    ///< or: number of samples, at the end of the set, to hold out
-    bool raw_pixels = false;     ///< inputs 0..255 instead of 0..1
+    /// Train on all samples. Otherwise a set without test samples holds out a sixth.
+    bool train_on_all = false;
+    bool raw_pixels = false;  ///< inputs 0..255 instead of 0..1
     DeviceRequest device;
     FeedKind feed = FeedKind::resident;
     bool course =
@@ -58,9 +71,16 @@ struct TrainOptions {
     Settings settings;     ///< the values of all flags, as given
 };
 
+/// Sets what no flag has set to what suits the activation.
+void suit_activation(TrainOptions& options);
+
 struct PredictOptions {
     std::string load;
-    std::vector<std::string> files;  ///< pictures and IDX files
+    std::vector<std::string> files;  ///< pictures and IDX files; of a table: none
+    std::string csv_data;            ///< a table to predict from instead; empty: none
+    std::string out;                 ///< CSV file for the predictions; empty: none
+    std::string submission;          ///< the two names in its heading; empty: its own heading
+    ForeignFacts said;               ///< of a network of another program
     bool show = false, json = false;
     DeviceRequest device;
     Settings settings;
@@ -68,8 +88,19 @@ struct PredictOptions {
 
 struct EvaluateOptions {
     std::string load, data = "data";
+    ImageForm images;            ///< the form of the images in it
+    std::string picture_folder;  ///< pictures instead, a subfolder a class; empty: none
+    std::string csv_data;        ///< a table to evaluate on instead of images; empty: none
+    ForeignFacts said;           ///< of a network of another program
     bool json = false;
     DeviceRequest device;
+    Settings settings;
+};
+
+/// A network of another program becomes a file of this one.
+struct ImportOptions {
+    std::string file, out;
+    ForeignFacts said;
     Settings settings;
 };
 
@@ -92,5 +123,6 @@ std::optional<TrainOptions> parse_train(const Arguments& arguments, bool speaks)
 std::optional<TrainOptions> parse_grade(const Arguments& arguments, bool speaks);
 std::optional<PredictOptions> parse_predict(const Arguments& arguments, bool speaks);
 std::optional<EvaluateOptions> parse_evaluate(const Arguments& arguments, bool speaks);
+std::optional<ImportOptions> parse_import(const Arguments& arguments, bool speaks);
 std::optional<InspectOptions> parse_inspect(const Arguments& arguments, bool speaks);
 std::optional<DemoOptions> parse_demo(const Arguments& arguments, bool speaks);

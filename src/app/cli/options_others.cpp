@@ -1,5 +1,7 @@
 // options_others.cpp: the command lines of predict, evaluate, inspect and demo.
 #include "app/cli/flags.h"
+#include "app/cli/flags_foreign.h"
+#include "app/cli/flags_images.h"
 #include "app/cli/options.h"
 
 namespace {
@@ -12,26 +14,55 @@ void add(CommandLine& line, const std::vector<Flag>& flags) {
     for (const Flag& flag : flags) line.add(flag);
 }
 
+/// Refuses flags of predict that need another one, or exclude each other.
+void check_predict(const CommandLine& line, const PredictOptions& o) {
+    const bool table = !o.csv_data.empty();
+    if (o.files.empty() && !table)
+        line.refuse("IMAGES: expected images, or --csv-data with a table");
+    if (!o.files.empty() && table) line.refuse("IMAGES and --csv-data: give one of them");
+    if (o.show && o.json) line.refuse("--show and --json: give one of them");
+    if (o.show && table) line.refuse("--show draws images, and a table has none; leave it out");
+    if (!o.out.empty() && (o.show || o.json))
+        line.refuse("--out writes a CSV file; leave --show and --json out");
+    if (o.submission.empty()) return;
+    if (o.out.empty()) line.refuse("--submission: expected --out FILE beside it");
+    const auto comma = o.submission.find(',');
+    if (comma == 0 || comma >= o.submission.size() - 1 || comma != o.submission.rfind(','))
+        line.refuse("--submission: expected two names, as ImageId,Label, found '" + o.submission +
+                    "'");
+}
+
 }  // namespace
 
 std::optional<PredictOptions> parse_predict(const Arguments& arguments, bool speaks) {
     PredictOptions o;
     CommandLine line(
         {"./main predict", "classifies pictures with a trained network",
-         "--load FILE [FLAGS] IMAGES...",
+         "--load FILE [FLAGS] IMAGES...       or: --load FILE [FLAGS] --csv-data TABLE",
          "IMAGES are PNG or PGM files of at most 10000 x 10000 pixels, light on dark or "
          "dark on light,\nand IDX files, plain or gzipped. Prints one line for each "
-         "image: the file, the digit, its\nprobability.",
-         "./main predict --load mnist.safetensors --show my_seven.png"});
+         "image: the file, the digit, its\nprobability. Of a table, each row gets a line. The network "
+         "knows its columns and their scale.",
+         "./main predict --load mnist.safetensors --show my_seven.png\n"
+         "./main predict --load digits.safetensors --csv-data test.csv --out "
+         "answer.csv"});
     add_load_flag(line, o.load);
-    line.add_required({"IMAGES", words(o.files), "", "images to classify"});
+    line.add({"IMAGES", words(o.files), "", "images to classify"});
+    line.add(table_flag(o.csv_data, "predict from"));
     line.add({"--show", yes(o.show), "Output",
               "draw the image as the network gets it, in the terminal"});
     line.add(json_flag(o.json));
+    line.add({"--out", file_name(o.out), "Output",
+              "write the predictions to this CSV file instead: file, index from 0, class, "
+              "probability"});
+    line.add({"--submission", text(o.submission, "ID,CLASS"), "Output",
+              "the columns of --out: a number from 1, and the class, under these two names: "
+              "ImageId,Label for Kaggle's digits"});
+    add(line, foreign_flags(o.said));
     add(line, device_flags(o.device));
     if (!line.parse(arguments, speaks)) return std::nullopt;
     o.settings = line.settings();
-    if (o.show && o.json) line.refuse("--show and --json: give one of them");
+    check_predict(line, o);
     return o;
 }
 
@@ -40,12 +71,37 @@ std::optional<EvaluateOptions> parse_evaluate(const Arguments& arguments, bool s
     CommandLine line({"./main evaluate", "measures a trained network on a test set",
                       "--load FILE [FLAGS]",
                       "Prints the accuracy with its 95 % interval, the confusion matrix, and the "
-                      "precision and\nrecall of each class, for the test images of --data.",
+                      "precision and\nrecall of each class, for the test images of --data, or for "
+                      "a table with --csv-data.",
                       "./main evaluate --load mnist.safetensors"});
     add_load_flag(line, o.load);
     line.add(data_flag(o.data));
+    add(line, image_flags(o.images, o.picture_folder));
+    line.add(table_flag(o.csv_data, "evaluate on"));
     line.add(json_flag(o.json));
+    add(line, foreign_flags(o.said));
     add(line, device_flags(o.device));
+    if (!line.parse(arguments, speaks)) return std::nullopt;
+    o.settings = line.settings();
+    if (line.given("--data") && line.given("--csv-data"))
+        line.refuse("--data and --csv-data: give one of them");
+    check_image_flags(line);
+    if (!o.picture_folder.empty()) o.data = o.picture_folder;
+    return o;
+}
+
+std::optional<ImportOptions> parse_import(const Arguments& arguments, bool speaks) {
+    ImportOptions o;
+    CommandLine line({"./main import", "makes a network of another program one of this program",
+                      "FILE -o OUT [FLAGS]",
+                      "FILE is a safetensors or a .npz file of fully connected layers, as PyTorch, "
+                      "Keras or NumPy\nwrite them. What was done to the inputs is folded into the "
+                      "first layer. OUT is as --save\nwrites it, for predict, evaluate and --load.",
+                      "./main import mlp.safetensors -o mlp_here.safetensors --activation relu "
+                      "--input-mean 0.1307 --input-std 0.3081"});
+    line.add_required({"FILE", file_name(o.file), "", "the network of another program"});
+    line.add_required({"-o,--out", file_name(o.out), "Output", "the file to write"});
+    add(line, foreign_flags(o.said));
     if (!line.parse(arguments, speaks)) return std::nullopt;
     o.settings = line.settings();
     return o;
@@ -53,10 +109,11 @@ std::optional<EvaluateOptions> parse_evaluate(const Arguments& arguments, bool s
 
 std::optional<InspectOptions> parse_inspect(const Arguments& arguments, bool speaks) {
     InspectOptions o;
-    CommandLine line({"./main inspect", "prints what files hold", "[FLAGS] FILES...",
-                      "FILES are models, checkpoints, folders of checkpoints and folders of IDX "
-                      "files.",
-                      "./main inspect mnist.safetensors data"});
+    CommandLine line(
+        {"./main inspect", "prints what files hold", "[FLAGS] FILES...",
+         "FILES are models, checkpoints, folders of checkpoints, folders of IDX files, and "
+         "tables\n(.csv, .tsv, .tab, .txt).",
+         "./main inspect mnist.safetensors data"});
     line.add_required({"FILES", words(o.files), "", "files and folders to look at"});
     line.add(json_flag(o.json));
     if (!line.parse(arguments, speaks)) return std::nullopt;

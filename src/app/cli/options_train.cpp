@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "app/cli/flags.h"
+#include "app/cli/flags_images.h"
 #include "app/cli/options.h"
 #include "base/error.h"
 
@@ -10,18 +11,19 @@ namespace {
 
 const Manual train_manual{
     "./main", "trains a neural network on MNIST or on a table, data-parallel",
-    "[train] [FLAGS]          or: ./main predict|evaluate|inspect|demo|grade ...",
+    "[train] [FLAGS]          or: ./main predict|evaluate|import|inspect|demo|grade ...",
     "The MPI ranks share every mini-batch. Each rank computes its part of the gradient on its GPU\n"
     "or its CPU, and every rank gets the same sum. Each other command has a --help of its own:\n"
     "\n"
     "./main predict --load FILE IMAGES...   classifies PNG, PGM or IDX images\n"
     "./main evaluate --load FILE            accuracy, confusion matrix, precision and recall\n"
+    "./main import FILE -o OUT              takes over a network of PyTorch, Keras or NumPy\n"
     "./main inspect FILE...                 what a model, a checkpoint or a data folder holds\n"
     "./main demo xor                        a network small enough to print every number of it\n"
     "./main grade N                         the course's grading modes 1 to 4",
     "mpirun -np 2 ./main -n 128 -e 5 -s\n"
     "mpirun -np 4 ./main --checkpoint state --resume --save mnist.safetensors --report run.html\n"
-    "./main --csv-data table.csv --target-columns 2 --output sigmoid --loss mse -n 8 -e 100"};
+    "./main --csv-data train.csv --target label --scale minmax --save digits.safetensors"};
 
 const Manual grade_manual{
     "./main grade", "runs one of the course's grading modes", "MODE [FLAGS]",
@@ -88,11 +90,15 @@ void check_pairs(const CommandLine& line, const TrainOptions& o) {
     both("--shuffle", "--no-shuffle");
     both("--feed", "--scatter");
     both("--csv-data", "--data");
+    check_image_flags(line);
     both("--csv-data", "--raw-pixels");
     needs("--resume", "--checkpoint", "DIR");
     needs("--checkpoint-every", "--checkpoint", "DIR");
-    needs("--target-columns", "--csv-data", "FILE");
-    for (const char* other : {"--hidden", "--output", "--init", "--init-scale", "--raw-pixels"})
+    for (const char* of_table : {"--target", "--target-columns", "--scale"})
+        needs(of_table, "--csv-data", "FILE");
+    both("--target", "--target-columns");
+    for (const char* other :
+         {"--hidden", "--activation", "--output", "--init", "--init-scale", "--raw-pixels"})
         if (line.given(other) && line.given("--load"))
             line.refuse("--load and " + std::string(other) +
                         ": the file has this setting; leave one of the two out");
@@ -110,6 +116,12 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
     check_fixed(line, o, flags);
     check_pairs(line, o);
     check_output_files(line, o.files);
+    if (!o.picture_folder.empty()) o.data = o.picture_folder;
+    o.train_on_all = line.given("--train-size") && o.train_size == 0;
+    if (line.given("--target-columns")) o.target = "-" + std::to_string(o.target_columns) + "..-1";
+    o.has_rate = line.given("--learning-rate");
+    o.has_init_scale = line.given("--init-scale");
+    suit_activation(o);
     if (o.grade >= 1 && o.grade <= 3) apply_grade(o);
     if (o.course) apply_course(o);
     o.training.pixel_scale = o.raw_pixels ? nn_real{1} : nn_real{1} / nn_real{255};
@@ -117,6 +129,11 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
 }
 
 }  // namespace
+
+void suit_activation(TrainOptions& options) {
+    if (!options.has_rate) options.training.rate = rate_for(options.activation);
+    if (!options.has_init_scale) options.init_scale = deviation_for(options.activation);
+}
 
 std::optional<TrainOptions> parse_train(const Arguments& arguments, bool speaks) {
     TrainOptions options;

@@ -4,6 +4,7 @@
 #include "app/commands/demo.h"
 #include "app/commands/evaluate.h"
 #include "app/commands/grade.h"
+#include "app/commands/import.h"
 #include "app/commands/inspect.h"
 #include "app/commands/predict.h"
 #include "app/commands/train.h"
@@ -25,11 +26,9 @@ std::optional<Job> job(const Arguments& arguments, bool speaks) {
 }
 
 constexpr Command commands[] = {
-    {"train", job<parse_train, train_or_grade>},
-    {"predict", job<parse_predict, predict>},
-    {"evaluate", job<parse_evaluate, evaluate>},
-    {"inspect", job<parse_inspect, inspect>},
-    {"demo", job<parse_demo, demo>},
+    {"train", job<parse_train, train_or_grade>}, {"predict", job<parse_predict, predict>},
+    {"evaluate", job<parse_evaluate, evaluate>}, {"import", job<parse_import, import_model>},
+    {"inspect", job<parse_inspect, inspect>},    {"demo", job<parse_demo, demo>},
     {"grade", job<parse_grade, train_or_grade>},
 };
 

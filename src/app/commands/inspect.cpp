@@ -5,12 +5,15 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
-#include <set>
 #include <vector>
 
+#include "app/commands/inspect_table.h"
 #include "app/run/load.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "input/image_source.h"
+#include "input/npz_images.h"
+#include "input/table_reader.h"
 #include "mnist_reader.h"
 
 namespace fs = std::filesystem;
@@ -18,21 +21,6 @@ namespace fs = std::filesystem;
 namespace {
 
 // ---- a model ------------------------------------------------------------------------------------
-
-/// The type of a tensor in the file. If another program named the tensors, all types in the file.
-/// The file was parsed before, so its header is right.
-std::string type_of(const std::string& name, std::span<const std::uint8_t> bytes) {
-    std::uint64_t length = 0;
-    for (std::size_t i = 8; i-- > 0;) length = length << 8 | bytes[i];
-    const Json header = Json::parse({reinterpret_cast<const char*>(bytes.data()) + 8, length});
-    if (const Json* const tensor = header.find(name)) return (*tensor)["dtype"].text();
-    std::set<std::string> types;
-    for (const auto& [key, tensor] : header.members())
-        if (key != "__metadata__") types.insert(tensor["dtype"].text());
-    std::string all;
-    for (const std::string& type : types) all += (all.empty() ? "" : "/") + type;
-    return all;
-}
 
 Json found_in_tensor(const std::string& name, const std::string& type,
                      const std::vector<int>& shape, std::span<const nn_real> values) {
@@ -72,6 +60,12 @@ std::string joined(const Json& numbers, const char* between) {
     return text;
 }
 
+/// True if the file says the columns of a table, as this program writes them.
+bool is_of_table(const Json& model) {
+    const Json& columns = model["columns"];
+    return columns.is_object() && columns["count"].is_whole() && columns["targets"].is_array();
+}
+
 std::string progress_of(const Json& state) {
     return progress_text(static_cast<int>(state["epoch"].whole()),
                          static_cast<int>(state["step"].whole()));
@@ -88,10 +82,7 @@ std::string tensors_text(const Json& tensors) {
     return text;
 }
 
-Json inspect_model(const std::string& file) {
-    const std::vector<std::uint8_t> bytes = read_model_bytes(file);
-    return found_in_model(parse_model(bytes, file), bytes);
-}
+Json inspect_model(const std::string& file) { return found_in_model(load_model(file)); }
 
 // ---- a folder -----------------------------------------------------------------------------------
 
@@ -126,11 +117,9 @@ Json inspect_checkpoint(const fs::path& file) {
     }
 }
 
-Json inspect_set(const fs::path& folder, const std::string& name, const std::string& stem) {
-    const fs::path images = find_idx_file(folder, stem + "-images-idx3-ubyte");
-    const fs::path labels = find_idx_file(folder, stem + "-labels-idx1-ubyte");
-    return found_in_set(read_idx(images, labels), name, images.filename().string(),
-                        labels.filename().string());
+Json inspect_set(const fs::path& folder, const std::string& name, Split split) {
+    const ImageSet read = read_images(folder.string(), {}, split);
+    return found_in_set(read.samples, name, read.images, read.labels);
 }
 
 // ---- either -------------------------------------------------------------------------------------
@@ -165,37 +154,51 @@ void each(const std::vector<std::function<void()>>& parts) {
     if (!wrong.empty()) throw InputError(wrong);
 }
 
+void inspect_images(const std::string& data, bool json) {
+    const auto show = [&](const char* name, Split split) {
+        return [=, &data] { tell(data, "set", inspect_set(data, name, split), json, set_text); };
+    };
+    std::vector<std::function<void()>> parts = {show("training", Split::train)};
+    if (has_test_images(data)) parts.push_back(show("test", Split::test));
+    each(parts);
+}
+
 void inspect_file(const std::string& file, bool json) {
     std::error_code error;
     if (!fs::is_directory(file, error)) {
+        if (is_named_as_table(file))
+            return tell(file, "table", found_in_table(file), json, table_text);
         if (is_idx_or_gzip(file))
             throw InputError(file +
                              ": expected a model file or a folder, found IDX or gzip data; give "
                              "the folder that it is in");
+        if (is_image_archive(file)) return inspect_images(file, json);
         return tell(file, "model", inspect_model(file), json, model_text);
     }
     if (const auto names = checkpoint_names(file); !names.empty())
         return inspect_checkpoints(file, names, json);
-    each({[&] { tell(file, "set", inspect_set(file, "training", "train"), json, set_text); },
-          [&] { tell(file, "set", inspect_set(file, "test", "t10k"), json, set_text); }});
+    inspect_images(file, json);
 }
 
 }  // namespace
 
-Json found_in_model(const Model& model, std::span<const std::uint8_t> bytes) {
+Json found_in_model(const Model& model) {
     const Layout& layout = model.parameters.layout;
     const ModelFacts& facts = model.facts;
     Json tensors = Json::array();
+    auto in_file = model.tensors.begin();
     for (int l = 1; l <= layout.layers(); ++l) {
-        const std::string w = "W" + std::to_string(l), b = "b" + std::to_string(l);
-        tensors.add(found_in_tensor(w, type_of(w, bytes), {layout.size(l), layout.size(l - 1)},
+        const std::string number = std::to_string(l);
+        tensors.add(found_in_tensor("W" + number, (in_file++)->type,
+                                    {layout.size(l), layout.size(l - 1)},
                                     model.parameters.weights(l)));
-        tensors.add(
-            found_in_tensor(b, type_of(b, bytes), {layout.size(l)}, model.parameters.bias(l)));
+        tensors.add(found_in_tensor("b" + number, (in_file++)->type, {layout.size(l)},
+                                    model.parameters.bias(l)));
     }
     return Json::object({{"version", facts.version},
                          {"sizes", layout.sizes()},
                          {"parameters", layout.total()},
+                         {"activation", name_of(facts.activation)},
                          {"output", name_of(facts.objective.output)},
                          {"loss", name_of(facts.objective.loss)},
                          {"rows", facts.rows},
@@ -206,6 +209,9 @@ Json found_in_model(const Model& model, std::span<const std::uint8_t> bytes) {
                          {"step", facts.state.step},
                          {"settings", parsed(facts.settings)},
                          {"history", parsed(facts.history)},
+                         {"class_names", facts.class_names},
+                         {"columns", parsed(facts.columns)},
+                         {"notes", model.notes},
                          {"tensors", std::move(tensors)}});
 }
 
@@ -235,10 +241,21 @@ std::string model_text(const Json& model) {
         text += formatted("  %-20s %s\n", one_line(name).c_str(), value.c_str());
     };
     line("written by", version.empty() ? "another program" : "main " + version);
+    if (model["sizes"].items().size() > 2) line("activation", word(model["activation"]));
     line("output, loss", word(model["output"]) + ", " + word(model["loss"]));
     if (model["rows"].whole() > 0)
         line("images", model["rows"].dump() + " x " + model["cols"].dump() + ", times " +
                            formatted("%.6g", model["pixel_scale"].number()));
+    if (is_of_table(model))
+        line("table", model["columns"]["count"].dump() + " columns, target " +
+                          joined(model["columns"]["targets"], ", ") + ", scale " +
+                          word(model["columns"]["scale"]));
+    if (const Json::Array& names = model["class_names"].items(); !names.empty()) {
+        std::string list;
+        for (const Json& name : names) list += (list.empty() ? "" : ", ") + word(name);
+        line("classes", list);
+    }
+    for (const Json& note : model["notes"].items()) line("note", word(note));
     line("seed", model["seed"].dump());
     line("trained", progress_of(model));
     if (model["settings"].is_object())

@@ -3,7 +3,6 @@
 //
 // The findings are collected as JSON. --json prints that JSON; the text for people is made from it.
 #pragma once
-#include <span>
 #include <string>
 
 #include "app/cli/options.h"
@@ -17,9 +16,8 @@
 /// exit_bad_input if a file could not be read.
 int inspect(const Comm& comm, const InspectOptions& options);
 
-/// `bytes`: the file from which `model` was parsed, because `model` does not have the tensors'
-/// types.
-Json found_in_model(const Model& model, std::span<const std::uint8_t> bytes);
+/// `model` is of a file, so that it has the tensors' types.
+Json found_in_model(const Model& model);
 /// `name` "training" or "test"; the two files that `set` was read from.
 Json found_in_set(const SampleSet& set, const std::string& name, const std::string& images,
                   const std::string& labels);

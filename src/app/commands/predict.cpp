@@ -3,27 +3,18 @@
 #include "train/evaluate.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "app/commands/prediction.h"
 #include "app/report/draw.h"
+#include "app/report/notes.h"
 #include "app/run/load.h"
-#include "base/json.h"
+#include "app/run/table_facts.h"
 #include "base/text.h"
+#include "base/whole_file.h"
 #include "input/picture.h"
 #include "mnist_reader.h"
-#include "train/score.h"
 
 namespace {
-
-/// A file of another program does not say the shape of its images. If the number of inputs is a
-/// square number, the images are taken for squares.
-void guess_shape(Model& model) {
-    ModelFacts& facts = model.facts;
-    if (!facts.version.empty() || facts.rows > 0) return;
-    const int inputs = model.parameters.layout.inputs();
-    const int side = static_cast<int>(std::lround(std::sqrt(inputs)));
-    if (side * side == inputs) facts.rows = facts.cols = side;
-}
 
 /// One picture, or the images of an IDX file, as the network takes them.
 SampleSet read_inputs(const std::string& file, const ModelFacts& facts) {
@@ -44,17 +35,33 @@ SampleSet read_inputs(const std::string& file, const ModelFacts& facts) {
     return set;
 }
 
-/// The whole output about one file.
-std::string predictions_text(const std::string& file, const SampleSet& set,
-                             std::span<const nn_real> yhat, const PredictOptions& options) {
+/// What the network says, and how its answers are told.
+struct Answers {
+    const PredictOptions& options;
+    const std::vector<std::string>& class_names;
+    bool is_class = true;
+    std::size_t count = 0;  ///< so far
+    std::string csv = {};   ///< the rows of --out so far
+
+    /// The whole output about one file; with --out, nothing, but more rows.
+    std::string about(const std::string& file, const SampleSet& set, std::span<const nn_real> yhat,
+                      bool with_index);
+};
+
+std::string Answers::about(const std::string& file, const SampleSet& set,
+                           std::span<const nn_real> yhat, bool with_index) {
     const std::size_t outputs = yhat.size() / std::max(set.count(), std::size_t{1});
     const Shades shades = shades_of_output();
-    const bool with_index = is_idx_or_gzip(file);
     std::string text;
     for (std::size_t i = 0; i < set.count(); ++i) {
-        const Prediction prediction{file, i, yhat.subspan(i * outputs, outputs)};
-        text +=
-            options.json ? prediction_json(prediction) : prediction_line(prediction, with_index);
+        const Prediction prediction{file, i, yhat.subspan(i * outputs, outputs), class_names,
+                                    is_class};
+        ++count;
+        if (!options.out.empty())
+            csv += csv_row(prediction, count, options.submission);
+        else
+            text += options.json ? prediction_json(prediction)
+                                 : prediction_line(prediction, with_index);
         if (options.show)
             text += drawn(std::span(set.pixels).subspan(i * set.features(), set.features()),
                           set.rows, set.cols, shades);
@@ -62,40 +69,72 @@ std::string predictions_text(const std::string& file, const SampleSet& set,
     return text;
 }
 
+/// Writes the file of --out, if there is one.
+void write_out(const Answers& answers, const std::vector<std::string>& targets) {
+    const PredictOptions& options = answers.options;
+    if (options.out.empty()) return;
+    const std::string text =
+        csv_heading(options.submission, answers.is_class, targets) + answers.csv;
+    write_whole_file(options.out,
+                     {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+    print(formatted("# written    %s: %s\n", one_line(options.out).c_str(),
+                    counted(answers.count, "prediction").c_str()));
+}
+
+/// The rows of a table.
+int predict_table(const Comm& comm, const PredictOptions& options, const Model& model) {
+    SampleSet set;
+    TableFacts facts;
+    comm.together([&] {
+        if (!comm.is_root()) return;
+        std::vector<std::string> notes;
+        set = read_table_for(model, options.load, options.csv_data, false, notes);
+        facts = table_facts_of(model, options.load);
+        if (!facts.has_classes && !options.submission.empty() &&
+            model.parameters.layout.classes() > 1)
+            throw InputError(
+                "--submission: the network has " +
+                std::to_string(model.parameters.layout.classes()) +
+                " numbers as its answer, and there is one column for them; leave it out");
+        for (const std::string& note : notes) print_note(note, stderr);
+    });
+    InputKind kind = kind_of(comm, set);
+    kind.format.without_targets = false;
+    DataParallelNeuralNetwork network = network_of(comm, options.device, model, kind);
+    const std::vector<nn_real> yhat = Evaluator(network, set).outputs();
+    comm.together([&] {
+        if (!comm.is_root()) return;
+        Answers answers{options, model.facts.class_names, facts.has_classes};
+        print(answers.about(options.csv_data, set, yhat, true));
+        write_out(answers, facts.target_names());
+    });
+    return exit_ok;
+}
+
 }  // namespace
 
-std::string prediction_line(const Prediction& prediction, bool with_index) {
-    const PredictedClass predicted = predicted_class(prediction.yhat);
-    return formatted("%s%s  %d  %.4f\n", one_line(prediction.file).c_str(),
-                     with_index ? (":" + std::to_string(prediction.index)).c_str() : "",
-                     predicted.c, predicted.probability);
-}
-
-std::string prediction_json(const Prediction& prediction) {
-    const PredictedClass predicted = predicted_class(prediction.yhat);
-    const Json object = Json::object(
-        {{"file", prediction.file},
-         {"index", prediction.index},
-         {"class", predicted.c},
-         {"probability", predicted.probability},
-         {"probabilities", Json::Array(prediction.yhat.begin(), prediction.yhat.end())}});
-    return object.dump() + "\n";
-}
-
 int predict(const Comm& comm, const PredictOptions& options) {
-    Model model = load_model_everywhere(comm, options.load);
+    Model model = load_model_everywhere(comm, options.load, options.said);
+    if (comm.is_root())
+        for (const std::string& note : model.notes) print_note(note, stderr);
+    if (!options.csv_data.empty()) return predict_table(comm, options, model);
     guess_shape(model);
     comm.together([&] { check_takes_pictures(model, options.load); });
     DataParallelNeuralNetwork network = network_of(comm, options.device, model);
+    Answers answers{options, model.facts.class_names};
     bool all_right = true;
     for (const std::string& file : options.files) {
         SampleSet set;
         bool right = tried_on_root(comm, [&] { set = read_inputs(file, model.facts); });
         if (right) {
             const std::vector<nn_real> yhat = Evaluator(network, set).outputs();
-            right = tried_on_root(comm, [&] { print(predictions_text(file, set, yhat, options)); });
+            right = tried_on_root(
+                comm, [&] { print(answers.about(file, set, yhat, is_idx_or_gzip(file))); });
         }
         all_right = all_right && right;
     }
+    comm.together([&] {
+        if (comm.is_root() && all_right) write_out(answers, {});
+    });
     return all_right ? exit_ok : exit_bad_input;
 }

@@ -12,6 +12,8 @@
 #include "app/report/banner.h"
 #include "app/report/chart.h"
 #include "app/report/comparison.h"
+#include "app/report/guessing.h"
+#include "app/report/notes.h"
 #include "app/report/page.h"
 #include "app/run/observer.h"
 #include "app/run/reference_progress.h"
@@ -40,10 +42,13 @@ ModelFacts facts_of_files(const TrainOptions& options, const Sets& sets,
                           const std::string& settings) {
     ModelFacts facts;
     facts.objective = options.objective;
+    facts.activation = options.activation;
     facts.rows = sets.is_table ? 0 : sets.train.rows;
     facts.cols = sets.is_table ? 0 : sets.train.cols;
     facts.pixel_scale = static_cast<double>(options.training.pixel_scale);
     facts.seed = options.training.seed;
+    facts.class_names = sets.train.class_names;
+    facts.columns = to_json(sets.table);
     facts.settings = settings;
     facts.version = program_version;
     return facts;
@@ -58,19 +63,23 @@ std::vector<std::pair<std::string, std::string>> settings_for_people(const RunSu
         std::snprintf(digits, sizeof digits, "%g", value);
         return std::string(digits);
     };
-    return {{"program", std::string("main ") + program_version + ", " + nn_real_name},
-            {"MPI", summary.mpi_version},
-            {"ranks", std::to_string(summary.rank_devices.size())},
-            {"rank 0", summary.rank_devices.front()},
-            {"samples", summary.sets.is_table ? options.csv_data : options.data},
-            {"network", sizes_text(summary.layout)},
-            {"output, loss", std::string(name_of(options.objective.output)) + ", " +
-                                 name_of(options.objective.loss)},
-            {"batch", std::to_string(t.batch)},
-            {"epochs", std::to_string(t.epochs)},
-            {"learning rate", text(t.rate) + " x " + text(t.decay) + " each epoch"},
-            {"L2 penalty", text(t.reg)},
-            {"seed", std::to_string(t.seed)}};
+    std::vector<std::pair<std::string, std::string>> settings{
+        {"program", std::string("main ") + program_version + ", " + nn_real_name},
+        {"MPI", summary.mpi_version},
+        {"ranks", std::to_string(summary.rank_devices.size())},
+        {"rank 0", summary.rank_devices.front()},
+        {"samples", summary.sets.is_table ? options.csv_data : options.data},
+        {"network", sizes_text(summary.layout)},
+        {"activation", name_of(options.activation)},
+        {"output, loss",
+         std::string(name_of(options.objective.output)) + ", " + name_of(options.objective.loss)},
+        {"batch", std::to_string(t.batch)},
+        {"epochs", std::to_string(t.epochs)},
+        {"learning rate", text(t.rate) + " x " + text(t.decay) + " each epoch"},
+        {"L2 penalty", text(t.reg)},
+        {"seed", std::to_string(t.seed)}};
+    for (const std::string& note : summary.sets.notes) settings.emplace_back("note", note);
+    return settings;
 }
 
 RunSummary summary_of(const Comm& comm, const Start& start) {
@@ -89,8 +98,9 @@ RunSummary summary_of(const Comm& comm, const Start& start) {
         .rounding = start.rounding};
 }
 
-/// --save, --plot and --report, and the end of the logs. Collective.
-void write_files(const Run& run, const Outcome& outcome) {
+/// --save, --plot and --report, and the end of the logs; `note` on the result, if it is not empty,
+/// is on the page. Collective.
+void write_files(const Run& run, const Outcome& outcome, const std::string& note) {
     const TrainOptions& options = run.start.options;
     const OutputFiles& files = options.files;
     const Sets& sets = run.start.sets;
@@ -103,10 +113,12 @@ void write_files(const Run& run, const Outcome& outcome) {
         if (!files.plot.empty()) write_plot(files.plot, history, accuracy_name, "epoch");
         run.files.finish();
         constexpr std::size_t worst = 24;
+        auto settings = settings_for_people(run.summary, options);
+        if (!note.empty()) settings.emplace_back("note", note);
         if (!files.report.empty())
             write_page(files.report,
-                       {settings_for_people(run.summary, options), history, accuracy_name,
-                        outcome.times, outcome.seconds, outcome.last, sets.final_name()},
+                       {settings, history, accuracy_name, outcome.times, outcome.seconds,
+                        outcome.last, sets.final_name()},
                        score(sets.final_set(), outcome.last.yhat, worst), sets.final_set());
         print_written(files);
     });
@@ -159,6 +171,19 @@ int end_early(const Run& run, const TrainingState& state) {
     return exit_stopped;
 }
 
+/// A note if the network is no better than a guess; otherwise empty. Only on rank 0.
+std::string note_on_guessing(const Run& run, const Evaluation& last) {
+    const Sets& sets = run.start.sets;
+    if (!sets.has_classes) return "";
+    const auto total = static_cast<double>(sets.final_count());
+    return guessing_note(
+        sets.final_name(), static_cast<std::size_t>(std::lround(last.accuracy * total)),
+        sets.final_count(), share_of_largest_class(sets.final_set()),
+        run.start.options.raw_pixels
+            ? "try a smaller -l, or pixels from 0 to 1, without --raw-pixels"
+            : "try a smaller -l, or more epochs (-e), and look at the data with ./main inspect");
+}
+
 /// Called if the training is complete: the final evaluation, the files and the checks.
 int finish(const Run& run) {
     const Sets& sets = run.start.sets;
@@ -173,8 +198,13 @@ int finish(const Run& run) {
     outcome.asked = run.start.options.feed;
     outcome.feed = run.network.feed_kind();
     outcome.ranks_agree = run.network.compared_copies();
-    if (run.comm.is_root()) print_footer(sets, outcome);
-    write_files(run, outcome);
+    std::string note;
+    if (run.comm.is_root()) {
+        note = note_on_guessing(run, outcome.last);
+        if (!note.empty()) print_note(note);
+        print_footer(sets, outcome);
+    }
+    write_files(run, outcome, note);
     const bool right = !run.start.options.compare || compare_with_reference(run, outcome.feed);
     return right ? exit_ok : exit_check_failed;
 }

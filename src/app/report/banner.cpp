@@ -27,8 +27,11 @@ void print_banner(const TrainOptions& options, const RunSummary& summary) {
         std::printf("# data       %s: %zu training, %zu held out, %zu test images of %d x %d\n",
                     options.data.c_str(), sets.train_count, sets.held_out_count, sets.test_count,
                     sets.train.rows, sets.train.cols);
-    std::printf("# network    %s, %zu parameters; %s, %s\n", sizes_text(summary.layout).c_str(),
-                summary.layout.total(), name_of(options.objective.output),
+    const std::string hidden = summary.layout.layers() > 1
+                                   ? std::string(" ") + name_of(options.activation) + " units;"
+                                   : "";
+    std::printf("# network    %s, %zu parameters;%s %s, %s\n", sizes_text(summary.layout).c_str(),
+                summary.layout.total(), hidden.c_str(), name_of(options.objective.output),
                 name_of(options.objective.loss));
     std::printf("# training   %s, batch %d, rate %g x %g each epoch, reg %g, seed %llu\n",
                 counted(static_cast<std::size_t>(t.epochs), "epoch").c_str(), t.batch, t.rate,

@@ -10,6 +10,7 @@ ProgressLines::ProgressLines(bool prints, const Sets& sets, const Training& trai
                              TrainingState from, const History& history)
     : prints_(prints),
       terminal_(prints && on_terminal()),
+      speed_(sets.is_table ? "samples/s" : "images/s"),
       name_(sets.has_classes ? sets.evaluation_name() : ""),
       count_(sets.train_count),
       done_before_(static_cast<std::size_t>(from.step) * static_cast<std::size_t>(training.batch)),
@@ -47,10 +48,11 @@ void ProgressLines::print_epoch(const EpochRow& row) {
                       100 * row.accuracy);
     // On a terminal the line is overwritten, so that the last one stays at the end.
     open_ = terminal_ && row.epoch < training_.epochs;
-    std::printf(
-        "%sepoch %*d/%d  loss %.5f%s  %9.0f images/s  %5.1f s left%s", terminal_ ? "\r\033[K" : "",
-        static_cast<int>(std::to_string(training_.epochs).size()), row.epoch, training_.epochs,
-        row.loss, accuracy, row.images_per_second, left, open_ ? "" : "\n");
+    std::printf("%sepoch %*d/%d  loss %.5f%s  %9.0f %s  %5.1f s left%s",
+                terminal_ ? "\r\033[K" : "",
+                static_cast<int>(std::to_string(training_.epochs).size()), row.epoch,
+                training_.epochs, row.loss, accuracy, row.images_per_second, speed_, left,
+                open_ ? "" : "\n");
     std::fflush(stdout);
 }
 

@@ -3,54 +3,66 @@
 
 #include <algorithm>
 
+#include "app/run/check_targets.h"
+#include "app/run/hold_out.h"
 #include "base/error.h"
+#include "base/text.h"
+#include "input/image_source.h"
+#include "input/picture_folder.h"
+#include "input/set_notes.h"
 #include "input/table_reader.h"
-#include "mnist_reader.h"
 
 namespace {
 
-template <class T>
-void move_tail(std::vector<T>& from, std::size_t first, std::vector<T>& to) {
-    if (from.empty()) return;
-    const auto begin = from.begin() + static_cast<std::ptrdiff_t>(first);
-    to.assign(begin, from.end());
-    from.erase(begin, from.end());
-}
-
-/// Moves the samples of `set` from index `count` on into a new set.
-SampleSet cut_off(SampleSet& set, std::size_t count) {
-    SampleSet rest{
-        .rows = set.rows, .cols = set.cols, .classes = set.classes, .format = set.format};
-    const auto outputs = static_cast<std::size_t>(set.classes);
-    move_tail(set.pixels, count * set.features(), rest.pixels);
-    move_tail(set.inputs, count * set.features(), rest.inputs);
-    move_tail(set.labels, count, rest.labels);
-    move_tail(set.targets, count * outputs, rest.targets);
-    return rest;
-}
-
-void check_targets(const TrainOptions& options, const SampleSet& train) {
-    if (options.objective.loss != LossFunction::cross_entropy) return;
-    const auto bad = std::ranges::find_if(train.targets, [](nn_real y) { return y < 0 || y > 1; });
-    if (bad != train.targets.end())
-        throw InputError(options.csv_data +
-                         ": expected targets from 0 to 1 for --loss cross-entropy, found " +
-                         std::to_string(*bad) + "; use --loss mse, or other targets");
-}
-
-void read_on_root(const TrainOptions& options, Sets& sets) {
-    const std::string source = sets.is_table ? options.csv_data : options.data;
-    if (sets.is_table) {
-        const bool as_classes =
-            options.objective.output == OutputLayer::softmax && options.target_columns == 1;
-        sets.train = read_table(options.csv_data, options.target_columns, as_classes);
-        check_targets(options, sets.train);
-        sets.has_classes =
-            std::ranges::all_of(sets.train.targets, [](nn_real y) { return y == 0 || y == 1; });
-    } else {
-        sets.train = read_mnist(options.data, Split::train);
-        sets.test = read_test_set(options.data, sets.train);
+/// Reads the table to train on. A loaded network says its output, which changes `objective`, and,
+/// if it was trained on a table, its columns.
+void read_table_on_root(const TrainOptions& options, Objective& objective, Sets& sets) {
+    const std::string& file = options.csv_data;
+    if (!options.load.empty()) {
+        const Model model = load_model(options.load);
+        check_takes_tables(model, options.load);
+        objective.output = model.facts.objective.output;
+        sets.table = table_facts_of(model, options.load);
+        if (sets.table.columns.count > 0) {
+            if (!options.target.empty() || options.scale != ScaleKind::none)
+                throw InputError("--load " + options.load +
+                                 ": the file has the targets and the scale; leave --target and "
+                                 "--scale out");
+            sets.train = read_raw_table_for(model, sets.table, file, true, sets.notes);
+            return;
+        }
     }
+    Table table =
+        read_table(file, TableWish{options.target, objective.output == OutputLayer::softmax});
+    sets.train = std::move(table.set);
+    sets.notes.insert(sets.notes.end(), table.notes.begin(), table.notes.end());
+    sets.table = {.columns = std::move(table.columns)};
+}
+
+/// Scales the inputs by what the training samples say, or by what a loaded network says.
+void scale_on_root(const TrainOptions& options, Sets& sets) {
+    TableFacts& table = sets.table;
+    if (options.scale != ScaleKind::none)
+        table.scale = InputScale::of(options.scale, sets.train, options.csv_data);
+    for (SampleSet* set : {&sets.train, &sets.held_out}) table.scale.apply(*set, options.csv_data);
+    constexpr std::size_t longest = std::size_t{1} << 23;  // bytes; a model's header has 16 MiB
+    if (to_json(table).size() > longest)
+        throw InputError(options.csv_data +
+                         ": the scale of so many inputs is too long for a model file; scale the "
+                         "table itself, and leave --scale out");
+    const Reach reach = reach_of(sets.train);
+    table.rms = rms_of(sets.train);
+    constexpr double far = 10;
+    if (table.scale.kind == ScaleKind::none && options.load.empty() && reach.value > far)
+        sets.notes.push_back(formatted(
+            "inputs reach %.6g in %s, and a network learns best where they reach about 1: try "
+            "--scale minmax",
+            reach.value, table.columns.described(table.columns.inputs()[reach.input]).c_str()));
+}
+
+/// How many samples are held out of `whole`. A set without test samples holds out a sixth, unless
+/// --train-size says otherwise.
+std::size_t held_out_of(const TrainOptions& options, const Sets& sets, const std::string& source) {
     const std::size_t whole = sets.train.count();
     if (options.train_size > whole)
         throw InputError(source + ": expected at least " + std::to_string(options.train_size) +
@@ -61,20 +73,65 @@ void read_on_root(const TrainOptions& options, Sets& sets) {
                          " training images, for a grading mode holds out the last " +
                          std::to_string(options.hold_out) + ", found " + std::to_string(whole) +
                          "; use a larger set");
-    sets.held_out =
-        cut_off(sets.train, options.train_size > 0 ? options.train_size : whole - options.hold_out);
+    if (options.train_size > 0) return whole - options.train_size;
+    if (options.hold_out > 0) return options.hold_out;
+    return options.train_on_all || sets.test.count() > 0 ? 0 : a_sixth(whole);
+}
+
+void hold_out(const TrainOptions& options, Sets& sets, const std::string& source) {
+    const std::size_t whole = sets.train.count(), count = held_out_of(options, sets, source);
+    const bool drawn = options.train_size == 0 && options.training.shuffled;
+    sets.held_out = take_out(sets.train, drawn ? drawn_samples(whole, count, options.training.seed)
+                                               : last_samples(whole, count));
+}
+
+/// The images that the options name, with what looks wrong in them.
+void read_images_on_root(const TrainOptions& options, Sets& sets) {
+    constexpr int side = 28;  // of MNIST's images, as which pictures are prepared
+    const auto note = [&](const std::vector<std::string>& notes) {
+        sets.notes.insert(sets.notes.end(), notes.begin(), notes.end());
+    };
+    if (!options.picture_folder.empty()) {
+        sets.train = read_picture_folder(options.picture_folder, side, side);
+    } else {
+        ImageSet train = read_images(options.data, options.images, Split::train);
+        sets.train = std::move(train.samples);
+        note(train.notes);
+        if (has_test_images(options.data, options.images))
+            sets.test = read_test_images(options.data, options.images, sets.train);
+        note(notes_on_images(sets.train, options.raw_pixels));
+        note(notes_on_difference(sets.train, sets.test));
+    }
+    hold_out(options, sets, options.data);
+}
+
+void read_on_root(const TrainOptions& options, Sets& sets) {
+    Objective objective = options.objective;
+    if (!sets.is_table) {
+        read_images_on_root(options, sets);
+    } else {
+        read_table_on_root(options, objective, sets);
+        check_reachable(sets.train, objective, options.csv_data);
+        sets.has_classes = sets.table.has_classes =
+            std::ranges::all_of(sets.train.targets, [](nn_real y) { return y == 0 || y == 1; });
+        hold_out(options, sets, options.csv_data);
+        check_varied(sets.train, objective, sets.table.columns, options.csv_data);
+        scale_on_root(options, sets);
+    }
+    const auto notes = notes_on_classes(sets.train, objective);
+    sets.notes.insert(sets.notes.end(), notes.begin(), notes.end());
 }
 
 }  // namespace
 
 const SampleSet& Sets::evaluation_set() const {
-    return held_out_count > 0 ? held_out : is_table ? train : test;
+    return held_out_count > 0 ? held_out : test_count > 0 ? test : train;
 }
 const char* Sets::evaluation_name() const {
-    return held_out_count > 0 ? "held-out" : is_table ? "training" : "test";
+    return held_out_count > 0 ? "held-out" : test_count > 0 ? "test" : "training";
 }
 std::size_t Sets::final_count() const {
-    return !is_table ? test_count : held_out_count > 0 ? held_out_count : train_count;
+    return test_count > 0 ? test_count : held_out_count > 0 ? held_out_count : train_count;
 }
 
 Sets read_sets(const Comm& comm, const TrainOptions& options) {

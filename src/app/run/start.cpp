@@ -41,7 +41,7 @@ void check_sizes(const Layout& layout, const TrainOptions& options, const Sets& 
 
 /// The first parameters of the training, drawn or loaded. If they are loaded, `options` gets the
 /// file's values. Collective.
-Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, const Sets& sets) {
+Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, Sets& sets) {
     const int inputs = static_cast<int>(sets.train.features()), outputs = sets.train.classes;
     if (options.load.empty()) {
         std::vector<int> sizes = options.hidden;
@@ -50,11 +50,12 @@ Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, co
         const Layout layout(sizes);
         comm.together([&] { check_sizes(layout, options, sets); });
         return initial_parameters<nn_real>(layout, options.training.seed, options.init_scale,
-                                           options.init);
+                                           options.init, options.activation);
     }
     Model model = load_model_everywhere(comm, options.load);
     const Layout& layout = model.parameters.layout;
     comm.together([&] {
+        check_kind(model, options.load, sets.is_table);
         if (layout.inputs() != inputs || layout.classes() != outputs)
             throw InputError("--load " + options.load + ": the network takes " +
                              std::to_string(layout.inputs()) + " inputs and has " +
@@ -63,6 +64,9 @@ Parameters<nn_real> first_parameters(const Comm& comm, TrainOptions& options, co
                              "; load another file, or train on other samples");
         check_sizes(layout, options, sets);
     });
+    options.activation = model.facts.activation;
+    suit_activation(options);
+    sets.notes.insert(sets.notes.end(), model.notes.begin(), model.notes.end());
     options.objective.output = model.facts.objective.output;
     options.training.pixel_scale = static_cast<nn_real>(model.facts.pixel_scale);
     options.raw_pixels = model.facts.pixel_scale == 1;
@@ -192,7 +196,7 @@ Start start_run(const Comm& comm, const TrainOptions& asked) {
     const int capacity = std::max(shard, 256);
     ChosenDevice device = choose_device(comm, options.device,
                                         {first.layout, capacity, options.training.pixel_scale,
-                                         options.objective, sets.train.format},
+                                         options.objective, sets.train.format, options.activation},
                                         shard, comm.from_root(sets.train.density()));
     options.device = device.taken;
     Parameters<nn_real> now = first;

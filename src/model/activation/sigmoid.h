@@ -10,6 +10,8 @@
 
 struct Sigmoid {
     static constexpr const char* name = "sigmoid";
+    static constexpr double gain = 1, deviation = 0.1, rate = 1.2;  ///< activation.h
+    bool operator==(const Sigmoid&) const = default;
 
     /// V: nn_real, or a vector of them. exp: V's exponential, infinite where it is too large.
     template <class V, class Exp>
