@@ -20,8 +20,8 @@ std::string printed(bool terminal, double every) {
 TEST(ReferenceProgress, IsALineForEachTellingInAFile) {
     const std::string text = printed(false, 0);
     std::size_t at = 0;
-    for (const char* part : {"# reference  25 % of its steps, 0.0 s left\n",
-                             "# reference  50 % ", "# reference  75 % ", "# reference  100 % "}) {
+    for (const char* part : {"# reference  25 % of its steps, 0.0 s left\n", "# reference  50 % ",
+                             "# reference  75 % ", "# reference  100 % "}) {
         const std::size_t found = text.find(part, at);
         ASSERT_NE(found, std::string::npos) << part << " in " << text;
         at = found + 1;

@@ -41,8 +41,8 @@ std::optional<PredictOptions> parse_predict(const Arguments& arguments, bool spe
          "--load FILE [FLAGS] IMAGES...       or: --load FILE [FLAGS] --csv-data TABLE",
          "IMAGES are PNG or PGM files of at most 10000 x 10000 pixels, light on dark or "
          "dark on light,\nand IDX files, plain or gzipped. Prints one line for each "
-         "image: the file, the digit, its\nprobability. Of a table, each row gets a line. The network "
-         "knows its columns and their scale.",
+         "image: the file, the digit, its\nprobability. Of a table, each row gets a line. The "
+         "network knows its columns\nand their scale.",
          "./main predict --load mnist.safetensors --show my_seven.png\n"
          "./main predict --load digits.safetensors --csv-data test.csv --out "
          "answer.csv"});

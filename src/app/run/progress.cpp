@@ -48,11 +48,10 @@ void ProgressLines::print_epoch(const EpochRow& row) {
                       100 * row.accuracy);
     // On a terminal the line is overwritten, so that the last one stays at the end.
     open_ = terminal_ && row.epoch < training_.epochs;
-    std::printf("%sepoch %*d/%d  loss %.5f%s  %9.0f %s  %5.1f s left%s",
-                terminal_ ? "\r\033[K" : "",
-                static_cast<int>(std::to_string(training_.epochs).size()), row.epoch,
-                training_.epochs, row.loss, accuracy, row.images_per_second, speed_, left,
-                open_ ? "" : "\n");
+    std::printf(
+        "%sepoch %*d/%d  loss %.5f%s  %9.0f %s  %5.1f s left%s", terminal_ ? "\r\033[K" : "",
+        static_cast<int>(std::to_string(training_.epochs).size()), row.epoch, training_.epochs,
+        row.loss, accuracy, row.images_per_second, speed_, left, open_ ? "" : "\n");
     std::fflush(stdout);
 }
 

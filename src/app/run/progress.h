@@ -26,7 +26,7 @@ class ProgressLines {
 
   private:
     bool prints_, terminal_, open_ = false;  ///< open: the last line has no end yet
-    const char* speed_;  ///< its unit
+    const char* speed_;                      ///< its unit
     std::string name_;
     /// Samples of an epoch, and those of the first epoch that an earlier run has done.
     std::size_t count_, done_before_;

@@ -16,9 +16,8 @@ void ReferenceProgress::tell(std::size_t done, std::size_t all) {
     if (seconds - told_ < every_) return;
     told_ = seconds;
     const double share = static_cast<double>(done) / static_cast<double>(all);
-    std::printf("%s# reference  %.0f %% of its steps, %.1f s left%s",
-                terminal_ ? "\r\033[K" : "", 100 * share, seconds / share * (1 - share),
-                terminal_ ? "" : "\n");
+    std::printf("%s# reference  %.0f %% of its steps, %.1f s left%s", terminal_ ? "\r\033[K" : "",
+                100 * share, seconds / share * (1 - share), terminal_ ? "" : "\n");
     open_ = terminal_;
     std::fflush(stdout);
 }
