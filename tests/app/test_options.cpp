@@ -353,7 +353,9 @@ TEST(OptionsRefuse, AFlagGivenTwiceByAllItsNames) {
     for (const char* words : {"-n 16 -n 32", "--hidden 16 --hidden 32", "-n 16 --hidden 32"})
         expect_refused(words, "-n, --hidden: given twice; give it once");
     expect_refused("--seed 1 --seed 1", "--seed: given twice; give it once");
+    expect_refused("-s --compare", "-s, --compare: given twice; give it once");
     expect_refused("predict --load a --load b c.png", "--load: given twice; give it once");
+    expect_refused("-s=3", "'=3' behind a flag of one letter; write -b 24 or --batch=24");
     expect_refused("-b", "-b, --batch: expected a value behind it");
 }
 

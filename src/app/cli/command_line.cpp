@@ -230,6 +230,9 @@ bool CommandLine::parse(std::vector<std::string> arguments, bool speaks) {
     std::ranges::reverse(arguments);  // as CLI11 wants them
     try {
         app.parse(arguments);
+        for (const CLI::Option* const option : app.get_options())  // CLI11 lets a switch pass
+            if (option->get_items_expected_max() == 0 && option->count() > 1)
+                refuse(without_value_or_twice(app, option->get_name() + ": At Most 1"));
         return true;
     } catch (const CLI::CallForHelp&) {
         if (speaks) std::printf("%s", app.help().c_str());
@@ -239,7 +242,12 @@ bool CommandLine::parse(std::vector<std::string> arguments, bool speaks) {
         return false;
     } catch (const CLI::ExtrasError&) {
         std::string unknown;
-        for (const std::string& argument : app.remaining()) unknown += " '" + argument + "'";
+        for (const std::string& argument : app.remaining()) {
+            if (argument.starts_with("-="))
+                refuse("'" + argument.substr(1) +
+                       "' behind a flag of one letter; write -b 24 or --batch=24");
+            unknown += " '" + argument + "'";
+        }
         refuse("argument not expected:" + unknown);
     } catch (const CLI::ArgumentMismatch& error) {
         refuse(without_value_or_twice(app, error.what()));
