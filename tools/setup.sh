@@ -48,10 +48,11 @@ for what in "$@"; do
         need_program mpicxx libopenmpi-dev
         need_program mpirun openmpi-bin
         need_headers span g++ mpi.h libopenmpi-dev zlib.h zlib1g-dev CLI/CLI.hpp libcli11-dev \
-            png.h libpng-dev zip.h libzip-dev csv.h libcsv-dev \
+            png.h libpng-dev jpeglib.h libjpeg-dev zip.h libzip-dev csv.h libcsv-dev \
             nlohmann/json.hpp nlohmann-json3-dev
         need_library z zlib1g-dev
         need_library png libpng-dev
+        need_library jpeg libjpeg-dev
         need_library zip libzip-dev
         need_library csv libcsv-dev
         ;;

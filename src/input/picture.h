@@ -1,4 +1,4 @@
-// picture.h: PNG and PGM pictures become inputs of a network.
+// picture.h: pictures become inputs of a network.
 //
 // A picture of exactly the network's size is taken as it is. Any other picture is prepared as
 // MNIST's own images were. It is made light on dark and cut to the drawing. The drawing is scaled
@@ -17,9 +17,11 @@ struct Picture {
     std::vector<std::uint8_t> grey;
 };
 
-/// Reads a PNG (any kind; transparent pixels count as background) or a PGM (P2 or P5, up to 16
-/// bits). The file's first bytes say which. It may have 10000 pixels a side and 64 MiB. Throws
-/// InputError: one line with the file, what is wrong and what to do.
+/// Reads a PNG, JPEG, BMP, or PBM, PGM or PPM file; its first bytes say which. Transparent pixels
+/// count as background, and a picture whose EXIF data says that the camera was turned is turned
+/// back. It may have 10000 pixels a side, 64 million in all, and 64 MiB; a JPEG of more than 3000 a
+/// side is read at a half of its size, or less. Throws InputError: one line with the file, what is
+/// wrong and what to do.
 Picture read_picture(const std::filesystem::path& file);
 
 /// The same from memory; `name` is for messages.

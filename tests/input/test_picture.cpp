@@ -1,11 +1,10 @@
 // test_picture.cpp: a picture of a digit, however it was made, becomes what MNIST holds.
 //
-// Pictures are made here from MNIST's test images, so what should come out is known. libpng writes
-// every kind of PNG; damaged files are cut from right ones. Run from the project's root.
+// Pictures are made here from MNIST's test images, so what should come out is known. Run from the
+// project's root.
 #include "input/picture.h"
 
 #include <gtest/gtest.h>
-#include <png.h>
 
 #include <algorithm>
 #include <cmath>
@@ -21,60 +20,6 @@ namespace fs = std::filesystem;
 namespace {
 
 Picture parse(const Bytes& bytes) { return parse_picture(bytes, "it.png"); }
-
-Bytes bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
-
-/// Refused with a message that holds `because`, before much memory is taken.
-void expect_refused(const std::string& file, const std::string& because) {
-    const AllocationLimit limit(std::size_t{1} << 20);
-    expect_refusal([&] { parse(bytes_of(file)); }, {"it.png: expected ", because});
-}
-
-bool is_refused(const Bytes& bytes) {
-    try {
-        parse(bytes);
-    } catch (const InputError&) {
-        return true;
-    }
-    return false;
-}
-
-/// A PNG by libpng's full interface: `row_bytes` as they are in the file, before compression.
-struct PngKind {
-    int depth = 8, color = PNG_COLOR_TYPE_GRAY;
-    bool interlaced = false;
-    std::vector<png_color> palette = {};
-    Bytes palette_alpha = {};
-};
-Bytes write_png(int width, int height, Bytes pixels, const PngKind& kind) {
-    Bytes file;
-    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
-    png_infop info = png_create_info_struct(png);
-    png_set_write_fn(
-        png, &file,
-        [](png_structp to, png_bytep data, std::size_t length) {
-            auto* const bytes = static_cast<Bytes*>(png_get_io_ptr(to));
-            bytes->insert(bytes->end(), data, data + length);
-        },
-        [](png_structp) {});
-    png_set_IHDR(png, info, static_cast<png_uint_32>(width), static_cast<png_uint_32>(height),
-                 kind.depth, kind.color, kind.interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    if (!kind.palette.empty())
-        png_set_PLTE(png, info, kind.palette.data(), static_cast<int>(kind.palette.size()));
-    if (!kind.palette_alpha.empty())
-        png_set_tRNS(png, info, kind.palette_alpha.data(),
-                     static_cast<int>(kind.palette_alpha.size()), nullptr);
-    png_write_info(png, info);
-    const std::size_t row_bytes = png_get_rowbytes(png, info);
-    std::vector<png_bytep> rows;
-    for (std::size_t y = 0; y < static_cast<std::size_t>(height); ++y)
-        rows.push_back(pixels.data() + y * row_bytes);
-    png_write_image(png, rows.data());
-    png_write_end(png, nullptr);
-    png_destroy_write_struct(&png, &info);
-    return file;
-}
 
 const SampleSet& mnist() {
     static const SampleSet set = read_mnist("data", Split::test);
@@ -281,159 +226,6 @@ TEST(Preparation, a_picture_with_nothing_on_it_is_refused) {
     for (std::size_t i = 0; i < 65536; ++i)
         slope.grey.push_back(static_cast<std::uint8_t>(i % 256));
     refused(slope);
-}
-
-TEST(Png, every_kind_of_file_gives_the_same_greys) {
-    const Bytes greys = {0, 51, 102, 153, 204, 255};  // 3 x 2; thirds of 255, so 2 bits hold four
-    const auto each = [&](auto&& bytes_of_grey) {
-        Bytes row;
-        for (const std::uint8_t grey : greys)
-            for (const int byte : bytes_of_grey(grey))
-                row.push_back(static_cast<std::uint8_t>(byte));
-        return row;
-    };
-    using List = std::vector<int>;
-    for (const bool interlaced : {false, true}) {
-        const auto expect = [&](const char* what, const Bytes& pixels, PngKind kind) {
-            kind.interlaced = interlaced;
-            const Picture picture = parse(write_png(3, 2, pixels, kind));
-            EXPECT_EQ(picture.width, 3) << what;
-            EXPECT_EQ(picture.height, 2) << what;
-            EXPECT_EQ(picture.grey, greys) << what << (interlaced ? ", interlaced" : "");
-        };
-        expect("grey", greys, {});
-        expect("grey, 16 bits", each([](int g) { return List{g, g}; }), {.depth = 16});
-        expect("grey and alpha", each([](int g) {
-                   return List{g, 255};
-               }),
-               {.color = PNG_COLOR_TYPE_GRAY_ALPHA});
-        expect("RGB", each([](int g) { return List{g, g, g}; }), {.color = PNG_COLOR_TYPE_RGB});
-        expect("RGB, 16 bits", each([](int g) { return List{g, g, g, g, g, g}; }),
-               {.depth = 16, .color = PNG_COLOR_TYPE_RGB});
-        expect("RGBA", each([](int g) {
-                   return List{g, g, g, 255};
-               }),
-               {.color = PNG_COLOR_TYPE_RGB_ALPHA});
-        PngKind palette{.depth = 4, .color = PNG_COLOR_TYPE_PALETTE};
-        for (const std::uint8_t g : greys) palette.palette.push_back({g, g, g});
-        expect("palette", {0x01, 0x20, 0x34, 0x50}, palette);
-    }
-    const Picture bits = parse(write_png(3, 2, {0b10100000, 0b01000000}, {.depth = 1}));
-    EXPECT_EQ(bits.grey, (Bytes{255, 0, 255, 0, 255, 0}));
-}
-
-TEST(Png, what_is_transparent_counts_as_background) {
-    // A stroke of `ink` with transparent surroundings, whose hidden grey is `hidden`.
-    const auto stroke = [](int ink, int hidden) {
-        Bytes grey_alpha;
-        for (int i = 0; i < 25; ++i) {
-            const bool drawn = i % 5 == 2 && i > 5 && i < 20;
-            grey_alpha.push_back(static_cast<std::uint8_t>(drawn ? ink : hidden));
-            grey_alpha.push_back(drawn ? 255 : 0);
-        }
-        return parse(write_png(5, 5, grey_alpha, {.color = PNG_COLOR_TYPE_GRAY_ALPHA}));
-    };
-    for (const int hidden : {0, 255}) {
-        EXPECT_EQ(stroke(0, hidden).grey[0], 255) << "a dark stroke needs a light background";
-        EXPECT_EQ(stroke(0, hidden).grey[7], 0);
-        EXPECT_EQ(stroke(255, hidden).grey[0], 0) << "a light stroke needs a dark background";
-        EXPECT_EQ(stroke(255, hidden).grey[7], 255);
-    }
-    // A sheet of grey 200 with one transparent corner.
-    Bytes sheet;
-    for (int i = 0; i < 25; ++i) sheet.insert(sheet.end(), {200, std::uint8_t(i == 0 ? 0 : 255)});
-    EXPECT_EQ(parse(write_png(5, 5, sheet, {.color = PNG_COLOR_TYPE_GRAY_ALPHA})).grey,
-              Bytes(25, 200));
-    const PngKind palette{
-        .color = PNG_COLOR_TYPE_PALETTE, .palette = {{255, 0, 0}, {0, 0, 0}}, .palette_alpha = {0}};
-    EXPECT_EQ(parse(write_png(3, 3, {0, 0, 0, 0, 1, 0, 0, 0, 0}, palette)).grey,
-              (Bytes{255, 255, 255, 255, 0, 255, 255, 255, 255}));
-}
-
-TEST(Png, a_file_cut_anywhere_or_with_a_flipped_byte_is_refused_or_read_right) {
-    const Bytes whole = png_of(digit(0));
-    // The last 12 bytes end the file and say nothing.
-    for (std::size_t length = 0; length + 12 < whole.size(); ++length)
-        EXPECT_TRUE(
-            is_refused({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)}))
-            << "cut to " << length << " of " << whole.size() << " bytes";
-    for (std::size_t i = 0; i < whole.size(); ++i) {
-        Bytes flipped = whole;
-        flipped[i] ^= 0x10;
-        if (is_refused(flipped)) continue;
-        EXPECT_EQ(parse(flipped).grey, digit(0).grey) << "byte " << i;
-    }
-}
-
-TEST(Png, is_refused_by_its_size_before_memory_is_taken) {
-    const Bytes file = write_png(20000, 1, Bytes(20000), {});
-    expect_refused({file.begin(), file.end()}, "1 to 10000 pixels a side, found 20000 x 1");
-}
-
-TEST(Pgm, and_png_of_the_same_picture_are_equal) {
-    const Picture seven = digit(0);
-    std::string raw = "P5\n# a comment\n28 28 255\n", plain = "P2 28\t28\n255# a comment\n";
-    std::string wide = "P5 28 28 65535\n";
-    for (const int grey : seven.grey) {
-        raw += static_cast<char>(grey);
-        wide += {static_cast<char>(grey), static_cast<char>(grey)};
-        plain += std::to_string(grey) + (grey % 2 == 0 ? " " : "\r\n# one more\n");
-    }
-    for (const std::string& pgm : {raw, plain, wide}) {
-        const Picture read = parse(bytes_of(pgm));
-        EXPECT_EQ(read.width, 28);
-        EXPECT_EQ(read.height, 28);
-        EXPECT_EQ(read.grey, parse(png_of(seven)).grey) << pgm.substr(0, 20);
-    }
-}
-
-TEST(Pgm, any_greatest_value_is_white) {
-    EXPECT_EQ(parse(bytes_of("P2 3 1 2\n0 1 2")).grey, (Bytes{0, 128, 255}));
-    EXPECT_EQ(parse(bytes_of("P2 2 1 1\n0 1")).grey, (Bytes{0, 255}));
-    EXPECT_EQ(parse(bytes_of("P2 2 1 1000\n1000 500")).grey, (Bytes{255, 128}));
-}
-
-TEST(Pgm, what_is_wrong_is_refused_by_name) {
-    expect_refused("P2", "the width");
-    expect_refused("P2 3", "the height");
-    expect_refused("P5 3 3", "the greatest value");
-    expect_refused("P5 0 3 255 ", "0 x 3");
-    expect_refused("P5 10001 3 255 ", "'10001'");
-    expect_refused("P5 99999999999999999999 3 255 ", "the width");
-    expect_refused("P2 -3 3 255 1", "'-3'");
-    expect_refused("P2 3x 3 255 1", "'3x'");
-    expect_refused("P2 \x1b[2J 3 255 1", "'?[2J'");  // a terminal would be cleared by it
-    expect_refused("P5 1 1 0 a", "greatest value of 1 to 65535");
-    expect_refused("P5 1 1 65536 aa", "'65536'");
-    expect_refused("P5 2 2 255 abc", "4 bytes of pixels, found 3");
-    expect_refused("P5 2 2 255 abcde", "found 5");
-    expect_refused("P5 1 1 256 a", "2 bytes of pixels, found 1");
-    expect_refused("P5 2 1 100 ad" + std::string(1, '\x7f'), "2 bytes of pixels, found 3");
-    expect_refused("P5 2 1 100 a" + std::string(1, '\x7f'), "127 as pixel 1");
-    expect_refused("P5 10000 10000 65535 abc", "200000000 bytes of pixels, found 3");
-    expect_refused("P2 10000 10000 255 1 2", "too few bytes");
-    expect_refused("P2 2 1 255 1 ", "too few bytes");
-    expect_refused("P2 2 1 255 1 256", "'256'");
-    expect_refused("P2 2 1 255 1 2 3", "found more");
-    expect_refused("P2 2 2 255 # 1 2 3 4", "too few bytes");
-}
-
-TEST(Picture, another_kind_of_file_is_refused) {
-    expect_refused("", "no data");
-    expect_refused("P6 1 1 255 abc", "50 36 20 31");
-    expect_refused("\xff\xd8\xff\xe0 JFIF", "ff d8 ff e0");
-    expect_refused("\x89PNG", "89 50 4e 47");
-}
-
-TEST(Picture, is_read_from_a_file_or_refused_with_its_name) {
-    const TemporaryDirectory folder;
-    const fs::path file = folder.write("3.png", png_of(digit(3)));
-    EXPECT_EQ(read_picture(file).grey, digit(3).grey);
-    fs::resize_file(file, (std::uintmax_t{64} << 20) + 1);
-    expect_refusal([&] { read_picture(file); }, {file.string(), "at most 64 MiB"});
-    fs::remove(file);
-    expect_refusal([&] { read_picture(file); }, {file.string(), "a PNG or PGM picture", "No such"});
-    expect_refusal([&] { read_picture(folder.path); }, {folder.path.string(), "a directory"});
 }
 
 TEST(IdxImages, are_read_without_their_labels_and_told_by_their_first_bytes) {
