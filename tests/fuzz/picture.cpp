@@ -15,6 +15,8 @@ void judge_picture(std::span<const std::uint8_t> bytes) {
         require(picture.grey.size() == static_cast<std::size_t>(picture.width) *
                                            static_cast<std::size_t>(picture.height),
                 "greys without a place");
+        for (const auto& input : as_network_inputs(picture, 28, 28, "picture"))
+            require(input.size() == 28 * 28, "an input of another size");
         require(as_network_input(picture, 28, 28, "picture").size() == 28 * 28,
                 "an input of another size");
     });
