@@ -86,6 +86,7 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--target-columns N", "1"},
                  {"--data DIR", "data"},
                  {"--picture-folder DIR", ""},
+                 {"--as-is", ""},
                  {"--set NAME", ""},
                  {"--first-label N", "0"},
                  {"--transposed", ""},
@@ -234,8 +235,8 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
     EXPECT_EQ(keys(OnResume::same),
               "activation output batch learning-rate lr-decay reg loss shuffle seed raw-pixels ");
     EXPECT_EQ(keys(OnResume::content),
-              "hidden init init-scale load data picture-folder set first-label transposed inverted "
-              "train-size csv-data target scale target-columns ");
+              "hidden init init-scale load data picture-folder as-is set first-label transposed "
+              "inverted train-size csv-data target scale target-columns ");
     EXPECT_EQ(keys(OnResume::rounding), "device gemm isa course cuda-aware ");
 }
 
@@ -339,6 +340,7 @@ TEST(OptionsRefuse, FlagsThatAreUnknownOrGivenWrongly) {
                  {"--picture-folder p --data data", "--data"},
                  {"--picture-folder p --csv-data t.csv --target x", "--csv-data"},
                  {"--picture-folder p --inverted", "--inverted"},
+                 {"--as-is", "--picture-folder"},
                  {"--csv-data t.csv --set emnist-letters", "--set"},
                  {"--csv-data t.csv --first-label 1", "--first-label"},
                  {"--csv-data t.csv --transposed", "--transposed"},
@@ -396,6 +398,10 @@ TEST(OptionsRefuse, BadUseOfEveryCommand) {
                  {"predict --load x y --csv-data z", "--csv-data"},
                  {"predict --load x --csv-data z --show", "--show"},
                  {"predict --load x y --out z --json", "--json"},
+                 {"predict --load x y --out z --digits", "--digits"},
+                 {"predict --load x y --as-is --digits", "--digits"},
+                 {"predict --load x y --as-is --explain z", "--explain"},
+                 {"predict --load x --csv-data z --explain y", "--explain"},
                  {"predict --load x y --submission A,B", "--out"},
                  {"predict --load x y --out z --submission A", "--submission"},
                  {"predict --load x y --out z --submission A,", "--submission"},

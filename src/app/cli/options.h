@@ -81,7 +81,10 @@ struct PredictOptions {
     std::string out;                 ///< CSV file for the predictions; empty: none
     std::string submission;          ///< the two names in its heading; empty: its own heading
     ForeignFacts said;               ///< of a network of another program
+    std::string explain;             ///< folder for the stages of the preparation; empty: none
     bool show = false, json = false;
+    bool as_is = false;   ///< pictures have the network's size and are not prepared
+    bool digits = false;  ///< each picture shows a line of digits
     DeviceRequest device;
     Settings settings;
 };

@@ -15,7 +15,7 @@ const Manual train_manual{
     "The MPI ranks share every mini-batch. Each rank computes its part of the gradient on its GPU\n"
     "or its CPU, and every rank gets the same sum. Each other command has a --help of its own:\n"
     "\n"
-    "./main predict --load FILE IMAGES...   classifies PNG, PGM or IDX images\n"
+    "./main predict --load FILE IMAGES...   classifies pictures and IDX images\n"
     "./main evaluate --load FILE            accuracy, confusion matrix, precision and recall\n"
     "./main import FILE -o OUT              takes over a network of PyTorch, Keras or NumPy\n"
     "./main inspect FILE...                 what a model, a checkpoint or a data folder holds\n"
