@@ -71,8 +71,17 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--load FILE", ""},
                  {"-b, --batch N", "24"},
                  {"-e, --epochs N", "16"},
-                 {"-l, --learning-rate X", "1.2; tanh: 0.3; relu: 0.3"},
+                 {"-l, --learning-rate X",
+                  "1.2; tanh: 0.3; relu: 0.3; momentum, nesterov: a tenth; adam, adamw: 0.002"},
+                 {"--schedule decay|constant|step|cosine|onecycle", "decay"},
                  {"--lr-decay X", "0.88"},
+                 {"--decay-every N", "1"},
+                 {"--warmup N", "0"},
+                 {"--optimizer sgd|momentum|nesterov|adam|adamw", "sgd"},
+                 {"--momentum X", "0.9"},
+                 {"--beta1 X", "0.9"},
+                 {"--beta2 X", "0.999"},
+                 {"--epsilon X", "1e-08"},
                  {"-r, --reg X", "3e-05"},
                  {"--loss cross-entropy|mse", "cross-entropy"},
                  {"--shuffle", ""},
@@ -232,8 +241,10 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
         for (const auto& [name, value] : values.members()) text += name + " ";
         return text;
     };
-    EXPECT_EQ(keys(OnResume::same),
-              "activation output batch learning-rate lr-decay reg loss shuffle seed raw-pixels ");
+    EXPECT_EQ(
+        keys(OnResume::same),
+        "activation output batch reg loss shuffle seed learning-rate schedule lr-decay decay-every "
+        "warmup optimizer momentum beta1 beta2 epsilon raw-pixels ");
     EXPECT_EQ(keys(OnResume::content),
               "hidden init init-scale load data picture-folder as-is set first-label transposed "
               "inverted train-size csv-data target scale target-columns ");
