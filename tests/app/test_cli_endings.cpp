@@ -181,10 +181,10 @@ TEST(Refusal, WritesNothing) {
 
 TEST(Refusal, OfAnOutputThatIsAlsoAnInputLeavesTheInput) {
     const fs::path table = scratch("kept.csv"), network = scratch("kept.safetensors");
-    std::ofstream(table) << "0,0.5,0.5\n1,0.25,0.5\n";
-    const std::string text = read_text(table), table_flags = "--csv-data " + table.string() +
-                                                             " --target-columns 2 --loss mse -e 1 ";
-    const std::string on_table = table_flags + "-n 2 --output sigmoid ";
+    std::ofstream(table) << "0,0.5,0.75\n1,0.25,0.5\n";
+    const std::string text = read_text(table),
+                      table_flags = "--csv-data " + table.string() + " --loss mse -e 1 ";
+    const std::string on_table = table_flags + "--target-columns 2 -n 2 --output sigmoid ";
     ASSERT_TRUE(succeeded(run_main(on_table + "--save " + network.string())));
     const std::string bytes = read_text(network);
     for (const char* flag : {"--csv ", "--jsonl ", "--save "})
