@@ -119,7 +119,10 @@ __global__ void __launch_bounds__(threads)
     update_kernel(std::size_t count, R rule, UpdateNumbers numbers,
                   const nn_real* __restrict__ gradient, nn_real* p, std::size_t to_moment) {
     const std::size_t i = own_element();
-    if (i < count) UpdatedNumber<R>(p + i, to_moment).update(rule, numbers, gradient[i]);
+    if (i >= count) return;
+    UpdatedNumber<R> number;
+    number.read(p + i, to_moment);
+    number.update(rule, numbers, gradient[i]);
 }
 
 // ------------------------------------------------------------------ the output layer

@@ -363,8 +363,9 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
         const bool reports = report_every > 0 && (state.step + 1) % report_every == 0;
         const double penalty_before =
             reports && training.penalty() != 0 ? penalty(training.penalty()) : 0;
+        const Update update = schedule.update(state.epoch, state.step);
         techniques_.strategy->step(*this, {first, static_cast<int>(std::min(batch, count - first))},
-                                   schedule.update(state.epoch, state.step));
+                                   update);
         if (reports) {
             const auto samples = static_cast<double>(unreported_);
             const double sum = take_loss();

@@ -49,7 +49,7 @@ __device__ __forceinline__ nn_real add_parts(const Parts& run, std::size_t i, in
 /// In place of a rule: only the sum is wanted, and what was there before is not read.
 struct SumAlone {};
 struct NotRead {
-    __device__ NotRead(nn_real*, std::size_t) {}
+    __device__ void read(nn_real*, std::size_t) {}
 };
 template <class R>
 using Updated = std::conditional_t<std::is_same_v<R, SumAlone>, NotRead, UpdatedNumber<R>>;
@@ -78,10 +78,12 @@ __global__ void __launch_bounds__(plain_threads)
     const std::size_t i =
         static_cast<std::size_t>(blockIdx.x - runs.first_block[r]) * in_block + lane;
     const bool inside = i < run.count;
-    // Read first, so that memory is waited for once. Threads outside read the run's first element.
-    [[maybe_unused]] Updated<R> old(out + run.first + (inside ? i : 0), to_moment);
+    [[maybe_unused]] Updated<R> old;
     UpdateNumbers now{};
-    if (updates) now = *numbers;
+    if (updates && inside) {  // read first, so that memory is waited for once
+        old.read(out + run.first + i, to_moment);
+        now = *numbers;
+    }
     const int share = few ? run.parts : (run.parts + part_groups - 1) / part_groups;
     nn_real sum = 0;
     if (inside) sum = add_parts(run, i, group * share, min((group + 1) * share, run.parts));

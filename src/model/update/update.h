@@ -84,12 +84,14 @@ struct Root {
 /// A parameter with its moments, which lie `to_moment` elements behind it and behind each other.
 template <class R>
 struct UpdatedNumber {
-    nn_real* place;
-    std::size_t to_moment;
-    nn_real value, moments[R::moments + 1];  // the last one is unused: no array is empty
+    nn_real* place = nullptr;
+    std::size_t to_moment = 0;
+    nn_real value = 0, moments[R::moments + 1] = {};  // the last one is unused: no array is empty
 
-    ON_HOST_AND_DEVICE UpdatedNumber(nn_real* p, std::size_t distance)
-        : place(p), to_moment(distance), value(*p) {
+    ON_HOST_AND_DEVICE void read(nn_real* p, std::size_t distance) {
+        place = p;
+        to_moment = distance;
+        value = *p;
         for (int m = 0; m < R::moments; ++m)
             moments[m] = p[static_cast<std::size_t>(m + 1) * to_moment];
     }
