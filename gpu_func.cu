@@ -116,10 +116,13 @@ __global__ void __launch_bounds__(threads)
 /// Mapping: as numbers_kernel. R: a rule of model/update.
 template <class R>
 __global__ void __launch_bounds__(threads)
-    update_kernel(std::size_t count, R rule, nn_real rate, nn_real reg,
-                  const nn_real* __restrict__ gradient, nn_real* p) {
+    update_kernel(std::size_t count, R rule, UpdateNumbers numbers,
+                  const nn_real* __restrict__ gradient, nn_real* p, std::size_t to_moment) {
     const std::size_t i = own_element();
-    if (i < count) p[i] = rule(p[i], gradient[i] + reg * p[i], rate);
+    if (i >= count) return;
+    UpdatedNumber<R> number;
+    number.read(p + i, to_moment);
+    number.update(rule, numbers, gradient[i]);
 }
 
 // ------------------------------------------------------------------ the output layer
@@ -264,13 +267,14 @@ void course_row_sums(cudaStream_t stream, int rows, int n, const nn_real* delta,
                          rows, n, delta, db));
 }
 
-void course_update(cudaStream_t stream, const Rule& rule, nn_real rate, nn_real reg,
-                   std::size_t count, const nn_real* gradient, nn_real* p) {
+void course_update(cudaStream_t stream, const Rule& rule, const UpdateNumbers& numbers,
+                   std::size_t count, const nn_real* gradient, nn_real* p, std::size_t to_moment) {
     if (count == 0) return;
     std::visit(
         [&](const auto& of) {
             GPU_CHECK(gpu_launch(update_kernel<std::decay_t<decltype(of)>>, blocks_for(count),
-                                 dim3(threads), 0, stream, count, of, rate, reg, gradient, p));
+                                 dim3(threads), 0, stream, count, of, numbers, gradient, p,
+                                 to_moment));
         },
         rule);
 }

@@ -62,6 +62,7 @@ void course_delta(cudaStream_t stream, std::size_t count, const nn_real* a, nn_r
 /// db_i = sum_j delta_ij. delta: rows x n, db: rows. The weights' gradient is a product, delta A^T.
 void course_row_sums(cudaStream_t stream, int rows, int n, const nn_real* delta, nn_real* db);
 
-/// p_i = rule(p_i, gradient_i + reg p_i, rate), i < count.
-void course_update(cudaStream_t stream, const Rule& rule, nn_real rate, nn_real reg,
-                   std::size_t count, const nn_real* gradient, nn_real* p);
+/// p_i = rule(p_i, gradient_i + reg p_i), i < count. The moments of p_i are `to_moment` elements
+/// behind it and behind each other, if the rule has them.
+void course_update(cudaStream_t stream, const Rule& rule, const UpdateNumbers& numbers,
+                   std::size_t count, const nn_real* gradient, nn_real* p, std::size_t to_moment);

@@ -172,12 +172,26 @@ const Parameters<double>& NeuralNetwork::backward(const Matrix& y, double reg) {
 }
 
 void NeuralNetwork::update(const Update& update) {
-    const auto rate = static_cast<double>(update.rate);
+    ReferenceNumbers numbers = update.reference_numbers();
+    if (moments_.empty()) begin_moments(update.rule);
+    const auto change = [&](const auto& rule, std::size_t first, std::size_t count) {
+        double moments[2] = {};
+        for (std::size_t i = first; i < first + count; ++i) {
+            for (std::size_t m = 0; m < moments_.size(); ++m) moments[m] = moments_[m].values[i];
+            parameters_.values[i] =
+                rule.reference(parameters_.values[i], gradient_.values[i], moments, numbers);
+            for (std::size_t m = 0; m < moments_.size(); ++m) moments_[m].values[i] = moments[m];
+        }
+    };
     std::visit(
         [&](const auto& rule) {
-            for (std::size_t i = 0; i < parameters_.values.size(); ++i)
-                parameters_.values[i] =
-                    rule.reference(parameters_.values[i], gradient_.values[i], rate);
+            const Layout& layout = parameters_.layout;
+            for (int l = 1; l <= layout.layers(); ++l) {
+                numbers.reg = static_cast<double>(update.reg);
+                change(rule, layout.weight_offset(l), layout.weights(l));
+                numbers.reg = 0;
+                change(rule, layout.bias_offset(l), elements(layout.size(l), 1));
+            }
         },
         update.rule);
 }
@@ -210,14 +224,16 @@ Matrix target_columns(const SampleSet& set, std::span<const std::uint32_t> sampl
 }
 
 void NeuralNetwork::train(const SampleSet& set, const Training& training) {
+    const Schedule schedule(training, set.count());
+    const auto batch = static_cast<std::size_t>(training.batch);
     for (int epoch = 0; epoch < training.epochs; ++epoch) {
         const std::vector<std::uint32_t> order = sample_order(set.count(), epoch, training);
-        const auto batch = static_cast<std::size_t>(training.batch);
-        for (std::size_t first = 0; first < order.size(); first += batch) {
+        for (int step = 0; step < schedule.steps_in_epoch(); ++step) {
+            const std::size_t first = static_cast<std::size_t>(step) * batch;
             const std::span samples(&order[first], std::min(batch, order.size() - first));
             forward(input_columns(set, samples, training.pixel_scale));
-            backward(target_columns(set, samples), training.reg);
-            update(update_at(epoch, training));
+            backward(target_columns(set, samples), training.penalty());
+            update(schedule.update(epoch, step));
         }
     }
 }
@@ -308,7 +324,7 @@ TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
         }
         // The penalty is not finite if any weight is not, even one that no sample has used because
         // its input is always 0, and even if reg is 0.
-        const double loss = state.loss / static_cast<double>(count) + penalty(training.reg);
+        const double loss = state.loss / static_cast<double>(count) + penalty(training.penalty());
         const std::string epoch = std::to_string(state.epoch + 1);
         if (!comm_.all(std::isfinite(loss)))
             throw Diverged("training diverged: the loss of epoch " + epoch +
@@ -332,7 +348,8 @@ void DataParallelNeuralNetwork::compare_copies(const std::string& when) {
 bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& training,
                                             TrainingObserver* observer, TrainingState& state) {
     const auto batch = static_cast<std::size_t>(training.batch);
-    const int steps = static_cast<int>((count + batch - 1) / batch);
+    const Schedule schedule(training, count);
+    const int steps = schedule.steps_in_epoch();
     const int report_every = observer == nullptr ? 0 : observer->steps_between_reports();
     const bool may_stop = observer != nullptr && observer->may_stop();
     feed_->begin(sample_order(count, state.epoch, training), training.batch);
@@ -341,11 +358,12 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
         state.loss = take_loss();
         return true;
     }
-    const Update update = update_at(state.epoch, training);
     for (; state.step < steps; ++state.step) {
         const std::size_t first = static_cast<std::size_t>(state.step) * batch;
         const bool reports = report_every > 0 && (state.step + 1) % report_every == 0;
-        const double penalty_before = reports && training.reg != 0 ? penalty(training.reg) : 0;
+        const double penalty_before =
+            reports && training.penalty() != 0 ? penalty(training.penalty()) : 0;
+        const Update update = schedule.update(state.epoch, state.step);
         techniques_.strategy->step(*this, {first, static_cast<int>(std::min(batch, count - first))},
                                    update);
         if (reports) {
@@ -368,12 +386,13 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
 /// Trains a whole epoch in one submission to the device, with the same bits. Returns false, and
 /// does nothing, if that is not possible.
 bool DataParallelNeuralNetwork::run_epoch(std::size_t count, const Training& training, int epoch) {
+    const Schedule schedule(training, count);
     if (techniques_.reducer || feed_->kind() != FeedKind::resident ||
-        !techniques_.strategy->is_plain())
+        !techniques_.strategy->is_plain() || !schedule.is_constant_in(epoch))
         return false;
     const Span span(Work::compute);
     const auto batch = std::min(static_cast<std::size_t>(training.batch), count);
-    return replica_->run({count, static_cast<int>(batch), update_at(epoch, training)});
+    return replica_->run({count, static_cast<int>(batch), schedule.update(epoch, 0)});
 }
 
 // ---- what is asked of it
@@ -414,9 +433,23 @@ double DataParallelNeuralNetwork::penalty(double reg) {
     return reg / 2 * replica_->weights_squared();
 }
 
-void DataParallelNeuralNetwork::restart(Parameters<nn_real> parameters) {
+void DataParallelNeuralNetwork::restart(Parameters<nn_real> parameters, Moments moments) {
     comm_.broadcast(parameters.values);
     replica_->write(parameters.values);
+    moments.resize(static_cast<std::size_t>(replica_->shape().moments),
+                   Parameters<nn_real>(layout_));
+    for (std::size_t m = 0; m < moments.size(); ++m) {
+        comm_.broadcast(moments[m].values);
+        replica_->write_moment(static_cast<int>(m), moments[m].values);
+    }
+}
+
+Moments DataParallelNeuralNetwork::moments() {
+    Moments result(static_cast<std::size_t>(replica_->shape().moments),
+                   Parameters<nn_real>(layout_));
+    for (std::size_t m = 0; m < result.size(); ++m)
+        replica_->read_moment(static_cast<int>(m), result[m].values);
+    return result;
 }
 
 Parameters<nn_real> DataParallelNeuralNetwork::parameters() {

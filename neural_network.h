@@ -79,6 +79,14 @@ class NeuralNetwork {
     double accuracy(const SampleSet& set, nn_real pixel_scale);
 
     Parameters<double>& parameters() { return parameters_; }
+    /// The moments that update() changes (model/update/update.h).
+    std::vector<Parameters<double>>& moments() { return moments_; }
+    const std::vector<Parameters<double>>& moments() const { return moments_; }
+    /// Sets all moments that `rule` has to 0. Until then, there are none.
+    void begin_moments(const Rule& rule) {
+        moments_.assign(static_cast<std::size_t>(moments_of(rule)),
+                        Parameters<double>(gradient_.layout));
+    }
     const Parameters<double>& parameters() const { return parameters_; }
     const Objective& objective() const { return objective_; }
     const Activation& activation() const { return activation_; }
@@ -97,6 +105,7 @@ class NeuralNetwork {
     Objective objective_;
     Activation activation_;
     Parameters<double> parameters_, gradient_;
+    std::vector<Parameters<double>> moments_;
     std::vector<Matrix> activations_;    ///< a_0 .. a_L
     std::vector<Matrix> sums_, deltas_;  ///< of the layers 1 .. L
 };
@@ -155,8 +164,10 @@ class DataParallelNeuralNetwork {
 
     /// The parameters after the last update, on every rank.
     Parameters<nn_real> parameters();
-    /// Rank 0's `parameters` replace those of every replica.
-    void restart(Parameters<nn_real> parameters);
+    /// The moments that the rule of the updates keeps (model/update/update.h), on every rank.
+    Moments moments();
+    /// Rank 0's `parameters` and `moments` replace those of every replica. No moments: all are 0.
+    void restart(Parameters<nn_real> parameters, Moments moments = {});
     const Layout& layout() const { return layout_; }
     const Comm& comm() const { return comm_; }
     Replica& replica() { return *replica_; }

@@ -181,7 +181,7 @@ class Trainer {
     void update_all() {
         for_each_row([&](std::size_t offset, nn_real* row, int count, nn_real penalty) {
             f_.update({rate, penalty}, static_cast<std::size_t>(count), gradient_.data() + offset,
-                      row);
+                      row, 0);
         });
     }
 

@@ -23,7 +23,7 @@ struct GradientArrays {
           parts(stride * most_splits),
           sum(stride),
           p(normal_numbers(stride, 1 / std::sqrt(d), 14), gpu.stream),
-          no_rate(std::vector{nn_real{0}}, gpu.stream) {}
+          no_update(std::vector{UpdateNumbers{0, step_reg}}, gpu.stream) {}
 
     void gradient(GemmBy by, GemmPlan plan, int batch) {
         gpu_gradient(gpu, by, m, n, d, delta.data(),
@@ -47,7 +47,8 @@ struct GradientArrays {
     int m, n, d;
     std::size_t stride;
     std::vector<nn_real> delta_values;
-    DeviceArray<nn_real> delta, parts, sum, p, no_rate;
+    DeviceArray<nn_real> delta, parts, sum, p;
+    DeviceArray<UpdateNumbers> no_update;
 };
 
 }  // namespace
@@ -198,8 +199,8 @@ void measure_plans(Bench& bench, Shape shape) {
                      .run =
                          [&, by, plan](int batch) {
                              g.gradient(by, plan, batch);
-                             gpu_update(g.gpu, std::vector{g.run(plan)}, Sgd{}, g.no_rate.data(),
-                                        step_reg, g.p.data());
+                             gpu_update(g.gpu, std::vector{g.run(plan)}, Sgd{},
+                                        g.no_update.data(), g.p.data(), 0);
                          },
                      .poison = [&] { g.poison(); },
                      .error = [&, splits](

@@ -124,8 +124,8 @@ OurStep::OurStep(const Gpu& gpu, GemmBy by, Shape shape, const Images& images)
       head_gradient_(area(images.classes(), shape.hidden + 1) *
                      static_cast<std::size_t>(head_parts_)),
       parts_(layout_.weight_offset(2) * static_cast<std::size_t>(gradient_plan_.splits)),
-      rate_(std::vector{step_rate}, gpu.stream),
-      no_rate_(std::vector{nn_real{0}}, gpu.stream),
+      update_(std::vector{UpdateNumbers{step_rate, step_reg}}, gpu.stream),
+      no_update_(std::vector{UpdateNumbers{0, step_reg}}, gpu.stream),
       loss_(most_head_parts) {
     loss_.fill_bytes(0, gpu.stream);
 }

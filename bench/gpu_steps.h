@@ -27,9 +27,9 @@ class OurStep {
     void layer(int batch);
     void head(int batch);
     void gradient(int batch);
-    void step() { step(rate_); }
+    void step() { step(update_); }
     /// With a rate of 0, so that timing it a thousand times leads the parameters nowhere.
-    void step_on_the_spot() { step(no_rate_); }
+    void step_on_the_spot() { step(no_update_); }
     void all(int batch);
 
     /// What each kernel writes becomes NaN.
@@ -49,8 +49,8 @@ class OurStep {
     const Layout& layout() const { return layout_; }
 
   private:
-    void step(const DeviceArray<nn_real>& rate) {
-        gpu_update(gpu_, runs(), Sgd{}, rate.data(), step_reg, p_.data());
+    void step(const DeviceArray<UpdateNumbers>& numbers) {
+        gpu_update(gpu_, runs(), Sgd{}, numbers.data(), p_.data(), 0);
     }
     std::vector<Parts> runs() const;
 
@@ -61,7 +61,8 @@ class OurStep {
     Layout layout_;
     GemmPlan layer_plan_, gradient_plan_;
     int head_parts_;
-    DeviceArray<nn_real> p_, a_, yhat_, delta_, head_gradient_, parts_, rate_, no_rate_;
+    DeviceArray<nn_real> p_, a_, yhat_, delta_, head_gradient_, parts_;
+    DeviceArray<UpdateNumbers> update_, no_update_;
     DeviceArray<double> loss_;
 };
 

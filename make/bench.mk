@@ -41,6 +41,10 @@ bench-gpu bench-gpu-trial:
 bench-peers:
 	$(Q)bench/peers/setup.sh
 
+# Debian's Python, for which setup.sh installs NumPy.
+pictures: main | build/.setup-pictures
+	$(Q)/usr/bin/python3 -B bench/pictures.py ./main $(ARGS)
+
 scaling: bench-programs
 	$(Q)python3 -B bench/scaling.py $(ARGS)
 

@@ -56,7 +56,7 @@ as_test = $(patsubst -O2,$(TEST_OPTIMISE),$(1))
 CPU_FLAGS  := $(filter-out -O2,$(HOST)) $(if $(filter 1,$(DEBUG)),,-O3) -Wno-psabi
 MPI_HOST   += $(if $(filter avx512,$(ISAS)),-DCPU_HAS_X86_ISAS)
 
-LIBS         := -lz -lpng -lzip -lcsv -ldl -lpthread
+LIBS         := -lz -lpng -ljpeg -lzip -lcsv -ldl -lpthread
 LIBS_cuda    := $(filter-out %/stubs,$(NVCC_LIBS)) -lcudart_static -lrt \
     $(patsubst -L%,-Xlinker -rpath=%,$(filter-out %/stubs,$(NVCC_LIBS)))
 LIBS_gpuhost := -lboost_context

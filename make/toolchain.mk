@@ -35,7 +35,7 @@ build/.setup-%: tools/setup.sh $(NEW)
 	@mkdir -p build
 	@tools/setup.sh $* >&2
 	@touch $@
-$(patsubst %,build/.setup-%,test bench fuzz lint): build/.setup-build
+$(patsubst %,build/.setup-%,test bench pictures fuzz lint): build/.setup-build
 
 MAKEFLAGS += --no-builtin-rules
 # As many jobs as processors, unless the user says otherwise.

@@ -56,7 +56,8 @@ libraries() {
     echo "${wanted[*]}" >"$system/packages"
 }
 build_for_arm() {
-    make --no-print-directory DOUBLE_FLAG= DEBUG=0 SANITIZE= CUDA=0 B=build/aarch64 \
+    # Some libraries have a header for each architecture, as libjpeg.
+    CPATH=$system/usr/include/$arm make --no-print-directory DOUBLE_FLAG= DEBUG=0 SANITIZE= CUDA=0 B=build/aarch64 \
         CXX=$arm-g++ MPICXX=$arm-g++ "LDFLAGS=-L$system/usr/lib/$arm -Wl,-rpath-link=$system/usr/lib/$arm:$system/lib/$arm" \
         build/aarch64/bench/main_no_mpi build/aarch64/tests/unit_tests_no_mpi
 }

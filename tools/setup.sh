@@ -1,6 +1,6 @@
 #!/bin/bash
-# setup.sh WHAT...: sees to it that what is needed is installed. WHAT: build, test, bench, fuzz,
-# interop, qemu, slurm, lint.
+# setup.sh WHAT...: sees to it that what is needed is installed. WHAT: build, test, bench,
+# pictures, fuzz, interop, qemu, slurm, lint.
 #
 # It looks for the programs, headers and libraries themselves, not for packages, so that what came
 # by "module load" or from source counts. What is missing is installed with apt-get by root, or by
@@ -48,10 +48,11 @@ for what in "$@"; do
         need_program mpicxx libopenmpi-dev
         need_program mpirun openmpi-bin
         need_headers span g++ mpi.h libopenmpi-dev zlib.h zlib1g-dev CLI/CLI.hpp libcli11-dev \
-            png.h libpng-dev zip.h libzip-dev csv.h libcsv-dev \
+            png.h libpng-dev jpeglib.h libjpeg-dev zip.h libzip-dev csv.h libcsv-dev \
             nlohmann/json.hpp nlohmann-json3-dev
         need_library z zlib1g-dev
         need_library png libpng-dev
+        need_library jpeg libjpeg-dev
         need_library zip libzip-dev
         need_library csv libcsv-dev
         ;;
@@ -79,6 +80,10 @@ for what in "$@"; do
         need_library dnnl libdnnl-dev
         python3 -c 'import venv, ensurepip' 2>/dev/null || package[venv]=python3-venv
         ;;
+    pictures)
+        [[ -x /usr/bin/python3 ]] || package[python3]=python3
+        /usr/bin/python3 -c 'import numpy' 2>/dev/null || package[numpy]=python3-numpy
+        ;;
     interop)
         need_program python3 python3
         [[ -x /usr/bin/python3 ]] || package[python3]=python3
@@ -100,7 +105,7 @@ for what in "$@"; do
         need_program shellcheck shellcheck
         ;;
     *)
-        echo "usage: tools/setup.sh build|test|bench|interop|qemu|slurm|fuzz|lint ..." >&2
+        echo "usage: tools/setup.sh build|test|bench|pictures|interop|qemu|slurm|fuzz|lint ..." >&2
         exit 2
         ;;
     esac

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 template <class E>
 struct Named {
@@ -22,11 +23,21 @@ concept HasNames = requires {
     Names<E>::all;
 };
 
+/// True if `value` is the named one. Of a list of types, the type has the name.
+template <class E>
+constexpr bool is_named(const E& named, const E& value) {
+    return named == value;
+}
+template <class... T>
+constexpr bool is_named(const std::variant<T...>& named, const std::variant<T...>& value) {
+    return named.index() == value.index();
+}
+
 /// The value's name. Every value of E is in the table.
 template <HasNames E>
 constexpr const char* name_of(E value) {
     for (const Named<E>& known : Names<E>::all)
-        if (known.value == value) return known.name;
+        if (is_named(known.value, value)) return known.name;
     return "";
 }
 

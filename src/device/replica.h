@@ -34,6 +34,7 @@ struct ReplicaShape {
     Objective objective = {};
     SampleFormat format = {};    ///< of all its samples
     Activation activation = {};  ///< of the hidden layers
+    int moments = 0;             ///< the most that a rule of its updates has
 };
 
 /// What forward() must compute beside yhat.
@@ -92,9 +93,11 @@ class Replica {
     virtual double weights_squared() = 0;
     /// yhat of the current samples: outputs x n, column-major. Waits.
     virtual void outputs(std::span<nn_real> yhat) = 0;
-    /// The parameters, P numbers. Both wait.
+    /// The parameters, P numbers, and each moment of them, as many again. All of them wait.
     virtual void read(std::span<nn_real> parameters) = 0;
     virtual void write(std::span<const nn_real> parameters) = 0;
+    virtual void read_moment(int moment, std::span<nn_real> values) = 0;
+    virtual void write_moment(int moment, std::span<const nn_real> values) = 0;
 
   private:
     const ReplicaShape shape_;

@@ -15,6 +15,7 @@ struct ImageForm {
     int first_label = 0;      ///< the label of class 0
     bool transposed = false,  ///< rows and columns are exchanged in the files
         inverted = false;     ///< 255 is the background: pixel p becomes 255 - p
+    bool as_is = false;       ///< pictures of a folder have the network's size; none is prepared
 
     bool operator==(const ImageForm&) const = default;
 };

@@ -1,8 +1,9 @@
-// picture.h: PNG and PGM pictures become inputs of a network.
+// picture.h: pictures of digits, as people make them, become inputs of a network.
 //
-// A picture of exactly the network's size is taken as it is. Any other picture is prepared as
-// MNIST's own images were. It is made light on dark and cut to the drawing. The drawing is scaled
-// to 20/28 of the side, with its proportions, and placed with its centre of mass in the middle.
+// A picture is prepared as MNIST's own images were: the drawing alone, light on dark, scaled to
+// 20/28 of the side with its proportions, its centre of mass in the middle. Before that, shadows,
+// ruled lines, frames and specks are taken out (picture_stages.h). What is prepared already, as
+// MNIST's own images are, stays as it is.
 // Source of that rule: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
 #pragma once
 #include <cstdint>
@@ -17,19 +18,37 @@ struct Picture {
     std::vector<std::uint8_t> grey;
 };
 
-/// Reads a PNG (any kind; transparent pixels count as background) or a PGM (P2 or P5, up to 16
-/// bits). The file's first bytes say which. It may have 10000 pixels a side and 64 MiB. Throws
-/// InputError: one line with the file, what is wrong and what to do.
+/// Reads a PNG, JPEG, BMP, or PBM, PGM or PPM file; its first bytes say which. Transparent pixels
+/// count as background, and a picture whose EXIF data says that the camera was turned is turned
+/// back. It may have 10000 pixels a side, 64 million in all, and 64 MiB; a JPEG of more than 3000 a
+/// side is read at a half of its size, or less. Throws InputError: one line with the file, what is
+/// wrong and what to do.
 Picture read_picture(const std::filesystem::path& file);
 
 /// The same from memory; `name` is for messages.
 Picture parse_picture(std::span<const std::uint8_t> bytes, const std::string& name);
 
-/// Returns rows x cols bytes, row by row, light on dark, as described above. A picture counts as
-/// dark on light if the median of its border pixels is lighter than the mean of its lightest and
-/// darkest grey. Throws InputError if nothing is drawn; `name` is for messages.
+/// A picture between two steps of the preparation.
+struct Stage {
+    std::string name;
+    Picture picture;
+};
+using Stages = std::vector<Stage>;
+
+/// Returns rows x cols bytes, row by row, light on dark, as described above. Throws InputError if
+/// nothing is drawn, or more than one digit; `name` is for messages. The stages up to then are
+/// added to `stages`, if given.
 std::vector<std::uint8_t> as_network_input(const Picture& picture, int rows, int cols,
-                                           const std::string& name);
+                                           const std::string& name, Stages* stages = nullptr);
+
+/// The same for a line of digits: an input for each, from left to right.
+std::vector<std::vector<std::uint8_t>> as_network_inputs(const Picture& picture, int rows, int cols,
+                                                         const std::string& name,
+                                                         Stages* stages = nullptr);
+
+/// The greys themselves. Throws InputError if the picture is not of the network's size.
+std::vector<std::uint8_t> as_it_is(const Picture& picture, int rows, int cols,
+                                   const std::string& name);
 
 /// The picture as a PNG file's bytes. Throws Failure if libpng cannot make them.
 std::vector<std::uint8_t> png_of(const Picture& picture);

@@ -57,6 +57,7 @@ std::vector<std::string> classes_in(const fs::path& folder) {
 /// Reads the pictures of one class. A picture that cannot be used is counted, and the first said.
 struct Reader {
     SampleSet& set;
+    bool as_is;
     std::size_t unusable = 0;
     std::string first_reason = {};
 
@@ -68,8 +69,10 @@ struct Reader {
         for (const std::string& name : pictures) {
             const fs::path file = folder / name;
             try {
+                const Picture picture = read_picture(file);
                 const auto input =
-                    as_network_input(read_picture(file), set.rows, set.cols, file.string());
+                    as_is ? as_it_is(picture, set.rows, set.cols, file.string())
+                          : as_network_input(picture, set.rows, set.cols, file.string());
                 set.pixels.insert(set.pixels.end(), input.begin(), input.end());
                 set.labels.push_back(label);
             } catch (const InputError& error) {
@@ -82,12 +85,12 @@ struct Reader {
 }  // namespace
 
 SampleSet read_picture_folder(const std::string& folder, int rows, int cols,
-                              const std::vector<std::string>& names) {
+                              const std::vector<std::string>& names, bool as_is) {
     const std::vector<std::string> here = classes_in(folder);
     SampleSet set{.rows = rows, .cols = cols};
     set.class_names = names.empty() ? here : names;
     set.classes = static_cast<int>(set.class_names.size());
-    Reader reader{set};
+    Reader reader{set, as_is};
     for (const std::string& name : here) {
         const auto place = std::ranges::find(set.class_names, name);
         if (place == set.class_names.end())

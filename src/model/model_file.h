@@ -1,7 +1,8 @@
 // model_file.h: a trained network as a file that other programs read too: safetensors.
 //
 // Tensors are W1, b1, W2, b2, ..., F32 or F64; W_l has the shape [H_l, H_(l-1)] and is row-major,
-// as in PyTorch's Linear. Everything else that is known about the network is in the metadata.
+// as in PyTorch's Linear. A checkpoint has as many for each moment of its optimizer: exp_avg.W1,
+// ... Everything else that is known about the network is in the metadata.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -40,9 +41,16 @@ struct FileTensor {
     std::string name, type;  ///< "fc1.weight", "F32"
 };
 
+/// A moment of all parameters, in a checkpoint: "exp_avg".
+struct NamedMoment {
+    std::string name;
+    Parameters<nn_real> values;
+};
+
 struct Model {
     Parameters<nn_real> parameters;
     ModelFacts facts;
+    std::vector<NamedMoment> moments = {};  ///< of the optimizer, if this is a checkpoint of it
     /// What a person must know beside every result of this network (app/report/notes.h).
     std::vector<std::string> notes = {};
     bool activation_assumed = false;       ///< neither the file nor the user said it
@@ -55,9 +63,9 @@ struct ForeignFacts;
 /// "activation", "output", "loss", "rows", "cols", "pixel_scale", "seed", "epoch", "step",
 /// "epoch_loss", "settings", "history", "version", "type" (float or double), "checksum"
 /// (checksum.h) and "format": "pt"; where there are any, "class_names" (a JSON array), "columns" (a
-/// JSON object) and "scaling" (assumed). A history of more than about 100,000 epochs is left out,
-/// because a reader would refuse the header. Throws Diverged if a parameter or the state's loss is
-/// not finite, because such a file could not be read again.
+/// JSON object), "scaling" (assumed) and "moments" (a JSON array of their names). A history of more
+/// than about 100,000 epochs is left out, because a reader would refuse the header. Throws Diverged
+/// if a parameter or the state's loss is not finite, because such a file could not be read again.
 std::vector<std::uint8_t> format_model(const Model& model);
 
 /// Writes these bytes to a file that is either complete or absent, even if the program is killed

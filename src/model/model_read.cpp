@@ -80,13 +80,15 @@ void read_parameters(const TensorFile& file, const Layers& found, const InputMap
 
 /// Refuses a file whose content is not that of its checksum. A file without one is older, or of
 /// another program.
-void check_checksum(const TensorFile& file, const Layers& found, const Refusal& refuse) {
+void check_checksum(const TensorFile& file, const std::vector<Layers>& arrays,
+                    const Refusal& refuse) {
     const auto kept = file.metadata.find(checksum_key);
     if (kept == file.metadata.end()) return;
     std::vector<std::span<const std::uint8_t>> bytes;
-    for (const Layer& layer : found.layers)
-        for (const Tensor* tensor : {layer.weight, layer.bias})
-            bytes.push_back(file.data.subspan(tensor->begin, tensor->end - tensor->begin));
+    for (const Layers& found : arrays)
+        for (const Layer& layer : found.layers)
+            for (const Tensor* tensor : {layer.weight, layer.bias})
+                bytes.push_back(file.data.subspan(tensor->begin, tensor->end - tensor->begin));
     const std::string seen = checksum_of_model(file.metadata, bytes);
     if (seen != kept->second)
         refuse("content of the checksum " + in_quotes(kept->second), in_quotes(seen),
@@ -145,6 +147,35 @@ class Metadata {
     const std::map<std::string, std::string>& entries_;
     const Refusal& refuse_;
 };
+
+/// The names of the moments that a checkpoint has.
+std::vector<std::string> moment_names_of(const Metadata& metadata) {
+    constexpr const char* key = "moments";
+    std::string text = "[]";
+    metadata.read_json(key, is_json_array, "array", text);
+    std::vector<std::string> names;
+    const Json list = Json::parse(text);
+    for (const Json& name : list.items()) {
+        if (!name.is_text() || name.text().empty() ||
+            std::ranges::find(names, name.text()) != names.end())
+            metadata.refuse(key, "different names", text);
+        names.push_back(name.text());
+    }
+    return names;
+}
+
+/// Takes the tensors of moment `name` out of `tensors`, with names without that of the moment.
+std::vector<Tensor> take_moment(const std::string& name, std::vector<Tensor>& tensors) {
+    std::vector<Tensor> taken;
+    const std::string prefix = name + ".";
+    std::erase_if(tensors, [&](Tensor& tensor) {
+        if (!tensor.name.starts_with(prefix)) return false;
+        taken.push_back(tensor);
+        taken.back().name.erase(0, prefix.size());
+        return true;
+    });
+    return taken;
+}
 
 /// A name for each output, each another; none where the file has none.
 std::vector<std::string> class_names_of(const Metadata& metadata, int outputs) {
@@ -220,14 +251,31 @@ Model parse_model(std::span<const std::uint8_t> bytes, const std::string& name,
     const TensorFile file = parse_tensor_file(bytes, refuse);
     const auto version = file.metadata.find("version");
     const bool own = version != file.metadata.end() && !version->second.empty();
-    const Layers found =
-        find_layers(file.tensors,
-                    own && said.kernels == Kernels::told ? Kernels::out_in : said.kernels, refuse);
-    check_checksum(file, found, refuse);
+    const std::vector<std::string> moments =
+        own ? moment_names_of({file.metadata, refuse}) : std::vector<std::string>{};
+    // Array 0 has the parameters, the others their moments. Layers points into `tensors`.
+    std::vector<std::vector<Tensor>> tensors{file.tensors};
+    for (const std::string& moment : moments)
+        tensors.push_back(take_moment(moment, tensors.front()));
+    std::vector<Layers> arrays;
+    arrays.reserve(tensors.size());
+    for (const std::vector<Tensor>& some : tensors)
+        arrays.push_back(find_layers(
+            some, own && said.kernels == Kernels::told ? Kernels::out_in : said.kernels, refuse));
+    check_checksum(file, arrays, refuse);
+    const Layers& found = arrays.front();
     Model model{Parameters<nn_real>(found.layout),
                 read_facts({file.metadata, refuse}, found.layout, refuse)};
     const InputMap map = complete_facts(model, file.metadata, said, refuse);
     read_parameters(file, found, map, refuse, model.parameters);
+    for (std::size_t m = 0; m < moments.size(); ++m) {
+        const Layers& array = arrays[1 + m];
+        if (sizes_text(array.layout) != sizes_text(found.layout))
+            refuse("moments " + in_quotes(moments[m]) + " of " + sizes_text(found.layout),
+                   sizes_text(array.layout));
+        model.moments.push_back({moments[m], Parameters<nn_real>(found.layout)});
+        read_parameters(file, array, {}, refuse, model.moments.back().values);
+    }
     for (const Layer& layer : found.layers)
         for (const Tensor* tensor : {layer.weight, layer.bias})
             model.tensors.push_back({tensor->name, std::string(type_name(tensor->type))});

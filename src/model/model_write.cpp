@@ -41,11 +41,15 @@ Metadata metadata_of(const Model& model) {
         entries.emplace_back("class_names", Json(facts.class_names).dump());
     if (facts.columns != "{}") entries.emplace_back("columns", facts.columns);
     if (facts.scaling_assumed) entries.emplace_back("scaling", "assumed");
+    std::vector<std::string> moments;
+    for (const NamedMoment& moment : model.moments) moments.push_back(moment.name);
+    if (!moments.empty()) entries.emplace_back("moments", Json(moments).dump());
     entries.emplace_back(checksum_key, "00000000");
     return entries;
 }
 
-std::vector<Tensor> tensors_of(const Layout& layout) {
+std::vector<Tensor> tensors_of(const Model& model) {
+    const Layout& layout = model.parameters.layout;
     std::vector<Tensor> tensors;
     std::uint64_t begin = 0;
     constexpr StoredType type = sizeof(nn_real) == 4 ? StoredType::f32 : StoredType::f64;
@@ -55,10 +59,14 @@ std::vector<Tensor> tensors_of(const Layout& layout) {
         tensors.push_back({name, type, {shape.begin(), shape.end()}, begin, begin + size});
         begin += size;
     };
-    for (int l = 1; l <= layout.layers(); ++l) {
-        add("W" + std::to_string(l), {layout.size(l), layout.size(l - 1)});
-        add("b" + std::to_string(l), {layout.size(l)});
-    }
+    const auto add_array = [&](const std::string& prefix) {
+        for (int l = 1; l <= layout.layers(); ++l) {
+            add(prefix + "W" + std::to_string(l), {layout.size(l), layout.size(l - 1)});
+            add(prefix + "b" + std::to_string(l), {layout.size(l)});
+        }
+    };
+    add_array("");
+    for (const NamedMoment& moment : model.moments) add_array(moment.name + ".");
     return tensors;
 }
 
@@ -81,7 +89,11 @@ void add_checksum(Metadata& metadata, std::span<const std::uint8_t> data) {
 
 void require_finite(const Model& model) {
     const auto finite = [](double value) { return std::isfinite(value); };
-    if (!std::all_of(model.parameters.values.begin(), model.parameters.values.end(), finite) ||
+    const auto all_finite = [&](const Parameters<nn_real>& of) {
+        return std::ranges::all_of(of.values, finite);
+    };
+    const auto moment_finite = [&](const NamedMoment& moment) { return all_finite(moment.values); };
+    if (!all_finite(model.parameters) || !std::ranges::all_of(model.moments, moment_finite) ||
         !finite(model.facts.state.loss))
         throw Diverged(
             "a parameter is not a finite number: this model is not saved; lower the "
@@ -93,22 +105,27 @@ void require_finite(const Model& model) {
 std::vector<std::uint8_t> format_model(const Model& model) {
     require_finite(model);
     const Layout& layout = model.parameters.layout;
-    const std::vector<Tensor> tensors = tensors_of(layout);
+    const std::vector<Tensor> tensors = tensors_of(model);
     Metadata metadata = fitting_metadata(model, tensors);
     std::string header = safetensors_header(metadata, tensors);
-    std::vector<std::uint8_t> bytes(header.size() + layout.total() * sizeof(nn_real));
+    std::vector<std::uint8_t> bytes(header.size() +
+                                    layout.total() * (1 + model.moments.size()) * sizeof(nn_real));
     std::uint8_t* out = bytes.data() + header.size();
     const auto write = [&](nn_real value) {
         std::memcpy(out, &value, sizeof value);
         out += sizeof value;
     };
-    for (int l = 1; l <= layout.layers(); ++l) {
-        const auto weights = model.parameters.weights(l);
-        const auto rows = static_cast<std::size_t>(layout.size(l));
-        for (std::size_t i = 0; i < rows; ++i)
-            for (std::size_t at = i; at < weights.size(); at += rows) write(weights[at]);
-        for (const nn_real value : model.parameters.bias(l)) write(value);
-    }
+    const auto write_array = [&](const Parameters<nn_real>& array) {
+        for (int l = 1; l <= layout.layers(); ++l) {
+            const auto weights = array.weights(l);
+            const auto rows = static_cast<std::size_t>(layout.size(l));
+            for (std::size_t i = 0; i < rows; ++i)
+                for (std::size_t at = i; at < weights.size(); at += rows) write(weights[at]);
+            for (const nn_real value : array.bias(l)) write(value);
+        }
+    };
+    write_array(model.parameters);
+    for (const NamedMoment& moment : model.moments) write_array(moment.values);
     add_checksum(metadata, std::span(bytes).subspan(header.size()));
     header = safetensors_header(metadata, tensors);  // as long as before
     std::memcpy(bytes.data(), header.data(), header.size());

@@ -27,3 +27,6 @@ struct Parameters {
         return {values.data() + layout.bias_offset(l), static_cast<std::size_t>(layout.size(l))};
     }
 };
+
+/// A rule's moments of all parameters, each in the layout of the parameters.
+using Moments = std::vector<Parameters<nn_real>>;

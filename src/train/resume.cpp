@@ -3,9 +3,13 @@
 
 #include <zlib.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "model/activation/activation.h"
+#include "train/settings.h"
 
 namespace {
 
@@ -27,9 +31,20 @@ Json object_of(const std::string& text) {
     return Json::object();
 }
 
-/// An earlier version had no other activation, and did not write it.
+/// An earlier version had nothing else, and did not write it.
 bool goes_without_saying(const std::string& name, const Json& value) {
-    return name == "activation" && value == Json(Sigmoid::name);
+    const std::pair<const char*, Json> old[] = {{"activation", Sigmoid::name},
+                                                {"schedule", name_of(ScheduleKind::decay)},
+                                                {"decay-every", 1},
+                                                {"warmup", 0},
+                                                {"optimizer", Sgd::name},
+                                                {"momentum", 0.9},
+                                                {"beta1", 0.9},
+                                                {"beta2", 0.999},
+                                                {"epsilon", 1e-8}};
+    return std::ranges::any_of(old, [&](const auto& setting) {
+        return name == setting.first && value.dump() == setting.second.dump();
+    });
 }
 
 }  // namespace

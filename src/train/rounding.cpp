@@ -10,6 +10,8 @@
 #include <span>
 #include <variant>
 
+#include "train/rounding_update.h"
+
 namespace {
 
 constexpr double u = std::numeric_limits<nn_real>::epsilon() / 2;
@@ -215,7 +217,35 @@ Norms d_of_gradient(const NeuralNetwork& net, int l, const Matrix& d_delta, cons
             std::hypot(brought.bias, sum * sums.bias)};
 }
 
-/// The largest norm of a tensor's error, by that of its gradient and by the update.
+/// Of each number of dW_l and of db_l, in the layout's order. As if the samples' errors and the
+/// roundings of a sum all had one sign.
+struct OfNumbers {
+    std::vector<double> weights, bias;
+};
+OfNumbers d_of_gradient_numbers(const NeuralNetwork& net, int l, const Matrix& d_delta,
+                                const Matrix& d_below) {
+    const Matrix &delta = net.deltas(l), &a = net.values(l - 1);
+    const auto rows = static_cast<std::size_t>(delta.rows);
+    const double sum = of_sum(delta.cols) + operations * u;
+    OfNumbers d{std::vector<double>(rows * static_cast<std::size_t>(a.rows)),
+                std::vector<double>(rows)};
+    for (int s = 0; s < delta.cols; ++s) {
+        for (int i = 0; i < delta.rows; ++i)
+            d.bias[static_cast<std::size_t>(i)] += d_delta(i, s) + sum * std::abs(delta(i, s));
+        for (int j = 0; j < a.rows; ++j) {
+            const double value = std::abs(a(j, s)), d_value = d_below(j, s);
+            if (value == 0 && d_value == 0) continue;
+            double* const column = &d.weights[static_cast<std::size_t>(j) * rows];
+            for (int i = 0; i < delta.rows; ++i) {
+                const double size = std::abs(delta(i, s)), off = d_delta(i, s);
+                column[i] += (off + sum * size) * value + (size + passing * off) * d_value;
+            }
+        }
+    }
+    return d;
+}
+
+/// The largest norm of a tensor's error, by that of its gradient and by plain descent.
 double largest(double d_gradient, std::span<const double> parameters,
                std::span<const double> gradient, double rate) {
     const double least = std::sqrt(static_cast<double>(parameters.size())) *
@@ -224,11 +254,41 @@ double largest(double d_gradient, std::span<const double> parameters,
            least;
 }
 
+/// The bounds of one layer go to their places in `bounds`.
+void bound_layer(const NeuralNetwork& net, int l, const Update& update, const Matrix& d_delta,
+                 const Matrix& d_below, std::vector<double>& bounds) {
+    const Parameters<double>&p = net.parameters(), &g = net.gradient();
+    const auto w = 2 * (static_cast<std::size_t>(l) - 1), b = w + 1;
+    const auto tensors = 2 * static_cast<std::size_t>(p.layout.layers());
+    if (moments_of(update.rule) == 0) {
+        const Norms d = d_of_gradient(net, l, d_delta, d_below);
+        const auto rate = static_cast<double>(update.rate);
+        bounds[w] = largest(d.weights, p.weights(l), g.weights(l), rate);
+        bounds[b] = largest(d.bias, p.bias(l), g.bias(l), rate);
+        return;
+    }
+    const OfNumbers d = d_of_gradient_numbers(net, l, d_delta, d_below);
+    ReferenceNumbers numbers = update.reference_numbers();
+    TensorBefore weights{p.weights(l), g.weights(l), d.weights, {}},
+        bias{p.bias(l), g.bias(l), d.bias, {}};
+    for (const Parameters<double>& moment : net.moments()) {
+        weights.moments.push_back(moment.weights(l));
+        bias.moments.push_back(moment.bias(l));
+    }
+    const std::vector<double> of_weights = rounding_of_update(update.rule, numbers, weights);
+    numbers.reg = 0;
+    const std::vector<double> of_bias = rounding_of_update(update.rule, numbers, bias);
+    for (std::size_t k = 0; k < of_weights.size(); ++k) {
+        bounds[k * tensors + w] = of_weights[k];
+        bounds[k * tensors + b] = of_bias[k];
+    }
+}
+
 }  // namespace
 
 std::vector<double> rounding_of_step(const NeuralNetwork& reference, const Matrix& y,
                                      const Update& update) {
-    const Parameters<double>&p = reference.parameters(), &g = reference.gradient();
+    const Parameters<double>& p = reference.parameters();
     const int layers = p.layout.layers();
     std::vector<Weights> weights;
     std::vector<Deviations> units(1);  // of the inputs, and of the hidden layers
@@ -241,13 +301,11 @@ std::vector<double> rounding_of_step(const NeuralNetwork& reference, const Matri
         if (l < layers) units.push_back(d_of_units(reference, l, d_sums));
     }
     Matrix d_delta = d_of_output_delta(reference, y, d_of_outputs(reference, d_sums));
-    std::vector<double> bounds(static_cast<std::size_t>(2 * layers));
+    std::vector<double> bounds(
+        static_cast<std::size_t>(2 * layers * (1 + moments_of(update.rule))));
     for (int l = layers; l >= 1; --l) {
         const auto below = static_cast<std::size_t>(l) - 1;
-        const Norms d = d_of_gradient(reference, l, d_delta, units[below].values);
-        const auto rate = static_cast<double>(update.rate);
-        bounds[2 * below] = largest(d.weights, p.weights(l), g.weights(l), rate);
-        bounds[2 * below + 1] = largest(d.bias, p.bias(l), g.bias(l), rate);
+        bound_layer(reference, l, update, d_delta, units[below].values, bounds);
         if (l > 1)
             d_delta = d_of_delta_below(reference, l, weights[below], d_delta, units[below].slopes);
     }

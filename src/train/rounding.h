@@ -16,7 +16,8 @@
 #include "neural_network.h"
 
 /// For each of the tensors W1, b1, W2, ..., the largest ||p - p_ref|| (Frobenius) after a step that
-/// rounding explains. `reference` has done forward() and backward() of this step with the targets
-/// `y`, and not its update yet.
+/// rounding explains; then the same for each moment of W1, b1, W2, ... `reference` has done
+/// forward() and backward() of this step with the targets `y`, and not its update yet. It has the
+/// moments of the update's rule.
 std::vector<double> rounding_of_step(const NeuralNetwork& reference, const Matrix& y,
                                      const Update& update);

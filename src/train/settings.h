@@ -2,18 +2,37 @@
 #pragma once
 #include <cstdint>
 
+#include "base/names.h"
 #include "base/real.h"
 #include "model/update/update.h"
 
+/// How the learning rate changes (schedule.h).
+enum class ScheduleKind { decay, constant, step, cosine, onecycle };
+
+template <>
+struct Names<ScheduleKind> {
+    static constexpr Named<ScheduleKind> all[] = {{ScheduleKind::decay, "decay"},
+                                                  {ScheduleKind::constant, "constant"},
+                                                  {ScheduleKind::step, "step"},
+                                                  {ScheduleKind::cosine, "cosine"},
+                                                  {ScheduleKind::onecycle, "onecycle"}};
+};
+
 /// These values are for tests; the program's defaults are in app/cli.
 struct Training {
-    int batch = 1;            ///< samples of a mini-batch, all ranks together
-    int epochs = 1;           ///< passes over the set; each takes ceil(N / batch) steps
-    double rate = 0.1;        ///< learning rate of the first epoch
-    double decay = 1.0;       ///< the learning rate is multiplied by this after each epoch
-    double reg = 0.0;         ///< L2 penalty on weights
-    Rule rule = {};           ///< how an update follows from the gradient
+    int batch = 1;       ///< samples of a mini-batch, all ranks together
+    int epochs = 1;      ///< passes over the set; each takes ceil(N / batch) steps
+    double rate = 0.1;   ///< learning rate, which the schedule changes
+    double decay = 1.0;  ///< the learning rate is multiplied by this after each epoch
+    double reg = 0.0;    ///< L2 penalty on weights
+    Rule rule = {};      ///< how an update follows from the gradient
+    ScheduleKind schedule = ScheduleKind::decay;
+    int decay_every = 1;      ///< with ScheduleKind::step: epochs between two decays
+    int warmup = 0;           ///< the learning rate rises over this number of first steps
     bool shuffled = false;    ///< a new order in each epoch; otherwise the file's order
     std::uint64_t seed = 1;   ///< of the orders
     nn_real pixel_scale = 1;  ///< input = pixel x pixel_scale
+
+    /// The L2 penalty that is in the loss and in the gradient.
+    double penalty() const { return is_decoupled(rule) ? 0 : reg; }
 };

@@ -11,10 +11,9 @@
 
 namespace {
 
-std::size_t steps_from(const TrainingState& from, std::size_t samples, const Training& training) {
-    const auto batch = static_cast<std::size_t>(training.batch);
-    const std::size_t in_epoch = (samples + batch - 1) / batch;
-    return in_epoch * static_cast<std::size_t>(training.epochs - from.epoch) -
+std::size_t steps_from(const TrainingState& from, const Schedule& schedule, int epochs) {
+    return static_cast<std::size_t>(schedule.steps_in_epoch()) *
+               static_cast<std::size_t>(epochs - from.epoch) -
            static_cast<std::size_t>(from.step);
 }
 
@@ -25,16 +24,42 @@ StepCheck::StepCheck(DataParallelNeuralNetwork& network, const SampleSet& set_on
     : network_(network),
       set_(set_on_root),
       training_(training),
+      schedule_(training, set_on_root.count()),
       at_(from),
       reference_(network.parameters(), network.replica().shape().objective,
                  network.replica().shape().activation),
       tell_(std::move(tell)),
-      all_(steps_from(from, set_on_root.count(), training)),
-      worst_(static_cast<std::size_t>(2 * network.layout().layers())) {}
+      all_(steps_from(from, schedule_, training.epochs)),
+      worst_(static_cast<std::size_t>(2 * network.layout().layers() *
+                                      (1 + moments_of(training.rule)))) {
+    reference_.begin_moments(training.rule);
+    take_over();
+}
 
 bool StepCheck::stops() {
     if (network_.comm().is_root()) compare_step();
     return false;
+}
+
+/// The parameters' tensors, then those of each moment.
+std::vector<TensorDifference> StepCheck::compare_all() const {
+    std::vector<TensorDifference> all = compare(network_.parameters(), reference_.parameters());
+    const Moments moments = network_.moments();
+    for (std::size_t m = 0; m < moments.size(); ++m)
+        for (TensorDifference& d : compare(moments[m], reference_.moments()[m])) {
+            d.name = moment_name(training_.rule, m) + std::string(" of ") + d.name;
+            all.push_back(std::move(d));
+        }
+    return all;
+}
+
+/// The reference goes on from the trained parameters.
+void StepCheck::take_over() {
+    if (!network_.comm().is_root()) return;
+    std::ranges::copy(network_.parameters().values, reference_.parameters().values.begin());
+    const Moments moments = network_.moments();
+    for (std::size_t m = 0; m < moments.size(); ++m)
+        std::ranges::copy(moments[m].values, reference_.moments()[m].values.begin());
 }
 
 void StepCheck::compare_step() {
@@ -43,23 +68,22 @@ void StepCheck::compare_step() {
     const std::size_t first = static_cast<std::size_t>(at_.step) * batch;
     const auto samples = std::span(order_).subspan(first, std::min(batch, order_.size() - first));
 
-    const Update update = update_at(at_.epoch, training_);
+    const Update update = schedule_.update(at_.epoch, at_.step);
     const Matrix y = target_columns(set_, samples);
     reference_.forward(input_columns(set_, samples, training_.pixel_scale));
-    reference_.backward(y, training_.reg);
+    reference_.backward(y, training_.penalty());
     const std::vector<double> bounds = rounding_of_step(reference_, y, update);
     reference_.update(update);
 
     ++steps_;
     ++at_.step;
-    const Parameters<nn_real> trained = network_.parameters();
-    std::vector<TensorDifference> differences = compare(trained, reference_.parameters());
+    const std::vector<TensorDifference> differences = compare_all();
     for (std::size_t i = 0; i < bounds.size(); ++i) {
-        const StepVerdict now{at_.epoch + 1, at_.step, std::move(differences[i]), bounds[i]};
+        const StepVerdict now{at_.epoch + 1, at_.step, differences[i], bounds[i]};
         if (!now.right() && first_wrong_.right()) first_wrong_ = now;
         if (worst_[i].step == 0 || now.ratio() > worst_[i].ratio()) worst_[i] = now;
     }
-    std::ranges::copy(trained.values, reference_.parameters().values.begin());
+    take_over();
     if (first + samples.size() == order_.size()) {
         at_ = {at_.epoch + 1, 0, 0};
         order_.clear();

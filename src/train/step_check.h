@@ -13,6 +13,7 @@
 
 #include "neural_network.h"
 #include "train/judge.h"
+#include "train/schedule.h"
 
 /// A tensor after a step.
 struct StepVerdict {
@@ -44,17 +45,21 @@ class StepCheck : public TrainingObserver {
 
     // On rank 0:
     int steps() const { return steps_; }  ///< compared so far
-    /// For W1, b1, W2, ...: the step that came nearest to its bound, or went furthest beyond it.
+    /// For W1, b1, W2, ..., then for each moment of them: the step that came nearest to its bound,
+    /// or went furthest beyond it.
     const std::vector<StepVerdict>& worst() const { return worst_; }
     /// A tensor beyond its bound in the first step that has one; right() if there is none.
     const StepVerdict& first_wrong() const { return first_wrong_; }
 
   private:
     void compare_step();
+    std::vector<TensorDifference> compare_all() const;
+    void take_over();
 
     DataParallelNeuralNetwork& network_;
     const SampleSet& set_;
     const Training training_;
+    const Schedule schedule_;
     TrainingState at_;                  ///< before the next step
     std::vector<std::uint32_t> order_;  ///< of at_.epoch; empty: not drawn yet
     NeuralNetwork reference_;

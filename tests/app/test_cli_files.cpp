@@ -1,36 +1,11 @@
-// test_cli_files.cpp: what a run keeps and what is done with it: networks, pictures, tables,
-// curves, the demo.
+// test_cli_files.cpp: what a run keeps and what is done with it: networks, tables, curves, the
+// demo.
 #include <array>
 #include <cstdint>
 
 #include "tests/support/cli_fixture.h"
 
 namespace {
-
-/// A training of half a second, and the file of its network.
-std::string trained_network() {
-    static const std::string file = [] {
-        const std::string name = scratch("trained.safetensors").string();
-        EXPECT_TRUE(succeeded(run_main(small_set() + " -n 16 -e 4 --save " + name)));
-        return name;
-    }();
-    return file;
-}
-
-/// The number behind `"name":` in JSON.
-double json_number(const std::string& json, const std::string& name) {
-    const std::string key = "\"" + name + "\":";
-    const auto at = json.find(key);
-    EXPECT_NE(at, std::string::npos) << "no " << name << " in " << json;
-    return at == std::string::npos ? std::nan("")
-                                   : std::strtod(json.c_str() + at + key.size(), nullptr);
-}
-double number_behind(const std::string& words, const std::string& text) {
-    const auto at = text.find(words);
-    EXPECT_NE(at, std::string::npos) << "no '" << words << "' in " << text;
-    return at == std::string::npos ? std::nan("")
-                                   : std::strtod(text.c_str() + at + words.size(), nullptr);
-}
 
 // ---- networks in files
 
@@ -110,59 +85,7 @@ TEST(Plot, WhatCannotBeWrittenIsRefusedBeforeTheTraining) {
     EXPECT_TRUE(refused(run_main(run + "--checkpoint Makefile"), 2, "", "Makefile"));
 }
 
-// ---- pictures
-
-/// MNIST's test images 0 .. count - 1 as PGM files of their own.
-std::vector<std::string> pictures(std::size_t count) {
-    const fs::path folder = scratch("pictures");
-    fs::create_directory(folder);
-    cut("t10k-images-idx3-ubyte", 16, 784, count, folder);
-    const std::string bytes = read_text(folder / "t10k-images-idx3-ubyte");
-    std::vector<std::string> names;
-    for (std::size_t i = 0; i < count; ++i) {
-        names.push_back((folder / (std::to_string(i) + ".pgm")).string());
-        std::ofstream(names.back(), std::ios::binary) << "P5\n28 28\n255\n"
-                                                      << bytes.substr(16 + 784 * i, 784);
-    }
-    return names;
-}
-
-TEST(Predict, JudgesAPictureAsItsIdxImage) {
-    const std::vector<std::string> names = pictures(5);
-    std::string all;
-    for (const std::string& name : names) all += name + " ";
-    const std::string load = "predict --json --load " + trained_network() + " ";
-    const Result one_by_one = run_main(load + all);
-    const Result together =
-        run_main(load + (scratch("pictures") / "t10k-images-idx3-ubyte").string(), 2);
-    ASSERT_TRUE(succeeded(one_by_one));
-    ASSERT_TRUE(succeeded(together));
-    const auto a = lines_of(one_by_one.out), b = lines_of(together.out);
-    ASSERT_EQ(a.size(), 5u);
-    ASSERT_EQ(b.size(), 5u);
-    for (std::size_t i = 0; i < 5; ++i) {
-        EXPECT_EQ(json_number(a[i], "class"), json_number(b[i], "class"));
-        EXPECT_NEAR(json_number(a[i], "probability"), json_number(b[i], "probability"), 1e-5);
-    }
-}
-
-TEST(Predict, BadFilesAmongGoodOnesGetALineEach) {
-    const std::string good = pictures(1)[0];
-    const Result mixed =
-        run_main("predict --load " + trained_network() + " nowhere.png " + good + " Makefile");
-    EXPECT_EQ(mixed.code, 2);
-    EXPECT_EQ(lines_of(mixed.out).size(), 1u) << mixed.out;
-    EXPECT_EQ(lines_of(mixed.err).size(), 2u) << mixed.err;
-    EXPECT_TRUE(says(mixed.err, "nowhere.png"));
-    EXPECT_TRUE(says(mixed.err, "Makefile"));
-}
-
-TEST(Predict, ShowDrawsWhatTheNetworkSees) {
-    const Result shown =
-        run_main("predict --show --load " + trained_network() + " " + pictures(1)[0]);
-    ASSERT_TRUE(succeeded(shown));
-    EXPECT_GT(lines_of(shown.out).size(), 10u) << shown.out;
-}
+// ---- evaluation
 
 TEST(Evaluate, TellsIntervalConfusionPrecisionAndRecall) {
     const Result seen = run_main("evaluate --load " + trained_network() + " " + small_set(), 2);

@@ -71,8 +71,17 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--load FILE", ""},
                  {"-b, --batch N", "24"},
                  {"-e, --epochs N", "16"},
-                 {"-l, --learning-rate X", "1.2; tanh: 0.3; relu: 0.3"},
+                 {"-l, --learning-rate X",
+                  "1.2; tanh: 0.3; relu: 0.3; momentum, nesterov: a tenth; adam, adamw: 0.002"},
+                 {"--schedule decay|constant|step|cosine|onecycle", "decay"},
                  {"--lr-decay X", "0.88"},
+                 {"--decay-every N", "1"},
+                 {"--warmup N", "0"},
+                 {"--optimizer sgd|momentum|nesterov|adam|adamw", "sgd"},
+                 {"--momentum X", "0.9"},
+                 {"--beta1 X", "0.9"},
+                 {"--beta2 X", "0.999"},
+                 {"--epsilon X", "1e-08"},
                  {"-r, --reg X", "3e-05"},
                  {"--loss cross-entropy|mse", "cross-entropy"},
                  {"--shuffle", ""},
@@ -86,6 +95,7 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--target-columns N", "1"},
                  {"--data DIR", "data"},
                  {"--picture-folder DIR", ""},
+                 {"--as-is", ""},
                  {"--set NAME", ""},
                  {"--first-label N", "0"},
                  {"--transposed", ""},
@@ -231,11 +241,13 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
         for (const auto& [name, value] : values.members()) text += name + " ";
         return text;
     };
-    EXPECT_EQ(keys(OnResume::same),
-              "activation output batch learning-rate lr-decay reg loss shuffle seed raw-pixels ");
+    EXPECT_EQ(
+        keys(OnResume::same),
+        "activation output batch reg loss shuffle seed learning-rate schedule lr-decay decay-every "
+        "warmup optimizer momentum beta1 beta2 epsilon raw-pixels ");
     EXPECT_EQ(keys(OnResume::content),
-              "hidden init init-scale load data picture-folder set first-label transposed inverted "
-              "train-size csv-data target scale target-columns ");
+              "hidden init init-scale load data picture-folder as-is set first-label transposed "
+              "inverted train-size csv-data target scale target-columns ");
     EXPECT_EQ(keys(OnResume::rounding), "device gemm isa course cuda-aware ");
 }
 
@@ -339,6 +351,7 @@ TEST(OptionsRefuse, FlagsThatAreUnknownOrGivenWrongly) {
                  {"--picture-folder p --data data", "--data"},
                  {"--picture-folder p --csv-data t.csv --target x", "--csv-data"},
                  {"--picture-folder p --inverted", "--inverted"},
+                 {"--as-is", "--picture-folder"},
                  {"--csv-data t.csv --set emnist-letters", "--set"},
                  {"--csv-data t.csv --first-label 1", "--first-label"},
                  {"--csv-data t.csv --transposed", "--transposed"},
@@ -396,6 +409,10 @@ TEST(OptionsRefuse, BadUseOfEveryCommand) {
                  {"predict --load x y --csv-data z", "--csv-data"},
                  {"predict --load x --csv-data z --show", "--show"},
                  {"predict --load x y --out z --json", "--json"},
+                 {"predict --load x y --out z --digits", "--digits"},
+                 {"predict --load x y --as-is --digits", "--digits"},
+                 {"predict --load x y --as-is --explain z", "--explain"},
+                 {"predict --load x --csv-data z --explain y", "--explain"},
                  {"predict --load x y --submission A,B", "--out"},
                  {"predict --load x y --out z --submission A", "--submission"},
                  {"predict --load x y --out z --submission A,", "--submission"},

@@ -98,7 +98,7 @@ TEST_F(Course, RowSumsAreRight) {
 TEST_F(Course, UpdatesFollowTheGradientAndThePenalty) {
     check_step<DeviceMemory>(
         [](std::size_t count, nn_real rate, nn_real reg, const nn_real* gradient, nn_real* p) {
-            course_update(gpu.stream, Sgd{}, rate, reg, count, gradient, p);
+            course_update(gpu.stream, Sgd{}, {rate, reg}, count, gradient, p, 0);
         });
 }
 

@@ -196,7 +196,7 @@ TEST_P(CpuElementwise, BiasGradientUpdatesWithoutPenaltyTheVectorsOfItsRange) {
 TEST_P(CpuElementwise, UpdateFollowsTheGradientAndThePenalty) {
     check_step<HostMemory>(
         [this](std::size_t count, nn_real rate, nn_real reg, const nn_real* gradient, nn_real* p) {
-            f().update({rate, reg, {}}, count, gradient, p);
+            f().update({rate, reg, {}}, count, gradient, p, 0);
         });
 }
 
@@ -216,7 +216,7 @@ struct StepCase {
         OnHost<nn_real> after("p", p);
         for (std::size_t c = 0; c + 1 < cuts.size(); ++c)
             f.update({rate, reg, {}}, cuts[c + 1] - cuts[c], from.data() + cuts[c],
-                     after.output() + cuts[c]);
+                     after.output() + cuts[c], 0);
         return after.values();
     }
     void check(const CpuFunctions& f, std::size_t begin, std::size_t end, bool whole) const {
@@ -264,6 +264,48 @@ TEST_P(CpuElementwise, StepGivesTheSameBitsHoweverTheElementsAreDivided) {
             same_bits("p cut at " + std::to_string(cut), c.stepped(f(), {0, cut, 203}), at_once));
 }
 
+/// At counts that leave every tail. All numbers are about 1, and each of the few roundings is at
+/// most u of a number below 4.
+TEST_P(CpuElementwise, UpdateByEveryRuleIsThatOfTheReferenceWithItsMoments) {
+    Rng rng(57);
+    constexpr std::size_t away = 200;
+    for (const auto& [rule, name] : Names<Rule>::all)
+        for (std::size_t count = 0; count <= elements(3, f().lanes); ++count) {
+            SCOPED_TRACE(std::string(name) + ", " + std::to_string(count) + " elements");
+            const auto kept = static_cast<std::size_t>(moments_of(rule));
+            Reals p = normal_values(away * (1 + kept), rng), g = normal_values(count, rng);
+            for (std::size_t i = 2 * away; i < p.size(); ++i) p[i] *= p[i];  // a mean of squares
+            const Update update =
+                update_of(static_cast<nn_real>(0.03), static_cast<nn_real>(0.7), rule, 3);
+            const OnHost<nn_real> gradient("gradient", g);
+            OnHost<nn_real> after("p and moments", p);
+            f().update(update, count, gradient.data(), after.output(), away);
+            Expected expected;
+            std::vector<std::array<double, 3>> right(away);
+            for (std::size_t i = 0; i < count; ++i) {
+                double moments[2] = {};
+                for (std::size_t m = 0; m < kept; ++m) moments[m] = p[i + (m + 1) * away];
+                const double sum = is_decoupled(rule) ? g[i] : g[i] + 0.7 * p[i];
+                right[i][0] = std::visit(
+                    [&](const auto& r) {
+                        return r.reference(p[i], sum, moments, update.reference_numbers());
+                    },
+                    rule);
+                right[i][1] = moments[0];
+                right[i][2] = moments[1];
+            }
+            for (std::size_t i = 0; i < p.size(); ++i) {
+                const std::size_t at = i % away;
+                const double old = static_cast<double>(p[i]);
+                if (at >= count)
+                    expected.add(p[i], 0);
+                else
+                    expected.add(right[at][i / away], 32 * u * (1 + std::abs(old)));
+            }
+            EXPECT_TRUE(within("p and moments", after.values(), expected));
+        }
+}
+
 TEST_P(CpuElementwise, SumOfSquaresIsRightForEveryCount) {
     check_sum_of_squares<HostMemory>(f().sum_of_squares);
 }
@@ -275,7 +317,7 @@ TEST_P(CpuElementwise, NothingIsReadOrWrittenBehindTheLastElement) {
         SCOPED_TRACE(std::to_string(count) + " elements");
         const Reals p = normal_values(count, rng), g = normal_values(count, rng);
         const AtPageEnd<nn_real> gradient(g), after(p);
-        f().update({1, 0, {}}, count, gradient.data(), after.data());
+        f().update({1, 0, {}}, count, gradient.data(), after.data(), 0);
         Expected expected;
         for (std::size_t i = 0; i < count; ++i) add_step(expected, p[i], {g[i]}, 1, 0, false);
         EXPECT_TRUE(within("p", after.values(), expected));

@@ -96,10 +96,16 @@ std::vector<RunShape> many_runs() {
     return runs;
 }
 
+/// UpdateNumbers are four of them, without gaps.
+const UpdateNumbers* numbers_at(const OnDevice<nn_real>& numbers) {
+    static_assert(sizeof(UpdateNumbers) == 4 * sizeof(nn_real));
+    return reinterpret_cast<const UpdateNumbers*>(numbers.data());
+}
+
 Reals step(const PartsOnDevice& parts, nn_real rate, nn_real reg, const Reals& before) {
-    const OnDevice<nn_real> rate_on_device("rate", {rate});
+    const OnDevice<nn_real> numbers("numbers", {rate, reg, 1, 1});
     OnDevice<nn_real> p("p", before);
-    gpu_update(gpu, parts.runs, Sgd{}, rate_on_device.data(), reg, p.output());
+    gpu_update(gpu, parts.runs, Sgd{}, numbers_at(numbers), p.output(), 0);
     return p.values();
 }
 
@@ -113,9 +119,9 @@ TEST_F(Kernels, StepFollowsTheGradientAndThePenalty) {
     check_step<DeviceMemory>(
         [](std::size_t count, nn_real rate, nn_real reg, const nn_real* gradient, nn_real* p) {
             const Parts run{0, count, count, gradient, 0, 1};
-            const OnDevice<nn_real> rate_on_device("rate", {rate});
-            gpu_update(gpu, {&run, 1}, Sgd{}, rate_on_device.data(), reg, p);
-            GPU_CHECK(cudaStreamSynchronize(gpu.stream));  // before the rate goes
+            const OnDevice<nn_real> numbers("numbers", {rate, reg, 1, 1});
+            gpu_update(gpu, {&run, 1}, Sgd{}, numbers_at(numbers), p, 0);
+            GPU_CHECK(cudaStreamSynchronize(gpu.stream));  // before the numbers go
         });
 }
 

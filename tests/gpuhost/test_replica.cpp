@@ -104,7 +104,7 @@ TEST_F(ReplicaTraffic, OfAnOrderIsTheOrderAloneAndOfTheFilesOrderNothing) {
     EXPECT_EQ(old_order.uploaded + old_order.launches, 0u);
 }
 
-TEST_F(ReplicaTraffic, OfAnEpochIsItsRateAndOneGraphOfFourKernelsAStep) {
+TEST_F(ReplicaTraffic, OfAnEpochIsItsUpdatesNumbersAndOneGraphOfFourKernelsAStep) {
     const auto replica = make({});
     keep(*replica);
     const auto epoch = [&](double rate) {
@@ -118,7 +118,7 @@ TEST_F(ReplicaTraffic, OfAnEpochIsItsRateAndOneGraphOfFourKernelsAStep) {
     } epochs[] = {{0.5, true}, {0.25, true}, {0.25, false}};
     for (const auto& [rate, is_new] : epochs) {
         const gpuhost::Traffic seen = epoch(rate);
-        EXPECT_EQ(seen.uploaded, is_new ? sizeof(nn_real) : 0u) << "rate " << rate;
+        EXPECT_EQ(seen.uploaded, is_new ? sizeof(UpdateNumbers) : 0u) << "rate " << rate;
         EXPECT_EQ(seen.downloaded, 0u);
         EXPECT_EQ(seen.launches, 4 * steps);
         EXPECT_EQ(seen.graph_launches, 1u);
@@ -128,7 +128,7 @@ TEST_F(ReplicaTraffic, OfAnEpochIsItsRateAndOneGraphOfFourKernelsAStep) {
 TEST_F(ReplicaTraffic, OfAStepOfALoneReplicaIsNoByteAndFourKernels) {
     const auto replica = make({});
     keep(*replica);
-    step(*replica, 0);  // brings the rate
+    step(*replica, 0);  // brings the numbers of the update
     const auto seen = traffic_of(*replica, [&] { step(*replica, 7); });
     EXPECT_EQ(seen.uploaded + seen.downloaded + seen.graph_launches, 0u);
     EXPECT_EQ(seen.launches, 4u);
@@ -219,7 +219,7 @@ TEST_F(ReplicaTraffic, OfASumElsewhereIsTheSumAlone) {
         });
         replica->update(update_, {0, sum.size(), sum.data()});
     });
-    EXPECT_EQ(seen.uploaded, gradient_bytes_ + sizeof(nn_real)) << "and the rate";
+    EXPECT_EQ(seen.uploaded, gradient_bytes_ + sizeof(UpdateNumbers)) << "and the numbers of the update";
     EXPECT_EQ(seen.graph_launches, 1u) << "forward and backward";
     lend_and_step(*same, 7);
     std::vector<nn_real> ours(layout_.total()), expected(layout_.total());

@@ -174,6 +174,7 @@ TEST(PictureFolder, HasAClassForEachSubfolder) {
     EXPECT_EQ(set.classes, 3);
     EXPECT_EQ(set.pixels.size(), 4u * 784);
     EXPECT_EQ(set.pixels[0], 0) << "light on dark, as predict prepares it";
+    expect_refusal([&] { read_picture_folder(dir.path, 28, 28, {}, true); }, {"4 of 4 pictures"});
     const SampleSet known = read_picture_folder(dir.path, 28, 28, {"10", "9", "8", "2"});
     EXPECT_EQ(known.labels, (Bytes{3, 3, 1, 0})) << "the classes of a network";
     expect_refusal(

@@ -253,6 +253,38 @@ def ten_steps_are_torchs(report, main, folder, images, labels, output, loss, u):
                  None if worst <= bound else f"{where} differs by {worst:.2g}, at most {bound:.2g}")
 
 
+def twenty_steps_of_an_optimizer_are_torchs(report, main, folder, images, labels, name, u):
+    batch, steps, reg = 24, 20, 1e-2
+    rate = 0.002 if name.startswith("adam") else 0.05
+    shape = ["-b", str(batch), "-e", "1", "--train-size", str(steps * batch), "--no-shuffle"]
+    first, after = f"{folder}/first.safetensors", f"{folder}/after.safetensors"
+    run(main, *shape, "-n", "32", "-l", "0", "--save", first)
+    epsilon = ["--epsilon", "1e-6"] if name.startswith("adam") else []
+    run(main, *shape, "--load", first, "-l", str(rate), "-r", str(reg), "--optimizer", name, *epsilon, "--save", after)
+    network = torch_network([PIXELS, 32, 10])
+    network.load_state_dict(as_state_dict(safetensors.torch.load_file(first)))
+    weights = [value for key, value in network.named_parameters() if key.endswith("weight")]
+    biases = [value for key, value in network.named_parameters() if key.endswith("bias")]
+    groups = [{"params": weights, "weight_decay": reg}, {"params": biases, "weight_decay": 0}]
+    optimizer = {"sgd": lambda: torch.optim.SGD(groups, rate),
+                 "momentum": lambda: torch.optim.SGD(groups, rate, momentum=0.9),
+                 "nesterov": lambda: torch.optim.SGD(groups, rate, momentum=0.9, nesterov=True),
+                 "adam": lambda: torch.optim.Adam(groups, rate, eps=1e-6),
+                 "adamw": lambda: torch.optim.AdamW(groups, rate, eps=1e-6)}[name]()
+    for at in range(0, steps * batch, batch):
+        x = torch.tensor(images[at:at + batch].astype(np.float64) / 255)
+        y = torch.tensor(labels[at:at + batch].astype(np.int64))
+        optimizer.zero_grad()
+        torch_loss("softmax", "cross-entropy", network(x), y).backward()
+        optimizer.step()
+    ours, theirs = as_state_dict(read_safetensors(after)), network.state_dict()
+    off = math.sqrt(sum(np.linalg.norm(ours[key] - theirs[key].numpy())**2 for key in theirs))
+    size = math.sqrt(sum(np.linalg.norm(theirs[key].numpy())**2 for key in theirs))
+    bound = 1e-12 if u < 1e-10 else 1e-4 if name.startswith("adam") else 1e-5
+    report.check(f"twenty steps of {name} end where PyTorch's do",
+                 None if off / size <= bound else f"differs by {off / size:.2g}, at most {bound:.2g}")
+
+
 def main():
     if len(sys.argv) != 2:
         print("usage: tests/interop/interop.py MAIN, for example build/float/main", file=sys.stderr)
@@ -278,6 +310,8 @@ def main():
                 labels = read_idx("train-labels-idx1-ubyte", 8)
                 for output, loss in OBJECTIVES:
                     ten_steps_are_torchs(report, program, folder, train, labels, output, loss, u)
+                for name in ("sgd", "momentum", "nesterov", "adam", "adamw"):
+                    twenty_steps_of_an_optimizer_are_torchs(report, program, folder, train, labels, name, u)
     print(f"{report.passed} passed, {report.failed} failed, {report.skipped} skipped")
     sys.exit(report.failed > 0)
 

@@ -113,10 +113,10 @@ void run_head(const Gpu& gpu, Results& results, const Objective& objective, cons
 void run_the_others(const Gpu& gpu, Results& results) {
     constexpr int count = 1470, parts = 20;
     const Array<nn_real> p(random_values(2 * count)), gradient(random_values(count * (parts + 2)));
-    const Array<nn_real> rate(std::vector<nn_real>{nn_real{0.125}});
+    const Array<UpdateNumbers> numbers(std::vector<UpdateNumbers>{{nn_real{0.125}, nn_real{0.25}}});
     const Parts runs[] = {{0, count, 1000, gradient, count, 2},
                           {count, count, 100, gradient + 2 * count, count, parts}};
-    gpu_update(gpu, runs, Sgd{}, rate, nn_real{0.25}, p);
+    gpu_update(gpu, runs, Sgd{}, numbers, p, 0);
     results["update"] = p.values();
     const Array<double> squares(std::size_t{gpu_square_slots});
     gpu_sum_of_squares(gpu, 2 * count, p, squares);
@@ -161,7 +161,7 @@ void run_course(cudaStream_t stream, Results& results, const Objective& objectiv
     course_numbers(stream, count, nn_real{1} / 256, pixels, a);
     course_activate(stream, outputs, n, bias, a);
     course_delta(stream, count, a, delta);
-    course_update(stream, Sgd{}, nn_real{0.125}, nn_real{0.25}, outputs, db, bias);
+    course_update(stream, Sgd{}, {nn_real{0.125}, nn_real{0.25}}, outputs, db, bias, 0);
     results[name + "a"] = a.values();
     results[name + "db"] = db.values();
     results[name + "delta"] = delta.values();

@@ -23,8 +23,8 @@ defect() { # WHAT FILE FROM TO RANKS TESTS
     what+=("$1") file+=("$2") from+=("$3") to+=("$4") ranks+=("$5") tests+=("$6")
 }
 defect "the penalty counted once a rank" neural_network.cpp \
-    'const Update update = update_at(state.epoch, training);' \
-    'Update update = update_at(state.epoch, training);
+    'const Update update = schedule.update(state.epoch, state.step);' \
+    'Update update = schedule.update(state.epoch, state.step);
     update.reg *= static_cast<nn_real>(comm_.size());' \
     2 'On/Train.small_runs_count_a_large_penalty_once*'
 defect "a gradient scaled by the rank's own number of samples" neural_network.cpp \
@@ -40,7 +40,7 @@ defect "a sum over the ranks that misses the last bias" src/reduce/mpi.cpp \
     'comm_.sum(lent.values.data(), lent.values.size() - 1);' \
     2 'On/Train.small_last_batch_of_one_image*'
 defect "a bias that stays as it was" src/device/cpu/replica.cpp \
-    'f_.bias_gradient(layer(l), shard_.batch, weights_of(units(l).count, t, workers_),' \
+    'f_.bias_gradient(layer(l), shard_.batch, my_biases(l, t),' \
     'f_.bias_gradient(layer(l), shard_.batch, Range{0, 0},' \
     1 'On/Step.of_9_4_10*'
 defect "a penalty on the biases" src/device/cpu/elementwise.h \
@@ -83,12 +83,12 @@ defect "a resume that forgets the order's state" neural_network.cpp \
     'sample_order(count, state.step == 0 ? state.epoch : 0, training)' \
     2 'On/Train.run_stopped_at_any_step*'
 defect "a rate that does not decay" neural_network.cpp \
-    'const Update update = update_at(state.epoch, training);' \
-    'const Update update = update_at(0, training);' \
+    'const Update update = schedule.update(state.epoch, state.step);' \
+    'const Update update = schedule.update(0, state.step);' \
     1 'On/Train.small_batches_of_any_size*'
 defect "a small penalty counted twice, which only a step shows" neural_network.cpp \
-    'const Update update = update_at(state.epoch, training);' \
-    'Update update = update_at(state.epoch, training);
+    'const Update update = schedule.update(state.epoch, state.step);' \
+    'Update update = schedule.update(state.epoch, state.step);
     update.reg *= 2;' \
     1 'On/Steps.small_penalty_of_1e_4_is_within_rounding*'
 defect "another activation than the network's, on the CPU" src/device/cpu/replica.cpp \

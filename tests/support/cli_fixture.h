@@ -292,3 +292,30 @@ inline testing::AssertionResult refused(const Result& result, int code, const st
 inline void expect_refused(const std::string& flags, const std::string& named) {
     EXPECT_TRUE(refused(run_main(flags), 2, "", named)) << "./main " << flags;
 }
+
+/// A training of half a second, and the file of its network.
+inline std::string trained_network() {
+    static const std::string file = [] {
+        const std::string name = scratch("trained.safetensors").string();
+        EXPECT_TRUE(succeeded(run_main(small_set() + " -n 16 -e 4 --save " + name)));
+        return name;
+    }();
+    return file;
+}
+
+/// The number behind `"name":` in JSON.
+inline double json_number(const std::string& json, const std::string& name) {
+    const std::string key = "\"" + name + "\":";
+    const auto at = json.find(key);
+    EXPECT_NE(at, std::string::npos) << "no " << name << " in " << json;
+    return at == std::string::npos ? std::nan("")
+                                   : std::strtod(json.c_str() + at + key.size(), nullptr);
+}
+
+/// The number behind these words of a text.
+inline double number_behind(const std::string& words, const std::string& text) {
+    const auto at = text.find(words);
+    EXPECT_NE(at, std::string::npos) << "no '" << words << "' in " << text;
+    return at == std::string::npos ? std::nan("")
+                                   : std::strtod(text.c_str() + at + words.size(), nullptr);
+}

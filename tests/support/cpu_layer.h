@@ -130,7 +130,7 @@ struct TestLayer {
         keep();
     }
     CpuLayer layer() {
-        return {inputs, outputs, ld, w.data(), bias.data(), a.data(), delta.data()};
+        return {inputs, outputs, ld, w.data(), bias.data(), a.data(), delta.data(), 0};
     }
     int padded() const { return ceil_div(outputs, lanes) * lanes; }
     Range vectors() const { return {0, ceil_div(outputs, lanes)}; }

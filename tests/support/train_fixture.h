@@ -194,10 +194,10 @@ class Train : public testing::TestWithParam<Way> {
                                            const Objective& objective = {},
                                            const SampleFormat& format = {},
                                            FeedKind feed = FeedKind::resident,
-                                           const Activation& activation = {}) {
+                                           const Activation& activation = {}, int moments = 0) {
         const int capacity = std::max(1, shard_of(batch, 0, comm().size()).count);
-        const ReplicaShape shape{initial.layout, capacity, pixel_scale,
-                                 objective,      format,   activation};
+        const ReplicaShape shape{initial.layout, capacity,   pixel_scale, objective,
+                                 format,         activation, moments};
         if (way.cuda)
             return {comm(),
                     way.course ? make_course_replica(shape, cuda_settings(way))
@@ -275,7 +275,8 @@ class Train : public testing::TestWithParam<Way> {
     DataParallelNeuralNetwork make_network(const Parameters<nn_real>& initial, const Case& c,
                                            const SampleSet& set, const Way& way = GetParam()) {
         return make_network(initial, std::min(c.training.batch, c.images), c.training.pixel_scale,
-                            way, c.objective, set.format, c.feed, c.activation);
+                            way, c.objective, set.format, c.feed, c.activation,
+                            moments_of(c.training.rule));
     }
 
     /// Trains and returns the parameters. The training itself checks that all ranks hold the same

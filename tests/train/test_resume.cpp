@@ -54,6 +54,17 @@ TEST(RunSettings, AnOlderVersionsRunWithoutActivationIsOfSigmoids) {
     EXPECT_THROW(check_same_settings(other, ours.text(), "file"), InputError);
 }
 
+TEST(RunSettings, AnOlderVersionsRunHadPlainDescentAndNoSchedule) {
+    RunSettings ours = settings();
+    ours.same.add("optimizer", "sgd");
+    ours.same.add("momentum", 0.9);
+    ours.same.add("warmup", 0);
+    EXPECT_NO_THROW(check_same_settings(ours, settings().text(), "file"));
+    RunSettings other = settings();
+    other.same.add("optimizer", "adam");
+    EXPECT_THROW(check_same_settings(other, settings().text(), "file"), InputError);
+}
+
 TEST(RunSettings, WhatOnlyChangesRoundingIsTold) {
     RunSettings ours = settings();
     ours.rounding = Json::object({{"gemm", "bf16x3"}, {"isa", "avx2"}, {"ranks", 3}});

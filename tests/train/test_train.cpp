@@ -215,7 +215,7 @@ TEST_P(Train, small_run_reports_the_reference_loss_before_each_step_on_every_ran
         judge.forward(input_columns(set, some, unit_pixels));
         expected.push_back(judge.loss(y, c.training.reg));
         judge.backward(y, c.training.reg);
-        judge.update({rate_at(0, c.training), 0});
+        judge.update({Schedule(c.training, set.count()).rate(0, 0), 0});
     }
     ASSERT_EQ(heard.steps.size(), expected.size());
     for (std::size_t s = 0; s < expected.size(); ++s)

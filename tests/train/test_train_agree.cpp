@@ -58,6 +58,12 @@ class Drifting : public Replica {
     void outputs(std::span<nn_real> yhat) override { replica_->outputs(yhat); }
     void read(std::span<nn_real> parameters) override { replica_->read(parameters); }
     void write(std::span<const nn_real> parameters) override { replica_->write(parameters); }
+    void read_moment(int moment, std::span<nn_real> values) override {
+        replica_->read_moment(moment, values);
+    }
+    void write_moment(int moment, std::span<const nn_real> values) override {
+        replica_->write_moment(moment, values);
+    }
 
   private:
     std::unique_ptr<Replica> replica_;

@@ -155,7 +155,8 @@ TEST_P(CpuTrain, gives_as_one_replica_the_bits_of_one_thread_alone) {
                 const int n = std::min(c.training.batch, c.images - first);
                 replica->samples().select(Role::train, static_cast<std::size_t>(first), n);
                 replica->forward(nn_real{1} / static_cast<nn_real>(n), Want::gradient);
-                replica->backward_and_update(update_at(epoch, c.training));
+                replica->backward_and_update(
+                    Schedule(c.training, set.count()).update(epoch, first / c.training.batch));
             }
         Parameters<nn_real> expected(Layout(c.sizes));
         replica->read(expected.values);

@@ -66,7 +66,7 @@ FlagValue choice(E& place, std::span<const Named<E>> names = Names<E>::all) {
     const char* preset = "";
     for (const Named<E>& known : names) {
         all += (all.empty() ? "" : "|") + std::string(known.name);
-        if (known.value == place) preset = known.name;
+        if (is_named(known.value, place)) preset = known.name;
     }
     const auto find = [names](const std::string& name) -> const Named<E>* {
         for (const Named<E>& known : names)
@@ -81,7 +81,7 @@ FlagValue choice(E& place, std::span<const Named<E>> names = Names<E>::all) {
             },
             [=, &place] {
                 for (const Named<E>& known : names)
-                    if (known.value == place) return Json(known.name);
+                    if (is_named(known.value, place)) return Json(known.name);
                 return Json();
             },
             all, preset};

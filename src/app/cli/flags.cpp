@@ -71,14 +71,6 @@ std::vector<TrainFlag> training_flags(TrainOptions& o) {
         {{"-e,--epochs", number(t.epochs, 1, 1000000), group, "passes over the training set"},
          free,
          by_grade},
-        {{"-l,--learning-rate", suited_number(t.rate, rate_for), group,
-          "learning rate of the first epoch"},
-         same,
-         by_grade},
-        {{"--lr-decay", number(t.decay, 0.0, largest), group,
-          "factor of the learning rate after each epoch"},
-         same,
-         by_grade},
         {{"-r,--reg", number(t.reg, 0.0, largest), group, "L2 penalty on the weights"},
          same,
          by_grade},
@@ -92,6 +84,56 @@ std::vector<TrainFlag> training_flags(TrainOptions& o) {
         {{"--seed", number(t.seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()),
           group, "seed of the first weights and of the orders"},
          same},
+    };
+}
+
+std::vector<TrainFlag> update_flags(TrainOptions& o) {
+    const char* const group = "Learning rate and update";
+    constexpr double below_one = 1 - 1e-6;
+    Training& t = o.training;
+    FlagValue rate = suited_number(t.rate, static_cast<double (*)(const Activation&)>(rate_for));
+    rate.preset += "; momentum, nesterov: a tenth; adam, adamw: 0.002";
+    return {
+        {{"-l,--learning-rate", std::move(rate), group, "learning rate, which --schedule changes"},
+         same,
+         by_grade},
+        {{"--schedule", choice(t.schedule), group,
+          "decay: times --lr-decay after each epoch; step: after each --decay-every epochs; "
+          "cosine: "
+          "down to 0; onecycle: up from a 25th, then down"},
+         same,
+         by_grade},
+        {{"--lr-decay", number(t.decay, 0.0, largest), group,
+          "the learning rate is multiplied by this after each epoch"},
+         same,
+         by_grade},
+        {{"--decay-every", number(t.decay_every, 1, 1000000), group,
+          "epochs between two decays of --schedule step"},
+         same,
+         by_grade},
+        {{"--warmup", number(t.warmup, 0, largest_int), group,
+          "the learning rate rises over this number of first steps"},
+         same,
+         by_grade},
+        {{"--optimizer", choice(t.rule), group, "how an update follows from the gradient"},
+         same,
+         by_grade},
+        {{"--momentum", number(o.momentum, 0.0, below_one), group,
+          "part of the velocity that is kept (momentum, nesterov)"},
+         same,
+         by_grade},
+        {{"--beta1", number(o.beta1, 0.0, below_one), group,
+          "part of the mean gradient that is kept (adam, adamw)"},
+         same,
+         by_grade},
+        {{"--beta2", number(o.beta2, 0.0, below_one), group,
+          "part of the mean squared gradient that is kept (adam, adamw)"},
+         same,
+         by_grade},
+        {{"--epsilon", number(o.epsilon, 1e-30, largest), group,
+          "is added to the root of the mean squared gradient (adam, adamw)"},
+         same,
+         by_grade},
     };
 }
 
@@ -206,8 +248,8 @@ std::string TrainFlag::key() const { return long_name().substr(2); }
 
 std::vector<TrainFlag> train_flags(TrainOptions& options) {
     std::vector<TrainFlag> rows;
-    for (const auto& part :
-         {network_flags, training_flags, sample_flags, file_flags, check_flags, way_flags})
+    for (const auto& part : {network_flags, training_flags, update_flags, sample_flags, file_flags,
+                             check_flags, way_flags})
         add(rows, part(options));
     return rows;
 }

@@ -7,6 +7,9 @@ std::vector<Flag> image_flags(ImageForm& form, std::string& picture_folder) {
         {"--picture-folder", folder_name(picture_folder), group,
          "pictures of one's own instead: one subfolder for each class, named as it; each picture "
          "is prepared as predict does it"},
+        {"--as-is", yes(form.as_is), group,
+         "the pictures of --picture-folder have 28 x 28 pixels, or the network's size, and are not "
+         "prepared"},
         {"--set", text(form.set, "NAME"), group,
          "which set of the folder: the beginning of its files' names, such as emnist-letters"},
         {"--first-label", number(form.first_label, 0, 255), group,
@@ -23,6 +26,8 @@ void check_image_flags(const CommandLine& line) {
         for (const char* other : {"--csv-data", "--picture-folder"})
             if (std::string(flag) != other && line.given(flag) && line.given(other))
                 line.refuse(std::string(flag) + " and " + other + ": give one of them");
+    if (line.given("--as-is") && !line.given("--picture-folder"))
+        line.refuse("--as-is is about pictures: expected --picture-folder beside it");
     if (line.given("--data") && line.given("--picture-folder"))
         line.refuse("--data and --picture-folder: give one of them");
 }

@@ -6,7 +6,7 @@
 #include "app/cli/command_line.h"
 #include "input/image_source.h"
 
-/// --picture-folder, --set, --first-label, --transposed and --inverted.
+/// --picture-folder, --as-is, --set, --first-label, --transposed and --inverted.
 std::vector<Flag> image_flags(ImageForm& form, std::string& picture_folder);
 
 /// Refuses these flags beside a table, and --picture-folder beside those of files.

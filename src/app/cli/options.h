@@ -41,9 +41,11 @@ struct TrainOptions {
     Init init = Init::normal;
     Activation activation;  ///< of the hidden layers
     /// Whether flags set the rate and the deviation of normal first weights (initial.h); otherwise
-    /// the activation does.
+    /// the activation does, and the rule.
     bool has_rate = false, has_init_scale = false;
     double init_scale = 0;
+    // The numbers of training.rule, for the rules that have them.
+    double momentum = 0.9, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
     std::string load;            ///< file of the first parameters; empty: drawn
     std::string data = "data";   ///< folder of the IDX files, a .npz file, or picture_folder
     ImageForm images;            ///< the form of the images in it
@@ -81,7 +83,10 @@ struct PredictOptions {
     std::string out;                 ///< CSV file for the predictions; empty: none
     std::string submission;          ///< the two names in its heading; empty: its own heading
     ForeignFacts said;               ///< of a network of another program
+    std::string explain;             ///< folder for the stages of the preparation; empty: none
     bool show = false, json = false;
+    bool as_is = false;   ///< pictures have the network's size and are not prepared
+    bool digits = false;  ///< each picture shows a line of digits
     DeviceRequest device;
     Settings settings;
 };

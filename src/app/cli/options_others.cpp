@@ -24,6 +24,15 @@ void check_predict(const CommandLine& line, const PredictOptions& o) {
     if (o.show && table) line.refuse("--show draws images, and a table has none; leave it out");
     if (!o.out.empty() && (o.show || o.json))
         line.refuse("--out writes a CSV file; leave --show and --json out");
+    for (const char* flag : {"--as-is", "--digits", "--explain"})
+        if (table && line.given(flag))
+            line.refuse(std::string(flag) +
+                        " is about pictures, and a table has none; leave it out");
+    for (const char* flag : {"--digits", "--explain"})
+        if (o.as_is && line.given(flag))
+            line.refuse("--as-is and " + std::string(flag) + ": give one of them");
+    if (o.digits && !o.out.empty())
+        line.refuse("--out has a row for each image, not for a line of digits; leave --digits out");
     if (o.submission.empty()) return;
     if (o.out.empty()) line.refuse("--submission: expected --out FILE beside it");
     const auto comma = o.submission.find(',');
@@ -39,9 +48,9 @@ std::optional<PredictOptions> parse_predict(const Arguments& arguments, bool spe
     CommandLine line(
         {"./main predict", "classifies pictures with a trained network",
          "--load FILE [FLAGS] IMAGES...       or: --load FILE [FLAGS] --csv-data TABLE",
-         "IMAGES are PNG or PGM files of at most 10000 x 10000 pixels, light on dark or "
-         "dark on light,\nand IDX files, plain or gzipped. Prints one line for each "
-         "image: the file, the digit, its\nprobability. Of a table, each row gets a line. The "
+         "IMAGES are pictures (PNG, JPEG, BMP, PPM, PGM) of one digit each, dark on light or light "
+         "on\ndark, and IDX files, plain or gzipped. Prints one line for each image: the file, "
+         "the digit,\nits probability. Of a table, each row gets a line. The "
          "network knows its columns\nand their scale.",
          "./main predict --load mnist.safetensors --show my_seven.png\n"
          "./main predict --load digits.safetensors --csv-data test.csv --out "
@@ -49,9 +58,15 @@ std::optional<PredictOptions> parse_predict(const Arguments& arguments, bool spe
     add_load_flag(line, o.load);
     line.add({"IMAGES", words(o.files), "", "images to classify"});
     line.add(table_flag(o.csv_data, "predict from"));
+    line.add({"--digits", yes(o.digits), "Pictures",
+              "each picture shows a line of several digits: print the number, and each digit"});
+    line.add({"--as-is", yes(o.as_is), "Pictures",
+              "the pictures have the network's size and are not prepared"});
     line.add({"--show", yes(o.show), "Output",
               "draw the image as the network gets it, in the terminal"});
     line.add(json_flag(o.json));
+    line.add({"--explain", folder_name(o.explain), "Output",
+              "write there what each step of the preparation made of the pictures, as PNG files"});
     line.add({"--out", file_name(o.out), "Output",
               "write the predictions to this CSV file instead: file, index from 0, class, "
               "probability"});

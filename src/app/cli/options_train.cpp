@@ -15,7 +15,7 @@ const Manual train_manual{
     "The MPI ranks share every mini-batch. Each rank computes its part of the gradient on its GPU\n"
     "or its CPU, and every rank gets the same sum. Each other command has a --help of its own:\n"
     "\n"
-    "./main predict --load FILE IMAGES...   classifies PNG, PGM or IDX images\n"
+    "./main predict --load FILE IMAGES...   classifies pictures and IDX images\n"
     "./main evaluate --load FILE            accuracy, confusion matrix, precision and recall\n"
     "./main import FILE -o OUT              takes over a network of PyTorch, Keras or NumPy\n"
     "./main inspect FILE...                 what a model, a checkpoint or a data folder holds\n"
@@ -110,17 +110,55 @@ void check_pairs(const CommandLine& line, const TrainOptions& o) {
         line.refuse("--seed: --init uniform takes seeds from 0 to 4294967295; use a smaller seed");
 }
 
+/// Refuses numbers of the update that another rule or schedule has.
+void check_update_flags(const CommandLine& line, const TrainOptions& o) {
+    const auto only_for = [&](bool right, const char* flag, const char* others) {
+        if (line.given(flag) && !right)
+            line.refuse(std::string(flag) + " is for " + others + "; leave it out");
+    };
+    const bool has_mu = std::visit(
+                   [](const auto&r) {
+                       using R = std::decay_t<decltype(r)>;
+                       return HasMu<R>;
+                   },
+                   o.training.rule),
+               has_betas = moments_of(o.training.rule) == 2;
+    only_for(has_mu, "--momentum", "--optimizer momentum and nesterov");
+    for (const char* flag : {"--beta1", "--beta2", "--epsilon"})
+        only_for(has_betas, flag, "--optimizer adam and adamw");
+    const ScheduleKind schedule = o.training.schedule;
+    only_for(schedule == ScheduleKind::step, "--decay-every", "--schedule step");
+    only_for(schedule == ScheduleKind::step || schedule == ScheduleKind::decay, "--lr-decay",
+             "--schedule decay and step");
+}
+
+void set_numbers_of_rule(TrainOptions& o) {
+    std::visit(
+        [&](auto& r) {
+            using R = std::decay_t<decltype(r)>;
+            if constexpr (HasMu<R>) r.mu = static_cast<nn_real>(o.momentum);
+            if constexpr (HasBetas<R>) {
+                r.beta1 = static_cast<nn_real>(o.beta1);
+                r.beta2 = static_cast<nn_real>(o.beta2);
+                r.epsilon = static_cast<nn_real>(o.epsilon);
+            }
+        },
+        o.training.rule);
+}
+
 /// Checks the flags, and sets the values that a grading mode or --course sets.
 TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& flags,
                       TrainOptions o) {
     check_fixed(line, o, flags);
     check_pairs(line, o);
+    check_update_flags(line, o);
     check_output_files(line, o.files);
     if (!o.picture_folder.empty()) o.data = o.picture_folder;
     o.train_on_all = line.given("--train-size") && o.train_size == 0;
     if (line.given("--target-columns")) o.target = "-" + std::to_string(o.target_columns) + "..-1";
     o.has_rate = line.given("--learning-rate");
     o.has_init_scale = line.given("--init-scale");
+    set_numbers_of_rule(o);
     suit_activation(o);
     if (o.grade >= 1 && o.grade <= 3) apply_grade(o);
     if (o.course) apply_course(o);
@@ -131,7 +169,8 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
 }  // namespace
 
 void suit_activation(TrainOptions& options) {
-    if (!options.has_rate) options.training.rate = rate_for(options.activation);
+    if (!options.has_rate)
+        options.training.rate = rate_for(options.training.rule, rate_for(options.activation));
     if (!options.has_init_scale) options.init_scale = deviation_for(options.activation);
 }
 

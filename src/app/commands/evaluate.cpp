@@ -35,7 +35,7 @@ SampleSet read_set(const EvaluateOptions& options, const Model& model,
     if (!facts.version.empty()) check_takes_pictures(model, options.load);  // others do not say it
     if (!options.picture_folder.empty())
         return read_picture_folder(options.picture_folder, facts.rows, facts.cols,
-                                   class_names_for_pictures(model));
+                                   class_names_for_pictures(model), options.images.as_is);
     ImageSet read = read_images(options.data, options.images, Split::test, layout.classes());
     SampleSet set = std::move(read.samples);
     notes.insert(notes.end(), read.notes.begin(), read.notes.end());

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/commands/picture_inputs.h"
 #include "app/commands/prediction.h"
 #include "app/report/draw.h"
 #include "app/report/notes.h"
@@ -11,28 +12,14 @@
 #include "app/run/table_facts.h"
 #include "base/text.h"
 #include "base/whole_file.h"
-#include "input/picture.h"
 #include "mnist_reader.h"
+#include "train/score.h"
 
 namespace {
 
-/// One picture, or the images of an IDX file, as the network takes them.
-SampleSet read_inputs(const std::string& file, const ModelFacts& facts) {
-    if (!is_idx_or_gzip(file)) {
-        SampleSet one;
-        one.rows = facts.rows;
-        one.cols = facts.cols;
-        one.pixels = as_network_input(read_picture(file), facts.rows, facts.cols, file);
-        one.format.without_targets = true;
-        return one;
-    }
-    SampleSet set = read_idx_images(file);
-    if (set.rows != facts.rows || set.cols != facts.cols)
-        throw InputError(
-            formatted("%s: expected images of %d x %d pixels, as the network takes, "
-                      "found %d x %d; give it images of its size, or PNG files, which are scaled",
-                      file.c_str(), facts.rows, facts.cols, set.rows, set.cols));
-    return set;
+/// The number of outputs of each sample.
+std::size_t outputs_each(const SampleSet& set, std::span<const nn_real> yhat) {
+    return yhat.size() / std::max(set.count(), std::size_t{1});
 }
 
 /// What the network says, and how its answers are told.
@@ -46,11 +33,14 @@ struct Answers {
     /// The whole output about one file; with --out, nothing, but more rows.
     std::string about(const std::string& file, const SampleSet& set, std::span<const nn_real> yhat,
                       bool with_index);
+    /// The same about a line of digits.
+    std::string about_line(const std::string& file, const SampleSet& set,
+                           std::span<const nn_real> yhat) const;
 };
 
 std::string Answers::about(const std::string& file, const SampleSet& set,
                            std::span<const nn_real> yhat, bool with_index) {
-    const std::size_t outputs = yhat.size() / std::max(set.count(), std::size_t{1});
+    const std::size_t outputs = outputs_each(set, yhat);
     const Shades shades = shades_of_output();
     std::string text;
     for (std::size_t i = 0; i < set.count(); ++i) {
@@ -67,6 +57,34 @@ std::string Answers::about(const std::string& file, const SampleSet& set,
                           set.rows, set.cols, shades);
     }
     return text;
+}
+
+std::string Answers::about_line(const std::string& file, const SampleSet& set,
+                                std::span<const nn_real> yhat) const {
+    const std::size_t outputs = outputs_each(set, yhat);
+    std::vector<Prediction> digits;
+    for (std::size_t i = 0; i < set.count(); ++i)
+        digits.push_back({file, i, yhat.subspan(i * outputs, outputs), class_names});
+    std::string text = options.json ? number_json(digits) : number_lines(digits);
+    for (std::size_t i = 0; i < set.count() && options.show; ++i)
+        text += drawn(std::span(set.pixels).subspan(i * set.features(), set.features()), set.rows,
+                      set.cols, shades_of_output());
+    return text;
+}
+
+/// A picture is prepared by guesses, and may show no digit at all. What the network gives less than
+/// a half is said to be unsure.
+void note_unsure(const std::string& file, const SampleSet& set, std::span<const nn_real> yhat) {
+    const std::size_t outputs = outputs_each(set, yhat);
+    for (std::size_t i = 0; i < set.count(); ++i) {
+        const double p = predicted_class(yhat.subspan(i * outputs, outputs)).probability;
+        if (p >= 0.5) continue;
+        print_note(formatted("%s: the network is not sure (%.4f); see what it gets with --show, or "
+                             "--explain DIR",
+                             file.c_str(), p),
+                   stderr);
+        return;
+    }
 }
 
 /// Writes the file of --out, if there is one.
@@ -119,21 +137,35 @@ int predict(const Comm& comm, const PredictOptions& options) {
         for (const std::string& note : model.notes) print_note(note, stderr);
     if (!options.csv_data.empty()) return predict_table(comm, options, model);
     guess_shape(model);
-    comm.together([&] { check_takes_pictures(model, options.load); });
+    comm.together([&] {
+        check_takes_pictures(model, options.load);
+        if (options.digits) check_digits(model, options.load);
+        check_explain(options);
+    });
     DataParallelNeuralNetwork network = network_of(comm, options.device, model);
     Answers answers{options, model.facts.class_names};
+    OwnSize own_size;
     bool all_right = true;
     for (const std::string& file : options.files) {
         SampleSet set;
-        bool right = tried_on_root(comm, [&] { set = read_inputs(file, model.facts); });
+        bool right =
+            tried_on_root(comm, [&] { set = read_inputs(file, model.facts, options, own_size); });
         if (right) {
             const std::vector<nn_real> yhat = Evaluator(network, set).outputs();
-            right = tried_on_root(
-                comm, [&] { print(answers.about(file, set, yhat, is_idx_or_gzip(file))); });
+            right = tried_on_root(comm, [&] {
+                print(options.digits ? answers.about_line(file, set, yhat)
+                                     : answers.about(file, set, yhat, is_idx_or_gzip(file)));
+                if (!is_idx_or_gzip(file)) note_unsure(file, set, yhat);
+            });
         }
         all_right = all_right && right;
     }
     comm.together([&] {
+        if (own_size.prepared > 0)
+            print_note(counted(own_size.prepared, "picture") +
+                           " of the network's own size prepared as any other; for a network that "
+                           "was trained on unprepared images, give --as-is",
+                       stderr);
         if (comm.is_root() && all_right) write_out(answers, {});
     });
     return all_right ? exit_ok : exit_bad_input;

@@ -24,6 +24,30 @@ std::string outputs_text(std::span<const nn_real> yhat, const char* between) {
     return text;
 }
 
+/// Adds the answer and all probabilities.
+void add_class(Json& object, const Prediction& prediction) {
+    const PredictedClass predicted = predicted_class(prediction.yhat);
+    object.add("class", predicted.c);
+    if (!prediction.class_names.empty()) object.add("name", class_text(prediction, predicted.c));
+    object.add("probability", predicted.probability);
+    object.add("probabilities", Json(Json::Array(prediction.yhat.begin(), prediction.yhat.end())));
+}
+
+/// What digits say together.
+struct Number {
+    std::string text;
+    double probability = 1;
+};
+Number number_of(std::span<const Prediction> digits) {
+    Number number;
+    for (const Prediction& digit : digits) {
+        const PredictedClass predicted = predicted_class(digit.yhat);
+        number.text += class_text(digit, predicted.c);
+        number.probability *= static_cast<double>(predicted.probability);
+    }
+    return number;
+}
+
 }  // namespace
 
 std::string prediction_line(const Prediction& prediction, bool with_index) {
@@ -37,18 +61,40 @@ std::string prediction_line(const Prediction& prediction, bool with_index) {
 }
 
 std::string prediction_json(const Prediction& prediction) {
-    const PredictedClass predicted = predicted_class(prediction.yhat);
     Json object = Json::object({{"file", prediction.file}, {"index", prediction.index}});
-    const Json outputs = Json::Array(prediction.yhat.begin(), prediction.yhat.end());
-    if (!prediction.is_class) {
-        object.add("outputs", outputs);
-        return object.dump() + "\n";
-    }
-    object.add("class", predicted.c);
-    if (!prediction.class_names.empty()) object.add("name", class_text(prediction, predicted.c));
-    object.add("probability", predicted.probability);
-    object.add("probabilities", outputs);
+    if (prediction.is_class)
+        add_class(object, prediction);
+    else
+        object.add("outputs", Json(Json::Array(prediction.yhat.begin(), prediction.yhat.end())));
     return object.dump() + "\n";
+}
+
+std::string number_lines(std::span<const Prediction> digits) {
+    const Number number = number_of(digits);
+    std::string text = one_line(digits.front().file) + "  " + one_line(number.text) +
+                       formatted("  %.4f\n", number.probability);
+    for (const Prediction& digit : digits) {
+        const PredictedClass predicted = predicted_class(digit.yhat);
+        text += "    " + one_line(class_text(digit, predicted.c)) +
+                formatted("  %.4f\n", predicted.probability);
+    }
+    return text;
+}
+
+std::string number_json(std::span<const Prediction> digits) {
+    const Number number = number_of(digits);
+    Json::Array each;
+    for (const Prediction& digit : digits) {
+        Json object = Json::object({});
+        add_class(object, digit);
+        each.push_back(object);
+    }
+    return Json::object({{"file", digits.front().file},
+                         {"number", number.text},
+                         {"probability", number.probability},
+                         {"digits", Json(each)}})
+               .dump() +
+           "\n";
 }
 
 std::string csv_heading(const std::string& submission, bool is_class,

@@ -26,6 +26,13 @@ std::string prediction_line(const Prediction& prediction, bool with_index);
 /// "index", "outputs".
 std::string prediction_json(const Prediction& prediction);
 
+/// A line of digits: "line.png  4711  0.9876", the probability being the product of those of the
+/// digits, which follow, a line each: "    4  0.9991". There must be a digit.
+std::string number_lines(std::span<const Prediction> digits);
+/// One line: {"file":..., "number":"4711", "probability":..., "digits":[...]}, each digit with
+/// class, name, probability and probabilities as above.
+std::string number_json(std::span<const Prediction> digits);
+
 /// The file of --out as CSV: its heading, and the row of the prediction with this number, from 1.
 /// With a `submission`, "ID,CLASS", there are these two columns alone, and the first is the number.
 /// `targets` are the names of outputs that are no classes.

@@ -15,6 +15,7 @@
 #include "app/report/guessing.h"
 #include "app/report/notes.h"
 #include "app/report/page.h"
+#include "app/report/update_text.h"
 #include "app/run/observer.h"
 #include "app/run/reference_progress.h"
 #include "app/run/signals.h"
@@ -75,7 +76,8 @@ std::vector<std::pair<std::string, std::string>> settings_for_people(const RunSu
          std::string(name_of(options.objective.output)) + ", " + name_of(options.objective.loss)},
         {"batch", std::to_string(t.batch)},
         {"epochs", std::to_string(t.epochs)},
-        {"learning rate", text(t.rate) + " x " + text(t.decay) + " each epoch"},
+        {"learning rate", rate_text(t)},
+        {"update", rule_text(t.rule)},
         {"L2 penalty", text(t.reg)},
         {"seed", std::to_string(t.seed)}};
     for (const std::string& note : summary.sets.notes) settings.emplace_back("note", note);
@@ -139,7 +141,7 @@ bool compare_with_reference(const Run& run, FeedKind feed) {
             reference.train(sets.train, options.training);
             return reference;
         });
-    run.network.restart(run.start.now);
+    run.network.restart(run.start.now, run.start.moments);
     ReferenceProgress progress;
     StepCheck check(run.network, sets.train, options.training, run.start.beginning.state,
                     [&](std::size_t done, std::size_t all) { progress.tell(done, all); });
@@ -225,6 +227,7 @@ int train(const Comm& comm, const TrainOptions& asked) {
 
     DataParallelNeuralNetwork network(comm, std::move(start.device.replica), start.now,
                                       {std::move(start.device.reducer), options.feed});
+    if (!start.moments.empty()) network.restart(start.now, start.moments);
     RunObserver observer(comm, options, start.sets, network, *files,
                          facts_of_files(options, start.sets, start.settings), start.beginning);
     const Run run{comm, start, summary, *files, network, observer};

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "app/report/notes.h"
+#include "app/report/update_text.h"
 #include "base/text.h"
 
 void print_banner(const TrainOptions& options, const RunSummary& summary) {
@@ -33,9 +34,10 @@ void print_banner(const TrainOptions& options, const RunSummary& summary) {
     std::printf("# network    %s, %zu parameters;%s %s, %s\n", sizes_text(summary.layout).c_str(),
                 summary.layout.total(), hidden.c_str(), name_of(options.objective.output),
                 name_of(options.objective.loss));
-    std::printf("# training   %s, batch %d, rate %g x %g each epoch, reg %g, seed %llu\n",
-                counted(static_cast<std::size_t>(t.epochs), "epoch").c_str(), t.batch, t.rate,
-                t.decay, t.reg, static_cast<unsigned long long>(t.seed));
+    std::printf("# training   %s, batch %d, rate %s, reg %g, seed %llu\n",
+                counted(static_cast<std::size_t>(t.epochs), "epoch").c_str(), t.batch,
+                rate_text(t).c_str(), t.reg, static_cast<unsigned long long>(t.seed));
+    if (t.rule != Rule{}) std::printf("# update     %s\n", rule_text(t.rule).c_str());
     std::printf("# samples    %s%s\n", t.shuffled ? "shuffled each epoch" : "in the file's order",
                 sets.is_table        ? ""
                 : options.raw_pixels ? ", pixels 0..255"

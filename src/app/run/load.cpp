@@ -1,6 +1,7 @@
 // load.cpp: see load.h.
 #include "app/run/load.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <vector>
@@ -50,6 +51,16 @@ void check_kind(const Model& model, const std::string& file, bool is_table) {
                "one for tables, which has " + std::to_string(model.parameters.layout.inputs()) +
                    " inputs",
                "give it a table with --csv-data, or a network that was trained on images");
+}
+
+void check_digits(const Model& model, const std::string& file) {
+    const int classes = model.parameters.layout.classes();
+    const bool letters = std::ranges::all_of(
+        model.facts.class_names, [](const std::string& name) { return name.size() == 1; });
+    if (classes <= 10 && letters) return;
+    refuse(file, "a network of at most ten classes, for --digits, with names of one letter",
+           letters ? std::to_string(classes) + " classes" : "longer names",
+           "leave --digits out, and cut the picture");
 }
 
 InputKind kind_of(const Comm& comm, const SampleSet& set) {

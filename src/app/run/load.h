@@ -32,6 +32,10 @@ void guess_shape(Model& model);
 /// Throws InputError if the network in `file` was not trained on pictures.
 void check_takes_pictures(const Model& model, const std::string& file);
 
+/// Throws InputError if the network's classes cannot be the digits of a number: more than ten, or
+/// with names of several letters.
+void check_digits(const Model& model, const std::string& file);
+
 /// Throws InputError if the network in `file` was trained on images, and the samples are a table,
 /// or the other way round.
 void check_kind(const Model& model, const std::string& file, bool is_table);

@@ -83,7 +83,10 @@ Model RunObserver::model(const TrainingState& state) {
 }
 
 void RunObserver::keep(const TrainingState& state) {
-    const Model now = model(state);
+    Model now = model(state);
+    const Moments moments = network_.moments();
+    for (std::size_t m = 0; m < moments.size(); ++m)
+        now.moments.push_back({moment_name(options_.training.rule, m), moments[m]});
     comm_.together([&] {
         if (files_.checkpoints != nullptr) files_.checkpoints->save(now);
     });

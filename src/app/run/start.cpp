@@ -116,6 +116,9 @@ RunSettings settings_of(const Start& start, int ranks) {
                          flag_values(start.options, OnResume::rounding)};
     const Json same = flag_values(start.options, OnResume::same);
     for (const auto& [name, value] : same.members()) settings.same.add(name, value);
+    const ScheduleKind schedule = start.options.training.schedule;
+    if (schedule == ScheduleKind::cosine || schedule == ScheduleKind::onecycle)
+        settings.same.add("epochs", start.options.training.epochs);
     settings.same.add("type", nn_real_name);
     settings.same.add("samples", start.sets.train.count());
     settings.same.add("checksum of the samples", checksum_of(start.sets.train));
@@ -165,6 +168,7 @@ void take_checkpoint(Start& start, const RunSettings& settings) {
     start.resumed = "from " + file + ", after " + progress_text(state.epoch, state.step);
     start.rounding = rounding_differences(settings, model->facts.settings);
     start.now = model->parameters;
+    for (const NamedMoment& moment : model->moments) start.moments.push_back(moment.values);
     start.beginning = {state, history_from(model->facts.history)};
 }
 
@@ -179,6 +183,8 @@ void find_beginning(const Comm& comm, Start& start) {
     TrainingState& state = start.beginning.state;
     state.epoch = comm.from_root(state.epoch);
     state.step = comm.from_root(state.step);
+    const auto moments = comm.from_root(start.moments.size());
+    start.moments.resize(moments, Parameters<nn_real>(start.first.layout));
 }
 
 }  // namespace
@@ -194,10 +200,11 @@ Start start_run(const Comm& comm, const TrainOptions& asked) {
     });
     const int shard = shard_of(largest_batch(options, sets), 0, comm.size()).count;
     const int capacity = std::max(shard, 256);
-    ChosenDevice device = choose_device(comm, options.device,
-                                        {first.layout, capacity, options.training.pixel_scale,
-                                         options.objective, sets.train.format, options.activation},
-                                        shard, comm.from_root(sets.train.density()));
+    ChosenDevice device =
+        choose_device(comm, options.device,
+                      {first.layout, capacity, options.training.pixel_scale, options.objective,
+                       sets.train.format, options.activation, moments_of(options.training.rule)},
+                      shard, comm.from_root(sets.train.density()));
     options.device = device.taken;
     Parameters<nn_real> now = first;
     Start start{.watch = watch,

@@ -23,6 +23,7 @@ struct Start {
     double read_seconds;        ///< for reading the sets
     Parameters<nn_real> first;  ///< of the training
     Parameters<nn_real> now;    ///< where this run begins
+    Moments moments{};          ///< there, of a checkpoint; empty: all are 0
     ChosenDevice device;
     int capacity;                 ///< largest number of current samples
     Beginning beginning{};        ///< the state in which this run begins

@@ -51,24 +51,33 @@ inline void bias_gradient(const CpuLayer& layer, int n, Range vectors, const Cpu
 
 template <class R>
 void update_by(const R& rule, const Update& update, std::size_t count, const nn_real* gradient,
-               nn_real* p) {
-    const auto updated = [&](Vector old, Vector g) {
-        return rule(old, fma(all(update.reg), old, g), update.rate);
-    };
+               nn_real* p, std::size_t to_moment) {
+    const UpdateNumbers numbers = update.numbers();
     constexpr auto l = static_cast<std::size_t>(lanes);
+    Vector moments[R::moments + 1];
     std::size_t i = 0;
-    for (; i + l <= count; i += l) store(p + i, updated(load(p + i), load(gradient + i)));
+    for (; i + l <= count; i += l) {
+        unroll<R::moments>([&](auto k) { moments[k] = load(p + i + (k + 1) * to_moment); });
+        store(p + i, updated(rule, numbers, load(p + i), load(gradient + i), moments));
+        unroll<R::moments>([&](auto k) { store(p + i + (k + 1) * to_moment, moments[k]); });
+    }
     const int rest = static_cast<int>(count - i);
-    if (rest > 0)
-        store_some(p + i, updated(load_some(p + i, rest), load_some(gradient + i, rest)), rest);
+    if (rest == 0) return;
+    unroll<R::moments>([&](auto k) { moments[k] = load_some(p + i + (k + 1) * to_moment, rest); });
+    store_some(
+        p + i,
+        updated(rule, numbers, load_some(p + i, rest), load_some(gradient + i, rest), moments),
+        rest);
+    unroll<R::moments>([&](auto k) { store_some(p + i + (k + 1) * to_moment, moments[k], rest); });
 }
 /// The rule in `update` is number I of the list, or a later one.
 template <std::size_t I = 0>
-void update_parameters(const Update& update, std::size_t count, const nn_real* gradient,
-                       nn_real* p) {
+void update_parameters(const Update& update, std::size_t count, const nn_real* gradient, nn_real* p,
+                       std::size_t to_moment) {
     if constexpr (I + 1 < std::variant_size_v<Rule>)
-        if (update.rule.index() != I) return update_parameters<I + 1>(update, count, gradient, p);
-    update_by(*std::get_if<I>(&update.rule), update, count, gradient, p);
+        if (update.rule.index() != I)
+            return update_parameters<I + 1>(update, count, gradient, p, to_moment);
+    update_by(*std::get_if<I>(&update.rule), update, count, gradient, p, to_moment);
 }
 
 inline double sum_of_squares(std::size_t count, const nn_real* values) {

@@ -13,7 +13,7 @@ void cpu_product(int m, int n, int k, nn_real alpha, const nn_real* a, const nn_
     const auto ld = static_cast<std::size_t>(ceil_div(m, in_line)) * in_line;
     Buffer<nn_real> weights(ld * static_cast<std::size_t>(k)), bias(ld),
         result(ld * static_cast<std::size_t>(n)), panel(cpu_panel), waiting(cpu_waiting(n));
-    const CpuLayer layer{k, m, ld, weights.data(), bias.data(), result.data(), nullptr};
+    const CpuLayer layer{k, m, ld, weights.data(), bias.data(), result.data(), nullptr, 0};
     for (int i = 0; i < k; ++i) std::copy_n(a + elements(m, i), m, layer.weights(i));
     f.dense_forward(layer, b, static_cast<std::size_t>(k), {0, n}, {0, ceil_div(m, f.lanes)},
                     nullptr, {panel.data(), waiting.data()});

@@ -92,30 +92,24 @@ class CpuReplica : public Replica {
     }
     void backward(const std::function<void(int)>& ready) override {
         if (is_shared_) throw std::logic_error("a shared replica lends no gradient");
-        if (gradient_.data() == nullptr) gradient_ = Buffer<nn_real>(layout_.total());
-        use_ = {{}, gradient_.data()};
-        compute_gradients();
+        store_gradients();
         ready(0);
     }
     std::span<const Part> parts() const override { return {&part_, 1}; }
     Lent lend(int) override { return {0, {gradient_.data(), layout_.total()}}; }
     void update(const Update& update, const Sum& sum) override {
-        team_.run([&](int t) {
-            for (int l = 1; l <= top_; ++l) {
-                const CpuLayer& layer = this->layer(l);
-                update_rows(update, sum, layout_.weight_offset(l),
-                            weights_of(layer.inputs, t, workers_), layer.outputs, layer.w,
-                            layer.ld);
-                Update without_penalty = update;
-                without_penalty.reg = 0;
-                update_rows(without_penalty, sum, layout_.bias_offset(l),
-                            weights_of(1, t, workers_), layer.outputs, layer.bias, layer.ld);
-            }
-        });
+        team_.run([&](int t) { update_on(t, update, sum); });
     }
     void backward_and_update(const Update& update) override {
-        use_ = {update, nullptr};
-        compute_gradients();
+        if (moments_of(update.rule) == 0) {
+            use_ = {update, nullptr};
+            return compute_gradients();
+        }
+        store_gradients();  // each worker its own rows, which it then updates
+        team_.run([&](int t) {
+            update_on(t, update, {0, layout_.total(), gradient_.data()});
+            barrier_.wait();
+        });
     }
 
     double take_loss() override {
@@ -136,21 +130,23 @@ class CpuReplica : public Replica {
         for (auto to = yhat.begin(); to != yhat.end(); ++j)
             to = std::copy_n(layer(top_).activations(j), layout_.classes(), to);
     }
-    void read(std::span<nn_real> parameters) override {
-        for_each_row([&](std::size_t at, nn_real* row, int count) {
-            std::copy_n(row, count, parameters.begin() + static_cast<std::ptrdiff_t>(at));
-        });
+    void read(std::span<nn_real> parameters) override { read_rows(0, parameters); }
+    void read_moment(int moment, std::span<nn_real> values) override {
+        read_rows(moment + 1, values);
     }
     void write(std::span<const nn_real> parameters) override {
         wait_for_ranks();  // another one may still be at its forward()
         if (workers_.first == 0) {
-            for_each_row([&](std::size_t at, nn_real* row, int count) {
-                std::copy_n(parameters.begin() + static_cast<std::ptrdiff_t>(at), count, row);
-            });
+            write_rows(0, parameters);
             const CpuLayer& top = layer(top_);
             for (std::size_t i = static_cast<std::size_t>(top.outputs); i < top.ld; ++i)
                 top.bias[i] = no_logit;
         }
+        wait_for_ranks();
+    }
+    void write_moment(int moment, std::span<const nn_real> values) override {
+        wait_for_ranks();
+        if (workers_.first == 0) write_rows(moment + 1, values);
         wait_for_ranks();
     }
 
@@ -173,15 +169,27 @@ class CpuReplica : public Replica {
     Range my_samples(int t) const { return samples_of({shard_.first, shard_.count}, t, workers_); }
     CpuActivate activation_of(int l) const { return l == top_ ? nullptr : hidden_.activate; }
 
-    /// row(place in Layout's order, the row, its elements) for all weights and biases.
+    /// row(place in Layout's order, the row, its elements) for all weights and biases (array 0), or
+    /// their first or second moments (arrays 1 and 2).
     template <class Action>
-    void for_each_row(Action&& row) {
+    void for_each_row(int array, Action&& row) {
         for (int l = 1; l <= top_; ++l) {
+            const std::size_t away = static_cast<std::size_t>(array) * layer(l).to_moment;
             for (int i = 0; i < layer(l).inputs; ++i)
-                row(layout_.weight_offset(l) + elements(layer(l).outputs, i), layer(l).weights(i),
-                    layer(l).outputs);
-            row(layout_.bias_offset(l), layer(l).bias, layer(l).outputs);
+                row(layout_.weight_offset(l) + elements(layer(l).outputs, i),
+                    layer(l).weights(i) + away, layer(l).outputs);
+            row(layout_.bias_offset(l), layer(l).bias + away, layer(l).outputs);
         }
+    }
+    void read_rows(int array, std::span<nn_real> values) {
+        for_each_row(array, [&](std::size_t at, nn_real* row, int count) {
+            std::copy_n(row, count, values.begin() + static_cast<std::ptrdiff_t>(at));
+        });
+    }
+    void write_rows(int array, std::span<const nn_real> values) {
+        for_each_row(array, [&](std::size_t at, nn_real* row, int count) {
+            std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(at), count, row);
+        });
     }
 
     void wait_for_ranks() {
@@ -288,6 +296,31 @@ class CpuReplica : public Replica {
         });
         settled_ = true;
     }
+    void store_gradients() {
+        if (gradient_.data() == nullptr) gradient_ = Buffer<nn_real>(layout_.total());
+        use_ = {{}, gradient_.data()};
+        compute_gradients();
+    }
+    /// The inputs of layer l whose weights are thread t's, and the vectors of units whose biases
+    /// are.
+    Range my_inputs(int l, int t) const {
+        const int unit = l > 1 ? 8 : kind_ == FirstLayerKind::tiles ? bf16_tile : 1;
+        return weights_of(layer(l).inputs, t, workers_, unit);
+    }
+    Range my_biases(int l, int t) const { return weights_of(units(l).count, t, workers_); }
+
+    /// Thread t updates what is its own, as far as it is in the sum.
+    void update_on(int t, const Update& update, const Sum& sum) const {
+        Update without_penalty = update;
+        without_penalty.reg = 0;
+        for (int l = 1; l <= top_; ++l) {
+            update_rows(update, sum, l, my_inputs(l, t));
+            const int first = my_biases(l, t).first * f_.lanes;
+            const int end = std::min(first + my_biases(l, t).count * f_.lanes, layer(l).outputs);
+            update_range(without_penalty, sum, layout_.bias_offset(l) + elements(first, 1),
+                         end - first, layer(l).bias + first, layer(l).to_moment);
+        }
+    }
     /// delta_l = (W_(l+1)^T delta_(l+1)) * slope(a_l).
     void compute_delta(int l, int t) {
         f_.dense_delta(layer(l), layer(l + 1), my_samples(t), hidden_.times_slope,
@@ -295,19 +328,17 @@ class CpuReplica : public Replica {
     }
     /// Worker t's part of dW_l = delta_l a_(l-1)^T, and of db_l.
     void compute_gradient(int l, int t) {
-        f_.bias_gradient(layer(l), shard_.batch, weights_of(units(l).count, t, workers_),
-                         use_of(layout_.bias_offset(l)));
+        f_.bias_gradient(layer(l), shard_.batch, my_biases(l, t), use_of(layout_.bias_offset(l)));
         if (l == 1) return first_gradient(t);
-        f_.dense_gradient(layer(l), layer(l - 1).a, layer(l - 1).ld, shard_.batch,
-                          weights_of(layer(l).inputs, t, workers_, 8), units(l),
-                          use_of(layout_.weight_offset(l)), worker(t).scratch());
+        f_.dense_gradient(layer(l), layer(l - 1).a, layer(l - 1).ld, shard_.batch, my_inputs(l, t),
+                          units(l), use_of(layout_.weight_offset(l)), worker(t).scratch());
     }
     CpuGradientUse use_of(std::size_t offset) const {
         return {use_.update, use_.store == nullptr ? nullptr : use_.store + offset};
     }
     void first_gradient(int t) {
         const Inputs& in = space_.inputs;
-        const Range inputs = weights_of(layout_.inputs(), t, workers_);
+        const Range inputs = my_inputs(1, t);
         const CpuGradientUse use = use_of(layout_.weight_offset(1));
         if (kind_ == FirstLayerKind::tiles) return tiles_gradient(t);
         if (kind_ == FirstLayerKind::dense)
@@ -320,7 +351,7 @@ class CpuReplica : public Replica {
     void tiles_gradient(int t) {
         const CpuLayer& first = layer(1);
         const Inputs& in = space_.inputs;
-        const Range columns = weights_of(first.inputs, t, workers_, bf16_tile);
+        const Range columns = my_inputs(1, t);
         Bf16* const by_pixel = in.by_pixel + static_cast<std::size_t>(columns.first) * in.pixel_ld;
         transpose_bf16(whole_tiles(columns.count), whole_tiles(shard_.batch),
                        image(0) + columns.first, in.image_ld, by_pixel, in.pixel_ld);
@@ -330,23 +361,25 @@ class CpuReplica : public Replica {
                     to + elements(first.outputs, columns.first), first.outputs,
                     worker(t).tile_scratch());
         if (use_.store != nullptr) return;
-        update_rows(use_.update, {0, layout_.total(), gradient_.data()}, layout_.weight_offset(1),
-                    columns, first.outputs, first.w, first.ld);
+        update_rows(use_.update, {0, layout_.total(), gradient_.data()}, 1, columns);
     }
 
-    /// Updates rows of `count` elements that begin at `offset` in Layout's order, as far as they
-    /// are in the sum.
-    void update_rows(const Update& update, const Sum& sum, std::size_t offset, Range rows,
-                     int count, nn_real* first_row, std::size_t ld) const {
-        for (int i = rows.first; i < rows.first + rows.count; ++i) {
-            const std::size_t row = offset + elements(count, i);
-            const std::size_t begin = std::max(row, sum.first);
-            const std::size_t end =
-                std::min(row + static_cast<std::size_t>(count), sum.first + sum.count);
-            if (begin < end)
-                f_.update(update, end - begin, sum.values + (begin - sum.first),
-                          first_row + static_cast<std::size_t>(i) * ld + (begin - row));
-        }
+    /// Updates rows of layer l's weights, as far as they are in the sum.
+    void update_rows(const Update& update, const Sum& sum, int l, Range inputs) const {
+        for (int i = inputs.first; i < inputs.first + inputs.count; ++i)
+            update_range(update, sum, layout_.weight_offset(l) + elements(layer(l).outputs, i),
+                         layer(l).outputs, layer(l).weights(i), layer(l).to_moment);
+    }
+    /// Updates the `count` parameters that begin at `p` and have the place `first` in Layout's
+    /// order, as far as they are in the sum.
+    void update_range(const Update& update, const Sum& sum, std::size_t first, int count,
+                      nn_real* p, std::size_t to_moment) const {
+        const std::size_t begin = std::max(first, sum.first);
+        const std::size_t end =
+            std::min(first + static_cast<std::size_t>(count), sum.first + sum.count);
+        if (begin < end)
+            f_.update(update, end - begin, sum.values + (begin - sum.first), p + (begin - first),
+                      to_moment);
     }
 
     const CpuFunctions& f_ = cpu_functions();

@@ -26,6 +26,8 @@ struct CpuLayer {
     std::size_t ld;      ///< of all its rows, a multiple of a cache line
     nn_real *w, *bias;   ///< inputs rows; one row
     nn_real *a, *delta;  ///< a row for each sample
+    /// From each weight and bias to its first moment, and from that to the second (update.h).
+    std::size_t to_moment;
 
     nn_real* weights(int input) const { return w + static_cast<std::size_t>(input) * ld; }
     nn_real* activations(int sample) const { return a + static_cast<std::size_t>(sample) * ld; }
@@ -50,7 +52,7 @@ struct CpuMasked {
 };
 
 /// What becomes of a gradient: it is stored if `store` is not null, row i at store + i outputs;
-/// otherwise it updates the weights.
+/// otherwise it updates the weights, by a rule without moments.
 struct CpuGradientUse {
     Update update;
     nn_real* store;
@@ -115,8 +117,10 @@ struct CpuFunctions {
     /// The gradient of these vectors of biases, from n samples. No penalty is added.
     void (*bias_gradient)(const CpuLayer& layer, int n, Range vectors, const CpuGradientUse& use);
 
-    /// p_i = rule(p_i, gradient_i + update.reg p_i) for i < count.
-    void (*update)(const Update& update, std::size_t count, const nn_real* gradient, nn_real* p);
+    /// p_i = rule(p_i, gradient_i + update.reg p_i) for i < count. The moments of p_i are at
+    /// p + i + to_moment and p + i + 2 to_moment, if the rule has them.
+    void (*update)(const Update& update, std::size_t count, const nn_real* gradient, nn_real* p,
+                   std::size_t to_moment);
     /// Sum of the squares, in double.
     double (*sum_of_squares)(std::size_t count, const nn_real* values);
 

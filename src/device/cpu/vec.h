@@ -77,6 +77,29 @@ ALWAYS_INLINE float64x2_t fused(float64x2_t a, float64x2_t b, float64x2_t c) {
 ALWAYS_INLINE Vector fma(Vector a, Vector b, Vector c) { return fused(a, b, c); }
 #endif
 
+#if defined(CPU_VECTOR_BYTES) || !(defined(__x86_64__) || defined(__aarch64__))
+ALWAYS_INLINE Vector root_of(Vector v) {
+    for (int i = 0; i < lanes; ++i) v[i] = static_cast<nn_real>(__builtin_sqrt(v[i]));
+    return v;
+}
+#else
+#if defined(__AVX512F__)
+ALWAYS_INLINE __m512 rooted(__m512 v) { return _mm512_sqrt_ps(v); }
+ALWAYS_INLINE __m512d rooted(__m512d v) { return _mm512_sqrt_pd(v); }
+#elif defined(__AVX2__) && defined(__FMA__)
+ALWAYS_INLINE __m256 rooted(__m256 v) { return _mm256_sqrt_ps(v); }
+ALWAYS_INLINE __m256d rooted(__m256d v) { return _mm256_sqrt_pd(v); }
+#elif defined(__x86_64__)
+ALWAYS_INLINE __m128 rooted(__m128 v) { return _mm_sqrt_ps(v); }
+ALWAYS_INLINE __m128d rooted(__m128d v) { return _mm_sqrt_pd(v); }
+#else
+ALWAYS_INLINE float32x4_t rooted(float32x4_t v) { return vsqrtq_f32(v); }
+ALWAYS_INLINE float64x2_t rooted(float64x2_t v) { return vsqrtq_f64(v); }
+#endif
+/// The square roots, each rounded once.
+ALWAYS_INLINE Vector root_of(Vector v) { return rooted(v); }
+#endif
+
 /// f(0), f(1), ... f(n - 1), each with its number known to the compiler.
 template <int n, class F>
 ALWAYS_INLINE void unroll(F&& f) {

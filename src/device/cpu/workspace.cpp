@@ -31,16 +31,21 @@ std::size_t odd_lines(int count) {
     return (((static_cast<std::size_t>(count) + in_line - 1) / in_line) | 1) * in_line;
 }
 
-CpuLayer take_layer(Pieces& pieces, const Layout& layout, int l, std::size_t samples) {
+CpuLayer take_layer(Pieces& pieces, const Layout& layout, int l, std::size_t samples,
+                    int moments) {
     CpuLayer layer{layout.size(l - 1),
                    layout.size(l),
                    odd_lines<nn_real>(layout.size(l)),
                    nullptr,
                    nullptr,
                    nullptr,
-                   nullptr};
+                   nullptr,
+                   0};
     layer.w = pieces.take<nn_real>(static_cast<std::size_t>(layer.inputs) * layer.ld);
     layer.bias = pieces.take<nn_real>(layer.ld);
+    // The moments lie behind, each with the same rows.
+    layer.to_moment = (static_cast<std::size_t>(layer.inputs) + 1) * layer.ld;
+    pieces.take<nn_real>(layer.to_moment * static_cast<std::size_t>(moments));
     layer.a = pieces.take<nn_real>(samples * layer.ld);
     layer.delta = pieces.take<nn_real>(samples * layer.ld);
     return layer;
@@ -84,7 +89,8 @@ Workspace::Workspace(const ReplicaShape& shape, FirstLayerKind kind, int capacit
     const int samples = ceil_div(capacity, mask_bits) * mask_bits;
     layers.push_back({});
     for (int l = 1; l <= shape.layout.layers(); ++l)
-        layers.push_back(take_layer(pieces, shape.layout, l, static_cast<std::size_t>(samples)));
+        layers.push_back(take_layer(pieces, shape.layout, l, static_cast<std::size_t>(samples),
+                                    shape.moments));
     inputs = take_inputs(pieces, shape, kind, samples);
     if (shape.format.number_targets)
         targets = pieces.take<nn_real>(elements(shape.layout.classes(), samples));

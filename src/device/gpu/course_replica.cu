@@ -141,10 +141,12 @@ class CourseReplica : public GpuReplica {
     }
     void update_by_gradient(const Update& update) {
         for (int l = 1; l <= top_; ++l) {
-            course_update(compute_.get(), update.rule, update.rate, update.reg, layout_.weights(l),
-                          weights_gradient(l), weights(l));
-            course_update(compute_.get(), update.rule, update.rate, 0, elements(layout_.size(l), 1),
-                          bias_gradient(l), bias(l));
+            UpdateNumbers numbers = update.numbers();
+            course_update(compute_.get(), update.rule, numbers, layout_.weights(l),
+                          weights_gradient(l), weights(l), layout_.total());
+            numbers.reg = 0;
+            course_update(compute_.get(), update.rule, numbers, elements(layout_.size(l), 1),
+                          bias_gradient(l), bias(l), layout_.total());
         }
     }
 

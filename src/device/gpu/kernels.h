@@ -114,11 +114,11 @@ struct Parts {
     int parts;
 };
 
-/// p_i = rule(p_i, g_i + reg p_i, *rate), over all runs; g_i is the sum of its parts, first to
-/// last. p: the flat parameters; rate: on the device, so that a recorded graph can be used with
-/// another rate.
-void gpu_update(const Gpu& gpu, std::span<const Parts> runs, const Rule& rule, const nn_real* rate,
-                nn_real reg, nn_real* p);
+/// p_i = rule(p_i, g_i + reg p_i), over all runs; g_i is the sum of its parts, first to last. p:
+/// the flat parameters, and `to_moment` elements behind them their first moments, and as far behind
+/// those the second. numbers: on the device, so that a recorded graph can be used with others.
+void gpu_update(const Gpu& gpu, std::span<const Parts> runs, const Rule& rule,
+                const UpdateNumbers* numbers, nn_real* p, std::size_t to_moment);
 /// gradient_i = the sum of its parts, for a gradient that MPI will sum.
 void gpu_add_parts(const Gpu& gpu, std::span<const Parts> runs, nn_real* gradient);
 

@@ -46,11 +46,16 @@ __device__ __forceinline__ nn_real add_parts(const Parts& run, std::size_t i, in
     return sum;
 }
 
-/// In place of a rule: only the sum is wanted.
+/// In place of a rule: only the sum is wanted, and what was there before is not read.
 struct SumAlone {};
+struct NotRead {
+    __device__ void read(nn_real*, std::size_t) {}
+};
+template <class R>
+using Updated = std::conditional_t<std::is_same_v<R, SumAlone>, NotRead, UpdatedNumber<R>>;
 
-/// Adds the parts of each element; out_i = sum, or, by a rule of model/update, out_i = rule(out_i,
-/// sum + reg out_i, *rate), reg for weights alone.
+/// Adds the parts of each element; out_i = sum, or out_i is updated by a rule of model/update, with
+/// the penalty for weights alone.
 /// Mapping: a block finds its run by its number. Of a run with few parts, a block has 256 elements,
 /// and each thread adds all parts of its own. Of a run with many, a block has 32 elements, and
 /// group g of its eight, a warp, adds the g-th eighth of the parts: one thread would wait for
@@ -59,8 +64,8 @@ struct SumAlone {};
 /// KiB in float, 2 KiB in double.
 template <class R>
 __global__ void __launch_bounds__(plain_threads)
-    parts_kernel(Runs runs, R rule, const nn_real* __restrict__ rate, nn_real reg,
-                 nn_real* __restrict__ out) {
+    parts_kernel(Runs runs, R rule, const UpdateNumbers* __restrict__ numbers,
+                 nn_real* __restrict__ out, std::size_t to_moment) {
     constexpr bool updates = !std::is_same_v<R, SumAlone>;
     GPU_SHARED(nn_real, partial, [part_groups][group_lanes]);
     int r = 0;
@@ -73,10 +78,11 @@ __global__ void __launch_bounds__(plain_threads)
     const std::size_t i =
         static_cast<std::size_t>(blockIdx.x - runs.first_block[r]) * in_block + lane;
     const bool inside = i < run.count;
-    nn_real before = 0, rate_now = 0;  // read first, so that memory is waited for once
-    if (updates && inside) {
-        before = out[run.first + i];
-        rate_now = *rate;
+    [[maybe_unused]] Updated<R> old;
+    UpdateNumbers now{};
+    if (updates && inside) {  // read first, so that memory is waited for once
+        old.read(out + run.first + i, to_moment);
+        now = *numbers;
     }
     const int share = few ? run.parts : (run.parts + part_groups - 1) / part_groups;
     nn_real sum = 0;
@@ -89,21 +95,23 @@ __global__ void __launch_bounds__(plain_threads)
     }
     if (!inside) return;
     if constexpr (updates) {
-        const nn_real penalty = i < run.penalised ? reg * before : nn_real{0};
-        sum = rule(before, sum + penalty, rate_now);
+        if (i >= run.penalised) now.reg = 0;
+        old.update(rule, now, sum);
+    } else {
+        out[run.first + i] = sum;
     }
-    out[run.first + i] = sum;
 }
 
 /// Runs without elements take no part; a launch has room for `Runs::most` of the others.
 template <class R>
-void launch_parts(const Gpu& gpu, std::span<const Parts> all, const R& rule, const nn_real* rate,
-                  nn_real reg, nn_real* out) {
+void launch_parts(const Gpu& gpu, std::span<const Parts> all, const R& rule,
+                  const UpdateNumbers* numbers, nn_real* out, std::size_t to_moment) {
     Runs runs;
     const auto launch = [&] {
         if (runs.count > 0)
             GPU_CHECK(gpu_launch(parts_kernel<R>, dim3(runs.first_block[runs.count]),
-                                 dim3(plain_threads), 0, gpu.stream, runs, rule, rate, reg, out));
+                                 dim3(plain_threads), 0, gpu.stream, runs, rule, numbers, out,
+                                 to_moment));
         runs.count = 0;
     };
     for (const Parts& run : all) {
@@ -183,13 +191,13 @@ GpuChip gpu_chip(int device) {
     return {properties.multiProcessorCount, old ? compiled.ptxVersion : device_capability};
 }
 
-void gpu_update(const Gpu& gpu, std::span<const Parts> runs, const Rule& rule, const nn_real* rate,
-                nn_real reg, nn_real* p) {
-    std::visit([&](const auto& of) { launch_parts(gpu, runs, of, rate, reg, p); }, rule);
+void gpu_update(const Gpu& gpu, std::span<const Parts> runs, const Rule& rule,
+                const UpdateNumbers* numbers, nn_real* p, std::size_t to_moment) {
+    std::visit([&](const auto& of) { launch_parts(gpu, runs, of, numbers, p, to_moment); }, rule);
 }
 
 void gpu_add_parts(const Gpu& gpu, std::span<const Parts> runs, nn_real* gradient) {
-    launch_parts(gpu, runs, SumAlone{}, nullptr, 0, gradient);
+    launch_parts(gpu, runs, SumAlone{}, nullptr, gradient, 0);
 }
 
 void gpu_gather(const Gpu& gpu, std::size_t input_bytes, std::size_t target_bytes, int n,

@@ -24,13 +24,14 @@
 
 namespace {
 
-/// What a graph was recorded for. The rate and the parameters lie in device memory and may change.
+/// What a graph was recorded for. The numbers of the update and the parameters lie in device memory
+/// and may change.
 struct GraphKey {
     enum class Of { steps, gradient, update } of;
     GpuBytes samples = {};
     std::size_t count = 0;  ///< of all steps
     int batch = 0;
-    nn_real scale = 0, reg = 0;
+    nn_real scale = 0;
     Rule rule = {};
     auto operator<=>(const GraphKey&) const = default;
 };
@@ -77,7 +78,7 @@ class CudaReplica : public GpuReplica {
                         : GemmBy::fma),
           most_head_parts_(most_parts_of_head(shape.capacity)),
           samples_(shape, gpu_, compute_, copies_, event_flags_, [this] { settle(); }),
-          rate_(1),
+          numbers_(1),
           head_gradient_(head_stride() * static_cast<std::size_t>(most_head_parts_)),
           loss_(static_cast<std::size_t>(most_head_parts_)),
           parts_(layout_, settings, event_flags_) {
@@ -124,16 +125,15 @@ class CudaReplica : public GpuReplica {
     Lent lend(int part) override { return parts_.lend(part); }
 
     void update(const Update& update, const Sum& sum) override {
-        set_rate(update.rate);
+        set_numbers(update.numbers());
         const auto work = [&] {
             update_by(runs_of(sum, parts_.bring_back(sum, compute_)), update);
         };
         if (!parts_.in_lent_memory(sum)) return work();
-        graphs_.launch(compute_.get(),
-                       {.of = GraphKey::Of::update, .reg = update.reg, .rule = update.rule}, work);
+        graphs_.launch(compute_.get(), {.of = GraphKey::Of::update, .rule = update.rule}, work);
     }
     void backward_and_update(const Update& update) override {
-        set_rate(update.rate);
+        set_numbers(update.numbers());
         settle();
         compute_backward(false);
         update_by(plans().runs, update);
@@ -142,7 +142,7 @@ class CudaReplica : public GpuReplica {
     bool run(const Steps& steps) override {
         const auto batch = static_cast<std::size_t>(steps.batch);
         if ((steps.count + batch - 1) / batch > most_steps_in_graph) return false;
-        set_rate(steps.update.rate);
+        set_numbers(steps.update.numbers());
         samples_.set_current(samples_.in_order(0, 0));
         want_ = Want::gradient;
         graphs_.launch(compute_.get(),
@@ -150,7 +150,6 @@ class CudaReplica : public GpuReplica {
                         .samples = samples_.current(),
                         .count = steps.count,
                         .batch = steps.batch,
-                        .reg = steps.update.reg,
                         .rule = steps.update.rule},
                        [&] {
                            for (std::size_t first = 0; first < steps.count; first += batch) {
@@ -343,12 +342,12 @@ class CudaReplica : public GpuReplica {
     }
 
     void update_by(std::span<const Parts> runs, const Update& update) {
-        gpu_update(gpu_, runs, update.rule, rate_.data(), update.reg, parameters_.data());
+        gpu_update(gpu_, runs, update.rule, numbers_.data(), parameters_.data(), layout_.total());
     }
-    void set_rate(nn_real rate) {
-        if (rate_on_device_ == rate) return;
-        upload(&rate, 1, rate_.data(), compute_);
-        rate_on_device_ = rate;
+    void set_numbers(const UpdateNumbers& numbers) {
+        if (numbers_on_device_ == numbers) return;
+        upload(&numbers, 1, numbers_.data(), compute_);
+        numbers_on_device_ = numbers;
     }
 
     GpuStream copies_;
@@ -357,7 +356,7 @@ class CudaReplica : public GpuReplica {
     int most_head_parts_;
 
     GpuSamples samples_;
-    DeviceArray<nn_real> rate_;
+    DeviceArray<UpdateNumbers> numbers_;
     std::vector<HiddenLayer> hidden_;  ///< of layers 1 .. L - 1
     DeviceArray<nn_real> head_gradient_;
     DeviceArray<double> loss_;
@@ -368,7 +367,7 @@ class CudaReplica : public GpuReplica {
     bool forward_is_due_ = false;
     nn_real scale_ = 1;  ///< of the last forward()
     Want want_ = Want::outputs;
-    std::optional<nn_real> rate_on_device_;
+    std::optional<UpdateNumbers> numbers_on_device_;
 };
 
 }  // namespace

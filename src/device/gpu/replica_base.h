@@ -30,15 +30,13 @@ class GpuReplica : public Replica {
         download(yhat_.data(), yhat.size(), yhat.data(), compute_);
         wait();
     }
-    void read(std::span<nn_real> parameters) override {
-        settle();
-        download(parameters_.data(), parameters.size(), parameters.data(), compute_);
-        wait();
+    void read(std::span<nn_real> parameters) override { read_array(0, parameters); }
+    void write(std::span<const nn_real> parameters) override { write_array(0, parameters); }
+    void read_moment(int moment, std::span<nn_real> values) override {
+        read_array(moment + 1, values);
     }
-    void write(std::span<const nn_real> parameters) override {
-        settle();
-        upload(parameters.data(), parameters.size(), parameters_.data(), compute_);
-        wait();
+    void write_moment(int moment, std::span<const nn_real> values) override {
+        write_array(moment + 1, values);
     }
 
   protected:
@@ -51,7 +49,7 @@ class GpuReplica : public Replica {
           layout_(shape.layout),
           format_(shape.format),
           top_(layout_.layers()),
-          parameters_(layout_.total()),
+          parameters_(layout_.total() * static_cast<std::size_t>(1 + shape.moments)),
           yhat_(elements(layout_.classes(), shape.capacity)),
           squares_(elements(gpu_square_slots, top_)),
           done_(event_flags_) {
@@ -85,6 +83,20 @@ class GpuReplica : public Replica {
         return sum;
     }
 
+    // Array 0 has the parameters, the next ones their moments.
+    void read_array(int array, std::span<nn_real> values) {
+        settle();
+        download(parameters_.data() + static_cast<std::size_t>(array) * layout_.total(),
+                 values.size(), values.data(), compute_);
+        wait();
+    }
+    void write_array(int array, std::span<const nn_real> values) {
+        settle();
+        upload(values.data(), values.size(),
+               parameters_.data() + static_cast<std::size_t>(array) * layout_.total(), compute_);
+        wait();
+    }
+
     GpuChip chip_;  ///< first: everything below lives on the device selected with it
     std::string name_;
     GpuStream compute_;  ///< all kernels, in their order
@@ -92,8 +104,9 @@ class GpuReplica : public Replica {
     unsigned event_flags_;  ///< say whether the host sleeps while it waits
     Layout layout_;
     SampleFormat format_;
-    int top_;  ///< index of the output layer
-    DeviceArray<nn_real> parameters_, yhat_;
+    int top_;                          ///< index of the output layer
+    DeviceArray<nn_real> parameters_;  ///< behind them, their moments
+    DeviceArray<nn_real> yhat_;
     DeviceArray<double> squares_;
     GpuEvent done_;
 };

@@ -5,18 +5,22 @@
 #pragma once
 #include <compare>
 
-#include "base/real.h"
+#include "model/update/numbers.h"
 
 struct Sgd {
     static constexpr const char* name = "sgd";
+    static constexpr int moments = 0;
+    static constexpr bool decoupled = false;
     /// Without a gradient, nothing changes.
     static constexpr bool rests_at_zero = true;
     auto operator<=>(const Sgd&) const = default;
 
     /// V: nn_real, or a vector of them. g: the mean gradient plus the penalty.
-    template <class V>
-    ON_HOST_AND_DEVICE V operator()(V p, V g, nn_real rate) const {
-        return p - rate * g;
+    template <class V, class Root>
+    ON_HOST_AND_DEVICE V operator()(V p, V g, V*, const UpdateNumbers& n, Root) const {
+        return p - n.rate * g;
     }
-    double reference(double p, double g, double rate) const { return p - rate * g; }
+    double reference(double p, double g, double*, const ReferenceNumbers& n) const {
+        return p - n.rate * g;
+    }
 };

@@ -1,0 +1,152 @@
+// test_cli_pictures.cpp: what predict says of pictures, and what it writes and refuses.
+#include <algorithm>
+#include <fstream>
+
+#include "tests/support/cli_fixture.h"
+
+namespace {
+
+/// MNIST's test images 0 .. count - 1 as PGM files of their own.
+std::vector<std::string> pictures(std::size_t count) {
+    const fs::path folder = scratch("pictures");
+    fs::create_directory(folder);
+    cut("t10k-images-idx3-ubyte", 16, 784, count, folder);
+    const std::string bytes = read_text(folder / "t10k-images-idx3-ubyte");
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < count; ++i) {
+        names.push_back((folder / (std::to_string(i) + ".pgm")).string());
+        std::ofstream(names.back(), std::ios::binary) << "P5\n28 28\n255\n"
+                                                      << bytes.substr(16 + 784 * i, 784);
+    }
+    return names;
+}
+
+TEST(Predict, JudgesAPictureAsItsIdxImage) {
+    const std::vector<std::string> names = pictures(5);
+    std::string all;
+    for (const std::string& name : names) all += name + " ";
+    const std::string load = "predict --json --load " + trained_network() + " ";
+    const Result one_by_one = run_main(load + all);
+    const Result together =
+        run_main(load + (scratch("pictures") / "t10k-images-idx3-ubyte").string(), 2);
+    ASSERT_EQ(one_by_one.code, 0) << one_by_one.err;
+    ASSERT_TRUE(succeeded(together));
+    const auto a = lines_of(one_by_one.out), b = lines_of(together.out);
+    ASSERT_EQ(a.size(), 5u);
+    ASSERT_EQ(b.size(), 5u);
+    for (std::size_t i = 0; i < 5; ++i) {
+        EXPECT_EQ(json_number(a[i], "class"), json_number(b[i], "class"));
+        EXPECT_NEAR(json_number(a[i], "probability"), json_number(b[i], "probability"), 1e-5);
+    }
+}
+
+TEST(Predict, BadFilesAmongGoodOnesGetALineEach) {
+    const std::string good = pictures(1)[0];
+    const Result mixed =
+        run_main("predict --load " + trained_network() + " nowhere.png " + good + " Makefile");
+    EXPECT_EQ(mixed.code, 2);
+    EXPECT_EQ(lines_of(mixed.out).size(), 1u) << mixed.out;
+    EXPECT_EQ(lines_of(mixed.err).size(), 2u) << mixed.err;
+    EXPECT_TRUE(says(mixed.err, "nowhere.png"));
+    EXPECT_TRUE(says(mixed.err, "Makefile"));
+}
+
+TEST(Predict, ShowDrawsWhatTheNetworkSees) {
+    const Result shown =
+        run_main("predict --show --load " + trained_network() + " " + pictures(1)[0]);
+    ASSERT_TRUE(succeeded(shown));
+    EXPECT_GT(lines_of(shown.out).size(), 10u) << shown.out;
+}
+
+/// The images side by side, three times as large: a line of digits.
+std::string line_of(const std::vector<std::string>& names, const std::string& name) {
+    const int wide = 84 * static_cast<int>(names.size());
+    std::string bytes(static_cast<std::size_t>(wide * 84), '\0');
+    for (std::size_t d = 0; d < names.size(); ++d) {
+        const std::string image = read_text(names[d]).substr(13);
+        for (std::size_t y = 0; y < 84; ++y)
+            for (std::size_t x = 0; x < 84; ++x)
+                bytes[y * static_cast<std::size_t>(wide) + 84 * d + x] = image[y / 3 * 28 + x / 3];
+    }
+    const std::string file = (scratch("pictures") / name).string();
+    std::ofstream(file, std::ios::binary) << "P5\n" << wide << " 84\n255\n" << bytes;
+    return file;
+}
+
+TEST(Predict, NotesWhatTheNetworkIsNotSureOf) {
+    const std::vector<std::string> names = pictures(20);
+    std::string all;
+    for (const std::string& name : names) all += " " + name;
+    const Result said = run_main("predict --load " + trained_network() + all);
+    EXPECT_EQ(said.code, 0);
+    std::size_t unsure = 0;
+    for (const std::string& line : lines_of(said.out))
+        if (std::stod(line.substr(line.size() - 6)) < 0.5) {
+            ++unsure;
+            EXPECT_TRUE(
+                says(said.err, line.substr(0, line.find(' ')) + ": the network is not sure ("));
+        }
+    EXPECT_GT(unsure, 0u);
+    EXPECT_EQ(lines_of(said.err).size(), unsure) << said.err;
+}
+
+TEST(Predict, DigitsAreTheNumberAndThenEachOfThem) {
+    const std::vector<std::string> names = pictures(3);  // 7, 2, 1
+    const std::string load = "predict --load " + trained_network() + " ";
+    const std::string line = line_of(names, "line.pgm");
+    const Result read = run_main(load + "--digits " + line, 2);
+    ASSERT_EQ(read.code, 0) << read.err;
+    const auto lines = lines_of(read.out);
+    ASSERT_EQ(lines.size(), 4u) << read.out;
+    std::string number;
+    double product = 1;
+    for (std::size_t i = 1; i < 4; ++i) {
+        number += lines[i].substr(4, 1);
+        product *= std::stod(lines[i].substr(7));
+    }
+    EXPECT_TRUE(lines[0].starts_with(line + "  " + number + "  ")) << read.out;
+    EXPECT_NEAR(number_behind(number + "  ", lines[0].substr(line.size())), product, 2e-4);
+    const Result json = run_main(load + "--digits --json " + line);
+    EXPECT_TRUE(says(json.out, "\"number\":\"" + number + "\""));
+    EXPECT_NEAR(json_number(json.out, "probability"), product, 2e-4);
+    EXPECT_TRUE(refused(run_main(load + line), 2, "", "--digits"));
+    EXPECT_TRUE(refused(run_main(load + "--digits data/t10k-images-idx3-ubyte.gz"), 2, "",
+                        "expected a picture, found an IDX file"));
+}
+
+TEST(Predict, ExplainWritesThePicturesOfTheWayAlsoOfARefusedOne) {
+    const std::vector<std::string> names = pictures(3);
+    const std::string load = "predict --load " + trained_network() + " ";
+    const fs::path folder = scratch("explained");
+    const Result refused_line =
+        run_main(load + "--explain " + folder.string() + " " + line_of(names, "line.pgm"));
+    EXPECT_EQ(refused_line.code, 2);
+    EXPECT_TRUE(says(refused_line.err, "4 stages"));
+    const Result whole =
+        run_main(load + "--explain " + folder.string() + " " + line_of({names[0]}, "one.pgm"));
+    EXPECT_EQ(whole.code, 0) << whole.err;
+    for (const char* file : {"line-4-drawn.png", "one-1-grey.png", "one-6-input.png"})
+        EXPECT_TRUE(fs::exists(folder / file)) << file;
+    EXPECT_FALSE(fs::exists(folder / "line-5-digit.png"));
+    EXPECT_TRUE(refused(run_main(load + "a/x.png b/x.png --explain " + folder.string()), 2, "",
+                        "two pictures are named x"));
+}
+
+TEST(Predict, AsIsTakesThePictureOrRefusesItsSize) {
+    const std::vector<std::string> names = pictures(1);
+    const std::string load = "predict --as-is --json --load " + trained_network() + " ";
+    EXPECT_EQ(run_main(load + names[0]).out,
+              run_main("predict --json --load " + trained_network() + " " + names[0]).out);
+    const std::string moved = (scratch("pictures") / "moved.pgm").string();
+    const std::string image = read_text(names[0]).substr(13);
+    std::ofstream(moved, std::ios::binary)
+        << "P5\n28 28\n255\n"
+        << image.substr(3 * 28 + 3) + std::string(3 * 28 + 3, '\0');
+    EXPECT_TRUE(says(run_main("predict --load " + trained_network() + " " + moved).err,
+                     "1 picture of the network's own size prepared as any other"));
+    EXPECT_FALSE(says(run_main(load + moved).err, "own size"));
+    EXPECT_TRUE(refused(run_main(load + line_of(names, "one.pgm")), 2, "",
+                        "28 x 28 pixels, for --as-is, found 84 x 84"));
+}
+
+}  // namespace
