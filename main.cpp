@@ -18,7 +18,7 @@ namespace {
 
 int run(Session& mpi, const Arguments& arguments) {
     const std::optional<Job> job = agreed_command(mpi, arguments);
-    const Comm& comm = mpi.join();
+    const Comm& comm = mpi.join(job ? job->ranks_per_node : 0);
     if (job) return job->run(comm);
     parse_command(arguments, comm.is_root());  // prints --help or --version
     return exit_ok;

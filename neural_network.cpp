@@ -285,27 +285,41 @@ DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
 // ---- the four verbs
 
 void DataParallelNeuralNetwork::load(const Batch& batch) {
-    batch_ = batch.count;
+    batch_ = batch;
     feed_->load(batch);
 }
 
 void DataParallelNeuralNetwork::forward() {
     const Span span(Work::compute);
-    unreported_ += static_cast<std::size_t>(batch_);
-    replica_->forward(nn_real{1} / static_cast<nn_real>(batch_), Want::gradient);
+    unreported_ += static_cast<std::size_t>(batch_.count);
+    replica_->forward(nn_real{1} / static_cast<nn_real>(batch_.of), Want::gradient);
 }
 
-void DataParallelNeuralNetwork::backward() {
-    if (!techniques_.reducer) return;  // update() does both, in one pass over the parameters
+void DataParallelNeuralNetwork::backward(Slice slice) {
+    const bool is_whole = slice.is_first && slice.is_last;
+    if (!techniques_.reducer && is_whole) return;  // update() does both, in one pass
     const Span span(Work::compute);
-    replica_->backward([&](int part) { techniques_.reducer->start(replica_->lend(part)); });
+    replica_->backward([&](int part) {
+        const Lent lent = replica_->lend(part);
+        slices_.take(lent, slice);
+        if (!slice.is_last) return;
+        if (techniques_.reducer)
+            techniques_.reducer->start(lent);
+        else
+            own_sums_.push_back({lent.first, lent.values.size(), lent.values.data(), lent.memory});
+    });
 }
 
 void DataParallelNeuralNetwork::update(const Update& update) {
     const Span span(Work::compute);
-    if (!techniques_.reducer) return replica_->backward_and_update(update);
-    for (std::size_t part = 0; part < replica_->parts().size(); ++part)
-        replica_->update(update, techniques_.reducer->finish());
+    if (techniques_.reducer) {
+        for (std::size_t part = 0; part < replica_->parts().size(); ++part)
+            replica_->update(update, techniques_.reducer->finish());
+    } else if (own_sums_.empty()) {
+        replica_->backward_and_update(update);
+    } else {
+        for (const Sum& sum : std::exchange(own_sums_, {})) replica_->update(update, sum);
+    }
 }
 
 // ---- the loop over epochs and mini-batches
@@ -352,7 +366,8 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
     const int steps = schedule.steps_in_epoch();
     const int report_every = observer == nullptr ? 0 : observer->steps_between_reports();
     const bool may_stop = observer != nullptr && observer->may_stop();
-    feed_->begin(sample_order(count, state.epoch, training), training.batch);
+    feed_->begin(sample_order(count, state.epoch, training),
+                 techniques_.strategy->slice_of(training.batch));
     if (state.step == 0 && report_every == 0 && !may_stop &&
         run_epoch(count, training, state.epoch)) {
         state.loss = take_loss();

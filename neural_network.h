@@ -37,6 +37,7 @@
 #include "train/feed.h"
 #include "train/observer.h"
 #include "train/settings.h"
+#include "train/slices.h"
 #include "train/strategies.h"
 
 /// Column-major matrix of the reference.
@@ -139,8 +140,8 @@ class DataParallelNeuralNetwork {
     /// Computes yhat, the losses and the output's delta of the current samples.
     void forward();
     /// Computes the gradient, and starts the sum of its parts over all replicas. If there is only
-    /// one replica, update() does it.
-    void backward();
+    /// one replica, update() does it. Of several slices, the last one starts the sum for all.
+    void backward(Slice slice = {});
     /// p = rule(p, sum of the gradients + reg p), in every replica.
     void update(const Update& update);
 
@@ -194,7 +195,9 @@ class DataParallelNeuralNetwork {
     Techniques techniques_;
     std::unique_ptr<Feed> feed_;
     bool compared_ = false;
-    int batch_ = 0;  ///< samples of the current mini-batch, all ranks together
+    Batch batch_ = {};  ///< the current samples, all ranks together
+    GradientOfSlices slices_;
+    std::vector<Sum> own_sums_;  ///< of the only replica, if its gradient came in slices
     /// Samples of all ranks whose losses take_loss() has not returned yet.
     std::size_t unreported_ = 0;
 };

@@ -32,7 +32,7 @@ Session::~Session() = default;
 
 std::vector<std::string> Session::exchange(const std::string& mine) const { return {mine}; }
 
-const Comm& Session::join() {
+const Comm& Session::join(int) {
     comm_ = std::make_unique<const Comm>();
     return *comm_;
 }
@@ -43,13 +43,30 @@ void Session::abort_all(const std::string& message, int code) const {
     std::_Exit(code);
 }
 
-Comm::Comm() = default;
+struct Group::Handle {};
+Group::Group(std::unique_ptr<Handle>) {}
+Group::~Group() = default;
+void Group::sum(std::span<nn_real>) const {}
+void Group::gather_everywhere(std::span<const std::uint8_t> mine, std::span<const int>,
+                              std::span<std::uint8_t> all) const {
+    std::ranges::copy(mine, all.begin());
+}
+
+// One rank has nobody to send to.
+struct Messages::Requests {};
+Messages::Messages(const Group& group) : group_(group) {}
+Messages::~Messages() = default;
+void Messages::send(std::span<const nn_real>, int) {}
+void Messages::receive(std::span<nn_real>, int) {}
+void Messages::wait() {}
+
+Comm::Comm(int)
+    : all_(std::make_unique<Group>(nullptr)), across_(std::make_unique<Group>(nullptr)) {}
 Comm::~Comm() = default;
 
 void Comm::broadcast(std::span<std::uint8_t>) const {}
 void Comm::broadcast(std::span<nn_real>) const {}
 
-void Comm::sum(nn_real*, std::size_t) const {}
 double Comm::sum(double value) const { return value; }
 void Comm::sum_on_node(std::span<int>) const {}
 bool Comm::all(bool value) const { return value; }
@@ -67,7 +84,7 @@ bool Comm::is_cuda_aware() { return false; }
 std::string Comm::library_version() { return "none (built without)"; }
 
 struct Scatter::State {};
-Scatter::Scatter() = default;
+Scatter::Scatter(const Group& group) : group_(group) {}
 Scatter::~Scatter() = default;
 void Scatter::start(std::span<const std::uint8_t> all, std::span<const int> counts,
                     std::span<std::uint8_t> mine) {
@@ -77,7 +94,7 @@ void Scatter::finish() {}
 
 // One process shares memory with no other, and never calls these.
 struct NodeMemory::Window {};
-bool NodeMemory::fit(const Comm&, std::size_t) { return false; }
-NodeMemory::NodeMemory(const Comm&, std::size_t, int) {}
+bool NodeMemory::fit(std::size_t) { return false; }
+NodeMemory::NodeMemory(const Group&, std::size_t, int) {}
 NodeMemory::~NodeMemory() = default;
 NodeMemory* Comm::node_memory(std::size_t, int) const { return nullptr; }

@@ -1,7 +1,8 @@
 // comm.cpp: the collectives, each behind MPI_CHECK.
 #include "comm/comm.h"
 
-#include "comm/checked.h"
+#include "base/range.h"
+#include "comm/handle.h"
 #if defined(OPEN_MPI)
 #include <mpi-ext.h>
 #endif
@@ -14,11 +15,22 @@
 
 namespace {
 
-/// The communicator of the ranks that share memory with this one. The caller must free it.
-MPI_Comm node_comm() {
-    MPI_Comm node;
-    MPI_CHECK(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
-    return node;
+/// The ranks of this machine; a part of them if `ranks_per_node` is not 0. Their order is that of
+/// MPI_COMM_WORLD.
+std::unique_ptr<const Group> ranks_of_node(int ranks_per_node, int& nodes_here) {
+    MPI_Comm comm = MPI_COMM_NULL;
+    MPI_CHECK(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &comm));
+    auto machine = std::make_unique<Group>(std::make_unique<Group::Handle>(comm));
+    if (ranks_per_node == 0) return machine;
+    nodes_here = ceil_div(machine->size(), ranks_per_node);
+    MPI_CHECK(MPI_Comm_split(machine->handle().comm, machine->rank() / ranks_per_node, 0, &comm));
+    return std::make_unique<Group>(std::make_unique<Group::Handle>(comm));
+}
+
+std::unique_ptr<const Group> split(MPI_Comm from, int colour, int key) {
+    MPI_Comm comm = MPI_COMM_NULL;
+    MPI_CHECK(MPI_Comm_split(from, colour, key, &comm));
+    return std::make_unique<Group>(std::make_unique<Group::Handle>(comm));
 }
 
 /// The number of elements of each rank, and where they begin behind those of the ranks before. Only
@@ -26,81 +38,84 @@ MPI_Comm node_comm() {
 struct Lengths {
     std::vector<int> counts, starts;
 };
-Lengths gather_lengths(int mine, int ranks) {
-    Lengths lengths{std::vector<int>(static_cast<std::size_t>(ranks)),
-                    std::vector<int>(static_cast<std::size_t>(ranks))};
-    MPI_CHECK(MPI_Gather(&mine, 1, MPI_INT, lengths.counts.data(), 1, MPI_INT, 0, MPI_COMM_WORLD));
+Lengths gather_lengths(int mine, const Group& group) {
+    const auto ranks = static_cast<std::size_t>(group.size());
+    Lengths lengths{std::vector<int>(ranks), std::vector<int>(ranks)};
+    MPI_CHECK(
+        MPI_Gather(&mine, 1, MPI_INT, lengths.counts.data(), 1, MPI_INT, 0, group.handle().comm));
     std::exclusive_scan(lengths.counts.begin(), lengths.counts.end(), lengths.starts.begin(), 0);
     return lengths;
 }
 
 template <class T>
-void broadcast_in_pieces(std::span<T> values, MPI_Datatype type) {
+void broadcast_in_pieces(const Group& group, std::span<T> values, MPI_Datatype type) {
     constexpr std::size_t piece = std::size_t{1} << 30;
     for (std::size_t at = 0; at < values.size(); at += piece)
         MPI_CHECK(MPI_Bcast(values.data() + at, to_count(std::min(piece, values.size() - at)), type,
-                            0, MPI_COMM_WORLD));
+                            0, group.handle().comm));
 }
 
 }  // namespace
 
-Comm::Comm() {
-    MPI_CHECK(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
-    MPI_CHECK(MPI_Comm_size(MPI_COMM_WORLD, &size_));
-    MPI_Comm node = node_comm();
-    MPI_CHECK(MPI_Comm_rank(node, &node_rank_));
-    MPI_CHECK(MPI_Comm_size(node, &node_size_));
-    MPI_CHECK(MPI_Comm_free(&node));
+Comm::Comm(int ranks_per_node) : on_node_(ranks_of_node(ranks_per_node, nodes_here_)) {
+    node_rank_ = on_node_->rank();
+    node_size_ = on_node_->size();
+    // Nodes are numbered in the order of their first ranks.
+    const int first_of_node = node_rank_ == 0 ? 1 : 0;
+    MPI_CHECK(MPI_Allreduce(&first_of_node, &nodes_, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD));
+    int first_ranks_so_far = 0;
+    MPI_CHECK(MPI_Scan(&first_of_node, &first_ranks_so_far, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD));
+    node_ = first_ranks_so_far - 1;
+    MPI_CHECK(MPI_Bcast(&node_, 1, MPI_INT, 0, on_node_->handle().comm));
+    all_ = split(MPI_COMM_WORLD, 0, node_);
+    across_ = split(MPI_COMM_WORLD, node_rank_, node_);
+    rank_ = all_->rank();
+    size_ = all_->size();
 }
 
 Comm::~Comm() = default;
 
 void Comm::broadcast(std::span<std::uint8_t> bytes) const {
-    broadcast_in_pieces(bytes, MPI_UINT8_T);
+    broadcast_in_pieces(*all_, bytes, MPI_UINT8_T);
 }
-void Comm::broadcast(std::span<nn_real> values) const { broadcast_in_pieces(values, mpi_real()); }
-
-void Comm::sum(nn_real* values, std::size_t count) const {
-    MPI_CHECK(
-        MPI_Allreduce(MPI_IN_PLACE, values, to_count(count), mpi_real(), MPI_SUM, MPI_COMM_WORLD));
+void Comm::broadcast(std::span<nn_real> values) const {
+    broadcast_in_pieces(*all_, values, mpi_real());
 }
 
 double Comm::sum(double value) const {
-    MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD));
+    MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_SUM, all_->handle().comm));
     return value;
 }
 
 void Comm::sum_on_node(std::span<int> values) const {
-    MPI_Comm node = node_comm();
     MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, values.data(), to_count(values.size()), MPI_INT, MPI_SUM,
-                            node));
-    MPI_CHECK(MPI_Comm_free(&node));
+                            on_node_->handle().comm));
 }
 
 int Comm::least(int value) const {
-    MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD));
+    MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT, MPI_MIN, all_->handle().comm));
     return value;
 }
 
 bool Comm::all(bool value) const {
     int everywhere = value;
-    MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, &everywhere, 1, MPI_INT, MPI_LAND, MPI_COMM_WORLD));
+    MPI_CHECK(MPI_Allreduce(MPI_IN_PLACE, &everywhere, 1, MPI_INT, MPI_LAND, all_->handle().comm));
     return everywhere != 0;
 }
 
 void Comm::gather(std::span<const nn_real> mine, std::span<nn_real> all) const {
     const int count = to_count(mine.size());
-    const auto [counts, starts] = gather_lengths(count, size_);
+    const auto [counts, starts] = gather_lengths(count, *all_);
     MPI_CHECK(MPI_Gatherv(mine.data(), count, mpi_real(), all.data(), counts.data(), starts.data(),
-                          mpi_real(), 0, MPI_COMM_WORLD));
+                          mpi_real(), 0, all_->handle().comm));
 }
 
 std::vector<std::string> Comm::gather(const std::string& line) const {
     const int length = to_count(line.size());
-    const auto [lengths, starts] = gather_lengths(length, size_);
+    const auto [lengths, starts] = gather_lengths(length, *all_);
     std::string text(is_root() ? static_cast<std::size_t>(starts.back() + lengths.back()) : 0, ' ');
     MPI_CHECK(MPI_Gatherv(line.data(), length, MPI_CHAR, text.data(), lengths.data(), starts.data(),
-                          MPI_CHAR, 0, MPI_COMM_WORLD));
+                          MPI_CHAR, 0, all_->handle().comm));
     std::vector<std::string> lines;
     for (std::size_t r = 0; is_root() && r < lengths.size(); ++r)
         lines.push_back(
@@ -144,7 +159,8 @@ std::string Comm::library_version() {
 }
 
 NodeMemory* Comm::node_memory(std::size_t bytes, int waiters) const {
-    if (!NodeMemory::fit(*this, bytes)) return nullptr;
-    node_memory_.push_back(std::make_unique<NodeMemory>(*this, bytes, waiters));
+    // If there is no room, Open MPI's first rank fails and the others wait for ever.
+    if (!all(NodeMemory::fit(bytes * static_cast<std::size_t>(nodes_here_)))) return nullptr;
+    node_memory_.push_back(std::make_unique<NodeMemory>(*on_node_, bytes, waiters));
     return node_memory_.back().get();
 }

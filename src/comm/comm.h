@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/real.h"
+#include "comm/group.h"
 
 class NodeMemory;
 
@@ -21,11 +22,13 @@ class NodeMemory;
 /// others only end with exit_bad_input.
 struct InputErrorElsewhere {};
 
-/// All ranks, MPI_COMM_WORLD.
+/// All ranks, counted node by node: the ranks of a node follow one another. The ranks of a node
+/// share memory.
 class Comm {
   public:
-    /// MPI must be running (Session).
-    Comm();
+    /// MPI must be running (Session). If `ranks_per_node` is not 0, the ranks of each machine are
+    /// counted as several nodes of so many ranks, to try on one machine what several nodes do.
+    explicit Comm(int ranks_per_node = 0);
     ~Comm();
     Comm(const Comm&) = delete;
     Comm& operator=(const Comm&) = delete;
@@ -33,9 +36,15 @@ class Comm {
     int rank() const { return rank_; }
     int size() const { return size_; }
     bool is_root() const { return rank_ == 0; }
-    /// This rank's number among the ranks that share memory with it.
+    /// This rank's number among the ranks of its node.
     int node_rank() const { return node_rank_; }
     int node_size() const { return node_size_; }
+    int node() const { return node_; }
+    int nodes() const { return nodes_; }
+
+    const Group& all_ranks() const { return *all_; }
+    /// The ranks with this rank's number on their nodes, in the order of the nodes.
+    const Group& across_nodes() const { return *across_; }
 
     void broadcast(std::span<std::uint8_t> bytes) const;  ///< from rank 0, any length
     void broadcast(std::span<nn_real> values) const;
@@ -48,11 +57,8 @@ class Comm {
         return value;
     }
 
-    /// values[i] becomes the sum of values[i] over the ranks. `values` may be device memory if
-    /// is_cuda_aware().
-    void sum(nn_real* values, std::size_t count) const;
     double sum(double value) const;
-    /// values[i] becomes the sum of values[i] over the ranks that share memory with this one.
+    /// values[i] becomes the sum of values[i] over the ranks of this node.
     void sum_on_node(std::span<int> values) const;
     bool all(bool value) const;  ///< true if `value` is true on every rank
     int least(int value) const;  ///< the least value of all ranks
@@ -68,8 +74,8 @@ class Comm {
     /// throws that error and all other ranks throw InputErrorElsewhere.
     void together(const std::function<void()>& action) const;
 
-    /// Memory that all ranks see, and a barrier in it (NodeMemory); all ranks must be on one node.
-    /// Null on every rank if the system has no room for it. It lives as long as this object.
+    /// Memory that the ranks of this node see, and a barrier in it (NodeMemory). Null on every rank
+    /// if a system has no room for it. It lives as long as this object.
     NodeMemory* node_memory(std::size_t bytes, int waiters) const;
 
     /// MPI's name of this machine. Not collective.
@@ -80,6 +86,8 @@ class Comm {
     static std::string library_version();
 
   private:
-    int rank_ = 0, size_ = 1, node_rank_ = 0, node_size_ = 1;
+    int nodes_here_ = 1;  ///< nodes of this machine; more than one only by `ranks_per_node`
+    std::unique_ptr<const Group> on_node_, all_, across_;
+    int rank_ = 0, size_ = 1, node_rank_ = 0, node_size_ = 1, node_ = 0, nodes_ = 1;
     mutable std::vector<std::unique_ptr<NodeMemory>> node_memory_;
 };

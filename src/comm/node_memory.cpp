@@ -7,7 +7,7 @@
 #include <cstring>
 #include <new>
 
-#include "comm/checked.h"
+#include "comm/handle.h"
 
 namespace {
 
@@ -31,18 +31,16 @@ struct NodeMemory::Window {
     MPI_Win handle = MPI_WIN_NULL;
 };
 
-bool NodeMemory::fit(const Comm& comm, std::size_t bytes) {
-    // If there is no room, Open MPI's rank 0 fails and the others wait for ever.
-    return comm.from_root(fits_shared_memory(shared_bytes(bytes)));
-}
+bool NodeMemory::fit(std::size_t bytes) { return fits_shared_memory(shared_bytes(bytes)); }
 
-NodeMemory::NodeMemory(const Comm& comm, std::size_t bytes, int waiters)
+NodeMemory::NodeMemory(const Group& node, std::size_t bytes, int waiters)
     : window_(std::make_unique<Window>()) {
-    // Rank 0 asks for the memory of all ranks.
-    const std::size_t mine = comm.is_root() ? shared_bytes(bytes) : 0;
+    // The first rank asks for the memory of all.
+    const bool is_first = node.rank() == 0;
+    const std::size_t mine = is_first ? shared_bytes(bytes) : 0;
     std::byte* start = nullptr;
-    mpi_check(MPI_Win_allocate_shared(static_cast<MPI_Aint>(mine), 1, MPI_INFO_NULL, MPI_COMM_WORLD,
-                                      &start, &window_->handle),
+    mpi_check(MPI_Win_allocate_shared(static_cast<MPI_Aint>(mine), 1, MPI_INFO_NULL,
+                                      node.handle().comm, &start, &window_->handle),
               "MPI_Win_allocate_shared", __FILE__, __LINE__,
               "the system may be out of memory to share: use a smaller network (-n) or "
               "mini-batch (-b), or --allreduce mpi");
@@ -54,12 +52,12 @@ NodeMemory::NodeMemory(const Comm& comm, std::size_t bytes, int waiters)
 
     barrier_ = static_cast<Barrier*>(static_cast<void*>(start));
     data_ = start + sizeof(Barrier);
-    if (comm.is_root()) {
+    if (is_first) {
         new (barrier_) Barrier(waiters);
         std::memset(data_, 0, bytes);
     }
     MPI_CHECK(MPI_Win_lock_all(MPI_MODE_NOCHECK, window_->handle));
-    MPI_CHECK(MPI_Barrier(MPI_COMM_WORLD));
+    MPI_CHECK(MPI_Barrier(node.handle().comm));
 }
 
 NodeMemory::~NodeMemory() {

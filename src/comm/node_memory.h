@@ -4,21 +4,20 @@
 #include <memory>
 
 #include "base/wait.h"
-#include "comm/comm.h"
+#include "comm/group.h"
 
 /// Memory that all ranks of one node see, at an address of each rank's own.
 class NodeMemory {
   public:
-    /// `bytes` zeros, and a barrier for `waiters`: the threads of all ranks. All ranks must be on
-    /// one node.
-    NodeMemory(const Comm& comm, std::size_t bytes, int waiters);
+    /// `bytes` zeros, and a barrier for `waiters`: the threads of all ranks of the node.
+    NodeMemory(const Group& node, std::size_t bytes, int waiters);
     /// Collective. So it must not run because of an error that only one rank has (Session).
     ~NodeMemory();
     NodeMemory(const NodeMemory&) = delete;
     NodeMemory& operator=(const NodeMemory&) = delete;
 
-    /// True if the system has room for it; the same answer on every rank.
-    static bool fit(const Comm& comm, std::size_t bytes);
+    /// True if this system has room for it. Not collective.
+    static bool fit(std::size_t bytes);
 
     std::byte* data() { return data_; }  ///< on a cache line
     Barrier& barrier() { return *barrier_; }

@@ -4,13 +4,13 @@
 #include <numeric>
 #include <vector>
 
-#include "comm/checked.h"
+#include "comm/handle.h"
 
 struct Scatter::State {
     std::vector<int> counts, starts;  ///< MPI reads them until finish()
     MPI_Request request = MPI_REQUEST_NULL;
 };
-Scatter::Scatter() : state_(std::make_unique<State>()) {}
+Scatter::Scatter(const Group& group) : group_(group), state_(std::make_unique<State>()) {}
 Scatter::~Scatter() = default;
 
 void Scatter::start(std::span<const std::uint8_t> all, std::span<const int> counts,
@@ -19,8 +19,8 @@ void Scatter::start(std::span<const std::uint8_t> all, std::span<const int> coun
     state_->starts.resize(counts.size());
     std::exclusive_scan(counts.begin(), counts.end(), state_->starts.begin(), 0);
     MPI_CHECK(MPI_Iscatterv(all.data(), state_->counts.data(), state_->starts.data(), MPI_UINT8_T,
-                            mine.data(), to_count(mine.size()), MPI_UINT8_T, 0, MPI_COMM_WORLD,
-                            &state_->request));
+                            mine.data(), to_count(mine.size()), MPI_UINT8_T, 0,
+                            group_.handle().comm, &state_->request));
 }
 void Scatter::finish() {
     // NOLINTNEXTLINE(clang-analyzer-optin.mpi.MPI-Checker): start() began it, in another call

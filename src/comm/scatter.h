@@ -5,12 +5,14 @@
 #include <memory>
 #include <span>
 
+#include "comm/group.h"
+
 /// A scatter that may go on while the caller computes: start(), then finish(). MPI decides how much
 /// of the scatter runs meanwhile. An MPI without a thread of its own moves large messages only
 /// inside its calls.
 class Scatter {
   public:
-    Scatter();
+    explicit Scatter(const Group& group);
     ~Scatter();
     Scatter(const Scatter&) = delete;
     Scatter& operator=(const Scatter&) = delete;
@@ -25,5 +27,6 @@ class Scatter {
 
   private:
     struct State;
+    const Group& group_;
     std::unique_ptr<State> state_;
 };

@@ -43,8 +43,8 @@ std::vector<std::string> Session::exchange(const std::string& mine) const {
     return texts;
 }
 
-const Comm& Session::join() {
-    comm_ = std::make_unique<const Comm>();
+const Comm& Session::join(int ranks_per_node) {
+    comm_ = std::make_unique<const Comm>(ranks_per_node);
     return *comm_;
 }
 

@@ -23,8 +23,8 @@ class Session {
     /// lengths go before the texts, as bytes and ints, so ranks of different binaries understand
     /// each other.
     std::vector<std::string> exchange(const std::string& mine) const;
-    /// Makes what the ranks do all else with. Collective.
-    const Comm& join();
+    /// Makes what the ranks do all else with (Comm). Collective.
+    const Comm& join(int ranks_per_node = 0);
     /// Prints "main: rank R of P: message" and ends all ranks at once with `code`.
     [[noreturn]] void abort_all(const std::string& message, int code) const;
 

@@ -1,8 +1,9 @@
 // lent.h: how a replica hands its gradient to a reducer, and gets the sum back.
 //
-// The gradient comes in parts, in the order in which they are ready; their indices are Layout's,
-// and together they cover it once. A replica lends a part's memory (Lent), a reducer sums it over
-// the replicas, and the replica updates the parameters by what the reducer gives (Sum).
+// The gradient comes in parts, in the order in which they are ready; together they cover it once.
+// Their indices are Layout's; of a replica that several ranks share, they count what this rank has.
+// A replica lends a part's memory (Lent), a reducer sums it over the replicas, and the replica
+// updates the parameters by what the reducer gives (Sum).
 #pragma once
 #include <cstddef>
 #include <span>

@@ -11,6 +11,7 @@
 #pragma once
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -73,7 +74,8 @@ class Replica {
     /// without the penalty. Calls ready(p) for every part in the order of parts(). Part p is then
     /// computed, or is on its way on the device, and may be lent from then on.
     virtual void backward(const std::function<void(int part)>& ready) = 0;
-    /// The parts are the same in every step. Together they cover 0 .. P exactly once.
+    /// The parts are the same in every step. Together they cover this rank's gradient exactly once:
+    /// 0 .. P, or what it has of a replica that several ranks share.
     virtual std::span<const Part> parts() const = 0;
     /// Part `part` of the gradient, after its ready(). The memory stays the replica's.
     virtual Lent lend(int part) = 0;
@@ -123,6 +125,8 @@ struct CpuSettings {
     int threads = 1;  ///< of this rank
     FirstLayerKind first_layer = FirstLayerKind::sparse;
     const SharedReplica* shared = nullptr;  ///< null: this rank has the replica alone
+    /// A gradient that is lent comes in parts of about so many bytes.
+    std::size_t part_bytes = std::numeric_limits<std::size_t>::max();
 };
 
 /// True if FirstLayerKind::tiles is possible here: it takes pixels, a hidden layer, and a processor
@@ -132,10 +136,11 @@ bool takes_tiles(const ReplicaShape& shape);
 /// The bytes of SharedReplica::memory for so many ranks. shape.capacity is each rank's.
 std::size_t cpu_shared_bytes(const ReplicaShape& shape, FirstLayerKind first_layer, int ranks);
 
-/// Every build has this replica. Of a shared replica, all ranks call forward(),
-/// backward_and_update() and write(), in the same order, for their shards of the same mini-batch.
-/// It computes the same bits with any number of ranks and threads, but not with tiles. It lends no
-/// gradient.
+/// Every build has this replica. Of a shared replica, all ranks call forward(), backward(),
+/// update(), backward_and_update() and write(), in the same order, for their shards of the same
+/// mini-batch. It computes the same bits with any number of ranks and threads, but not with tiles.
+/// Each of its ranks lends and updates the rows of its own weights; two shared replicas with as
+/// many ranks and threads share the rows out alike.
 std::unique_ptr<Replica> make_cpu_replica(const ReplicaShape& shape, const CpuSettings& settings);
 
 /// CUDA devices that this process can use; `why_none` says why when `count` is 0.

@@ -11,7 +11,7 @@ namespace {
 
 class MpiReducer : public Reducer {
   public:
-    explicit MpiReducer(const Comm& comm) : comm_(comm) {}
+    explicit MpiReducer(const Group& group) : group_(group) {}
 
     /// A device computes the next part while MPI sums this one. MPI_Iallreduce would hide no more
     /// time: an MPI without a thread of its own works on a sum only inside its calls.
@@ -21,7 +21,8 @@ class MpiReducer : public Reducer {
             lent.ready->wait();
         }
         const Span span(Work::communication);
-        comm_.sum(lent.values.data(), lent.values.size());
+        group_.sum(lent.values);
+        bytes_ += lent.values.size_bytes();
         summed_.push_back(lent);
     }
     Sum finish() override {
@@ -32,15 +33,17 @@ class MpiReducer : public Reducer {
         }
         return {lent.first, lent.values.size(), lent.values.data(), lent.memory};
     }
+    std::size_t bytes_given() const override { return bytes_; }
 
   private:
-    const Comm& comm_;
+    const Group& group_;
     std::vector<Lent> summed_;  ///< of this step
     std::size_t finished_ = 0;
+    std::size_t bytes_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Reducer> make_mpi_reducer(const Comm& comm) {
-    return std::make_unique<MpiReducer>(comm);
+std::unique_ptr<Reducer> make_mpi_reducer(const Group& group) {
+    return std::make_unique<MpiReducer>(group);
 }

@@ -7,27 +7,38 @@
 #include "comm/comm.h"
 #include "reduce/reducer.h"
 
-enum class AllreduceKind { automatic, mpi, shared };
+enum class AllreduceKind { automatic, mpi, shared, hierarchical };
 
 template <>
 struct Names<AllreduceKind> {
     static constexpr Named<AllreduceKind> all[] = {{AllreduceKind::automatic, "auto"},
                                                    {AllreduceKind::mpi, "mpi"},
-                                                   {AllreduceKind::shared, "shared"}};
+                                                   {AllreduceKind::shared, "shared"},
+                                                   {AllreduceKind::hierarchical, "hierarchical"}};
 };
 
-/// MPI_Allreduce of every part, in place. Each rank has a copy of the parameters.
-std::unique_ptr<Reducer> make_mpi_reducer(const Comm& comm);
+/// Who has a copy of the parameters: all ranks together have one, each node has one, or each rank.
+enum class Replicas { one, one_a_node, one_a_rank };
+
+/// MPI_Allreduce of every part, in place.
+std::unique_ptr<Reducer> make_mpi_reducer(const Group& group);
 
 struct ReducerRow {
     AllreduceKind kind;
     const char* text;  ///< for the banner
-    /// Null where all ranks, of one node, work on one replica: then there is nothing to sum.
-    std::unique_ptr<Reducer> (*make)(const Comm& comm);
+    Replicas replicas;
+    /// For a group of ranks each of which has the same part of a replica. Null where there is one
+    /// replica: then there is nothing to sum.
+    std::unique_ptr<Reducer> (*make)(const Group& group);
+    bool takes_one_replica = false;  ///< not refused where there is nothing to sum
 };
 inline constexpr ReducerRow reducers[] = {
-    {AllreduceKind::mpi, "gradients summed by MPI_Allreduce", make_mpi_reducer},
-    {AllreduceKind::shared, "all work on one replica in shared memory", nullptr}};
+    {AllreduceKind::mpi, "gradients summed by MPI_Allreduce", Replicas::one_a_rank,
+     make_mpi_reducer, true},
+    {AllreduceKind::shared, "all work on one replica in shared memory", Replicas::one, nullptr},
+    {AllreduceKind::hierarchical,
+     "the ranks of a node work on one replica, MPI_Allreduce sums over the nodes",
+     Replicas::one_a_node, make_mpi_reducer}};
 
 /// The row of a way that is not automatic.
 constexpr const ReducerRow& row_of(AllreduceKind kind) {

@@ -37,6 +37,38 @@ void check_isa(const Comm& comm, CpuIsa asked) {
                      widest);
 }
 
+/// True if every node has as many ranks as the others.
+bool nodes_are_alike(const Comm& comm) {
+    return comm.all(comm.node_size() == comm.from_root(comm.node_size()));
+}
+
+/// Throws InputError if the ranks cannot be arranged as the flags ask.
+void check_replicas(const Comm& comm, const DeviceRequest& asked, bool on_cuda) {
+    if (asked.allreduce == AllreduceKind::automatic) return;
+    const ReducerRow& row = row_of(asked.allreduce);
+    const auto refuse = [&](const char* why) {
+        throw InputError("--allreduce " + std::string(name_of(row.kind)) + ": " + why);
+    };
+    if (row.replicas != Replicas::one_a_rank && on_cuda)
+        refuse(
+            "the ranks are on GPUs, which share no memory; use --allreduce auto, or --device "
+            "cpu");
+    if (row.replicas == Replicas::one && comm.nodes() > 1)
+        refuse("the ranks are on several nodes; use --allreduce auto");
+    if (row.replicas == Replicas::one_a_node && comm.nodes() == 1)
+        refuse(
+            "all ranks are on one node, so there is one replica and nothing to sum; use "
+            "--allreduce auto, or start ranks on several nodes");
+    if (row.replicas == Replicas::one_a_node && !nodes_are_alike(comm))
+        refuse(
+            "the nodes have different numbers of ranks; start as many on each node, or use "
+            "--allreduce mpi");
+    if (row.replicas == Replicas::one_a_rank && comm.size() == 1 && !row.takes_one_replica)
+        refuse(
+            "there is one rank, so there is one replica and nothing to sum; start several "
+            "ranks (mpirun -np 2), or leave the flag out");
+}
+
 /// Throws InputError if the flags ask for a device that is not here.
 void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevices& cuda,
                   bool on_cuda) {
@@ -68,29 +100,35 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
         throw InputError(
             "--gemm bf16x3: the plain kernels of --course have no such product; leave one of the "
             "two out");
-    if (asked.allreduce == AllreduceKind::shared && on_cuda)
-        throw InputError(
-            "--allreduce shared: the ranks are on GPUs, which share no memory; use "
-            "--allreduce auto, or --device cpu");
-    if (asked.allreduce == AllreduceKind::shared && comm.node_size() < comm.size())
-        throw InputError(
-            "--allreduce shared: the ranks are on several nodes; use --allreduce auto");
+    check_replicas(comm, asked, on_cuda);
 }
 
-/// Makes the replica that all ranks work on together, if that is asked for, or if it is possible
-/// and the choice is automatic; else null.
+/// Who gets a copy of the parameters on the CPU, if there is room.
+Replicas arranged(const Comm& comm, const DeviceRequest& asked) {
+    if (comm.size() == 1) return Replicas::one_a_rank;
+    if (asked.allreduce != AllreduceKind::automatic) return row_of(asked.allreduce).replicas;
+    if (comm.nodes() == 1) return Replicas::one;
+    if (comm.nodes() == comm.size()) return Replicas::one_a_rank;
+    return nodes_are_alike(comm) ? Replicas::one_a_node : Replicas::one_a_rank;
+}
+
+/// Makes the replica that the ranks of each node work on together. If a node has no room for it,
+/// returns null on all ranks, or throws InputError if this way was asked for.
 std::unique_ptr<Replica> make_shared_replica(const Comm& comm, const DeviceRequest& asked,
                                              const ReplicaShape& shape, CpuSettings settings) {
-    const bool one_node = comm.all(comm.node_size() == comm.size());
-    if (asked.allreduce == AllreduceKind::mpi || !one_node || comm.size() == 1) return nullptr;
-    std::vector<int> threads(static_cast<std::size_t>(comm.size()));
-    threads[static_cast<std::size_t>(comm.rank())] = settings.threads;
+    // Each node shares the rows out alike.
+    if (comm.nodes() > 1) settings.threads = comm.least(settings.threads);
+    const int ranks = comm.node_size();
+    std::vector<int> threads(static_cast<std::size_t>(ranks));
+    threads[static_cast<std::size_t>(comm.node_rank())] = settings.threads;
     comm.sum_on_node(threads);
-    SharedReplica shared{nullptr, nullptr, comm.size(),
-                         std::accumulate(threads.begin(), threads.begin() + comm.rank(), 0),
-                         std::accumulate(threads.begin(), threads.end(), 0)};
-    const std::size_t bytes = cpu_shared_bytes(shape, settings.first_layer, shared.ranks);
-    NodeMemory* const memory = comm.node_memory(bytes, shared.workers);
+    const auto workers_of = [&](int first_ranks) {
+        return std::accumulate(threads.begin(), threads.begin() + first_ranks, 0);
+    };
+    const int workers = workers_of(ranks);
+    SharedReplica shared{nullptr, nullptr, ranks, workers_of(comm.node_rank()), workers};
+    const std::size_t bytes = cpu_shared_bytes(shape, settings.first_layer, ranks);
+    NodeMemory* const memory = comm.node_memory(bytes, workers);
     if (memory != nullptr) {
         shared.memory = memory->data();
         shared.barrier = &memory->barrier();
@@ -98,10 +136,10 @@ std::unique_ptr<Replica> make_shared_replica(const Comm& comm, const DeviceReque
         return make_cpu_replica(shape, settings);
     }
     comm.together([&] {
-        if (asked.allreduce == AllreduceKind::shared)
-            throw InputError(
-                "--allreduce shared: too little room in /dev/shm for parameters and a mini-batch; "
-                "give it more (docker run --shm-size), or use --allreduce mpi");
+        if (asked.allreduce != AllreduceKind::automatic)
+            throw InputError("--allreduce " + std::string(name_of(asked.allreduce)) +
+                             ": too little room in /dev/shm for parameters and a mini-batch; give "
+                             "it more (docker run --shm-size), or use --allreduce mpi");
     });
     return nullptr;  // each rank then has a copy in its own memory
 }
@@ -128,11 +166,13 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
     CudaSettings settings;
     settings.device = comm.node_rank() % cuda.count;
     settings.bf16x3 = by_bf16x3(comm, asked, cuda.bf16x3, shard);
-    settings.several_ranks = comm.size() > 1;
+    settings.several_ranks = comm.size() > 1 || asked.lends_gradient;
     // If each rank sees only its own GPU, the ranks are taken for ranks that share one. That costs
     // a rank some microseconds a step; the opposite mistake would cost it its core.
     settings.shares_device = comm.node_size() > cuda.count;
-    settings.mpi_takes_device_memory = asked.cuda_aware;
+    const bool by_mpi =
+        asked.allreduce == AllreduceKind::automatic || asked.allreduce == AllreduceKind::mpi;
+    settings.mpi_takes_device_memory = asked.cuda_aware && by_mpi && !asked.lends_gradient;
     return settings;
 }
 
@@ -158,12 +198,15 @@ CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Rep
 
 ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
                            int shard, double density) {
-    ChosenDevice chosen{nullptr, nullptr, find_cuda_devices(), asked};
+    ChosenDevice chosen{nullptr, nullptr, 1, find_cuda_devices(), asked};
     DeviceRequest& taken = chosen.taken;
     const auto sum_by = [&](AllreduceKind kind) {
         taken.allreduce = kind;
-        if (comm.size() > 1 && row_of(kind).make != nullptr)
-            chosen.reducer = row_of(kind).make(comm);
+        const ReducerRow& row = row_of(kind);
+        if (comm.size() == 1 || row.make == nullptr) return;
+        const bool by_node = row.replicas == Replicas::one_a_node;
+        chosen.replicas = by_node ? comm.nodes() : comm.size();
+        chosen.reducer = row.make(by_node ? comm.across_nodes() : comm.all_ranks());
     };
     // A GPU rounds differently from a CPU, and all ranks must keep the same bits. So all ranks take
     // a GPU, or none does.
@@ -175,7 +218,7 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
         taken.gemm = settings.bf16x3 && !asked.course ? GemmKind::bf16x3 : GemmKind::fp32;
         const auto make = asked.course ? make_course_replica : make_cuda_replica;
         comm.together([&] { chosen.replica = make(shape, settings); });
-        sum_by(AllreduceKind::mpi);
+        sum_by(asked.allreduce == AllreduceKind::automatic ? AllreduceKind::mpi : asked.allreduce);
         return chosen;
     }
     taken.isa = agreed_isa(comm, asked);
@@ -186,8 +229,16 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
     taken.inputs =
         settings.first_layer == FirstLayerKind::sparse ? InputsKind::sparse : InputsKind::dense;
     taken.threads = settings.threads;
-    chosen.replica = make_shared_replica(comm, asked, shape, settings);
-    sum_by(chosen.replica ? AllreduceKind::shared : AllreduceKind::mpi);
-    if (!chosen.replica) chosen.replica = make_cpu_replica(shape, settings);
+    Replicas replicas = arranged(comm, asked);
+    if (replicas != Replicas::one_a_rank)
+        chosen.replica = make_shared_replica(comm, asked, shape, settings);
+    if (!chosen.replica) {
+        replicas = Replicas::one_a_rank;
+        chosen.replica = make_cpu_replica(shape, settings);
+    }
+    sum_by(asked.allreduce != AllreduceKind::automatic ? asked.allreduce
+           : replicas == Replicas::one                 ? AllreduceKind::shared
+           : replicas == Replicas::one_a_node          ? AllreduceKind::hierarchical
+                                                       : AllreduceKind::mpi);
     return chosen;
 }

@@ -40,11 +40,14 @@ struct DeviceRequest {
     int threads = 0;                 ///< of each rank on the CPU; 0: as many as it has cores
     bool cuda_aware = false;         ///< hand device memory to MPI, if MPI takes that
     bool course = false;             ///< on a GPU: the plain kernels
+    /// The strategy adds up gradients in host memory, even of one replica alone.
+    bool lends_gradient = false;
 };
 
 struct ChosenDevice {
     std::unique_ptr<Replica> replica;
     std::unique_ptr<Reducer> reducer;  ///< null: there is one rank, or all work on one replica
+    int replicas = 1;                  ///< of all ranks together
     CudaDevices cuda;
     DeviceRequest taken;  ///< only a GPU's instruction set is still automatic there
 };

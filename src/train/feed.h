@@ -22,10 +22,12 @@ struct Names<FeedKind> {
                                               {FeedKind::scattered, "scattered"}};
 };
 
-/// A mini-batch of all ranks: the samples [first, first + count) of the order.
+/// A mini-batch of all ranks: the samples [first, first + count) of the order; or a slice of one
+/// that has `of` samples.
 struct Batch {
     std::size_t first;
     int count;
+    int of = count;
 };
 
 class Feed {
@@ -52,6 +54,12 @@ struct FeedDestination {
 /// The largest number of samples whose inputs, targets or yhat fit into one MPI message. MPI counts
 /// in ints.
 std::size_t most_samples_in_message(const Layout& layout, const SampleFormat& format);
+
+/// The samples of a mini-batch are dealt to the ranks in their order. Their order is by nodes, so a
+/// node has samples that follow one another, from first_of_node() on. A rank's shard counts from
+/// there, in a mini-batch that is the node's.
+std::size_t first_of_node(const Comm& comm, int batch);
+Shard shard_on_node(const Comm& comm, int batch);
 
 /// Makes a feed of rank 0's set; the set of the other ranks is ignored. `set_on_root` must outlive
 /// the feed. The feed is resident if that is asked for and every device has room. Otherwise it is

@@ -18,8 +18,9 @@ class ResidentFeed : public Feed {
     }
     void load(const Batch& batch) override {
         const Span span(Work::data);
-        const Range mine = shard_of(batch.count, to_.comm.rank(), to_.comm.size());
-        to_.replica.samples().select(to_.role, batch.first, {mine.first, mine.count, batch.count});
+        const Shard mine = shard_on_node(to_.comm, batch.count);
+        to_.replica.samples().select(to_.role, batch.first + first_of_node(to_.comm, batch.count),
+                                     mine);
     }
     FeedKind kind() const override { return FeedKind::resident; }
 

@@ -21,7 +21,9 @@ class ScatteredFeed : public Feed {
           store_(to.replica.samples()),
           set_(set),
           input_(to.replica.shape().format.input_bytes(to.replica.shape().layout.inputs())),
-          target_(to.replica.shape().format.target_bytes(to.replica.shape().layout.classes())) {}
+          target_(to.replica.shape().format.target_bytes(to.replica.shape().layout.classes())),
+          inputs_(to.comm.all_ranks()),
+          targets_(to.comm.all_ranks()) {}
 
     void begin(std::span<const std::uint32_t> order, int batch) override {
         end();
@@ -56,6 +58,7 @@ class ScatteredFeed : public Feed {
         std::vector<std::uint8_t> all;  ///< rank 0: the whole batch, in order
         std::vector<int> counts;        ///< bytes for each rank
         Scatter scatter;
+        explicit Way(const Group& ranks) : scatter(ranks) {}
     };
 
     void start(const Batch& batch) {
@@ -65,8 +68,7 @@ class ScatteredFeed : public Feed {
             std::span(order_).subspan(batch.first).first(static_cast<std::size_t>(batch.count));
         prepare(inputs_, samples, set_.input_bytes(), input_);
         prepare(targets_, samples, set_.target_bytes(), target_);
-        const Range shard = shard_of(batch.count, comm_.rank(), comm_.size());
-        const Staging mine = store_.stage({shard.first, shard.count, batch.count});
+        const Staging mine = store_.stage(shard_on_node(comm_, batch.count));
         const Span span(Work::communication);
         inputs_.scatter.start(inputs_.all, inputs_.counts, mine.inputs);
         targets_.scatter.start(targets_.all, targets_.counts, mine.targets);

@@ -7,3 +7,5 @@
 /// Synchronous gradient descent: for every mini-batch load, forward, backward, and one update by
 /// the sum of all ranks' gradients.
 std::unique_ptr<Strategy> make_every_step();
+/// A mini-batch comes in slices of `slice` samples, all ranks together, one after the other.
+std::unique_ptr<Strategy> make_accumulate(int slice);

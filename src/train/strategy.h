@@ -14,6 +14,8 @@ class Strategy {
     /// Does all work of one mini-batch. Collective.
     virtual void step(DataParallelNeuralNetwork& network, const Batch& batch,
                       const Update& update) = 0;
+    /// The samples of one load, if a mini-batch has so many samples.
+    virtual int slice_of(int batch) const { return batch; }
     /// True if a step is load, forward, backward, update, and nothing else. Then Replica::run may
     /// do a whole epoch at once.
     virtual bool is_plain() const { return false; }

@@ -8,7 +8,8 @@ namespace {
 TEST(Shared, small_memory_of_every_rank_is_seen_by_the_next_one_after_each_barrier) {
     if (comm().node_size() < comm().size()) GTEST_SKIP() << "the ranks are on several nodes";
     const int count = 37, ranks = comm().size(), rank = comm().rank();
-    NodeMemory shared(comm(), sizeof(int) * static_cast<std::size_t>(count * ranks), ranks);
+    NodeMemory shared(comm().all_ranks(), sizeof(int) * static_cast<std::size_t>(count * ranks),
+                      ranks);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(shared.data()) % 64, 0u);
     int* const all = static_cast<int*>(static_cast<void*>(shared.data()));
     for (int i = 0; i < count; ++i) ASSERT_EQ(all[rank * count + i], 0) << "element " << i;
@@ -36,7 +37,8 @@ TEST(Scatters, small_parts_of_any_size_reach_their_ranks_while_others_go_on) {
                 all[s].insert(all[s].end(), part(r), static_cast<std::uint8_t>(10 * r + s));
         mine[s].resize(part(comm().rank()));
     }
-    Scatter first, second, never_started;
+    Scatter first(comm().all_ranks()), second(comm().all_ranks()),
+        never_started(comm().all_ranks());
     never_started.finish();
     for (int round = 0; round < 3; ++round) {
         for (auto& bytes : mine) std::ranges::fill(bytes, std::uint8_t{255});
@@ -64,7 +66,7 @@ TEST(Scatters, small_finish_waits_for_what_rank_0_has_not_sent_yet) {
             all.insert(all.end(), part, static_cast<std::uint8_t>(r));
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
-    Scatter scatter;
+    Scatter scatter(comm().all_ranks());
     scatter.start(all, counts, mine);
     scatter.finish();
     EXPECT_EQ(mine, std::vector<std::uint8_t>(part, static_cast<std::uint8_t>(comm().rank())));

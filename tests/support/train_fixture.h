@@ -210,7 +210,7 @@ class Train : public testing::TestWithParam<Way> {
         if (as_one) {
             const int ranks = comm().size(), workers = ranks * way.threads;
             shared_.push_back(std::make_unique<NodeMemory>(
-                comm(), cpu_shared_bytes(shape, settings.first_layer, ranks), workers));
+                comm().all_ranks(), cpu_shared_bytes(shape, settings.first_layer, ranks), workers));
             shared = {shared_.back()->data(), &shared_.back()->barrier(), ranks,
                       comm().rank() * way.threads, workers};
             settings.shared = &shared;
@@ -228,7 +228,7 @@ class Train : public testing::TestWithParam<Way> {
     }
     /// Null for one rank, whose replica is alone.
     static std::unique_ptr<Reducer> mpi_reducer() {
-        return comm().size() > 1 ? make_mpi_reducer(comm()) : nullptr;
+        return comm().size() > 1 ? make_mpi_reducer(comm().all_ranks()) : nullptr;
     }
 
     CudaSettings cuda_settings(const Way& way, bool several_ranks = comm().size() > 1) const {

@@ -44,7 +44,7 @@ class Step : public Train {
         if (network.has_copies() || comm().size() == 1) {  // a shared replica lends no gradient
             Parameters<nn_real> gradient(initial.layout);
             gradient.values = gradient_of(network.replica(), initial.layout);
-            comm().sum(gradient.values.data(), gradient.values.size());
+            comm().all_ranks().sum(gradient.values);
             expect_same(gradient, judge.backward(y, 0), course_tolerance);
         }
 

@@ -68,6 +68,11 @@ std::vector<TrainFlag> training_flags(TrainOptions& o) {
           "samples in a mini-batch, all ranks together"},
          same,
          by_grade},
+        {{"--accumulate", number(o.accumulate, 1, 1000000), group,
+          "an update takes K mini-batches, one after the other: the gradient of K times -b "
+          "samples"},
+         same,
+         by_grade},
         {{"-e,--epochs", number(t.epochs, 1, 1000000), group, "passes over the training set"},
          free,
          by_grade},
@@ -236,6 +241,10 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
            "the course's way: --feed scattered --allreduce mpi --no-shuffle --threads 1, and plain "
            "kernels on a GPU"},
           rounding},
+         {{"--ranks-per-node", number(o.ranks_per_node, 0, largest_int), "Devices",
+           "take the ranks of a machine for several nodes of N ranks each, to try on one machine "
+           "what several nodes do; 0: as the machines are"},
+          free /* the number of replicas tells it */},
          {{"--cuda-aware", yes(o.device.cuda_aware), "Devices",
            "hand device memory to MPI, if MPI takes it"},
           rounding}});
@@ -294,7 +303,8 @@ Flag allreduce_flag(DeviceRequest& device) {
     return {
         "--allreduce", choice(device.allreduce), "Devices",
         "mpi: each rank has a copy of the network, and MPI_Allreduce sums the gradients; shared: "
-        "the ranks of one node work on one copy (CPU); auto: shared where it can be"};
+        "all ranks, of one node, work on one copy (CPU); hierarchical: the ranks of each node do, "
+        "and MPI_Allreduce sums over the nodes; auto: shared or hierarchical where it can be"};
 }
 
 std::vector<Flag> output_flags(OutputFiles& files, const std::string& logged) {

@@ -60,7 +60,9 @@ struct TrainOptions {
     bool train_on_all = false;
     bool raw_pixels = false;  ///< inputs 0..255 instead of 0..1
     DeviceRequest device;
+    int ranks_per_node = 0;  ///< of Comm
     FeedKind feed = FeedKind::resident;
+    int accumulate = 1;  ///< slices of a mini-batch; training.batch has all of them
     bool course =
         false;  ///< the course's way: scattered, MPI_Allreduce, the file's order, 1 thread
     int print_every = 0;  ///< report the loss every print_every steps; 0: never
@@ -72,6 +74,9 @@ struct TrainOptions {
     int grade = 0;         ///< grading mode 1 to 4; 0: none
     Settings settings;     ///< the values of all flags, as given
 };
+
+/// The strategy that the options ask for.
+std::unique_ptr<Strategy> strategy_of(const TrainOptions& options);
 
 /// Sets what no flag has set to what suits the activation.
 void suit_activation(TrainOptions& options);

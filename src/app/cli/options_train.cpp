@@ -160,6 +160,10 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
     o.has_init_scale = line.given("--init-scale");
     set_numbers_of_rule(o);
     suit_activation(o);
+    if (o.training.batch > std::numeric_limits<int>::max() / o.accumulate)
+        line.refuse("--accumulate: -b times K is more than 2147483647 samples; use a smaller K");
+    o.training.batch *= o.accumulate;
+    o.device.lends_gradient = o.accumulate > 1;
     if (o.grade >= 1 && o.grade <= 3) apply_grade(o);
     if (o.course) apply_course(o);
     o.training.pixel_scale = o.raw_pixels ? nn_real{1} : nn_real{1} / nn_real{255};
@@ -167,6 +171,11 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
 }
 
 }  // namespace
+
+std::unique_ptr<Strategy> strategy_of(const TrainOptions& options) {
+    return options.accumulate > 1 ? make_accumulate(options.training.batch / options.accumulate)
+                                  : make_every_step();
+}
 
 void suit_activation(TrainOptions& options) {
     if (!options.has_rate)

@@ -17,12 +17,19 @@ int train_or_grade(const Comm& comm, const TrainOptions& options) {
     return options.grade == 4 ? grade_gemm(comm) : train(comm, options);
 }
 
+/// Only a training takes the ranks of a machine for several nodes.
+template <class Options>
+int ranks_per_node(const Options&) {
+    return 0;
+}
+int ranks_per_node(const TrainOptions& options) { return options.ranks_per_node; }
+
 template <auto parse, auto run>
 std::optional<Job> job(const Arguments& arguments, bool speaks) {
     const auto options = parse(arguments, speaks);
     if (!options) return std::nullopt;
     return Job{[options = *options](const Comm& comm) { return run(comm, options); },
-               options->settings};
+               options->settings, ranks_per_node(*options)};
 }
 
 constexpr Command commands[] = {

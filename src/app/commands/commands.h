@@ -9,7 +9,8 @@
 /// A command with its options.
 struct Job {
     std::function<int(const Comm& comm)> run;  ///< collective; returns the exit code
-    Settings settings;  ///< version, type, command, flags: alike on all ranks
+    Settings settings;       ///< version, type, command, flags: alike on all ranks
+    int ranks_per_node = 0;  ///< of Comm
 };
 
 struct Command {

@@ -93,6 +93,7 @@ RunSummary summary_of(const Comm& comm, const Start& start) {
         .cuda = runtime + (cuda.count > 0 ? counted(static_cast<std::size_t>(cuda.count), "device")
                                           : "no device: " + cuda.why_none),
         .reduction = row_of(start.device.taken.allreduce).text,
+        .replicas = start.device.replicas,
         .rank_devices = comm.gather(Comm::host_name() + ": " + start.device.replica->device_name()),
         .layout = start.first.layout,
         .sets = start.sets,
@@ -225,8 +226,9 @@ int train(const Comm& comm, const TrainOptions& asked) {
     const RunSummary summary = summary_of(comm, start);
     if (comm.is_root()) print_banner(options, summary);
 
-    DataParallelNeuralNetwork network(comm, std::move(start.device.replica), start.now,
-                                      {std::move(start.device.reducer), options.feed});
+    DataParallelNeuralNetwork network(
+        comm, std::move(start.device.replica), start.now,
+        {std::move(start.device.reducer), options.feed, strategy_of(options)});
     if (!start.moments.empty()) network.restart(start.now, start.moments);
     RunObserver observer(comm, options, start.sets, network, *files,
                          facts_of_files(options, start.sets, start.settings), start.beginning);

@@ -15,6 +15,9 @@ void print_banner(const TrainOptions& options, const RunSummary& summary) {
     std::printf("# MPI        %s, %s%s\n", summary.mpi_version.c_str(),
                 counted(ranks, "rank").c_str(),
                 ranks == 1 ? "" : (std::string(", ") + summary.reduction).c_str());
+    if (summary.replicas > 1)
+        std::printf("# replicas   %d, one a %s\n", summary.replicas,
+                    static_cast<std::size_t>(summary.replicas) == ranks ? "rank" : "node");
     std::printf("# CUDA       %s\n", summary.cuda.c_str());
     for (std::size_t r = 0; r < summary.rank_devices.size(); ++r)
         std::printf("# rank %-5zu %s\n", r, summary.rank_devices[r].c_str());
@@ -37,6 +40,9 @@ void print_banner(const TrainOptions& options, const RunSummary& summary) {
     std::printf("# training   %s, batch %d, rate %s, reg %g, seed %llu\n",
                 counted(static_cast<std::size_t>(t.epochs), "epoch").c_str(), t.batch,
                 rate_text(t).c_str(), t.reg, static_cast<unsigned long long>(t.seed));
+    if (options.accumulate > 1)
+        std::printf("# accumulate %d slices of %d samples for each update\n", options.accumulate,
+                    t.batch / options.accumulate);
     if (t.rule != Rule{}) std::printf("# update     %s\n", rule_text(t.rule).c_str());
     std::printf("# samples    %s%s\n", t.shuffled ? "shuffled each epoch" : "in the file's order",
                 sets.is_table        ? ""

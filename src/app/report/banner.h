@@ -16,6 +16,7 @@ struct RunSummary {
     std::string mpi_version;
     std::string cuda;                       ///< "runtime 13.0; 2 devices"
     const char* reduction = "";             ///< "gradients summed by MPI_Allreduce"
+    int replicas = 1;                       ///< of all ranks together
     std::vector<std::string> rank_devices;  ///< "host: device" of each rank
     Layout layout;
     const Sets& sets;

@@ -19,10 +19,10 @@
 
 namespace {
 
-/// The largest mini-batch.
+/// The largest mini-batch, or slice of one.
 int largest_batch(const TrainOptions& options, const Sets& sets) {
-    return static_cast<int>(
-        std::min<std::size_t>(static_cast<std::size_t>(options.training.batch), sets.train_count));
+    return static_cast<int>(std::min<std::size_t>(
+        static_cast<std::size_t>(options.training.batch / options.accumulate), sets.train_count));
 }
 
 /// Throws InputError if sizes are too large for MPI's counts.
@@ -111,7 +111,7 @@ void check_files(const TrainOptions& options, const Sets& sets) {
 
 /// The settings that decide the parameters at the end of this run. Only on rank 0, which has the
 /// samples.
-RunSettings settings_of(const Start& start, int ranks) {
+RunSettings settings_of(const Start& start) {
     RunSettings settings{Json::object({{"sizes", start.first.layout.sizes()}}),
                          flag_values(start.options, OnResume::rounding)};
     const Json same = flag_values(start.options, OnResume::same);
@@ -123,7 +123,7 @@ RunSettings settings_of(const Start& start, int ranks) {
     settings.same.add("samples", start.sets.train.count());
     settings.same.add("checksum of the samples", checksum_of(start.sets.train));
     settings.same.add("checksum of the first parameters", checksum_of(start.first));
-    settings.rounding.add("replicas", start.device.reducer ? ranks : 1);
+    settings.rounding.add("replicas", start.device.replicas);
     return settings;
 }
 
@@ -176,7 +176,7 @@ void take_checkpoint(Start& start, const RunSettings& settings) {
 void find_beginning(const Comm& comm, Start& start) {
     comm.together([&] {
         if (!comm.is_root()) return;
-        const RunSettings settings = settings_of(start, comm.size());
+        const RunSettings settings = settings_of(start);
         start.settings = settings.text();
         if (!start.options.checkpoint.empty()) take_checkpoint(start, settings);
     });

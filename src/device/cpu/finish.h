@@ -45,14 +45,14 @@ struct UpdateWeights {
     }
 };
 
-/// Row i of the gradient goes to to[i outputs ..].
+/// Row i of the gradient goes to to[i outputs - skipped ..].
 struct StoreGradient {
     nn_real* to;
+    std::size_t skipped;
     int outputs;
 
     ALWAYS_INLINE void operator()(int i, int unit, Vector sums) const {
-        nn_real* const row =
-            to + static_cast<std::size_t>(i) * static_cast<std::size_t>(outputs) + unit;
+        nn_real* const row = to + (elements(outputs, i) + static_cast<std::size_t>(unit) - skipped);
         if (unit + lanes <= outputs)
             store(row, sums);
         else if (unit < outputs)
@@ -66,7 +66,7 @@ struct StoreGradient {
 /// the list, or a later one.
 template <std::size_t I = 0, class Action>
 void with_finish(const CpuLayer& layer, const CpuGradientUse& use, Action&& action) {
-    if (use.store != nullptr) return action(StoreGradient{use.store, layer.outputs});
+    if (use.store != nullptr) return action(StoreGradient{use.store, use.skipped, layer.outputs});
     if constexpr (I + 1 < std::variant_size_v<Rule>)
         if (use.update.rule.index() != I) return with_finish<I + 1>(layer, use, action);
     using R = std::variant_alternative_t<I, Rule>;

@@ -6,6 +6,9 @@
 // kind of work follows the other, all meet at a barrier:
 //
 //     inputs, forward, deltas: my samples | gradient and update: my weights |
+//
+// A gradient that must be summed over replicas is stored first (gradient_rows.h), part by part, and
+// each rank lends the rows of its own weights.
 #include "device/replica.h"
 
 #include <algorithm>
@@ -15,6 +18,7 @@
 #include <vector>
 
 #include "device/cpu/buffer.h"
+#include "device/cpu/gradient_rows.h"
 #include "device/cpu/samples.h"
 #include "device/cpu/split.h"
 #include "device/cpu/table.h"
@@ -52,11 +56,11 @@ class CpuReplica : public Replica {
           kind_(settings.first_layer),
           layout_(shape.layout),
           top_(layout_.layers()),
-          part_{0, layout_.total()},
           is_shared_(settings.shared != nullptr),
           workers_(is_shared_ ? Workers{settings.shared->first_worker, settings.threads,
                                         settings.shared->workers}
                               : Workers{0, settings.threads, settings.threads}),
+          rows_(layout_, workers_, f_.lanes, row_unit(), settings.part_bytes),
           samples_(shape.format.input_bytes(layout_.inputs()),
                    shape.format.target_bytes(layout_.classes())),
           own_memory_(is_shared_ ? 0 : cpu_shared_bytes(shape, kind_, 1)),
@@ -64,7 +68,7 @@ class CpuReplica : public Replica {
           barrier_(is_shared_ ? *settings.shared->barrier : own_barrier_),
           space_(shape, kind_, largest_batch(shape, ranks_of(settings)),
                  is_shared_ ? settings.shared->memory : own_memory_.data()),
-          gradient_(kind_ == FirstLayerKind::tiles ? Buffer<nn_real>(layout_.total())
+          gradient_(kind_ == FirstLayerKind::tiles ? Buffer<nn_real>(rows_.total())
                                                    : Buffer<nn_real>()),
           team_(settings.threads) {
         for (int byte = 0; byte < 256; ++byte)
@@ -91,25 +95,39 @@ class CpuReplica : public Replica {
         settled_ = false;
     }
     void backward(const std::function<void(int)>& ready) override {
-        if (is_shared_) throw std::logic_error("a shared replica lends no gradient");
-        store_gradients();
-        ready(0);
+        if (gradient_.data() == nullptr) gradient_ = Buffer<nn_real>(rows_.total());
+        use_ = {{}, gradient_.data(), 0};
+        const auto last = rows_.parts().size() - 1;
+        for (std::size_t p = 0; p <= last; ++p) {
+            team_.run([&](int t) {
+                if (p == 0) compute_deltas(t);
+                for (const GradientPiece& piece : rows_.pieces(p)) compute_piece(piece, t);
+                if (p == last) barrier_.wait();
+            });
+            ready(static_cast<int>(p));
+        }
+        settled_ = true;
     }
-    std::span<const Part> parts() const override { return {&part_, 1}; }
-    Lent lend(int) override { return {0, {gradient_.data(), layout_.total()}}; }
+    std::span<const Part> parts() const override { return rows_.parts(); }
+    Lent lend(int part) override {
+        const Part& p = parts()[static_cast<std::size_t>(part)];
+        return {p.first, {gradient_.data() + p.first, p.count}};
+    }
     void update(const Update& update, const Sum& sum) override {
-        team_.run([&](int t) { update_on(t, update, sum); });
+        const bool is_last = sum.first == parts().back().first;
+        team_.run([&](int t) {
+            update_on(t, update, sum);
+            if (is_last && is_shared_) barrier_.wait();  // all may read all parameters from here on
+        });
     }
     void backward_and_update(const Update& update) override {
         if (moments_of(update.rule) == 0) {
-            use_ = {update, nullptr};
+            use_ = {update, nullptr, 0};
             return compute_gradients();
         }
-        store_gradients();  // each worker its own rows, which it then updates
-        team_.run([&](int t) {
-            update_on(t, update, {0, layout_.total(), gradient_.data()});
-            barrier_.wait();
-        });
+        backward([](int) {});  // each worker its own rows, which it then updates
+        for (const Part& part : parts())
+            this->update(update, {part.first, part.count, gradient_.data() + part.first});
     }
 
     double take_loss() override {
@@ -286,26 +304,26 @@ class CpuReplica : public Replica {
 
     // ---- backward
 
-    /// All deltas, then all gradients, which go where use_ says.
+    /// The deltas of my samples; then all workers have theirs.
+    void compute_deltas(int t) {
+        backward_deltas(layout_, OnThread{*this, t});
+        barrier_.wait();
+    }
+    /// All deltas, then all gradients with their updates.
     void compute_gradients() {
         team_.run([&](int t) {
-            backward_deltas(layout_, OnThread{*this, t});
-            barrier_.wait();
+            compute_deltas(t);
             backward_gradients(layout_, OnThread{*this, t});
             barrier_.wait();
         });
         settled_ = true;
     }
-    void store_gradients() {
-        if (gradient_.data() == nullptr) gradient_ = Buffer<nn_real>(layout_.total());
-        use_ = {{}, gradient_.data()};
-        compute_gradients();
-    }
+    /// Workers own rows in units of so many: of the first layer, and of the layers above it.
+    RowUnit row_unit() const { return {kind_ == FirstLayerKind::tiles ? bf16_tile : 1, 8}; }
     /// The inputs of layer l whose weights are thread t's, and the vectors of units whose biases
     /// are.
     Range my_inputs(int l, int t) const {
-        const int unit = l > 1 ? 8 : kind_ == FirstLayerKind::tiles ? bf16_tile : 1;
-        return weights_of(layer(l).inputs, t, workers_, unit);
+        return weights_of(layer(l).inputs, t, workers_, row_unit().of(l));
     }
     Range my_biases(int l, int t) const { return weights_of(units(l).count, t, workers_); }
 
@@ -317,8 +335,8 @@ class CpuReplica : public Replica {
             update_rows(update, sum, l, my_inputs(l, t));
             const int first = my_biases(l, t).first * f_.lanes;
             const int end = std::min(first + my_biases(l, t).count * f_.lanes, layer(l).outputs);
-            update_range(without_penalty, sum, layout_.bias_offset(l) + elements(first, 1),
-                         end - first, layer(l).bias + first, layer(l).to_moment);
+            update_range(without_penalty, sum, rows_.bias(l, first), end - first,
+                         layer(l).bias + first, layer(l).to_moment);
         }
     }
     /// delta_l = (W_(l+1)^T delta_(l+1)) * slope(a_l).
@@ -326,21 +344,36 @@ class CpuReplica : public Replica {
         f_.dense_delta(layer(l), layer(l + 1), my_samples(t), hidden_.times_slope,
                        worker(t).scratch());
     }
-    /// Worker t's part of dW_l = delta_l a_(l-1)^T, and of db_l.
+    /// dW_l = delta_l a_(l-1)^T, and db_l, as far as they are worker t's.
     void compute_gradient(int l, int t) {
-        f_.bias_gradient(layer(l), shard_.batch, my_biases(l, t), use_of(layout_.bias_offset(l)));
-        if (l == 1) return first_gradient(t);
-        f_.dense_gradient(layer(l), layer(l - 1).a, layer(l - 1).ld, shard_.batch, my_inputs(l, t),
-                          units(l), use_of(layout_.weight_offset(l)), worker(t).scratch());
+        bias_gradient(l, my_biases(l, t));
+        weight_gradient(l, my_inputs(l, t), t);
     }
-    CpuGradientUse use_of(std::size_t offset) const {
-        return {use_.update, use_.store == nullptr ? nullptr : use_.store + offset};
+    /// Thread t's share of a piece of this rank's rows.
+    void compute_piece(const GradientPiece& piece, int t) {
+        if (piece.biases) bias_gradient(piece.layer, my_biases(piece.layer, t));
+        const int unit = row_unit().of(piece.layer);
+        const Range mine = part_of(piece.inputs.count, t, workers_.here, unit);
+        weight_gradient(piece.layer, {piece.inputs.first + mine.first, mine.count}, t);
     }
-    void first_gradient(int t) {
+    /// Row 0 of what use_ stores is number `first` of this rank's gradient; `skipped` numbers of it
+    /// come before those that this rank has.
+    CpuGradientUse use_of(const GradientPlace& place) const {
+        return {use_.update, use_.store == nullptr ? nullptr : use_.store + place.at,
+                place.skipped};
+    }
+    void bias_gradient(int l, Range vectors) {
+        f_.bias_gradient(layer(l), shard_.batch, vectors, use_of(rows_.biases(l)));
+    }
+    void weight_gradient(int l, Range inputs, int t) {
+        if (l == 1) return first_gradient(inputs, t);
+        f_.dense_gradient(layer(l), layer(l - 1).a, layer(l - 1).ld, shard_.batch, inputs, units(l),
+                          use_of(rows_.weights(l)), worker(t).scratch());
+    }
+    void first_gradient(Range inputs, int t) {
         const Inputs& in = space_.inputs;
-        const Range inputs = my_inputs(1, t);
-        const CpuGradientUse use = use_of(layout_.weight_offset(1));
-        if (kind_ == FirstLayerKind::tiles) return tiles_gradient(t);
+        const CpuGradientUse use = use_of(rows_.weights(1));
+        if (kind_ == FirstLayerKind::tiles) return tiles_gradient(inputs, t);
         if (kind_ == FirstLayerKind::dense)
             return f_.dense_gradient(layer(1), in.rows, in.rows_ld, shard_.batch, inputs, units(1),
                                      use, worker(t).scratch());
@@ -348,30 +381,28 @@ class CpuReplica : public Replica {
         f_.sparse_gradient(layer(1), in.masked, shard_.batch, inputs, units(1), use,
                            worker(t).waiting.data());
     }
-    void tiles_gradient(int t) {
+    void tiles_gradient(Range columns, int t) {
         const CpuLayer& first = layer(1);
         const Inputs& in = space_.inputs;
-        const Range columns = my_inputs(1, t);
         Bf16* const by_pixel = in.by_pixel + static_cast<std::size_t>(columns.first) * in.pixel_ld;
         transpose_bf16(whole_tiles(columns.count), whole_tiles(shard_.batch),
                        image(0) + columns.first, in.image_ld, by_pixel, in.pixel_ld);
-        nn_real* const to = gradient_.data() + layout_.weight_offset(1);
         gemm_bf16x3(first.outputs, columns.count, shard_.batch, shape().pixel_scale, first.delta,
                     static_cast<int>(first.ld), by_pixel, in.pixel_ld,
-                    to + elements(first.outputs, columns.first), first.outputs,
+                    gradient_.data() + rows_.weight(1, columns.first), first.outputs,
                     worker(t).tile_scratch());
         if (use_.store != nullptr) return;
-        update_rows(use_.update, {0, layout_.total(), gradient_.data()}, 1, columns);
+        update_rows(use_.update, {0, rows_.total(), gradient_.data()}, 1, columns);
     }
 
     /// Updates rows of layer l's weights, as far as they are in the sum.
     void update_rows(const Update& update, const Sum& sum, int l, Range inputs) const {
         for (int i = inputs.first; i < inputs.first + inputs.count; ++i)
-            update_range(update, sum, layout_.weight_offset(l) + elements(layer(l).outputs, i),
-                         layer(l).outputs, layer(l).weights(i), layer(l).to_moment);
+            update_range(update, sum, rows_.weight(l, i), layer(l).outputs, layer(l).weights(i),
+                         layer(l).to_moment);
     }
-    /// Updates the `count` parameters that begin at `p` and have the place `first` in Layout's
-    /// order, as far as they are in the sum.
+    /// Updates the `count` parameters that begin at `p` and are number `first` of this rank's
+    /// gradient, as far as they are in the sum.
     void update_range(const Update& update, const Sum& sum, std::size_t first, int count,
                       nn_real* p, std::size_t to_moment) const {
         const std::size_t begin = std::max(first, sum.first);
@@ -386,16 +417,16 @@ class CpuReplica : public Replica {
     const CpuHiddenFunctions& hidden_ = f_.hidden_by(shape().activation);
     FirstLayerKind kind_;
     Layout layout_;
-    int top_;    ///< index of the output layer
-    Part part_;  ///< the whole gradient is one part
+    int top_;  ///< index of the output layer
     bool is_shared_;
     Workers workers_;
+    GradientRows rows_;
     CpuSamples samples_;
     Buffer<std::byte> own_memory_;
     Barrier own_barrier_, &barrier_;
     Workspace space_;
     nn_real value_of_pixel_[256];
-    Buffer<nn_real> gradient_;  ///< packed, in Layout's order; none until it is needed
+    Buffer<nn_real> gradient_;  ///< this rank's rows, packed; none until it is needed
     Team team_;
     std::vector<std::unique_ptr<Worker>> scratch_;
     Shard shard_;              ///< of the last forward()

@@ -51,11 +51,12 @@ struct CpuMasked {
     }
 };
 
-/// What becomes of a gradient: it is stored if `store` is not null, row i at store + i outputs;
-/// otherwise it updates the weights, by a rule without moments.
+/// What becomes of a gradient: it is stored if `store` is not null, row i at
+/// store + (i outputs - skipped); otherwise it updates the weights, by a rule without moments.
 struct CpuGradientUse {
     Update update;
     nn_real* store;
+    std::size_t skipped = 0;  ///< numbers before those that are stored
 };
 
 /// Memory of one worker. Both arrays begin on a cache line.
