@@ -199,8 +199,8 @@ void measure_plans(Bench& bench, Shape shape) {
                      .run =
                          [&, by, plan](int batch) {
                              g.gradient(by, plan, batch);
-                             gpu_update(g.gpu, std::vector{g.run(plan)}, Sgd{},
-                                        g.no_update.data(), g.p.data(), 0);
+                             gpu_update(g.gpu, std::vector{g.run(plan)}, Sgd{}, g.no_update.data(),
+                                        g.p.data(), 0);
                          },
                      .poison = [&] { g.poison(); },
                      .error = [&, splits](

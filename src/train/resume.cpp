@@ -8,8 +8,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "model/activation/activation.h"
-#include "train/settings.h"
 
 namespace {
 
@@ -33,17 +31,18 @@ Json object_of(const std::string& text) {
 
 /// An earlier version had nothing else, and did not write it.
 bool goes_without_saying(const std::string& name, const Json& value) {
-    const std::pair<const char*, Json> old[] = {{"activation", Sigmoid::name},
-                                                {"schedule", name_of(ScheduleKind::decay)},
-                                                {"decay-every", 1},
-                                                {"warmup", 0},
-                                                {"optimizer", Sgd::name},
-                                                {"momentum", 0.9},
-                                                {"beta1", 0.9},
-                                                {"beta2", 0.999},
-                                                {"epsilon", 1e-8}};
+    // As they stand in a file.
+    static constexpr std::pair<const char*, const char*> old[] = {{"activation", "\"sigmoid\""},
+                                                                  {"schedule", "\"decay\""},
+                                                                  {"decay-every", "1"},
+                                                                  {"warmup", "0"},
+                                                                  {"optimizer", "\"sgd\""},
+                                                                  {"momentum", "0.9"},
+                                                                  {"beta1", "0.9"},
+                                                                  {"beta2", "0.999"},
+                                                                  {"epsilon", "1e-08"}};
     return std::ranges::any_of(old, [&](const auto& setting) {
-        return name == setting.first && value.dump() == setting.second.dump();
+        return name == setting.first && value.dump() == setting.second;
     });
 }
 

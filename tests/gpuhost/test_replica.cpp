@@ -219,7 +219,8 @@ TEST_F(ReplicaTraffic, OfASumElsewhereIsTheSumAlone) {
         });
         replica->update(update_, {0, sum.size(), sum.data()});
     });
-    EXPECT_EQ(seen.uploaded, gradient_bytes_ + sizeof(UpdateNumbers)) << "and the numbers of the update";
+    EXPECT_EQ(seen.uploaded, gradient_bytes_ + sizeof(UpdateNumbers))
+        << "and the numbers of the update";
     EXPECT_EQ(seen.graph_launches, 1u) << "forward and backward";
     lend_and_step(*same, 7);
     std::vector<nn_real> ours(layout_.total()), expected(layout_.total());

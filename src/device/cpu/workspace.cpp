@@ -31,8 +31,7 @@ std::size_t odd_lines(int count) {
     return (((static_cast<std::size_t>(count) + in_line - 1) / in_line) | 1) * in_line;
 }
 
-CpuLayer take_layer(Pieces& pieces, const Layout& layout, int l, std::size_t samples,
-                    int moments) {
+CpuLayer take_layer(Pieces& pieces, const Layout& layout, int l, std::size_t samples, int moments) {
     CpuLayer layer{layout.size(l - 1),
                    layout.size(l),
                    odd_lines<nn_real>(layout.size(l)),
@@ -89,8 +88,8 @@ Workspace::Workspace(const ReplicaShape& shape, FirstLayerKind kind, int capacit
     const int samples = ceil_div(capacity, mask_bits) * mask_bits;
     layers.push_back({});
     for (int l = 1; l <= shape.layout.layers(); ++l)
-        layers.push_back(take_layer(pieces, shape.layout, l, static_cast<std::size_t>(samples),
-                                    shape.moments));
+        layers.push_back(
+            take_layer(pieces, shape.layout, l, static_cast<std::size_t>(samples), shape.moments));
     inputs = take_inputs(pieces, shape, kind, samples);
     if (shape.format.number_targets)
         targets = pieces.take<nn_real>(elements(shape.layout.classes(), samples));
