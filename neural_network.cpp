@@ -226,7 +226,7 @@ Matrix target_columns(const SampleSet& set, std::span<const std::uint32_t> sampl
 void NeuralNetwork::train(const SampleSet& set, const Training& training) {
     const Schedule schedule(training, set.count());
     const auto batch = static_cast<std::size_t>(training.batch);
-    for (int epoch = 0; epoch < training.epochs; ++epoch) {
+    for (int epoch = 0; epoch < training.end(); ++epoch) {
         const std::vector<std::uint32_t> order = sample_order(set.count(), epoch, training);
         for (int step = 0; step < schedule.steps_in_epoch(); ++step) {
             const std::size_t first = static_cast<std::size_t>(step) * batch;
@@ -331,7 +331,7 @@ TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
     feed(set_on_root);
     TrainingState state = from;
     compared_ = false;
-    while (state.epoch < training.epochs) {
+    while (state.epoch < training.end() && (observer == nullptr || !observer->is_done())) {
         if (!train_epoch(count, training, observer, state)) {
             compare_copies("after " + progress_text(state.epoch, state.step));
             return state;

@@ -14,6 +14,8 @@ struct TrainingObserver {
     /// True if stops() must be called after every step. Whole epochs in one submission, which are
     /// faster, are then not possible.
     virtual bool may_stop() const { return false; }
+    /// Asked before every epoch. Return true, on every rank, to end the training there.
+    virtual bool is_done() { return false; }
     /// Called after every step. Return true, on every rank, to end the training there.
     virtual bool stops() { return false; }
 };

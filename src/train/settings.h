@@ -33,6 +33,10 @@ struct Training {
     std::uint64_t seed = 1;   ///< of the orders
     nn_real pixel_scale = 1;  ///< input = pixel x pixel_scale
 
+    int last_epoch = 0;  ///< the training ends after it; 0: after all epochs
+
+    /// Epochs that are trained, of all that the schedule goes by.
+    int end() const { return last_epoch > 0 ? last_epoch : epochs; }
     /// The L2 penalty that is in the loss and in the gradient.
     double penalty() const { return is_decoupled(rule) ? 0 : reg; }
 };

@@ -29,7 +29,7 @@ StepCheck::StepCheck(DataParallelNeuralNetwork& network, const SampleSet& set_on
       reference_(network.parameters(), network.replica().shape().objective,
                  network.replica().shape().activation),
       tell_(std::move(tell)),
-      all_(steps_from(from, schedule_, training.epochs)),
+      all_(steps_from(from, schedule_, training.end())),
       worst_(static_cast<std::size_t>(2 * network.layout().layers() *
                                       (1 + moments_of(training.rule)))) {
     reference_.begin_moments(training.rule);

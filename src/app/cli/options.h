@@ -62,6 +62,9 @@ struct TrainOptions {
     DeviceRequest device;
     int ranks_per_node = 0;  ///< of Comm
     FeedKind feed = FeedKind::resident;
+    double until = 0;        ///< percent of accuracy at which the run ends; 0: it goes on
+    int patience = 0;        ///< epochs without a better one after which it ends; 0: endless
+    bool keep_best = false;  ///< --save has the best epoch
     int accumulate = 1;  ///< slices of a mini-batch; training.batch has all of them
     bool course =
         false;  ///< the course's way: scattered, MPI_Allreduce, the file's order, 1 thread

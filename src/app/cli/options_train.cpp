@@ -94,6 +94,7 @@ void check_pairs(const CommandLine& line, const TrainOptions& o) {
     both("--csv-data", "--raw-pixels");
     needs("--resume", "--checkpoint", "DIR");
     needs("--checkpoint-every", "--checkpoint", "DIR");
+    needs("--keep-best", "--save", "FILE");
     for (const char* of_table : {"--target", "--target-columns", "--scale"})
         needs(of_table, "--csv-data", "FILE");
     both("--target", "--target-columns");

@@ -37,6 +37,7 @@ struct Run {
     RunFiles& files;
     DataParallelNeuralNetwork& network;
     RunObserver& observer;
+    int epochs;  ///< done, with those of earlier runs
 };
 
 ModelFacts facts_of_files(const TrainOptions& options, const Sets& sets,
@@ -107,12 +108,12 @@ void write_files(const Run& run, const Outcome& outcome, const std::string& note
     const TrainOptions& options = run.start.options;
     const OutputFiles& files = options.files;
     const Sets& sets = run.start.sets;
-    const Model model = run.observer.model({options.training.epochs, 0, 0});
+    const Model model = run.observer.model({run.epochs, 0, 0});
     const History& history = run.observer.history();
     const std::string accuracy_name = sets.has_classes ? sets.evaluation_name() : "";
     run.comm.together([&] {
         if (!run.comm.is_root()) return;
-        if (!files.save.empty()) save_model(files.save, model);
+        if (!files.save.empty() && !options.keep_best) save_model(files.save, model);
         if (!files.plot.empty()) write_plot(files.plot, history, accuracy_name, "epoch");
         run.files.finish();
         constexpr std::size_t worst = 24;
@@ -129,24 +130,25 @@ void write_files(const Run& run, const Outcome& outcome, const std::string& note
 
 /// -s: the steps of this run are done again, and rank 0 compares each with the reference's.
 /// Meanwhile, beside it, the reference trains from the first parameters to the end.
-bool compare_with_reference(const Run& run, FeedKind feed) {
+bool compare_with_reference(const Run& run, const Parameters<nn_real>& trained, FeedKind feed) {
     const TrainOptions& options = run.start.options;
+    Training training = options.training;
+    training.last_epoch = run.epochs;
     const Sets& sets = run.start.sets;
     const ReplicaShape& shape = run.network.replica().shape();
-    const Parameters<nn_real> trained = run.network.parameters();
     const double before = run.start.seconds();
     std::future<NeuralNetwork> whole;
     if (run.comm.is_root())
         whole = std::async(std::launch::async, [&] {
             NeuralNetwork reference(run.start.first, shape.objective, shape.activation);
-            reference.train(sets.train, options.training);
+            reference.train(sets.train, training);
             return reference;
         });
     run.network.restart(run.start.now, run.start.moments);
     ReferenceProgress progress;
-    StepCheck check(run.network, sets.train, options.training, run.start.beginning.state,
+    StepCheck check(run.network, sets.train, training, run.start.beginning.state,
                     [&](std::size_t done, std::size_t all) { progress.tell(done, all); });
-    run.network.train(sets.train, options.training, &check, run.start.beginning.state);
+    run.network.train(sets.train, training, &check, run.start.beginning.state);
     const bool repeated = run.network.parameters().values == trained.values;
     bool right = true;
     if (run.comm.is_root()) {
@@ -187,9 +189,33 @@ std::string note_on_guessing(const Run& run, const Evaluation& last) {
             : "try a smaller -l, or more epochs (-e), and look at the data with ./main inspect");
 }
 
+/// The network becomes that of the best epoch, which is in the file of --save, if that was asked
+/// for. Collective.
+void take_best(const Run& run) {
+    const TrainOptions& options = run.start.options;
+    if (!options.keep_best || run.observer.goal().best().epoch == run.epochs) return;
+    Parameters<nn_real> best(run.network.layout());
+    run.comm.together([&] {
+        if (run.comm.is_root()) best = load_model(options.files.save).parameters;
+    });
+    run.network.restart(std::move(best));
+}
+
+void print_goal(const Run& run) {
+    const Goal& goal = run.observer.goal();
+    if (!goal.reached().empty())
+        std::printf("# ended      after epoch %d, at %.2f s: %s\n", run.epochs,
+                    run.observer.history().back().seconds, goal.reached().c_str());
+    if (run.start.options.keep_best)
+        std::printf("# kept       epoch %d, the best %s accuracy: %.2f %%\n", goal.best().epoch,
+                    run.start.sets.evaluation_name(), 100 * goal.best().accuracy);
+}
+
 /// Called if the training is complete: the final evaluation, the files and the checks.
 int finish(const Run& run) {
     const Sets& sets = run.start.sets;
+    const Parameters<nn_real> trained = run.network.parameters();
+    take_best(run);
     Outcome outcome;
     outcome.last = Evaluator(run.network, sets.final_set()).evaluate();
     if (!std::isfinite(outcome.last.loss))
@@ -205,10 +231,12 @@ int finish(const Run& run) {
     if (run.comm.is_root()) {
         note = note_on_guessing(run, outcome.last);
         if (!note.empty()) print_note(note);
+        print_goal(run);
         print_footer(sets, outcome);
     }
     write_files(run, outcome, note);
-    const bool right = !run.start.options.compare || compare_with_reference(run, outcome.feed);
+    const bool right =
+        !run.start.options.compare || compare_with_reference(run, trained, outcome.feed);
     return right ? exit_ok : exit_check_failed;
 }
 
@@ -232,10 +260,10 @@ int train(const Comm& comm, const TrainOptions& asked) {
     if (!start.moments.empty()) network.restart(start.now, start.moments);
     RunObserver observer(comm, options, start.sets, network, *files,
                          facts_of_files(options, start.sets, start.settings), start.beginning);
-    const Run run{comm, start, summary, *files, network, observer};
     const TrainingState state =
         network.train(start.sets.train, options.training, &observer, start.beginning.state);
-    if (state.epoch < options.training.epochs) return end_early(run, state);
+    const Run run{comm, start, summary, *files, network, observer, state.epoch};
+    if (state.epoch < options.training.epochs && !observer.is_done()) return end_early(run, state);
     if (signals) StopSignals::obey();
     return finish(run);
 }

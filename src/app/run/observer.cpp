@@ -33,6 +33,7 @@ RunObserver::RunObserver(const Comm& comm, const TrainOptions& options, const Se
       files_(files),
       facts_(std::move(facts)),
       history_(beginning.history),
+      goal_(options, sets, beginning.history),
       evaluator_(network, sets.evaluation_set(), options.feed,
                  sets.held_out_count > 0 ? Role::held_out : Role::test),
       progress_(comm.is_root(), sets, options.training, beginning.state, history_) {}
@@ -49,15 +50,17 @@ void RunObserver::on_epoch(int epoch, double loss) {
     const double accuracy = sets_.has_classes ? result.accuracy : std::nan("");
     const EpochRow row = progress_.row_of(epoch + 1, loss, accuracy);
     history_.push_back(row);
+    goal_.take(row);
     const auto batch = static_cast<std::size_t>(options_.training.batch);
     const int steps = static_cast<int>((sets_.train_count + batch - 1) / batch);
     files_.csv.write_epoch(row, steps);
     files_.jsonl.write_epoch(row, steps);
     // The checkpoint comes after the logs, which a resumed run cuts back to its state. It comes
     // before the line, so that an epoch that was announced is on the disk.
-    const bool last = row.epoch == options_.training.epochs;
+    const bool last = row.epoch == options_.training.epochs || is_done();
     if (!options_.checkpoint.empty() && (row.epoch % options_.checkpoint_every == 0 || last))
         keep({row.epoch, 0, 0});
+    if (options_.keep_best && goal_.is_best(row)) save({row.epoch, 0, 0});
     progress_.print_epoch(row);
     progress_.epoch_begins();
 }
@@ -80,6 +83,13 @@ Model RunObserver::model(const TrainingState& state) {
                        "; use a smaller learning rate (-l)");
     if (comm_.is_root()) model.facts.history = to_json(history_);
     return model;
+}
+
+void RunObserver::save(const TrainingState& state) {
+    const Model now = model(state);
+    comm_.together([&] {
+        if (comm_.is_root()) save_model(options_.files.save, now);
+    });
 }
 
 void RunObserver::keep(const TrainingState& state) {

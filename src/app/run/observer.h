@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 
+#include "app/run/goal.h"
 #include "app/run/history.h"
 #include "app/run/progress.h"
 #include "app/run/run_log.h"
@@ -42,14 +43,18 @@ class RunObserver : public TrainingObserver {
     int steps_between_reports() const override { return options_.print_every; }
     bool may_stop() const override { return !options_.checkpoint.empty(); }
     bool stops() override;
+    bool is_done() override { return !goal_.reached().empty(); }
 
     /// The current network, for a file; facts.state is `state`. Collective. Throws Diverged on
     /// every rank if a parameter is not finite.
     Model model(const TrainingState& state);
     /// Writes a checkpoint. Collective. Throws InputError on every rank if the file cannot be made.
     void keep(const TrainingState& state);
+    /// Writes the network to the file of --save. Collective. Throws as keep() does.
+    void save(const TrainingState& state);
     void end_line() { progress_.end_line(); }
     const History& history() const { return history_; }
+    const Goal& goal() const { return goal_; }
 
   private:
     const Comm& comm_;
@@ -59,6 +64,7 @@ class RunObserver : public TrainingObserver {
     RunFiles& files_;
     ModelFacts facts_;
     History history_;
+    Goal goal_;
     Evaluator evaluator_;
     ProgressLines progress_;
 };

@@ -170,6 +170,7 @@ void take_checkpoint(Start& start, const RunSettings& settings) {
     start.now = model->parameters;
     for (const NamedMoment& moment : model->moments) start.moments.push_back(moment.values);
     start.beginning = {state, history_from(model->facts.history)};
+    check_best_file(options, start.sets, start.beginning.history);
 }
 
 /// Finds the state in which this run begins: the training's first parameters, or a checkpoint.
@@ -196,8 +197,11 @@ Start start_run(const Comm& comm, const TrainOptions& asked) {
     const double read_seconds = watch.seconds();
     Parameters<nn_real> first = first_parameters(comm, options, sets);
     comm.together([&] {
+        check_goal(options, sets);
         if (comm.is_root()) check_files(options, sets);
     });
+    if (const std::string note = note_on_goal(options, sets); !note.empty())
+        sets.notes.push_back(note);
     const int shard = shard_of(largest_batch(options, sets), 0, comm.size()).count;
     const int capacity = std::max(shard, 256);
     ChosenDevice device =
