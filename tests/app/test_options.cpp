@@ -70,6 +70,7 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--init-scale X", "0.1; tanh: 0; relu: 0"},
                  {"--load FILE", ""},
                  {"-b, --batch N", "24"},
+                 {"--accumulate N", "1"},
                  {"-e, --epochs N", "16"},
                  {"-l, --learning-rate X",
                   "1.2; tanh: 0.3; relu: 0.3; momentum, nesterov: a tenth; adam, adamw: 0.002"},
@@ -106,6 +107,9 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--plot FILE", ""},
                  {"--save FILE", ""},
                  {"--report FILE", ""},
+                 {"--until X", "0"},
+                 {"--patience N", "0"},
+                 {"--keep-best", ""},
                  {"--checkpoint DIR", ""},
                  {"--checkpoint-every N", "1"},
                  {"--resume", ""},
@@ -116,10 +120,11 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--gemm auto|fp32|bf16x3", "auto"},
                  {"--inputs auto|sparse|dense", "auto"},
                  {"--isa auto|baseline|avx2|avx512", "auto"},
-                 {"--allreduce auto|mpi|shared", "auto"},
+                 {"--allreduce auto|mpi|shared|hierarchical", "auto"},
                  {"--feed resident|scattered", "resident"},
                  {"--scatter once|every-step", "once"},
                  {"--course", ""},
+                 {"--ranks-per-node N", "0"},
                  {"--cuda-aware", ""}};
     for (const auto& flag : flags) {
         const std::string entry = entry_of("    " + std::string(flag.flag), help);
@@ -241,10 +246,10 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
         for (const auto& [name, value] : values.members()) text += name + " ";
         return text;
     };
-    EXPECT_EQ(
-        keys(OnResume::same),
-        "activation output batch reg loss shuffle seed learning-rate schedule lr-decay decay-every "
-        "warmup optimizer momentum beta1 beta2 epsilon raw-pixels ");
+    EXPECT_EQ(keys(OnResume::same),
+              "activation output batch accumulate reg loss shuffle seed learning-rate schedule "
+              "lr-decay decay-every "
+              "warmup optimizer momentum beta1 beta2 epsilon raw-pixels ");
     EXPECT_EQ(keys(OnResume::content),
               "hidden init init-scale load data picture-folder as-is set first-label transposed "
               "inverted train-size csv-data target scale target-columns ");
