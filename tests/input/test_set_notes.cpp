@@ -9,6 +9,7 @@
 
 #include "app/report/guessing.h"
 #include "input/picture_folder.h"
+#include "input/shared_images.h"
 #include "mnist_reader.h"
 #include "tests/support/file_fixture.h"
 
@@ -67,6 +68,23 @@ TEST(SetNotes, AreNoneAboutMnistAndItsParts) {
                                      part(Split::test, 0, std::max<std::size_t>(1, count / 6))})
                 EXPECT_TRUE(notes_on_difference(train, test).empty()) << count << " from " << first;
         }
+}
+
+TEST(SetNotes, SayWhereTestImagesAreTrainingImages) {
+    EXPECT_EQ(note_on_shared_images(mnist(Split::train), mnist(Split::test)), "");
+    const SampleSet train = part(Split::train, 0, 2000);
+    EXPECT_NE(note_on_shared_images(train, part(Split::train, 1500, 300))
+                  .find("300 of 300 test images that were looked at are training images too"),
+              std::string::npos);
+    // 24 of 500 are fewer than a twentieth, 25 are not.
+    for (const std::size_t shared : {24u, 25u}) {
+        SampleSet test = part(Split::test, 0, 500);
+        std::copy_n(train.pixels.begin(), shared * 784, test.pixels.begin() + 784 * 7);
+        EXPECT_EQ(note_on_shared_images(train, test).empty(), shared == 24) << shared;
+    }
+    const SampleSet same = changed(train, [](int) { return 9; });
+    EXPECT_NE(note_on_shared_images(same, same).find("500 of 500"), std::string::npos);
+    EXPECT_EQ(note_on_shared_images(train, {}), "");
 }
 
 TEST(SetNotes, SayWherePixelsReachOnlyALittle) {

@@ -10,6 +10,7 @@
 #include "input/image_source.h"
 #include "input/picture_folder.h"
 #include "input/set_notes.h"
+#include "input/shared_images.h"
 #include "input/table_reader.h"
 
 namespace {
@@ -102,6 +103,9 @@ void read_images_on_root(const TrainOptions& options, Sets& sets) {
             sets.test = read_test_images(options.data, options.images, sets.train);
         note(notes_on_images(sets.train, options.raw_pixels));
         note(notes_on_difference(sets.train, sets.test));
+        if (const std::string shared = note_on_shared_images(sets.train, sets.test);
+            !shared.empty())
+            note({shared});
     }
     hold_out(options, sets, options.data);
 }
