@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "base/clock.h"
+#include "base/timeline.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "train/agree.h"
@@ -285,12 +286,14 @@ DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
 // ---- the four verbs
 
 void DataParallelNeuralNetwork::load(const Batch& batch) {
+    const Traced traced("load");
     batch_ = batch;
     feed_->load(batch);
 }
 
 void DataParallelNeuralNetwork::forward() {
     const Span span(Work::compute);
+    const Traced traced("forward");
     unreported_ += static_cast<std::size_t>(batch_.count);
     replica_->forward(nn_real{1} / static_cast<nn_real>(batch_.of), Want::gradient);
 }
@@ -299,6 +302,7 @@ void DataParallelNeuralNetwork::backward(Slice slice) {
     const bool is_whole = slice.is_first && slice.is_last;
     if (!techniques_.reducer && is_whole) return;  // update() does both, in one pass
     const Span span(Work::compute);
+    const Traced traced("backward");
     replica_->backward([&](int part) {
         const Lent lent = replica_->lend(part);
         slices_.take(lent, slice);
@@ -312,6 +316,7 @@ void DataParallelNeuralNetwork::backward(Slice slice) {
 
 void DataParallelNeuralNetwork::update(const Update& update) {
     const Span span(Work::compute);
+    const Traced traced("update");
     if (techniques_.reducer) {
         for (std::size_t part = 0; part < replica_->parts().size(); ++part)
             replica_->update(update, techniques_.reducer->finish());
@@ -368,12 +373,14 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
     const bool may_stop = observer != nullptr && observer->may_stop();
     feed_->begin(sample_order(count, state.epoch, training),
                  techniques_.strategy->slice_of(training.batch));
-    if (state.step == 0 && report_every == 0 && !may_stop &&
+    if (state.step == 0 && report_every == 0 && !may_stop && !timeline::is_on() &&
         run_epoch(count, training, state.epoch)) {
         state.loss = take_loss();
         return true;
     }
     for (; state.step < steps; ++state.step) {
+        timeline::step_begins();
+        const Traced traced("step", state.step);
         const std::size_t first = static_cast<std::size_t>(state.step) * batch;
         const bool reports = report_every > 0 && (state.step + 1) % report_every == 0;
         const double penalty_before =

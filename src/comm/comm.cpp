@@ -8,6 +8,9 @@
 #endif
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
 #include <numeric>
 #include <optional>
 
@@ -121,6 +124,50 @@ std::vector<std::string> Comm::gather(const std::string& line) const {
         lines.push_back(
             text.substr(static_cast<std::size_t>(starts[r]), static_cast<std::size_t>(lengths[r])));
     return lines;
+}
+
+namespace {
+
+double seconds_now() {
+    const auto since = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration<double>(since).count();
+}
+
+/// Asks rank `other` for its time, several times, and trusts the quickest answer.
+double clock_ahead(MPI_Comm comm, int other) {
+    double quickest = std::numeric_limits<double>::infinity(), ahead = 0;
+    for (int question = 0; question < 16; ++question) {
+        double there = 0;
+        const double asked = seconds_now();
+        MPI_CHECK(MPI_Sendrecv(nullptr, 0, MPI_BYTE, other, 0, &there, 1, MPI_DOUBLE, other, 0,
+                               comm, MPI_STATUS_IGNORE));
+        const double took = seconds_now() - asked;
+        if (took >= quickest) continue;
+        quickest = took;
+        ahead = there - (asked + took / 2);
+    }
+    return std::abs(ahead) <= quickest / 2 ? 0 : ahead;
+}
+
+void answer_clock(MPI_Comm comm) {
+    for (int question = 0; question < 16; ++question) {
+        MPI_CHECK(MPI_Recv(nullptr, 0, MPI_BYTE, 0, 0, comm, MPI_STATUS_IGNORE));
+        const double now = seconds_now();
+        MPI_CHECK(MPI_Send(&now, 1, MPI_DOUBLE, 0, 0, comm));
+    }
+}
+
+}  // namespace
+
+std::vector<double> Comm::clocks_ahead() const {
+    const MPI_Comm comm = all_->handle().comm;
+    if (!is_root()) {
+        answer_clock(comm);
+        return {};
+    }
+    std::vector<double> ahead{0};
+    for (int other = 1; other < size_; ++other) ahead.push_back(clock_ahead(comm, other));
+    return ahead;
 }
 
 void Comm::together(const std::function<void()>& action) const {

@@ -70,6 +70,10 @@ class Comm {
     /// Returns one line from each rank on rank 0, and nothing on the other ranks.
     std::vector<std::string> gather(const std::string& line) const;
 
+    /// On rank 0: the seconds by which each rank's steady clock is ahead of rank 0's, found by
+    /// messages to and fro. 0 where the way of a message is too long to tell. Empty elsewhere.
+    std::vector<double> clocks_ahead() const;
+
     /// Runs `action` on every rank. If it throws InputError on some ranks, the lowest of them
     /// throws that error and all other ranks throw InputErrorElsewhere.
     void together(const std::function<void()>& action) const;

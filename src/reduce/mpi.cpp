@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/timeline.h"
 #include "reduce/reducers.h"
 
 namespace {
@@ -21,6 +22,7 @@ class MpiReducer : public Reducer {
             lent.ready->wait();
         }
         const Span span(Work::communication);
+        const Traced traced("sum");
         group_.sum(lent.values);
         bytes_ += lent.values.size_bytes();
         summed_.push_back(lent);

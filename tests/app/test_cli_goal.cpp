@@ -60,4 +60,19 @@ TEST(GoalRun, IsRefusedWhereItMeansNothing) {
     EXPECT_TRUE(refused(run_main(small_run() + "--until 101"), 2, "", "--until"));
 }
 
+TEST(TraceRun, HasEveryRanksStepsAndThePageShowsOne) {
+    const fs::path trace = scratch("trace.json"), page = scratch("trace.html");
+    const Result traced = run_main(small_run() + "-e 1 --allreduce mpi --trace " + trace.string() +
+                                       " --report " + page.string(),
+                                   2);
+    ASSERT_TRUE(succeeded(traced));
+    EXPECT_TRUE(says(traced.out, "\n# trace      steps 1 to 25; sums and waits took "));
+    const std::string json = read_text(trace);
+    for (const char* piece : {"rank 0", "rank 1", "load", "forward 1", "delta 1", "gradient 2",
+                              "sum", "update", "step 24"})
+        EXPECT_TRUE(says(json, std::string("\"name\":\"") + piece + "\"")) << piece;
+    EXPECT_FALSE(says(json, "step 25"));
+    EXPECT_TRUE(says(read_text(page), "<h2>One step</h2>"));
+}
+
 }  // namespace

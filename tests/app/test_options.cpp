@@ -107,6 +107,7 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
                  {"--plot FILE", ""},
                  {"--save FILE", ""},
                  {"--report FILE", ""},
+                 {"--trace FILE", ""},
                  {"--until X", "0"},
                  {"--patience N", "0"},
                  {"--keep-best", ""},

@@ -195,6 +195,10 @@ std::vector<TrainFlag> file_flags(TrainOptions& o) {
     add(rows,
         {{{"--report", file_name(o.files.report), "Output", "write an HTML page about the run"},
           free},
+         {{"--trace", file_name(o.files.trace), "Output",
+           "write what each rank did when, in the first steps: JSON for Perfetto or "
+           "chrome://tracing; the page of --report shows one step"},
+          free},
          {{"--until", number(o.until, 0.0, 100.0), group,
            "end the run after the epoch whose held-out accuracy is at least X percent; 0: never"},
           free,

@@ -19,7 +19,7 @@ inline constexpr const char* program_version = "0.2.0";
 
 /// The files that a run writes; a file with an empty name is not written.
 struct OutputFiles {
-    std::string save, csv, jsonl, plot, report;
+    std::string save, csv, jsonl, plot, report, trace;
 
     struct Named {
         const char* flag;
@@ -30,7 +30,8 @@ struct OutputFiles {
                 {"--csv", csv},
                 {"--jsonl", jsonl},
                 {"--plot", plot},
-                {"--report", report}};
+                {"--report", report},
+                {"--trace", trace}};
     }
 };
 

@@ -15,6 +15,7 @@
 #include "app/report/guessing.h"
 #include "app/report/notes.h"
 #include "app/report/page.h"
+#include "app/report/trace.h"
 #include "app/report/update_text.h"
 #include "app/run/observer.h"
 #include "app/run/reference_progress.h"
@@ -23,6 +24,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "base/timeline.h"
 #include "train/evaluate.h"
 #include "train/score.h"
 #include "train/step_check.h"
@@ -111,10 +113,15 @@ void write_files(const Run& run, const Outcome& outcome, const std::string& note
     const Model model = run.observer.model({run.epochs, 0, 0});
     const History& history = run.observer.history();
     const std::string accuracy_name = sets.has_classes ? sets.evaluation_name() : "";
+    const Trace trace = files.trace.empty() ? Trace{} : gather_trace(run.comm);
     run.comm.together([&] {
         if (!run.comm.is_root()) return;
         if (!files.save.empty() && !options.keep_best) save_model(files.save, model);
         if (!files.plot.empty()) write_plot(files.plot, history, accuracy_name, "epoch");
+        if (!files.trace.empty()) {
+            write_file("--trace", files.trace, trace_json(trace));
+            std::printf("# trace      %s\n", trace_words(trace).c_str());
+        }
         run.files.finish();
         constexpr std::size_t worst = 24;
         auto settings = settings_for_people(run.summary, options);
@@ -122,7 +129,7 @@ void write_files(const Run& run, const Outcome& outcome, const std::string& note
         if (!files.report.empty())
             write_page(files.report,
                        {settings, history, accuracy_name, outcome.times, outcome.seconds,
-                        outcome.last, sets.final_name()},
+                        outcome.last, sets.final_name(), step_picture(trace)},
                        score(sets.final_set(), outcome.last.yhat, worst), sets.final_set());
         print_written(files);
     });
@@ -260,8 +267,11 @@ int train(const Comm& comm, const TrainOptions& asked) {
     if (!start.moments.empty()) network.restart(start.now, start.moments);
     RunObserver observer(comm, options, start.sets, network, *files,
                          facts_of_files(options, start.sets, start.settings), start.beginning);
+    constexpr std::size_t events = 100000;
+    if (!options.files.trace.empty()) timeline::start(events);
     const TrainingState state =
         network.train(start.sets.train, options.training, &observer, start.beginning.state);
+    timeline::stop();
     const Run run{comm, start, summary, *files, network, observer, state.epoch};
     if (state.epoch < options.training.epochs && !observer.is_done()) return end_early(run, state);
     if (signals) StopSignals::obey();

@@ -44,6 +44,8 @@ margin:0 0 1rem}
 .curves svg{flex:1 1 300px;min-width:0;width:100%;max-width:600px;height:auto}
 .bar{display:flex;height:1.5rem;border-radius:4px;overflow:hidden;gap:1px}
 .bar span{width:calc(100%*var(--share))}
+.step{min-width:640px;width:100%;height:auto;font:11px system-ui,sans-serif}
+.step .label{fill:var(--ink)}
 .key{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1.5rem;padding:0;margin:.75rem 0 0}
 .key i{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin-right:.4rem}
 .t0{background:var(--t0)}.t1{background:var(--t1)}.t2{background:var(--t2)}
@@ -145,6 +147,16 @@ std::string time_split(const PageSummary& summary) {
     }
     return section("Where rank 0's time went",
                    "<div class=\"bar\">" + bar + "</div><ul class=\"key\">\n" + key + "</ul>\n");
+}
+
+std::string one_step(const PageSummary& summary) {
+    if (summary.step_picture.empty()) return "";
+    return section(
+        "One step",
+        "<p>What each rank did in one step. The upper bars are the verbs of the step, the "
+        "lower ones what they are made of: layers, sums, and waits for others.</p>"
+        "<div class=\"scroll\" tabindex=\"0\">" +
+            summary.step_picture + "</div>\n");
 }
 
 std::string settings(const PageSummary& summary) {
@@ -296,7 +308,8 @@ std::string html_page(const PageSummary& summary, const Score& score, const Samp
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>"
         "<title>Training report</title><style>" +
         std::string(style) + "</style></head>\n<body><main><h1>Training report</h1>\n" +
-        headline(summary, score) + curves(summary) + time_split(summary) + settings(summary);
+        headline(summary, score) + curves(summary) + time_split(summary) + one_step(summary) +
+        settings(summary);
     if (score.total > 0) {
         const bool beside = score.classes <= few_classes;
         page += std::string(beside ? "<div class=\"pair\">" : "<div>") + confusion_matrix(score) +

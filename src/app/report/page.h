@@ -21,14 +21,15 @@ struct PageSummary {
     std::string accuracy_name;  ///< of the history's accuracy: "held-out" or "test"
     TimeSplit times;
     double total_seconds = 0;
-    Evaluation last;         ///< of the trained network
-    std::string final_name;  ///< of the set of `last`: "test", "held-out" or "training"
+    Evaluation last;                ///< of the trained network
+    std::string final_name;         ///< of the set of `last`: "test", "held-out" or "training"
+    std::string step_picture = {};  ///< of one step (trace.h); empty: none
 };
 
-/// The page: settings, curves, time split, confusion matrix, accuracy of each class, and the
-/// worst-predicted samples of `score`, at most 24: images of `test` as pictures, a table's samples
-/// by their numbers, from 0. If the score has no samples (total 0), the page has no sections about
-/// it.
+/// The page: settings, curves, time split, one step, confusion matrix, accuracy of each class, and
+/// the worst-predicted samples of `score`, at most 24: images of `test` as pictures, a table's
+/// samples by their numbers, from 0. If the score has no samples (total 0), the page has no
+/// sections about it.
 std::string html_page(const PageSummary& summary, const Score& score, const SampleSet& test);
 
 /// Writes the page. Throws InputError if the file cannot be made, Failure if writing fails.

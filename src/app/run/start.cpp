@@ -99,6 +99,7 @@ void check_files(const TrainOptions& options, const Sets& sets) {
     check_names(options);
     if (!options.files.plot.empty()) check_plot(options.files.plot);
     if (!options.files.report.empty()) check_page(options.files.report);
+    if (!options.files.trace.empty()) check_writable("--trace", options.files.trace);
     if (!options.files.save.empty()) check_writable("--save", options.files.save);
     if (!options.files.csv.empty()) check_writable("--csv", options.files.csv, true);
     if (!options.files.jsonl.empty()) check_writable("--jsonl", options.files.jsonl, true);

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/timeline.h"
 #include "device/cpu/buffer.h"
 #include "device/cpu/gradient_rows.h"
 #include "device/cpu/samples.h"
@@ -102,7 +103,7 @@ class CpuReplica : public Replica {
             team_.run([&](int t) {
                 if (p == 0) compute_deltas(t);
                 for (const GradientPiece& piece : rows_.pieces(p)) compute_piece(piece, t);
-                if (p == last) barrier_.wait();
+                if (p == last) meet(t);
             });
             ready(static_cast<int>(p));
         }
@@ -117,7 +118,7 @@ class CpuReplica : public Replica {
         const bool is_last = sum.first == parts().back().first;
         team_.run([&](int t) {
             update_on(t, update, sum);
-            if (is_last && is_shared_) barrier_.wait();  // all may read all parameters from here on
+            if (is_last && is_shared_) meet(t);  // all may read all parameters from here on
         });
     }
     void backward_and_update(const Update& update) override {
@@ -174,10 +175,22 @@ class CpuReplica : public Replica {
         CpuReplica& replica;
         int t;
 
-        void hidden(int l) { replica.activate(l, t); }
-        void output() { replica.activate(replica.top_, t); }
-        void delta(int l) { replica.compute_delta(l, t); }
-        void gradient(int l) { replica.compute_gradient(l, t); }
+        void hidden(int l) {
+            const Traced traced(t, "forward", l);
+            replica.activate(l, t);
+        }
+        void output() {
+            const Traced traced(t, "forward", replica.top_);
+            replica.activate(replica.top_, t);
+        }
+        void delta(int l) {
+            const Traced traced(t, "delta", l);
+            replica.compute_delta(l, t);
+        }
+        void gradient(int l) {
+            const Traced traced(t, "gradient", l);
+            replica.compute_gradient(l, t);
+        }
     };
 
     const CpuLayer& layer(int l) const { return space_.layers[static_cast<std::size_t>(l)]; }
@@ -210,6 +223,11 @@ class CpuReplica : public Replica {
         });
     }
 
+    /// All workers meet.
+    void meet(int t) {
+        const Traced traced(t, "wait");
+        barrier_.wait();
+    }
     void wait_for_ranks() {
         if (is_shared_) team_.run([&](int) { barrier_.wait(); });
     }
@@ -217,7 +235,7 @@ class CpuReplica : public Replica {
     // ---- forward
 
     void forward_on(int t, nn_real scale, Want want) {
-        if (!settled_) barrier_.wait();  // others may still need the last mini-batch
+        if (!settled_) meet(t);  // others may still need the last mini-batch
         const Range mine = my_samples(t);
         take_inputs(mine);
         if (want != Want::outputs) take_targets(mine);
@@ -307,14 +325,14 @@ class CpuReplica : public Replica {
     /// The deltas of my samples; then all workers have theirs.
     void compute_deltas(int t) {
         backward_deltas(layout_, OnThread{*this, t});
-        barrier_.wait();
+        meet(t);
     }
     /// All deltas, then all gradients with their updates.
     void compute_gradients() {
         team_.run([&](int t) {
             compute_deltas(t);
             backward_gradients(layout_, OnThread{*this, t});
-            barrier_.wait();
+            meet(t);
         });
         settled_ = true;
     }
@@ -351,6 +369,7 @@ class CpuReplica : public Replica {
     }
     /// Thread t's share of a piece of this rank's rows.
     void compute_piece(const GradientPiece& piece, int t) {
+        const Traced traced(t, "gradient", piece.layer);
         if (piece.biases) bias_gradient(piece.layer, my_biases(piece.layer, t));
         const int unit = row_unit().of(piece.layer);
         const Range mine = part_of(piece.inputs.count, t, workers_.here, unit);

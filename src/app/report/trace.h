@@ -1,0 +1,35 @@
+// trace.h: the timelines of all ranks as a file for chrome://tracing, Perfetto or Speedscope, as a
+// picture of one step, and in words.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "comm/comm.h"
+
+/// A piece of work of one rank.
+struct TracedEvent {
+    std::string name;
+    int number;         ///< of the layer or part; -1: none
+    double start, end;  ///< seconds of rank 0's clock
+};
+
+/// The timelines of all ranks, in their order.
+struct Trace {
+    std::vector<std::vector<TracedEvent>> of_rank;
+    std::vector<int> nodes;  ///< of each rank
+    std::size_t steps = 0;   ///< the first steps of the run, which were noted
+};
+
+/// Rank 0 gets the timelines of all ranks, with their clocks set to its own. Collective; on other
+/// ranks the result is empty.
+Trace gather_trace(const Comm& comm);
+
+/// JSON of the Trace Event Format: a process for each node, a thread for each rank, an event for
+/// each piece of work in microseconds from the first one on.
+std::string trace_json(const Trace& trace);
+
+/// An SVG picture of the step in the middle: a row for each rank.
+std::string step_picture(const Trace& trace);
+
+/// "steps 1 to 250; rank 1 was the slowest: it waited 2 % of the time, rank 0 24 %"
+std::string trace_words(const Trace& trace);
