@@ -37,7 +37,7 @@ constexpr std::size_t count = 37;
 
 TEST(MpiReducer, small_parts_become_the_sums_on_every_rank) {
     std::vector<nn_real> gradient(count), sums(count);
-    const auto reducer = make_mpi_reducer(comm());
+    const auto reducer = make_mpi_reducer(comm().all_ranks());
     expect_sums(*reducer, gradient, sums);
 }
 
@@ -49,7 +49,7 @@ TEST(MpiReducer, small_part_is_waited_for_before_it_is_summed) {
         explicit Late(std::vector<nn_real>& v) : values(v) {}
         void wait() const override { std::ranges::fill(values, nn_real{5}); }
     } late(values);
-    const auto reducer = make_mpi_reducer(comm());
+    const auto reducer = make_mpi_reducer(comm().all_ranks());
     reducer->start({0, values, Memory::host, &late});
     EXPECT_EQ(reducer->finish().values[2], static_cast<nn_real>(5 * comm().size()));
 }

@@ -35,7 +35,7 @@ constexpr nn_real unit_pixels = nn_real{1} / nn_real{255};
 constexpr double course_tolerance = sizeof(nn_real) == sizeof(float) ? 1e-6 : 1e-14;
 
 inline const Comm& comm() {
-    static const Comm world;
+    static const Comm& world = *new Comm;  // never freed: statics end after MPI
     return world;
 }
 
@@ -49,6 +49,7 @@ struct Case {
     Objective objective = {};
     FeedKind feed = FeedKind::resident;
     Activation activation = {};
+    int slice = 0;  ///< samples of a slice of a mini-batch; 0: it comes as a whole
 };
 
 inline Parameters<nn_real> initial_of(const Case& c) {
@@ -194,16 +195,18 @@ class Train : public testing::TestWithParam<Way> {
                                            const Objective& objective = {},
                                            const SampleFormat& format = {},
                                            FeedKind feed = FeedKind::resident,
-                                           const Activation& activation = {}, int moments = 0) {
+                                           const Activation& activation = {}, int moments = 0,
+                                           int slice = 0) {
         const int capacity = std::max(1, shard_of(batch, 0, comm().size()).count);
         const ReplicaShape shape{initial.layout, capacity,   pixel_scale, objective,
                                  format,         activation, moments};
         if (way.cuda)
             return {comm(),
                     way.course ? make_course_replica(shape, cuda_settings(way))
-                               : make_cuda_replica(shape, cuda_settings(way)),
+                               : make_cuda_replica(
+                                     shape, cuda_settings(way, slice > 0 || comm().size() > 1)),
                     initial,
-                    {mpi_reducer(), feed}};
+                    {mpi_reducer(), feed, strategy_for(slice)}};
         CpuSettings settings = cpu_settings(way, shape);
         SharedReplica shared{};
         const bool as_one = way.shared && comm().size() > 1;
@@ -218,7 +221,10 @@ class Train : public testing::TestWithParam<Way> {
         return {comm(),
                 make_cpu_replica(shape, settings),
                 initial,
-                {as_one ? nullptr : mpi_reducer(), feed}};
+                {as_one ? nullptr : mpi_reducer(), feed, strategy_for(slice)}};
+    }
+    static std::unique_ptr<Strategy> strategy_for(int slice) {
+        return slice > 0 ? make_accumulate(slice) : make_every_step();
     }
     static CpuSettings cpu_settings(const Way& way, const ReplicaShape& shape) {
         return {.threads = way.threads,
@@ -276,7 +282,7 @@ class Train : public testing::TestWithParam<Way> {
                                            const SampleSet& set, const Way& way = GetParam()) {
         return make_network(initial, std::min(c.training.batch, c.images), c.training.pixel_scale,
                             way, c.objective, set.format, c.feed, c.activation,
-                            moments_of(c.training.rule));
+                            moments_of(c.training.rule), c.slice);
     }
 
     /// Trains and returns the parameters. The training itself checks that all ranks hold the same

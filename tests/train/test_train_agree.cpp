@@ -78,7 +78,7 @@ TEST(Drift, small_of_one_parameter_ends_the_training_after_its_epoch_on_every_ra
         const ReplicaShape shape{Layout(c.sizes), 8, unit_pixels};
         DataParallelNeuralNetwork network(
             comm(), std::make_unique<Drifting>(make_cpu_replica(shape, {}), at), initial_of(c),
-            {comm().size() > 1 ? make_mpi_reducer(comm()) : nullptr});
+            {comm().size() > 1 ? make_mpi_reducer(comm().all_ranks()) : nullptr});
         Listener heard;
         const auto train = [&] { network.train(set, c.training, &heard); };
         if (comm().size() == 1) {
@@ -102,7 +102,7 @@ TEST(Drift, small_of_one_parameter_is_seen_where_a_training_stops) {
         DataParallelNeuralNetwork network(
             comm(),
             std::make_unique<Drifting>(make_cpu_replica({Layout(c.sizes), 8, unit_pixels}, {}), at),
-            initial_of(c), {comm().size() > 1 ? make_mpi_reducer(comm()) : nullptr});
+            initial_of(c), {comm().size() > 1 ? make_mpi_reducer(comm().all_ranks()) : nullptr});
         const auto train = [&] { network.train(set, c.training, &stopper); };
         if (at == 1 && comm().size() > 1)
             EXPECT_THROW(train(), RanksDiffer);
