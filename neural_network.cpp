@@ -12,9 +12,9 @@
 #include <variant>
 
 #include "base/clock.h"
-#include "base/timeline.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "base/timeline.h"
 #include "train/agree.h"
 #include "train/order.h"
 #include "train/schedule.h"
@@ -332,6 +332,8 @@ void DataParallelNeuralNetwork::update(const Update& update) {
 TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
                                                const Training& training, TrainingObserver* observer,
                                                TrainingState from) {
+    if (moments_of(training.rule) > replica_->shape().moments)
+        throw std::logic_error("the network's replicas have no room for the rule's moments");
     const std::size_t count = comm_.from_root(set_on_root.count());
     feed(set_on_root);
     TrainingState state = from;

@@ -96,7 +96,7 @@ void require_finite(const Model& model) {
     if (!all_finite(model.parameters) || !std::ranges::all_of(model.moments, moment_finite) ||
         !finite(model.facts.state.loss))
         throw Diverged(
-            "a parameter is not a finite number: this model is not saved; lower the "
+            "a parameter or a moment is not a finite number: this model is not saved; lower the "
             "learning rate (-l)");
 }
 

@@ -6,8 +6,8 @@
 #include "input/sample_set.h"
 #include "model/parameters.h"
 
-/// The settings that decide the parameters at the end of a run, without the number of epochs: JSON
-/// objects, values by name.
+/// The settings that decide the parameters at the end of a run: JSON objects, values by name. The
+/// number of epochs is one of them only where the schedule goes by it.
 struct RunSettings {
     Json same;      ///< must be the same in a resumed run
     Json rounding;  ///< may differ: they only change rounding

@@ -6,7 +6,7 @@
 //     step      rate decay^(epoch / decay_every), rounded down
 //     cosine    rate (1 + cos(pi t/T)) / 2
 //     onecycle  up from rate/25 in the first 30 % of the steps, down to rate/250000 in the others,
-//               each along half a cosine, as PyTorch's OneCycleLR does
+//               each along half a cosine, as the rate of PyTorch's OneCycleLR
 // In the first `warmup` steps, the rate is multiplied by (t + 1) / warmup, too.
 #pragma once
 #include <cstddef>

@@ -47,7 +47,7 @@ TEST(ModelMoments, ThatTheMetadataNamesMustBeThere) {
         ASSERT_NE(at, file.end());
         *at = 'n';
     }
-    expect_refusal([&] { parse_model(file, "model"); }, {"model"});
+    expect_refusal([&] { parse_model(file, "model"); }, {"model", "n3.W1"});
 }
 
 }  // namespace

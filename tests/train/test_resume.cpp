@@ -1,6 +1,7 @@
 // test_resume.cpp: what a resumed run must find again, and what it only says.
 #include <gtest/gtest.h>
 
+#include "app/cli/flags.h"
 #include "base/error.h"
 #include "train/resume.h"
 
@@ -56,9 +57,12 @@ TEST(RunSettings, AnOlderVersionsRunWithoutActivationIsOfSigmoids) {
 
 TEST(RunSettings, AnOlderVersionsRunHadPlainDescentAndNoSchedule) {
     RunSettings ours = settings();
-    ours.same.add("optimizer", "sgd");
-    ours.same.add("momentum", 0.9);
-    ours.same.add("warmup", 0);
+    const Json flags = flag_values(TrainOptions{}, OnResume::same);
+    for (const char* later : {"schedule", "decay-every", "warmup", "optimizer", "momentum", "beta1",
+                              "beta2", "epsilon", "accumulate"}) {
+        ASSERT_NE(flags.find(later), nullptr) << later;
+        ours.same.add(later, flags[later]);
+    }
     EXPECT_NO_THROW(check_same_settings(ours, settings().text(), "file"));
     RunSettings other = settings();
     other.same.add("optimizer", "adam");

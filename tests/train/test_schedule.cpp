@@ -73,6 +73,16 @@ TEST(Schedule, SaysWhereAllStepsOfAnEpochAreAlike) {
     Training t{.batch = 10, .epochs = 4};
     t.rule = Adam{};
     EXPECT_FALSE(Schedule(t, 96).is_constant_in(0)) << "Adam's corrections differ";
+    // After some thousand steps, two steps one after the other have equal ones, in float.
+    const Schedule adam(t, 25000);
+    EXPECT_EQ(adam.steps_in_epoch(), 2500);
+    for (int epoch = 0; epoch < 40; ++epoch) {
+        const bool alike = adam.update(epoch, 0).is_like(adam.update(epoch, 2499));
+        EXPECT_EQ(adam.is_constant_in(epoch), alike) << epoch;
+        for (const int step : {1, 1250})
+            EXPECT_TRUE(!alike || adam.update(epoch, 0).is_like(adam.update(epoch, step))) << epoch;
+    }
+    EXPECT_FALSE(adam.is_constant_in(4));
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ class Optimizers : public CheckedSteps {
             if (moments_of(rule) == 0) continue;
             SCOPED_TRACE(name);
             c.training.rule = rule;
-            c.training.rate = rate_for(rule, 0.5);
+            c.training.rate = rate_for(rule, 0.5, 0.9);
             check(c);
         }
     }

@@ -97,7 +97,7 @@ std::vector<TrainFlag> update_flags(TrainOptions& o) {
     constexpr double below_one = 1 - 1e-6;
     Training& t = o.training;
     FlagValue rate = suited_number(t.rate, static_cast<double (*)(const Activation&)>(rate_for));
-    rate.preset += "; momentum, nesterov: a tenth; adam, adamw: 0.002";
+    rate.preset += "; momentum, nesterov: times 1 - momentum; adam, adamw: 0.002";
     return {
         {{"-l,--learning-rate", std::move(rate), group, "learning rate, which --schedule changes"},
          same,

@@ -180,7 +180,8 @@ std::unique_ptr<Strategy> strategy_of(const TrainOptions& options) {
 
 void suit_activation(TrainOptions& options) {
     if (!options.has_rate)
-        options.training.rate = rate_for(options.training.rule, rate_for(options.activation));
+        options.training.rate =
+            rate_for(options.training.rule, rate_for(options.activation), options.momentum);
     if (!options.has_init_scale) options.init_scale = deviation_for(options.activation);
 }
 

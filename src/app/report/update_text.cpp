@@ -25,7 +25,7 @@ std::string rate_text(const Training& t) {
             break;
     }
     if (t.warmup > 0)
-        text += formatted(", after %s of warm-up",
+        text += formatted(", with %s of warm-up",
                           counted(static_cast<std::size_t>(t.warmup), "step").c_str());
     return text;
 }

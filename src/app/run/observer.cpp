@@ -95,6 +95,13 @@ void RunObserver::save(const TrainingState& state) {
 void RunObserver::keep(const TrainingState& state) {
     Model now = model(state);
     const Moments moments = network_.moments();
+    const auto finite = [](nn_real value) { return std::isfinite(value); };
+    if (!comm_.all(std::ranges::all_of(moments, [&](const Parameters<nn_real>& moment) {
+            return std::ranges::all_of(moment.values, finite);
+        })))
+        throw Diverged("training diverged: a moment of --optimizer is not finite after " +
+                       progress_text(state.epoch, state.step) +
+                       "; use smaller inputs (--scale), or a smaller learning rate (-l)");
     for (std::size_t m = 0; m < moments.size(); ++m)
         now.moments.push_back({moment_name(options_.training.rule, m), moments[m]});
     comm_.together([&] {

@@ -140,6 +140,26 @@ void lock_folder(Start& start) {
                                    "); let no other run use it meanwhile");
 }
 
+/// The checkpoint's moments in the order of the rule. Throws InputError if one is missing, or if
+/// there are others.
+Moments moments_for(const Rule& rule, const Model& model, const std::string& file) {
+    Moments moments;
+    for (int m = 0; m < moments_of(rule); ++m) {
+        const std::string name = moment_name(rule, static_cast<std::size_t>(m));
+        const auto found = std::ranges::find(model.moments, name, &NamedMoment::name);
+        if (found == model.moments.end())
+            throw InputError("--resume: " + file + " has no " + name +
+                             ", which its optimizer needs; remove this checkpoint, or begin anew "
+                             "in another folder");
+        moments.push_back(found->values);
+    }
+    if (model.moments.size() != moments.size())
+        throw InputError("--resume: " + file +
+                         " has moments that its optimizer does not; remove this checkpoint, or "
+                         "begin anew in another folder");
+    return moments;
+}
+
 /// On rank 0: opens the folder of checkpoints. With --resume, it takes the newest checkpoint, and
 /// refuses one of another run. Without, it refuses a folder that holds checkpoints.
 void take_checkpoint(Start& start, const RunSettings& settings) {
@@ -169,7 +189,7 @@ void take_checkpoint(Start& start, const RunSettings& settings) {
     start.resumed = "from " + file + ", after " + progress_text(state.epoch, state.step);
     start.rounding = rounding_differences(settings, model->facts.settings);
     start.now = model->parameters;
-    for (const NamedMoment& moment : model->moments) start.moments.push_back(moment.values);
+    start.moments = moments_for(options.training.rule, *model, file);
     start.beginning = {state, history_from(model->facts.history)};
     check_best_file(options, start.sets, start.beginning.history);
 }

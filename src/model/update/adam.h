@@ -17,7 +17,6 @@ struct AdamNumbers {
     static constexpr double rate = 0.002;  ///< the learning rate that suits
     static constexpr int moments = 2;
     static constexpr const char* moment_names[] = {"exp_avg", "exp_avg_sq"};
-    static constexpr bool rests_at_zero = false;
     nn_real beta1 = static_cast<nn_real>(0.9), beta2 = static_cast<nn_real>(0.999),
             epsilon = static_cast<nn_real>(1e-8);
     auto operator<=>(const AdamNumbers&) const = default;
@@ -64,7 +63,8 @@ struct AdamW : AdamNumbers {
 
     template <class V, class Root>
     ON_HOST_AND_DEVICE V operator()(V p, V g, V* m, const UpdateNumbers& n, Root root) const {
-        return p - n.rate * n.reg * p - move(g, m, n, root);
+        // One rounding at the size of p: a small decay alone would be lost.
+        return p - (n.rate * n.reg * p + move(g, m, n, root));
     }
     double reference(double p, double g, double* m, const ReferenceNumbers& n) const {
         return p - reference_move(g, m, n) - n.rate * n.reg * p;

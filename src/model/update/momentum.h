@@ -12,7 +12,6 @@ struct Momentum {
     static constexpr int moments = 1;
     static constexpr const char* moment_names[] = {"velocity"};
     static constexpr bool decoupled = false;
-    static constexpr bool rests_at_zero = false;  // a velocity goes on without a gradient
     nn_real mu = static_cast<nn_real>(0.9);
     auto operator<=>(const Momentum&) const = default;
 

@@ -12,7 +12,6 @@ struct Nesterov {
     static constexpr int moments = 1;
     static constexpr const char* moment_names[] = {"velocity"};
     static constexpr bool decoupled = false;
-    static constexpr bool rests_at_zero = false;
     nn_real mu = static_cast<nn_real>(0.9);
     auto operator<=>(const Nesterov&) const = default;
 

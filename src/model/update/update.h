@@ -57,15 +57,16 @@ constexpr const char* moment_name(const Rule& rule, std::size_t moment) {
         },
         rule);
 }
-/// The learning rate that suits the rule, where `sgd` suits plain descent. Measured on MNIST.
-constexpr double rate_for(const Rule& rule, double sgd) {
+/// The learning rate that suits the rule, where `sgd` suits plain descent: a velocity of constant
+/// gradients is 1 / (1 - momentum) of them, and Adam's step has about the size of its rate.
+constexpr double rate_for(const Rule& rule, double sgd, double momentum) {
     return std::visit(
         [&](const auto& r) {
             using R = std::decay_t<decltype(r)>;
             if constexpr (HasBetas<R>)
                 return R::rate;
             else if constexpr (HasMu<R>)
-                return (1 - static_cast<double>(r.mu)) * sgd;
+                return (1 - momentum) * sgd;
             else
                 return sgd;
         },
