@@ -26,12 +26,8 @@ struct OutputFiles {
         std::string name;
     };
     std::vector<Named> all() const {
-        return {{"--save", save},
-                {"--csv", csv},
-                {"--jsonl", jsonl},
-                {"--plot", plot},
-                {"--report", report},
-                {"--trace", trace}};
+        return {{"--save", save}, {"--csv", csv},       {"--jsonl", jsonl},
+                {"--plot", plot}, {"--report", report}, {"--trace", trace}};
     }
 };
 
@@ -66,7 +62,7 @@ struct TrainOptions {
     double until = 0;        ///< percent of accuracy at which the run ends; 0: it goes on
     int patience = 0;        ///< epochs without a better one after which it ends; 0: endless
     bool keep_best = false;  ///< --save has the best epoch
-    int accumulate = 1;  ///< slices of a mini-batch; training.batch has all of them
+    int accumulate = 1;      ///< slices of a mini-batch; training.batch has all of them
     bool course =
         false;  ///< the course's way: scattered, MPI_Allreduce, the file's order, 1 thread
     int print_every = 0;  ///< report the loss every print_every steps; 0: never

@@ -17,6 +17,7 @@
 #include "app/report/page.h"
 #include "app/report/trace.h"
 #include "app/report/update_text.h"
+#include "app/run/gather_trace.h"
 #include "app/run/observer.h"
 #include "app/run/reference_progress.h"
 #include "app/run/signals.h"

@@ -1,30 +1,13 @@
-// trace.cpp: gathers the timelines, and writes them as JSON, as a picture and in words.
+// trace.cpp: writes timelines as JSON, as a picture and in words.
 #include "app/report/trace.h"
 
 #include <algorithm>
 #include <limits>
-#include <sstream>
 
 #include "app/report/markup.h"
 #include "base/text.h"
-#include "base/timeline.h"
 
 namespace {
-
-std::string lines_of_this_rank() {
-    std::string lines;
-    for (const timeline::Event& e : timeline::events())
-        lines += formatted("%s %d %.9f %.9f\n", e.name, e.number, e.start, e.end);
-    return lines;
-}
-
-std::vector<TracedEvent> events_of(const std::string& lines, double ahead) {
-    std::vector<TracedEvent> events;
-    std::istringstream in(lines);
-    for (TracedEvent e; in >> e.name >> e.number >> e.start >> e.end;)
-        events.push_back({e.name, e.number, e.start - ahead, e.end - ahead});
-    return events;
-}
 
 bool is_waiting(const TracedEvent& event) { return event.name == "wait" || event.name == "sum"; }
 
@@ -85,19 +68,6 @@ std::string bar(const TracedEvent& event, double y, double from, double scale) {
 }
 
 }  // namespace
-
-Trace gather_trace(const Comm& comm) {
-    const std::vector<double> ahead = comm.clocks_ahead();
-    const auto lines = comm.gather(lines_of_this_rank());
-    const auto nodes = comm.gather(std::to_string(comm.node()));
-    Trace trace;
-    trace.steps = timeline::steps();
-    for (std::size_t r = 0; r < lines.size(); ++r) {
-        trace.of_rank.push_back(events_of(lines[r], ahead[r]));
-        trace.nodes.push_back(std::stoi(nodes[r]));
-    }
-    return trace;
-}
 
 std::string trace_json(const Trace& trace) {
     const double begin = first_start(trace);

@@ -1,10 +1,9 @@
 // trace.h: the timelines of all ranks as a file for chrome://tracing, Perfetto or Speedscope, as a
 // picture of one step, and in words.
 #pragma once
+#include <cstddef>
 #include <string>
 #include <vector>
-
-#include "comm/comm.h"
 
 /// A piece of work of one rank.
 struct TracedEvent {
@@ -19,10 +18,6 @@ struct Trace {
     std::vector<int> nodes;  ///< of each rank
     std::size_t steps = 0;   ///< the first steps of the run, which were noted
 };
-
-/// Rank 0 gets the timelines of all ranks, with their clocks set to its own. Collective; on other
-/// ranks the result is empty.
-Trace gather_trace(const Comm& comm);
 
 /// JSON of the Trace Event Format: a process for each node, a thread for each rank, an event for
 /// each piece of work in microseconds from the first one on.
