@@ -113,7 +113,8 @@ InkPieces pieces_of(const Sheet& ink) {
     std::ranges::sort(pieces.all,
                       [](const InkPiece& a, const InkPiece& b) { return a.mass > b.mass; });
     if (!pieces.all.empty())
-        std::erase_if(pieces.all, [least = pieces.all.front().mass / 40](const InkPiece& piece) {
+        std::erase_if(pieces.all, [&, least = pieces.all.front().mass / 40](const InkPiece& piece) {
+            if (piece.mass < least) pieces.specks += piece.mass;
             return piece.mass < least;
         });
     return pieces;

@@ -38,6 +38,7 @@ struct InkPiece {
 struct InkPieces {
     std::vector<InkPiece> all;  ///< the largest mass first; without what is too small to be drawn
     std::vector<int> labels;    ///< for each pixel: the piece's label; 0: of no piece
+    double specks = 0;          ///< ink of what is too small
 };
 InkPieces pieces_of(const Sheet& ink);
 

@@ -336,6 +336,22 @@ TEST(Preparation, a_picture_with_nothing_on_it_is_refused) {
     refused(slope);
 }
 
+/// Blank paper with a slanting light, the grain of a camera, and the edge of a shadow or of a
+/// sheet: where the light is low, the grain hangs together by chance.
+TEST(Preparation, the_grain_of_blank_paper_is_not_a_digit) {
+    for (const std::uint64_t seed : {1u, 2u, 3u, 4u}) {
+        Rng rng(seed);
+        Picture paper{414, 384, {}};
+        for (int y = 0; y < 384; ++y)
+            for (int x = 0; x < 414; ++x) {
+                const double light = 215 - 50.0 * x / 413 - (x > 206 && y > 268 ? 30 : 0);
+                paper.grey.push_back(
+                    static_cast<std::uint8_t>(std::lround(light + 4 * rng.normal())));
+            }
+        EXPECT_THROW(as_network_input(paper, 28, 28, "it.png"), InputError) << "seed " << seed;
+    }
+}
+
 TEST(IdxImages, are_read_without_their_labels_and_told_by_their_first_bytes) {
     const fs::path file = "data/t10k-images-idx3-ubyte.gz";
     const SampleSet images = read_idx_images(file);
