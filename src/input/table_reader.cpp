@@ -168,10 +168,16 @@ class TableReader {
     nn_real number(std::string_view field, std::size_t place) const {
         const auto value = number_in(field);
         if (value && std::isfinite(*value)) return *value;
+        const std::string text = harmless(trimmed(field), 40);
+        const bool is_missing = text.empty() || text == "NA" || text == "NaN" || text == "nan" ||
+                                text == "NULL" || text == "null" || text == "?";
         refuse_row("a finite number in " + columns_.described(place) +
                        (value ? std::string(" (of type ") + nn_real_name + ")" : ""),
                    "\"" + harmless(field, 40) + "\"",
-                   field.find(',') != std::string_view::npos
+                   is_missing
+                       ? "a value is missing: fill the gap in, for example with the mean of the "
+                         "column, or take the row out"
+                   : field.find(',') != std::string_view::npos
                        ? "write numbers with a point and without a comma, as 1000.5"
                        : "write numbers as 1, -0.5 or 2e-3, and in every column; a column with "
                          "names of classes can be the --target");

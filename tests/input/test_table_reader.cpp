@@ -217,6 +217,9 @@ TEST(Table, OfClassesRefusesWhatIsNoClass) {
     for (int i = 0; i < 257; ++i) many += "1,n" + std::to_string(i) + "\n";
     expect_refusal([&] { classes(many); }, {"table line 257", "at most 256", "n256"});
     expect_refusal([&] { numbers("1,2,x\n", 2); }, {"a finite number in column 3", "\"x\""});
+    for (const std::string gap : {"", " ", "NA", "NaN", "?"})
+        expect_refusal([&] { numbers("1,2,3\n4," + gap + ",6\n", 2); },
+                       {"line 2", "column 2", "a value is missing: fill the gap in"});
 }
 
 // ---- tables for a network -----------------------------------------------------------------------
