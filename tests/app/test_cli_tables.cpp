@@ -193,6 +193,17 @@ TEST(KaggleTable, WithPixelsUpTo255IsNotedWithoutAScale) {
     EXPECT_TRUE(says(notes[0], "--scale minmax"));
 }
 
+TEST(RowNumbers, AsPandasWritesThemAreNoted) {
+    const fs::path table = scratch("index.csv");
+    std::ofstream file(table);
+    file << ",width,kind\n";
+    for (int row = 0; row < 30; ++row) file << row << ',' << row % 7 << ',' << row % 2 << '\n';
+    file.close();
+    const Result result = run_main("--csv-data " + table.string() + " --target kind -n 4 -e 1");
+    EXPECT_TRUE(says(result.out, "# note       column 1 \"\" only counts the rows"));
+    EXPECT_FALSE(says(result.out, "\"width\" only counts"));
+}
+
 // ---- classes and numbers ------------------------------------------------------------------------
 
 TEST(NamedClasses, AreToldByTheirNames) {

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "input/image_source.h"
 #include "input/picture_folder.h"
+#include "input/row_numbers.h"
 #include "input/set_notes.h"
 #include "input/shared_images.h"
 #include "input/table_reader.h"
@@ -119,6 +120,13 @@ void read_on_root(const TrainOptions& options, Sets& sets) {
         check_reachable(sets.train, objective, options.csv_data);
         sets.has_classes = sets.table.has_classes =
             std::ranges::all_of(sets.train.targets, [](nn_real y) { return y == 0 || y == 1; });
+        for (const std::size_t input : row_numbers_in(sets.train)) {
+            const TableColumns& columns = sets.table.columns;
+            sets.notes.push_back(
+                columns.described(columns.inputs()[input]) +
+                " only counts the rows, which says nothing about another row: take "
+                "it out of the table");
+        }
         hold_out(options, sets, options.csv_data);
         check_varied(sets.train, objective, sets.table.columns, options.csv_data);
         scale_on_root(options, sets);
