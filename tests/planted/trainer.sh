@@ -28,19 +28,19 @@ defect "the penalty counted once a rank" neural_network.cpp \
     update.reg *= static_cast<nn_real>(comm_.size());' \
     2 'On/Train.small_runs_count_a_large_penalty_once*'
 defect "a gradient scaled by the rank's own number of samples" neural_network.cpp \
-    'static_cast<nn_real>(batch_), Want::gradient);' \
-    'static_cast<nn_real>(std::max(1, batch_ / comm_.size())), Want::gradient);' \
+    'static_cast<nn_real>(batch_.of), Want::gradient);' \
+    'static_cast<nn_real>(std::max(1, batch_.of / comm_.size())), Want::gradient);' \
     2 'On/Train.small_shuffled_order_matches_the_reference*'
-defect "an uneven shard off by one" src/train/feed_resident.cpp \
-    '{mine.first, mine.count, batch.count}' \
-    '{mine.first - (mine.first > mine.count), mine.count, batch.count}' \
+defect "an uneven shard off by one" src/train/feed.cpp \
+    'return {mine.first - first,' \
+    'return {mine.first - first - (mine.first > mine.count),' \
     3 'On/Train.small_batches_of_any_size*'
 defect "a sum over the ranks that misses the last bias" src/reduce/mpi.cpp \
-    'comm_.sum(lent.values.data(), lent.values.size());' \
-    'comm_.sum(lent.values.data(), lent.values.size() - 1);' \
+    'group_.sum(lent.values);' \
+    'group_.sum(lent.values.first(lent.values.size() - 1));' \
     2 'On/Train.small_last_batch_of_one_image*'
 defect "a bias that stays as it was" src/device/cpu/replica.cpp \
-    'f_.bias_gradient(layer(l), shard_.batch, my_biases(l, t),' \
+    'f_.bias_gradient(layer(l), shard_.batch, vectors,' \
     'f_.bias_gradient(layer(l), shard_.batch, Range{0, 0},' \
     1 'On/Step.of_9_4_10*'
 defect "a penalty on the biases" src/device/cpu/elementwise.h \
@@ -61,13 +61,13 @@ defect "a missing barrier between the ranks of a node" src/base/wait.h \
         return;' \
     3 'Shared.small_memory_of_every_rank*'
 defect "gradients that do not wait for the deltas of other workers" src/device/cpu/replica.cpp \
-    'barrier_.wait();
-            backward_gradients' \
-    'backward_gradients' \
+    'backward_deltas(layout_, OnThread{*this, t});
+        meet(t);' \
+    'backward_deltas(layout_, OnThread{*this, t});' \
     3 'On/CpuTrain.gives_as_one_replica*'
 defect "a step that does not wait for the weights of other workers" src/device/cpu/replica.cpp \
     'backward_gradients(layout_, OnThread{*this, t});
-            barrier_.wait();' \
+            meet(t);' \
     'backward_gradients(layout_, OnThread{*this, t});' \
     3 'On/CpuTrain.gives_as_one_replica*'
 defect "a group of samples that the gradient forgets" src/device/cpu/sparse.h \
@@ -99,6 +99,10 @@ defect "another activation's slope below the head" src/device/gpu/replica.cu \
     '.below = shape().activation' \
     '.below = {}' \
     1 'On/Activations.small_runs_on_numbers*'
+defect "slices that replace each other" src/train/slices.cpp \
+    'if (slice.is_first)' \
+    'if (slice.is_first || slice.is_last)' \
+    1 'On/Slices.small_give*'
 defect "ranks that are never compared" neural_network.cpp \
     'if (!has_copies()) return;' \
     'if (has_copies()) return;' \
