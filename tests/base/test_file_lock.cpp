@@ -35,7 +35,10 @@ TEST(FileLocks, AreLetGoWhenTheirOwnerIsKilled) {
     const ScratchFiles files;
     const pid_t child = fork();
     if (child == 0) {
-        const FileLock lock(files.path("lock"));
+        // The parent looks by taking the lock for a moment.
+        std::optional<FileLock> lock;
+        do lock.emplace(files.path("lock"));
+        while (lock->state() != State::held);
         while (true) pause();
     }
     while (FileLock(files.path("lock")).state() != State::taken) usleep(1000);
