@@ -87,7 +87,7 @@ TEST_P(CpuElementwise, ActivationsReachTheirLimits) {
                 thousands[i] = i % 2 == 0 ? nn_real{1000} : nn_real{-1000};
             const Reals after = activated(by, thousands, biased ? Reals(64) : Reals{});
             for (std::size_t i = 0; i < after.size(); ++i) {
-                const double limit = limit_of(by, thousands[i]);
+                const auto limit = static_cast<double>(limit_of(by, thousands[i]));
                 EXPECT_LE(std::abs(after[i] - limit), limit == 0 ? tiny : 0) << thousands[i];
                 EXPECT_LE(after[i] * limit, limit * limit) << "beyond the limit";
             }

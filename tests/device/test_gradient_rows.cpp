@@ -87,7 +87,8 @@ TEST(GradientRows, PartsCoverThemOnceFromTheLastLayerOnAndHaveTheirPiecesNumbers
 
 TEST(GradientRows, PartsAreCutWhereALayerIsLarge) {
     const Layout layout({784, 512, 512, 10});
-    const GradientRows rows = rows_of(layout, {1, 1}, 0, std::size_t{1} << 18);
+    constexpr std::size_t bytes = (std::size_t{1} << 16) * sizeof(nn_real);
+    const GradientRows rows = rows_of(layout, {1, 1}, 0, bytes);
     const auto parts = rows.parts();
     ASSERT_GT(parts.size(), 9u);
     EXPECT_LT(parts.size(), 13u);
@@ -95,7 +96,7 @@ TEST(GradientRows, PartsAreCutWhereALayerIsLarge) {
     EXPECT_EQ(rows.pieces(0)[0].layer, 3);
     EXPECT_EQ(rows.pieces(0)[1].layer, 2);
     for (std::size_t p = 0; p + 1 < parts.size(); ++p)
-        EXPECT_GE(parts[p].count * sizeof(nn_real), std::size_t{1} << 18);
+        EXPECT_GE(parts[p].count * sizeof(nn_real), bytes);
 }
 
 }  // namespace

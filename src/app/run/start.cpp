@@ -143,20 +143,18 @@ void lock_folder(Start& start) {
 /// The checkpoint's moments in the order of the rule. Throws InputError if one is missing, or if
 /// there are others.
 Moments moments_for(const Rule& rule, const Model& model, const std::string& file) {
+    const auto wrong = [&](const std::string& what) {
+        return InputError("--resume: " + file + " " + what +
+                          "; remove this checkpoint, or begin anew in another folder");
+    };
     Moments moments;
     for (int m = 0; m < moments_of(rule); ++m) {
         const std::string name = moment_name(rule, static_cast<std::size_t>(m));
         const auto found = std::ranges::find(model.moments, name, &NamedMoment::name);
-        if (found == model.moments.end())
-            throw InputError("--resume: " + file + " has no " + name +
-                             ", which its optimizer needs; remove this checkpoint, or begin anew "
-                             "in another folder");
+        if (found == model.moments.end()) throw wrong("lacks what its optimizer keeps: " + name);
         moments.push_back(found->values);
     }
-    if (model.moments.size() != moments.size())
-        throw InputError("--resume: " + file +
-                         " has moments that its optimizer does not; remove this checkpoint, or "
-                         "begin anew in another folder");
+    if (model.moments.size() != moments.size()) throw wrong("has moments of another optimizer");
     return moments;
 }
 
