@@ -188,7 +188,7 @@ void check_line(const std::vector<std::vector<InkPiece>>& digits, const std::str
     };
     int highest = 0;
     for (const auto& digit : digits) highest = std::max(highest, box_of_group(digit).height);
-    for (std::size_t i = 0; i < digits.size() && digits.size() > 1; ++i) {
+    for (std::size_t i = 0; i < digits.size(); ++i) {
         const Box box = box_of_group(digits[i]);
         if (5 * box.height < 2 * highest) refuse_line(i, "something smaller");
         if (4 * box.width > 5 * highest) refuse_line(i, "something wider, such as two that touch");

@@ -5,8 +5,6 @@
 #include <functional>
 #include <stdexcept>
 
-#include "base/clock.h"
-
 void GradientOfSlices::take(const Lent& lent, const Slice& slice) {
     if (slice.is_first && slice.is_last) return;
     if (lent.memory != Memory::host)

@@ -54,6 +54,27 @@ TEST(GoalRun, KeepBestSavesTheBestEpochAndJudgesIt) {
     EXPECT_TRUE(refused(run_main(more), 2, "", "--keep-best needs epoch " + epoch));
 }
 
+/// As after a kill between two checkpoints: the file of the best epoch is newer than the state.
+TEST(GoalRun, KeepBestGoesOnFromACheckpointThatIsOlderThanItsFile) {
+    const fs::path best = scratch("later.safetensors"), whole = scratch("later-whole.safetensors"),
+                   folder = scratch("later-state");
+    const fs::path last = folder / "checkpoint-000006-000000000.safetensors";
+    const std::string flags = small_run() + "-l 0.3 -e 6 --keep-best --checkpoint-every 4 ";
+    ASSERT_TRUE(succeeded(run_main(flags + "--save " + whole.string() + " --checkpoint " +
+                                   scratch("later-whole-state").string())));
+    const std::string kept = flags + "--save " + best.string() + " --checkpoint " + folder.string();
+    const Result first = run_main(kept);
+    ASSERT_TRUE(succeeded(first));
+    ASSERT_TRUE(std::regex_search(first.out, std::regex("# kept       epoch [56],"))) << first.out;
+    ASSERT_TRUE(fs::remove(last));
+    EXPECT_TRUE(succeeded(run_main(kept + " --resume", 2)));
+    EXPECT_TRUE(same_bits(whole, best));
+    ASSERT_TRUE(succeeded(run_main(flags + "--seed 2 --save " + best.string() + " --checkpoint " +
+                                   scratch("later-other-state").string())));
+    ASSERT_TRUE(fs::remove(last));
+    EXPECT_TRUE(refused(run_main(kept + " --resume"), 2, "", "but it holds another network"));
+}
+
 TEST(GoalRun, IsRefusedWhereItMeansNothing) {
     EXPECT_TRUE(
         refused(run_main(small_run() + "--keep-best"), 2, "", "--keep-best: expected --save FILE"));

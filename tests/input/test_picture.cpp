@@ -295,6 +295,12 @@ TEST(Preparation, what_is_not_a_line_of_digits_is_refused) {
                       Picture{180, 190, Bytes(180 * 190, 255)}},
                      false),
             "something wider");
+    // Nor if nothing else stands beside what is as wide as two digits that touch.
+    const Picture ring = changed(dot, [](int x, int y, double) {
+        const double off = std::hypot((x - 90) / 80.0, (y - 95) / 25.0);
+        return off > 0.6 && off < 1 ? 0.0 : 255.0;
+    });
+    refused(ring, "something wider, such as two that touch as number 1 of 1");
 }
 
 TEST(Preparation, works_for_networks_of_other_sizes_and_the_smallest_pictures) {

@@ -26,5 +26,6 @@ std::string trace_json(const Trace& trace);
 /// An SVG picture of the step in the middle: a row for each rank.
 std::string step_picture(const Trace& trace);
 
-/// "steps 1 to 250; rank 1 was the slowest: it waited 2 % of the time, rank 0 24 %"
+/// "steps 1 to 250; sums and waits took 2 % of the time of rank 1, the slowest, and 24 % of rank 0,
+/// the fastest"; of one rank, only the steps.
 std::string trace_words(const Trace& trace);

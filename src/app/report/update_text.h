@@ -4,7 +4,7 @@
 
 #include "train/settings.h"
 
-/// "1.2 x 0.88 each epoch", "0.001 down a cosine to 0, after 100 steps of warm-up".
+/// "1.2 x 0.88 each epoch", "0.001 down a cosine to 0, with 100 steps of warm-up".
 std::string rate_text(const Training& training);
 /// "sgd", "adam, beta1 0.9, beta2 0.999, epsilon 1e-08".
 std::string rule_text(const Rule& rule);

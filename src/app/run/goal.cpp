@@ -39,10 +39,19 @@ void check_goal(const TrainOptions& options, const Sets& sets) {
 void check_best_file(const TrainOptions& options, const Sets& sets, const History& before) {
     const EpochRow best = Goal(options, sets, before).best();
     if (!options.keep_best || best.epoch == 0) return;
-    const History until_best(before.begin(), before.begin() + best.epoch);
     const std::string& file = options.files.save;
     const bool there = std::filesystem::exists(file);
-    if (there && load_model(file).facts.history == to_json(until_best)) return;
+    if (there) {
+        const History saved = history_from(load_model(file).facts.history);
+        const auto first = [](const History& history, std::size_t count) {
+            return to_json({history.begin(), history.begin() + static_cast<std::ptrdiff_t>(count)});
+        };
+        const auto best_rows = static_cast<std::size_t>(best.epoch);
+        if (saved.size() == best_rows && first(saved, best_rows) == first(before, best_rows))
+            return;
+        // The run was killed after a later epoch than its checkpoint's, which it now does again.
+        if (saved.size() > before.size() && first(saved, before.size()) == to_json(before)) return;
+    }
     throw InputError(named("--save", file) + ": --keep-best needs epoch " +
                      std::to_string(best.epoch) + " in it, the best of the run that is resumed, " +
                      (there ? "but it holds another network" : "but there is no such file") +

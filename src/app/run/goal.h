@@ -33,8 +33,9 @@ class Goal {
 
 /// The options refused for this set: without classes there is no accuracy. Throws InputError.
 void check_goal(const TrainOptions& options, const Sets& sets);
-/// With --keep-best, a resumed run goes on with the best epoch that the file of --save holds.
-/// Throws InputError if that file is another.
+/// With --keep-best, a resumed run goes on with the best epoch that the file of --save holds, or
+/// with a later one, if the run was killed between two checkpoints. Throws InputError if the file
+/// is of another run.
 void check_best_file(const TrainOptions& options, const Sets& sets, const History& before);
 /// A note if the test images choose the epoch on which they are the judge afterwards; else empty.
 std::string note_on_goal(const TrainOptions& options, const Sets& sets);

@@ -55,12 +55,13 @@ void RunObserver::on_epoch(int epoch, double loss) {
     const int steps = static_cast<int>((sets_.train_count + batch - 1) / batch);
     files_.csv.write_epoch(row, steps);
     files_.jsonl.write_epoch(row, steps);
-    // The checkpoint comes after the logs, which a resumed run cuts back to its state. It comes
-    // before the line, so that an epoch that was announced is on the disk.
+    // The checkpoint comes after the logs, which a resumed run cuts back to its state, and after
+    // the best network, which a resumed run needs. It comes before the line, so that an epoch that
+    // was announced is on the disk.
+    if (options_.keep_best && goal_.is_best(row)) save({row.epoch, 0, 0});
     const bool last = row.epoch == options_.training.epochs || is_done();
     if (!options_.checkpoint.empty() && (row.epoch % options_.checkpoint_every == 0 || last))
         keep({row.epoch, 0, 0});
-    if (options_.keep_best && goal_.is_best(row)) save({row.epoch, 0, 0});
     progress_.print_epoch(row);
     progress_.epoch_begins();
 }
