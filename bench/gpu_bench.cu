@@ -2,13 +2,12 @@
 //
 //     gpu_bench [--trial] [--csv FILE]
 //
-// It measures (a) both products of training in every plan against cuBLAS, (b) a whole step against
-// a step made of cuBLAS, (c) an epoch of ./main's replica, (d) each kernel of a step, and (e) the
-// ladder, at four shapes, by the method of gpu_contest.h; bench/gpu_report.py says what the numbers
+// It measures (a) a whole step against a step made of cuBLAS, and each kernel of a step, (b) an
+// epoch of ./main's replica, (c) both products of training against cuBLAS, (d) the ladder, and (e)
+// every plan of a gradient, each at all shapes before the next: a run that is stopped early lost
+// what matters least. The method is gpu_contest.h's; bench/gpu_report.py says what the numbers
 // mean. Each line of the CSV is a measurement. --trial tries it all at tiny shapes: its times mean
-// nothing, its checks do. The plan for an H100, both types: 50 candidates of up to 2 ms, 200 times
-// each, at four shapes: two minutes; all the rest: one; PyTorch beside it: one. That is half of the
-// eight minutes that the whole may take.
+// nothing, its checks do.
 // Exit code: 0; 1 where a result was wrong; 2 where there is no GPU; 3 where a call failed.
 #include <algorithm>
 #include <chrono>
@@ -49,7 +48,7 @@ Settings parse(int argc, char** argv) {
     return settings;
 }
 
-// ------------------------------------------------------------------ (b) and (d) steps
+// ------------------------------------------------------------------ (a) steps
 
 /// Three steps from the same start, against the same by the plainest kernels.
 template <class Step>
@@ -134,7 +133,7 @@ void measure_steps(Bench& bench, Shape shape) {
     bench.run(shape, contenders, batches);
 }
 
-// ------------------------------------------------------------------ (c) epochs
+// ------------------------------------------------------------------ (b) epochs
 
 /// Every mini-batch over the replica's set, as the trainer does it.
 void train_epoch(Replica& replica, int count, int batch) {
@@ -228,25 +227,27 @@ int run(const Settings& settings) {
     csv.heading();
 
     const std::vector<Shape> shapes =
-        settings.trial ? std::vector<Shape>{{5, 6}, {20, 24}}
-                       : std::vector<Shape>{{100, 800}, {512, 256}, {1024, 1024}, {4096, 8192}};
+        settings.trial
+            ? std::vector<Shape>{{5, 6}, {20, 24}}
+            : std::vector<Shape>{{200, 24}, {100, 800}, {512, 256}, {1024, 1024}, {4096, 8192}};
     const Effort effort = settings.trial ? Effort{.repetitions = 1, .chain = 2} : Effort{};
     const Images images(pixels, images_count, 10, gpu.stream);
     Bench bench{gpu, cublas, images, effort, csv};
-    for (const Shape shape : shapes) {
-        bench.say(shape, "products of a layer");
-        measure_layer(bench, shape);
-        bench.say(shape, "products of a gradient");
-        measure_gradient(bench, shape);
-        bench.say(shape, "every plan of a gradient");
-        measure_plans(bench, shape);
-        bench.say(shape, "steps and their kernels");
-        measure_steps(bench, shape);
-        bench.say(shape, "epochs");
-        measure_epoch(bench, shape);
-        bench.say(shape, "ladder");
-        measure_ladder(bench, shape);
-    }
+    struct Part {
+        const char* name;
+        void (*measure)(Bench&, Shape);
+    };
+    constexpr Part parts[] = {{"a step and its kernels", measure_steps},
+                              {"an epoch", measure_epoch},
+                              {"products of a layer", measure_layer},
+                              {"products of a gradient", measure_gradient},
+                              {"the ladder", measure_ladder},
+                              {"every plan of a gradient", measure_plans}};
+    for (const Part& part : parts)
+        for (const Shape shape : shapes) {
+            bench.say(shape, part.name);
+            part.measure(bench, shape);
+        }
     return bench.right ? exit_ok : exit_check_failed;
 }
 

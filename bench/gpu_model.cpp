@@ -33,7 +33,7 @@ constexpr NamedChip chips[] = {{"t4", "T4", {40, 75}},
 struct Shape {
     int hidden, batch;
 };
-constexpr Shape shapes[] = {{100, 800}, {512, 256}, {1024, 1024}, {4096, 8192}};
+constexpr Shape shapes[] = {{200, 24}, {100, 800}, {512, 256}, {1024, 1024}, {4096, 8192}};
 
 struct Kernel {
     std::string name, plan;
@@ -190,7 +190,7 @@ void print_heads(const NamedChip& c, Format format) {
 /// on an H100 SXM at sizes of 4096. What it takes at small sizes cannot be derived.
 void print_library(const NamedChip& c) {
     if (c.chip.capability != 90 || real_bytes != 4) return;
-    const Shape s = shapes[3];
+    const Shape s = shapes[4];
     const double flops = 4. * s.hidden * s.batch * pixels;  // of the layer and the gradient
     std::printf(
         "At (%d, %d) cublasSgemm, at 45 to 54 TFLOP/s, would take %.0f to %.0f us for the two "

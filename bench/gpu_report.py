@@ -24,19 +24,19 @@ import machine
 from report import as_markdown, as_text
 
 NOT_MEASURED = float("nan")
-SHAPES = [(100, 800), (512, 256), (1024, 1024), (4096, 8192)]
+SHAPES = [(200, 24), (100, 800), (512, 256), (1024, 1024), (4096, 8192)]
 EXACT = {"float": "fp32", "double": "fp64"}
 TIME_LIMIT = 160  # seconds for each of three programs, so that eight minutes are enough
 STOPPED = 124
 # Ratios (theirs over ours) by shape, in SHAPES' order.
 GOALS = {
-    "fp32 GEMM over cuBLAS": (1.0, 1.0, 0.95, 0.92),
-    "bf16x3 GEMM over cuBLAS": (1.5, 1.5, 2.0, 3.0),
-    "fp64 GEMM over cuBLAS": (1.0, 1.0, 0.9, 0.85),
-    "step over library": (2.0, 1.7, 1.5, 2.0),
-    "step over PyTorch": (2.0, 1.7, 1.5, 2.0),
+    "fp32 GEMM over cuBLAS": (1.0, 1.0, 1.0, 0.95, 0.92),
+    "bf16x3 GEMM over cuBLAS": (1.5, 1.5, 1.5, 2.0, 3.0),
+    "fp64 GEMM over cuBLAS": (1.0, 1.0, 1.0, 0.9, 0.85),
+    "step over library": (2.0, 2.0, 1.7, 1.5, 2.0),
+    "step over PyTorch": (2.0, 2.0, 1.7, 1.5, 2.0),
 }
-H100_STEP_US = (16, 18, 60, 1200)
+H100_STEP_US = (15, 16, 18, 60, 1200)
 CHIPS = {"T4": "T4", "A100": "A100 SXM", "4090": "RTX 4090", "H100": "H100 SXM", "B200": "B200"}
 
 Row = dict[str, str]
@@ -92,9 +92,11 @@ def gemm_ratio(results: Results, real: str, shape: tuple[int, int], gemm: str) -
     return least(ratios)
 
 
-def step_ratio(results: Results, real: str, shape: tuple[int, int], rival: str) -> float:
+def step_ratio(results: Results, real: str, shape: tuple[int, int], names: list[str]) -> float:
+    """The fastest rival over ours."""
     own = results.us(real, shape, "step", results.ours(real, shape))
-    return results.us(real, shape, "step", rival) / own
+    rivals = [us for name in names if (us := results.us(real, shape, "step", name)) == us]
+    return min(rivals, default=NOT_MEASURED) / own
 
 
 def ratios_of(results: Results, name: str) -> list[float]:
@@ -102,8 +104,9 @@ def ratios_of(results: Results, name: str) -> list[float]:
         if "GEMM" in name:
             gemm = name.split()[0]
             return gemm_ratio(results, "double" if gemm == "fp64" else "float", shape, gemm)
-        rival = "library fp32" if "library" in name else "PyTorch graphed"
-        return step_ratio(results, "float", shape, rival)
+        rivals = (["library fp32"] if "library" in name else
+                  ["PyTorch graphed", "PyTorch compiled"])
+        return step_ratio(results, "float", shape, rivals)
     return [ratio(shape) for shape in results.shapes]
 
 

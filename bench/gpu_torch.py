@@ -1,15 +1,17 @@
-"""gpu_torch.py: a training step by PyTorch on the GPU, eager and as a CUDA graph.
+"""gpu_torch.py: a training step by PyTorch on the GPU, eager, as a CUDA graph, and compiled.
 
 The step is written by hand, in place and with as few kernels as PyTorch has for it, for autograd's
 is slower: images and targets lie on the device in the type of the step, the update happens inside
-the gradient's product, and the loss, which our step computes, is left out. Rows are those of
-gpu_bench's CSV. Exit code 2 where there is no PyTorch that sees a GPU.
+the gradient's product, and the loss, which our step computes, is left out. torch.compile gets the
+same step, in float alone, for it takes its time, and what it makes is recorded as a graph too. Rows
+are those of gpu_bench's CSV. Exit code 2 where there is no PyTorch that sees a GPU.
 """
 from __future__ import annotations
 
 import argparse
 import statistics
 import sys
+from collections.abc import Callable
 
 try:
     import torch
@@ -19,7 +21,7 @@ except ImportError:
     sys.exit(2)
 
 PIXELS, CLASSES, IMAGES = 784, 10, 60000
-SHAPES = [(100, 800), (512, 256), (1024, 1024), (4096, 8192)]
+SHAPES = [(200, 24), (100, 800), (512, 256), (1024, 1024), (4096, 8192)]
 RATE, REG = 0.5, 1e-4
 CHAIN, REPETITIONS, CHAIN_SECONDS = 20, 200, 2e-3
 PLAUSIBLE = {"float": 1e-3, "double": 1e-10}  # as gpu_problem.h's path_error has it
@@ -45,8 +47,13 @@ class Step:
         self.images = (bytes_.to(dtype) / 255).split(batch)
         self.targets = torch.nn.functional.one_hot(labels, CLASSES).to(dtype).split(batch)
 
+    def sample(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.images[number % len(self.images)], self.targets[number % len(self.images)]
+
     def __call__(self, number: int) -> None:
-        x, y = self.images[number % len(self.images)], self.targets[number % len(self.images)]
+        self.on(*self.sample(number))
+
+    def on(self, x: torch.Tensor, y: torch.Tensor) -> None:
         (w1, w2), (b1, b2) = self.weights, self.biases
         rate, keep = RATE / self.batch, 1 - RATE * REG
         a = torch.addmm(b1, x, w1).sigmoid_()
@@ -87,23 +94,42 @@ def seconds_of(work, lead=None) -> float:
     return before.elapsed_time(after) * 1e-3
 
 
-def measure(step: Step) -> tuple[dict[str, list[float]], int]:
-    """Seconds a step, eager and graphed by turns, and the steps in a chain."""
+def record(work: Callable[[int], None], batches: int, chain: int) -> list[torch.cuda.CUDAGraph]:
+    """The steps over all batches, `chain` of them a graph."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for number in range(3):
-            step(number)
-        once = min(seconds_of(lambda: step(0)) for _ in range(3))
+            work(number)
     torch.cuda.current_stream().wait_stream(stream)
-    chain = max(1, min(CHAIN, round(CHAIN_SECONDS / once)))
     graphs = []
-    for first in range(0, len(step.images), chain):
+    for first in range(0, batches, chain):
         graphs.append(torch.cuda.CUDAGraph())
         with torch.cuda.graph(graphs[-1]):
             for number in range(chain):
-                step(first + number)
-    seconds: dict[str, list[float]] = {"PyTorch eager": [], "PyTorch graphed": []}
+                work(first + number)
+    return graphs
+
+
+def compiled(step: Step) -> Callable[[int], None]:
+    """The step by torch.compile."""
+    inner = torch.compile(step.on, dynamic=False)
+    return lambda number: inner(*step.sample(number))
+
+
+def measure(step: Step, real: str) -> tuple[dict[str, list[float]], int]:
+    """Seconds a step of each way, by turns, and the steps in a chain."""
+    for number in range(3):
+        step(number)
+    once = min(seconds_of(lambda: step(0)) for _ in range(3))
+    chain = max(1, min(CHAIN, round(CHAIN_SECONDS / once)))
+    graphs = {"PyTorch graphed": record(step, len(step.images), chain)}
+    if real == "float":
+        try:
+            graphs["PyTorch compiled"] = record(compiled(step), len(step.images), chain)
+        except Exception as failure:  # of the compiler, which has many of its own kinds
+            print(f"gpu_torch.py: torch.compile failed: {failure}"[:500], file=sys.stderr)
+    seconds: dict[str, list[float]] = {"PyTorch eager": [], **{name: [] for name in graphs}}
 
     def eager(first: int) -> None:
         for number in range(chain):
@@ -111,9 +137,10 @@ def measure(step: Step) -> tuple[dict[str, list[float]], int]:
 
     repetitions = REPETITIONS if once <= 5e-3 else max(20, round(1 / once))
     for repetition in range(-10, repetitions):  # the first ten warm up
-        graph = graphs[repetition % len(graphs)]
-        times = (seconds_of(lambda: eager(repetition % len(graphs) * chain)),
-                 seconds_of(graph.replay, lead=graph.replay))
+        times = [seconds_of(lambda: eager(repetition % len(step.images) * chain))]
+        for ways in graphs.values():
+            graph = ways[repetition % len(ways)]
+            times.append(seconds_of(graph.replay, lead=graph.replay))
         if repetition >= 0:
             for name, time in zip(seconds, times):
                 seconds[name].append(time / chain)
@@ -129,14 +156,14 @@ def main() -> int:
               "install one that is built for CUDA", file=sys.stderr)
         return 2
     torch.backends.cuda.matmul.allow_tf32 = False
-    with open(options.csv, "w", encoding="utf-8") as file, torch.inference_mode():
+    with open(options.csv, "w", encoding="utf-8") as file, torch.no_grad():
         print(f"# PyTorch: {torch.__version__}\ntype,hidden,batch,what,contender,chosen,judged,"
               "median_us,q1_us,q3_us,repetitions,chain,tflops,error,bytes", file=file)
         for real, dtype in (("float", torch.float32), ("double", torch.float64)):
             for hidden, batch in SHAPES:
                 print(f"PyTorch {torch.__version__}, {real} ({hidden},{batch})", file=sys.stderr)
                 error = path_error(hidden, batch, real)
-                seconds, chain = measure(Step(hidden, batch, dtype))
+                seconds, chain = measure(Step(hidden, batch, dtype), real)
                 for name, times in seconds.items():
                     q1, median, q3 = (1e6 * q for q in statistics.quantiles(times, n=4))
                     tflops = 2 * batch * hidden * (2 * PIXELS + 3 * CLASSES) / median * 1e-6

@@ -1,7 +1,7 @@
 # bench.mk: what measures. bench/README.md says what each of them finds out.
 #
 # The GPU's benchmark needs neither MPI nor a network; main_no_mpi is main with a stand-in for MPI.
-GPU_BENCH := $(patsubst bench/%.cu,%,$(filter-out bench/gpu_traffic.cu,$(wildcard bench/gpu_*.cu)))
+GPU_BENCH := $(patsubst bench/%.cu,%,$(filter-out bench/gpu_traffic.cu bench/gpu_limits.cu,$(wildcard bench/gpu_*.cu)))
 # What it takes of the program beside the kernels.
 BENCH_PARTS = $(B)/src/device/gpu/plan.o $(B)/src/model/initial.o
 .PHONY: bench-programs bench-cold-start bench-density ladder-cpu
@@ -72,6 +72,10 @@ $(B)/bench/main_no_mpi: $(B)/main.o $(COMMAND_LINE) $(filter-out $(call objects_
 $(B)/bench/gpu_bench: $(GPU_BENCH:%=$(B)/cuda/bench/%.o) $(B)/cuda/bench/gpu_traffic.o $(GPU_cuda) $(BENCH_PARTS)
 	$(show) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS) -Wl,--wrap=cudaMemcpyAsync $(LIBS_cuda) -ldl
+# For a GPU alone: its blocks wait for each other.
+$(B)/bench/gpu_limits: $(B)/cuda/bench/gpu_limits.o
+	$(show) LINK $@
+	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS) $(LIBS_cuda)
 $(B)/bench/gpu_bench_gpuhost: $(GPU_BENCH:%=$(B)/gpuhost/bench/%.o) \
         $(B)/gpuhost/tests/gpuhost/gpu_traffic.o $(GPU_gpuhost) $(BENCH_PARTS)
 	$(show) LINK $@

@@ -26,7 +26,7 @@ $(RUNNER): $(B)/gpuhost/%.o: %.cpp $(B)/host.flags | build/.setup-build
 	$(call compile,GPUHOST,$(CXX) $(filter-out $(SAN),$(GPUHOST)) $(TOLD_$(SANITIZE)))
 
 gpu-kit:
-	$(Q)tools/gpu_kit/pack.sh $(ARGS)
+	$(Q)+tools/gpu_kit/pack.sh $(ARGS)
 
 # A GEMM kernel that does not fit its registers would be right, only several times slower.
 gpu-check:
@@ -38,4 +38,4 @@ gpu-check:
 	    $$(for log in $$(find build/gpu-check/float/cuda -name '*.log'); do echo float=$$log; done) \
 	    $$(for log in $$(find build/gpu-check/double/cuda -name '*.log'); do echo double=$$log; done)
 .PHONY: gpu-objects
-gpu-objects: $(patsubst %,$(B)/cuda/%.o,$(GPU_FILES)) $(KERNEL_TESTS:%=$(B)/cuda/%.o)
+gpu-objects: $(patsubst %,$(B)/cuda/%.o,$(GPU_FILES)) $(B)/cuda/bench/gpu_limits.o $(KERNEL_TESTS:%=$(B)/cuda/%.o)

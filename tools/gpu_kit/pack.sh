@@ -23,10 +23,12 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for real in float double; do
+    limits=() # no part of it depends on the type
+    [[ $real == double || $capability == trial ]] || limits=(bench/gpu_limits)
     make --no-print-directory "${settings[@]}" DOUBLE_FLAG="$([[ $real == float ]] || echo -DUSE_DOUBLE)" \
-        "${programs[@]/#/build/$real/}"
+        "${programs[@]/#/build/$real/}" "${limits[@]/#/build/$real/}"
     mkdir -p "$work/$real"
-    for program in "${programs[@]}"; do
+    for program in "${programs[@]}" "${limits[@]}"; do
         name=${program##*/} # the same for both kinds of kernels
         name=${name%_gpuhost}
         strip -o "$work/$real/${name%_cuda}" "build/$real/$program"

@@ -25,7 +25,7 @@ template <class List>
 struct NamesOfList;
 template <class... A>
 struct NamesOfList<std::variant<A...>> {
-    static constexpr Named<std::variant<A...>> all[] = {{A{}, A::name}...};
+    static constexpr Named<std::variant<A...>> all[sizeof...(A)] = {{A{}, A::name}...};
 };
 template <>
 struct Names<Activation> : NamesOfList<Activation> {};
