@@ -155,9 +155,10 @@ int useful_threads(int cores, const Layout& layout, int shard) {
 }
 
 /// True if the first layer's products go by bf16x3. `can`: this rank is able to; all ranks must be.
-bool by_bf16x3(const Comm& comm, const DeviceRequest& asked, bool can, int shard) {
-    return comm.all(can) && (asked.gemm == GemmKind::bf16x3 ||
-                             (asked.gemm == GemmKind::automatic && shard >= bf16x3_pays_from));
+/// `pays`: it is the faster way.
+bool by_bf16x3(const Comm& comm, const DeviceRequest& asked, bool can, bool pays) {
+    return comm.all(can) &&
+           (asked.gemm == GemmKind::bf16x3 || (asked.gemm == GemmKind::automatic && pays));
 }
 
 /// How this rank works on its GPU.
@@ -165,7 +166,7 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
                            int shard) {
     CudaSettings settings;
     settings.device = comm.node_rank() % cuda.count;
-    settings.bf16x3 = by_bf16x3(comm, asked, cuda.bf16x3, shard);
+    settings.bf16x3 = by_bf16x3(comm, asked, cuda.bf16x3, shard >= 32);
     settings.several_ranks = comm.size() > 1 || asked.lends_gradient;
     // If each rank sees only its own GPU, the ranks are taken for ranks that share one. That costs
     // a rank some microseconds a step; the opposite mistake would cost it its core.
@@ -187,7 +188,8 @@ CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Rep
     const bool sparse = automatic ? density < cpu_functions().sparse_pays_below
                                   : asked.inputs == InputsKind::sparse;
     settings.first_layer = sparse ? FirstLayerKind::sparse : FirstLayerKind::dense;
-    if (by_bf16x3(comm, asked, may_take_tiles(asked), shard) && automatic && takes_tiles(shape))
+    if (by_bf16x3(comm, asked, may_take_tiles(asked), tiles_pay(shard, density)) && automatic &&
+        takes_tiles(shape))
         settings.first_layer = FirstLayerKind::tiles;
     // Memory that ranks share is cut by it, so no rank chooses for itself.
     settings.first_layer = comm.from_root(settings.first_layer);

@@ -162,10 +162,11 @@ struct Way {
 };
 inline void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
 
-inline constexpr Way cpu_ways[] = {{.name = "cpu"},
-                                   {.name = "cpu_dense", .bf16x3 = false, .dense = true},
-                                   {.name = "cpu_3_threads", .bf16x3 = false, .threads = 3},
-                                   {.name = "cpu_shared", .threads = 2, .shared = true}};
+inline constexpr Way cpu_ways[] = {
+    {.name = "cpu"},
+    {.name = "cpu_dense", .bf16x3 = false, .dense = true},
+    {.name = "cpu_3_threads", .bf16x3 = false, .threads = 3},
+    {.name = "cpu_shared", .bf16x3 = false, .threads = 2, .shared = true}};
 inline constexpr Way cuda_ways[] = {
     {.name = "cuda", .cuda = true, .bf16x3 = false},
     {.name = "cuda_bf16x3", .cuda = true},
