@@ -6,7 +6,6 @@
 // gathers the codes of all ranks and adds what they stand for, in the order of the ranks. So all
 // ranks have the same bits, with every MPI, and so have equal runs.
 #include "base/clock.h"
-#include "base/timeline.h"
 #include "reduce/part_by_part.h"
 #include "reduce/reducers.h"
 
@@ -26,7 +25,6 @@ class CompressedReducer : public PartByPart {
         encode(std::span(residual_).subspan(first, values.size()), values, bytes);
         gather(bytes);
         const Span span(Work::compute);
-        const Traced traced("decode");
         std::ranges::fill(values, nn_real{0});
         for (std::size_t r = 0; r < static_cast<std::size_t>(group_.size()); ++r)
             codec_.add(std::span(all_).subspan(r * bytes, bytes), 1, values);
@@ -35,7 +33,6 @@ class CompressedReducer : public PartByPart {
     /// residual += values becomes a code, and what the code does not say stays in the residual.
     void encode(std::span<nn_real> residual, std::span<const nn_real> values, std::size_t bytes) {
         const Span span(Work::compute);
-        const Traced traced("encode");
         for (std::size_t i = 0; i < values.size(); ++i) residual[i] = values[i] + residual[i];
         mine_.resize(bytes);
         codec_.encode(residual, mine_);

@@ -30,7 +30,7 @@ TEST(Reductions, TellHowTheySumAndHowManyBytesARankGives) {
         {"--compress bf16", "gradients sent as bf16, and added", 2 * parameters},
         {"--compress int8", "gradients sent as int8, and added", parameters + 4 * 50},
         {"--compress topk:0.01", "gradients sent as topk:0.01, and added",
-         128 * (is_float() ? 8 : 12)},
+         128 * (is_float() ? 8.0 : 12.0)},
         {"--compress sign", "gradients sent as sign, and added", 1592 + 4 * 13}};
     for (const auto& c : cases) {
         const Result result = run_main(small_run() + "-e 1 " + c.flags, 3);

@@ -1,10 +1,20 @@
 // codec.cpp: the codecs as a person types them.
 #include "reduce/codec/codec.h"
 
+#include <array>
 #include <charconv>
 #include <string_view>
 
-#include "base/json.h"
+namespace {
+
+/// The shortest text that is read as the same number.
+std::string shortest(double number) {
+    std::array<char, 32> text;
+    const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
+    return {text.data(), end};
+}
+
+}  // namespace
 
 std::string text_of(const Codec& codec) {
     return std::visit(
@@ -13,7 +23,7 @@ std::string text_of(const Codec& codec) {
             if constexpr (std::is_same_v<C, std::monostate>)
                 return "none";
             else if constexpr (std::is_same_v<C, TopKCodec>)
-                return std::string(C::name) + ":" + Json(c.fraction).dump();
+                return std::string(C::name) + ":" + shortest(c.fraction);
             else
                 return C::name;
         },

@@ -35,10 +35,11 @@ struct SignCodec {
         std::size_t at = 0;
         for (std::size_t first = 0; first < into.size(); first += block) {
             const auto some = into.subspan(first, std::min(block, into.size() - first));
-            const auto scale = factor * static_cast<nn_real>(get<float>(code, at));
+            const nn_real scale = factor * static_cast<nn_real>(get<float>(code, at));
+            const nn_real by_bit[] = {scale, -scale};
             at += sizeof(float);
             for (std::size_t i = 0; i < some.size(); ++i)
-                some[i] += (code[at + i / 8] >> i % 8 & 1) != 0 ? -scale : scale;
+                some[i] += by_bit[code[at + i / 8] >> i % 8 & 1];
             at += blocks_of(some.size(), 8);
         }
     }
