@@ -320,6 +320,7 @@ void DataParallelNeuralNetwork::update(const Update& update) {
     if (techniques_.reducer) {
         for (std::size_t part = 0; part < replica_->parts().size(); ++part)
             replica_->update(update, techniques_.reducer->finish());
+        ++sums_;
     } else if (own_sums_.empty()) {
         replica_->backward_and_update(update);
     } else {
@@ -466,6 +467,7 @@ void DataParallelNeuralNetwork::restart(Parameters<nn_real> parameters, Moments 
         comm_.broadcast(moments[m].values);
         replica_->write_moment(static_cast<int>(m), moments[m].values);
     }
+    std::ranges::fill(residual(), nn_real{0});
 }
 
 Moments DataParallelNeuralNetwork::moments() {
@@ -474,6 +476,16 @@ Moments DataParallelNeuralNetwork::moments() {
     for (std::size_t m = 0; m < result.size(); ++m)
         replica_->read_moment(static_cast<int>(m), result[m].values);
     return result;
+}
+
+std::span<nn_real> DataParallelNeuralNetwork::residual() {
+    return techniques_.reducer ? techniques_.reducer->residual() : std::span<nn_real>{};
+}
+
+double DataParallelNeuralNetwork::gradient_bytes() {
+    if (sums_ == 0) return 0;
+    const auto bytes = static_cast<double>(techniques_.reducer->bytes_given());
+    return comm_.sum(bytes) / static_cast<double>(sums_) / comm_.size();
 }
 
 Parameters<nn_real> DataParallelNeuralNetwork::parameters() {

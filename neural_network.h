@@ -167,7 +167,14 @@ class DataParallelNeuralNetwork {
     Parameters<nn_real> parameters();
     /// The moments that the rule of the updates keeps (model/update/update.h), on every rank.
     Moments moments();
+    /// What this rank's reducer has not sent yet (Reducer::residual): P numbers, or none. A resume
+    /// writes them after restart().
+    std::span<nn_real> residual();
+    /// The bytes of gradients that a rank has handed to MPI in a step: the mean over the steps so
+    /// far, and over the ranks. 0 if nothing was summed.
+    double gradient_bytes();
     /// Rank 0's `parameters` and `moments` replace those of every replica. No moments: all are 0.
+    /// Residuals are 0.
     void restart(Parameters<nn_real> parameters, Moments moments = {});
     const Layout& layout() const { return layout_; }
     const Comm& comm() const { return comm_; }
@@ -197,6 +204,7 @@ class DataParallelNeuralNetwork {
     bool compared_ = false;
     Batch batch_ = {};  ///< the current samples, all ranks together
     GradientOfSlices slices_;
+    std::size_t sums_ = 0;       ///< updates by the reducer's sums
     std::vector<Sum> own_sums_;  ///< of the only replica, if its gradient came in slices
     /// Samples of all ranks whose losses take_loss() has not returned yet.
     std::size_t unreported_ = 0;

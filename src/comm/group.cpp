@@ -19,6 +19,7 @@ void Group::sum(std::span<nn_real> values) const {
 void Group::gather_everywhere(std::span<const std::uint8_t> mine, std::span<const int> counts,
                               std::span<std::uint8_t> all) const {
     std::vector<int> starts(counts.size());
+    to_count(all.size());  // the starts are ints
     std::exclusive_scan(counts.begin(), counts.end(), starts.begin(), 0);
     MPI_CHECK(MPI_Allgatherv(mine.data(), to_count(mine.size()), MPI_UINT8_T, all.data(),
                              counts.data(), starts.data(), MPI_UINT8_T, handle_->comm));

@@ -29,7 +29,7 @@ class Group {
     /// device memory if Comm::is_cuda_aware().
     void sum(std::span<nn_real> values) const;
     /// Every rank gets the bytes of all, in the order of the ranks; `all` has counts[r] bytes of
-    /// rank r, and counts[rank()] is the size of `mine`.
+    /// rank r, and counts[rank()] is the size of `mine`. Together they are at most 2^31 - 1 bytes.
     void gather_everywhere(std::span<const std::uint8_t> mine, std::span<const int> counts,
                            std::span<std::uint8_t> all) const;
 

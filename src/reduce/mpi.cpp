@@ -2,46 +2,22 @@
 //
 // With Open MPI the sum has the same bits on every rank, and in every run with the same number of
 // ranks. Other libraries may promise less; the trainer compares the copies after each epoch.
-#include <vector>
-
-#include "base/clock.h"
-#include "base/timeline.h"
+#include "reduce/part_by_part.h"
 #include "reduce/reducers.h"
 
 namespace {
 
-class MpiReducer : public Reducer {
+class MpiReducer : public PartByPart {
   public:
     explicit MpiReducer(const Group& group) : group_(group) {}
 
-    /// A device computes the next part while MPI sums this one. MPI_Iallreduce would hide no more
-    /// time: an MPI without a thread of its own works on a sum only inside its calls.
-    void start(const Lent& lent) override {
-        if (lent.ready != nullptr) {
-            const Span span(Work::compute);
-            lent.ready->wait();
-        }
-        const Span span(Work::communication);
-        const Traced traced("sum");
-        group_.sum(lent.values);
-        bytes_ += lent.values.size_bytes();
-        summed_.push_back(lent);
-    }
-    Sum finish() override {
-        const Lent lent = summed_[finished_++];
-        if (finished_ == summed_.size()) {  // the step is over; clear() keeps the memory
-            summed_.clear();
-            finished_ = 0;
-        }
-        return {lent.first, lent.values.size(), lent.values.data(), lent.memory};
-    }
-    std::size_t bytes_given() const override { return bytes_; }
-
   private:
+    std::size_t sum(std::size_t, std::span<nn_real> values) override {
+        group_.sum(values);
+        return values.size_bytes();
+    }
+
     const Group& group_;
-    std::vector<Lent> summed_;  ///< of this step
-    std::size_t finished_ = 0;
-    std::size_t bytes_ = 0;
 };
 
 }  // namespace

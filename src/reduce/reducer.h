@@ -6,6 +6,7 @@
 // Failure. Memory that is lent stays the replica's.
 #pragma once
 #include <cstddef>
+#include <span>
 
 #include "device/lent.h"
 
@@ -23,4 +24,7 @@ class Reducer {
     virtual Sum finish() = 0;
     /// The bytes of gradients that this rank has handed to MPI so far, as they travel.
     virtual std::size_t bytes_given() const = 0;
+    /// What this rank keeps for its next sums, a number for each parameter, and only of this rank:
+    /// 0 at first. A resume needs it, so checkpoints have it. Empty: the sums need nothing.
+    virtual std::span<nn_real> residual() { return {}; }
 };

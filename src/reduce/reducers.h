@@ -5,16 +5,17 @@
 
 #include "base/names.h"
 #include "comm/comm.h"
+#include "reduce/codec/codec.h"
 #include "reduce/reducer.h"
 
-enum class AllreduceKind { automatic, mpi, shared, hierarchical };
+enum class AllreduceKind { automatic, mpi, shared, hierarchical, ring, tree };
 
 template <>
 struct Names<AllreduceKind> {
-    static constexpr Named<AllreduceKind> all[] = {{AllreduceKind::automatic, "auto"},
-                                                   {AllreduceKind::mpi, "mpi"},
-                                                   {AllreduceKind::shared, "shared"},
-                                                   {AllreduceKind::hierarchical, "hierarchical"}};
+    static constexpr Named<AllreduceKind> all[] = {
+        {AllreduceKind::automatic, "auto"}, {AllreduceKind::mpi, "mpi"},
+        {AllreduceKind::shared, "shared"},  {AllreduceKind::hierarchical, "hierarchical"},
+        {AllreduceKind::ring, "ring"},      {AllreduceKind::tree, "tree"}};
 };
 
 /// Who has a copy of the parameters: all ranks together have one, each node has one, or each rank.
@@ -22,6 +23,13 @@ enum class Replicas { one, one_a_node, one_a_rank };
 
 /// MPI_Allreduce of every part, in place.
 std::unique_ptr<Reducer> make_mpi_reducer(const Group& group);
+/// Messages in a ring of ranks, or up and down a binomial tree of them.
+std::unique_ptr<Reducer> make_ring_reducer(const Group& group);
+std::unique_ptr<Reducer> make_tree_reducer(const Group& group);
+/// Each rank has a whole replica of `parameters` numbers, and sends its gradient as the codec
+/// writes it. Without a codec: make_mpi_reducer().
+std::unique_ptr<Reducer> make_compressed_reducer(const Group& group, const Codec& codec,
+                                                 std::size_t parameters);
 
 struct ReducerRow {
     AllreduceKind kind;
@@ -38,7 +46,11 @@ inline constexpr ReducerRow reducers[] = {
     {AllreduceKind::shared, "all work on one replica in shared memory", Replicas::one, nullptr},
     {AllreduceKind::hierarchical,
      "the ranks of a node work on one replica, MPI_Allreduce sums over the nodes",
-     Replicas::one_a_node, make_mpi_reducer}};
+     Replicas::one_a_node, make_mpi_reducer},
+    {AllreduceKind::ring, "gradients summed in a ring of ranks", Replicas::one_a_rank,
+     make_ring_reducer},
+    {AllreduceKind::tree, "gradients summed up a tree of ranks and sent down", Replicas::one_a_rank,
+     make_tree_reducer}};
 
 /// The row of a way that is not automatic.
 constexpr const ReducerRow& row_of(AllreduceKind kind) {

@@ -42,6 +42,22 @@ bool nodes_are_alike(const Comm& comm) {
     return comm.all(comm.node_size() == comm.from_root(comm.node_size()));
 }
 
+/// Throws InputError if gradients cannot be made smaller, or cannot be handed to MPI, as the flags
+/// ask.
+void check_sums(const Comm& comm, const DeviceRequest& asked) {
+    const std::string compress = "--compress " + text_of(asked.compress);
+    if (compresses(asked.compress) && comm.size() == 1)
+        throw InputError(compress +
+                         ": there is one rank, so there is one replica and nothing to send; start "
+                         "several ranks (mpirun -np 2), or leave the flag out");
+    const bool by_hand =
+        asked.allreduce == AllreduceKind::ring || asked.allreduce == AllreduceKind::tree;
+    if (asked.cuda_aware && (by_hand || compresses(asked.compress)))
+        throw InputError(
+            (by_hand ? "--allreduce " + std::string(name_of(asked.allreduce)) : compress) +
+            " adds in host memory; leave --cuda-aware out");
+}
+
 /// Throws InputError if the ranks cannot be arranged as the flags ask.
 void check_replicas(const Comm& comm, const DeviceRequest& asked, bool on_cuda) {
     if (asked.allreduce == AllreduceKind::automatic) return;
@@ -100,12 +116,13 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
         throw InputError(
             "--gemm bf16x3: the plain kernels of --course have no such product; leave one of the "
             "two out");
+    check_sums(comm, asked);
     check_replicas(comm, asked, on_cuda);
 }
 
 /// Who gets a copy of the parameters on the CPU, if there is room.
 Replicas arranged(const Comm& comm, const DeviceRequest& asked) {
-    if (comm.size() == 1) return Replicas::one_a_rank;
+    if (comm.size() == 1 || compresses(asked.compress)) return Replicas::one_a_rank;
     if (asked.allreduce != AllreduceKind::automatic) return row_of(asked.allreduce).replicas;
     if (comm.nodes() == 1) return Replicas::one;
     if (comm.nodes() == comm.size()) return Replicas::one_a_rank;
@@ -200,14 +217,21 @@ CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Rep
 
 ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
                            int shard, double density) {
-    ChosenDevice chosen{nullptr, nullptr, 1, find_cuda_devices(), asked};
+    ChosenDevice chosen{nullptr, nullptr, 1, {}, find_cuda_devices(), asked};
     DeviceRequest& taken = chosen.taken;
     const auto sum_by = [&](AllreduceKind kind) {
         taken.allreduce = kind;
         const ReducerRow& row = row_of(kind);
+        chosen.reduction = row.text;
         if (comm.size() == 1 || row.make == nullptr) return;
         const bool by_node = row.replicas == Replicas::one_a_node;
         chosen.replicas = by_node ? comm.nodes() : comm.size();
+        if (compresses(asked.compress)) {
+            chosen.reduction = "gradients sent as " + text_of(asked.compress) + ", and added";
+            chosen.reducer =
+                make_compressed_reducer(comm.all_ranks(), asked.compress, shape.layout.total());
+            return;
+        }
         chosen.reducer = row.make(by_node ? comm.across_nodes() : comm.all_ranks());
     };
     // A GPU rounds differently from a CPU, and all ranks must keep the same bits. So all ranks take

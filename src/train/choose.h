@@ -1,6 +1,7 @@
 // choose.h: what each rank trains on, chosen alike by all ranks.
 #pragma once
 #include <memory>
+#include <string>
 
 #include "base/names.h"
 #include "comm/comm.h"
@@ -35,6 +36,7 @@ struct DeviceRequest {
     DeviceKind device = DeviceKind::automatic;
     GemmKind gemm = GemmKind::automatic;
     AllreduceKind allreduce = AllreduceKind::automatic;
+    Codec compress = {};                        ///< of the gradients; with allreduce automatic
     InputsKind inputs = InputsKind::automatic;  ///< on the CPU: leave out zeros, or not
     CpuIsa isa = CpuIsa::automatic;  ///< for the CPU: the widest set that this rank may take
     int threads = 0;                 ///< of each rank on the CPU; 0: as many as it has cores
@@ -48,6 +50,7 @@ struct ChosenDevice {
     std::unique_ptr<Replica> replica;
     std::unique_ptr<Reducer> reducer;  ///< null: there is one rank, or all work on one replica
     int replicas = 1;                  ///< of all ranks together
+    std::string reduction = {};        ///< for the banner: "gradients summed by MPI_Allreduce"
     CudaDevices cuda;
     DeviceRequest taken;  ///< only a GPU's instruction set is still automatic there
 };

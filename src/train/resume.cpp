@@ -37,6 +37,7 @@ bool goes_without_saying(const std::string& name, const Json& value) {
                                                                   {"decay-every", "1"},
                                                                   {"warmup", "0"},
                                                                   {"accumulate", "1"},
+                                                                  {"compress", "\"none\""},
                                                                   {"optimizer", "\"sgd\""},
                                                                   {"momentum", "0.9"},
                                                                   {"beta1", "0.9"},

@@ -122,7 +122,8 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
         {"--gemm auto|fp32|bf16x3", "auto"},
         {"--inputs auto|sparse|dense", "auto"},
         {"--isa auto|baseline|avx2|avx512", "auto"},
-        {"--allreduce auto|mpi|shared|hierarchical", "auto"},
+        {"--allreduce auto|mpi|shared|hierarchical|ring|tree", "auto"},
+        {"--compress none|bf16|int8|topk:F|sign", "none"},
         {"--feed resident|scattered", "resident"},
         {"--scatter once|every-step", "once"},
         {"--course", ""},
@@ -251,7 +252,7 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
     EXPECT_EQ(keys(OnResume::same),
               "activation output batch accumulate reg loss shuffle seed learning-rate schedule "
               "lr-decay decay-every "
-              "warmup optimizer momentum beta1 beta2 epsilon raw-pixels ");
+              "warmup optimizer momentum beta1 beta2 epsilon raw-pixels compress ");
     EXPECT_EQ(keys(OnResume::content),
               "hidden init init-scale load data picture-folder as-is set first-label transposed "
               "inverted train-size csv-data target scale target-columns ");
@@ -320,6 +321,12 @@ TEST(OptionsRefuse, FlagsThatAreUnknownOrGivenWrongly) {
                  {"--gemm", "--gemm"},
                  {"--allreduce nccl", "--allreduce"},
                  {"--allreduce ''", "--allreduce"},
+                 {"--compress topk:0", "F above 0 and at most 1"},
+                 {"--compress topk:1.5", "--compress"},
+                 {"--compress int4", "none|bf16|int8|topk:F|sign"},
+                 {"--compress int8 --allreduce ring", "--allreduce"},
+                 {"--compress int8 -s", "--compare"},
+                 {"--course --compress int8", "--course fixes --compress"},
                  {"--shuffle --no-shuffle", "--shuffle"},
                  {"--isa sse", "--isa"},
                  {"--feed once", "--feed"},
@@ -401,7 +408,8 @@ TEST(OptionsRefuse, WhatAGradingModeFixesBesideIt) {
                               "--load x",
                               "--feed resident",
                               "--scatter once",
-                              "--allreduce mpi"})
+                              "--allreduce mpi",
+                              "--compress sign"})
         expect_refused(std::string("-g 3 ") + fixed, "--grade");
 }
 

@@ -36,8 +36,8 @@ defect "an uneven shard off by one" src/train/feed.cpp \
     'return {mine.first - first - (mine.first > mine.count),' \
     3 'On/Train.small_batches_of_any_size*'
 defect "a sum over the ranks that misses the last bias" src/reduce/mpi.cpp \
-    'group_.sum(lent.values);' \
-    'group_.sum(lent.values.first(lent.values.size() - 1));' \
+    'group_.sum(values);' \
+    'group_.sum(values.first(values.size() - 1));' \
     2 'On/Train.small_last_batch_of_one_image*'
 defect "a bias that stays as it was" src/device/cpu/replica.cpp \
     'f_.bias_gradient(layer(l), shard_.batch, vectors,' \
@@ -47,10 +47,22 @@ defect "a penalty on the biases" src/device/cpu/elementwise.h \
     'without_penalty.update.reg = 0;' \
     '' \
     1 'On/Train.small_runs_count_a_large_penalty_once*'
-defect "a missing wait for a part of the gradient" src/reduce/mpi.cpp \
+defect "a missing wait for a part of the gradient" src/reduce/part_by_part.h \
     'lent.ready->wait();' \
     '' \
     2 'MpiReducer.small_part_is_waited_for*:On/Step.of_9_4_10*'
+defect "a ring that begins a sum at another rank, which changes the last bits" src/reduce/ring.cpp \
+    '(c + ranks) % ranks' \
+    '(c + 1 + ranks) % ranks' \
+    3 'RingReducer.has_the_bits*'
+defect "a residual that is lost" src/reduce/compressed.cpp \
+    'residual[i] = values[i] + residual[i];' \
+    'residual[i] = values[i];' \
+    2 'Compressed.sums_and_residuals*'
+defect "a resume that gives every rank the residual of rank 0" src/train/residuals.cpp \
+    'messages.send(residuals[static_cast<std::size_t>(rank)].values, rank);' \
+    'messages.send(residuals.front().values, rank);' \
+    2 'Compressed.residuals_come_back*'
 defect "a missing wait for the samples of a mini-batch" src/comm/scatter.cpp \
     'MPI_CHECK(MPI_Wait(&state_->request, MPI_STATUS_IGNORE));' \
     '' \

@@ -28,6 +28,17 @@ FlagValue suited_number(double& place, double (*suited)(const Activation&)) {
     return value;
 }
 
+FlagValue codec_choice(Codec& place) {
+    return {[&place](const std::string& text) -> std::string {
+                const std::optional<Codec> codec = codec_of(text);
+                if (!codec)
+                    return std::string("one of ") + codec_names + ", F above 0 and at most 1";
+                place = *codec;
+                return "";
+            },
+            [&place] { return Json(text_of(place)); }, codec_names, text_of(place)};
+}
+
 void add(std::vector<TrainFlag>& rows, std::vector<TrainFlag> more) {
     std::ranges::move(more, std::back_inserter(rows));
 }
@@ -242,7 +253,13 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
                         name == "--threads" ? unsigned{by_course} : unsigned{by_nothing}});
     }
     add(rows,
-        {{allreduce_flag(o.device), free /* the number of replicas tells it */,
+        {{allreduce_flag(o.device), free /* the replicas and their sums tell it */,
+          by_grade | by_course},
+         {{"--compress", codec_choice(o.device.compress), "Devices",
+           "each rank sends its gradient made smaller, and keeps what is lost for the next step: "
+           "bf16 (2 bytes a value), int8 (1 byte), topk:F (the fraction F of the values, the "
+           "largest), sign (1 bit)"},
+          same,
           by_grade | by_course},
          {{"--feed", choice(o.feed), "Devices",
            "resident: the training set is sent to every device once; scattered: each mini-batch is "
@@ -320,7 +337,8 @@ Flag allreduce_flag(DeviceRequest& device) {
         "--allreduce", choice(device.allreduce), "Devices",
         "mpi: each rank has a copy of the network, and MPI_Allreduce sums the gradients; shared: "
         "all ranks, of one node, work on one copy (CPU); hierarchical: the ranks of each node do, "
-        "and MPI_Allreduce sums over the nodes; auto: shared or hierarchical where it can be"};
+        "and MPI_Allreduce sums over the nodes; ring, tree: as mpi, but gradients are added by "
+        "messages in a ring of ranks, or in a tree; auto: shared or hierarchical where it can be"};
 }
 
 std::vector<Flag> output_flags(OutputFiles& files, const std::string& logged) {

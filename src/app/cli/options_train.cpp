@@ -111,6 +111,19 @@ void check_pairs(const CommandLine& line, const TrainOptions& o) {
         line.refuse("--seed: --init uniform takes seeds from 0 to 4294967295; use a smaller seed");
 }
 
+/// Refuses what --compress does not go with.
+void check_compress(const CommandLine& line, const TrainOptions& o) {
+    if (!compresses(o.device.compress)) return;
+    if (o.device.allreduce != AllreduceKind::automatic)
+        line.refuse(
+            "--compress and --allreduce: the codes are gathered from all ranks, and not "
+            "summed on the way; leave one of the two out");
+    if (o.compare)
+        line.refuse(
+            "--compress and --compare: the reference's steps are those of whole gradients; "
+            "leave one of the two out");
+}
+
 /// Refuses numbers of the update that another rule or schedule has.
 void check_update_flags(const CommandLine& line, const TrainOptions& o) {
     const auto only_for = [&](bool right, const char* flag, const char* others) {
@@ -152,6 +165,7 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
                       TrainOptions o) {
     check_fixed(line, o, flags);
     check_pairs(line, o);
+    check_compress(line, o);
     check_update_flags(line, o);
     check_output_files(line, o.files);
     if (!o.picture_folder.empty()) o.data = o.picture_folder;

@@ -96,7 +96,7 @@ RunSummary summary_of(const Comm& comm, const Start& start) {
         .mpi_version = Comm::library_version(),
         .cuda = runtime + (cuda.count > 0 ? counted(static_cast<std::size_t>(cuda.count), "device")
                                           : "no device: " + cuda.why_none),
-        .reduction = row_of(start.device.taken.allreduce).text,
+        .reduction = start.device.reduction,
         .replicas = start.device.replicas,
         .rank_devices = comm.gather(Comm::host_name() + ": " + start.device.replica->device_name()),
         .layout = start.first.layout,
@@ -235,6 +235,7 @@ int finish(const Run& run) {
     outcome.asked = run.start.options.feed;
     outcome.feed = run.network.feed_kind();
     outcome.ranks_agree = run.network.compared_copies();
+    outcome.gradient_bytes = run.network.gradient_bytes();
     std::string note;
     if (run.comm.is_root()) {
         note = note_on_guessing(run, outcome.last);
@@ -265,7 +266,7 @@ int train(const Comm& comm, const TrainOptions& asked) {
     DataParallelNeuralNetwork network(
         comm, std::move(start.device.replica), start.now,
         {std::move(start.device.reducer), options.feed, strategy_of(options)});
-    if (!start.moments.empty()) network.restart(start.now, start.moments);
+    begin(network, start);
     RunObserver observer(comm, options, start.sets, network, *files,
                          facts_of_files(options, start.sets, start.settings), start.beginning);
     constexpr std::size_t events = 100000;

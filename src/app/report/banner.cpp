@@ -14,7 +14,7 @@ void print_banner(const TrainOptions& options, const RunSummary& summary) {
     const std::size_t ranks = summary.rank_devices.size();
     std::printf("# MPI        %s, %s%s\n", summary.mpi_version.c_str(),
                 counted(ranks, "rank").c_str(),
-                ranks == 1 ? "" : (std::string(", ") + summary.reduction).c_str());
+                ranks == 1 ? "" : (", " + summary.reduction).c_str());
     if (summary.replicas > 1)
         std::printf("# replicas   %d, one a %s\n", summary.replicas,
                     static_cast<std::size_t>(summary.replicas) == ranks ? "rank" : "node");
@@ -74,6 +74,9 @@ void print_footer(const Sets& sets, const Outcome& outcome) {
                 outcome.feed == outcome.asked
                     ? ""
                     : ": the training set does not fit on the device of every rank");
+    if (outcome.gradient_bytes > 0)
+        std::printf("# gradients %s a step from each rank\n",
+                    bytes_text(outcome.gradient_bytes).c_str());
     if (outcome.ranks_agree) std::printf("# ranks agree: all hold the same bits\n");
     std::fflush(stdout);
 }

@@ -7,6 +7,7 @@
 
 #include "app/run/signals.h"
 #include "base/text.h"
+#include "train/residuals.h"
 
 RunFiles::RunFiles(const OutputFiles& names, CheckpointFolder* folder, bool is_root,
                    const TrainingState& from)
@@ -97,6 +98,11 @@ void RunObserver::keep(const TrainingState& state) {
     Model now = model(state);
     const Moments moments = network_.moments();
     const auto finite = [](nn_real value) { return std::isfinite(value); };
+    const std::span<const nn_real> residual = network_.residual();
+    if (!comm_.all(std::ranges::all_of(residual, finite)))
+        throw Diverged("training diverged: what --compress has not sent is not finite after " +
+                       progress_text(state.epoch, state.step) +
+                       "; use a smaller learning rate (-l)");
     if (!comm_.all(std::ranges::all_of(moments, [&](const Parameters<nn_real>& moment) {
             return std::ranges::all_of(moment.values, finite);
         })))
@@ -105,6 +111,7 @@ void RunObserver::keep(const TrainingState& state) {
                        "; use smaller inputs (--scale), or a smaller learning rate (-l)");
     for (std::size_t m = 0; m < moments.size(); ++m)
         now.moments.push_back({moment_name(options_.training.rule, m), moments[m]});
+    gather_residuals(comm_, residual, network_.layout(), now.moments);
     comm_.together([&] {
         if (files_.checkpoints != nullptr) files_.checkpoints->save(now);
     });

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/range.h"
 #include "base/text.h"
+#include "train/residuals.h"
 #include "train/resume.h"
 
 namespace {
@@ -110,6 +111,12 @@ void check_files(const TrainOptions& options, const Sets& sets) {
             "--plot, or --csv");
 }
 
+/// What adds the replicas' gradients, by the name of its order of additions.
+std::string sums_name(const DeviceRequest& taken) {
+    const bool by_mpi = taken.allreduce == AllreduceKind::hierarchical;
+    return name_of(by_mpi ? AllreduceKind::mpi : taken.allreduce);
+}
+
 /// The settings that decide the parameters at the end of this run. Only on rank 0, which has the
 /// samples.
 RunSettings settings_of(const Start& start) {
@@ -125,6 +132,8 @@ RunSettings settings_of(const Start& start) {
     settings.same.add("checksum of the samples", checksum_of(start.sets.train));
     settings.same.add("checksum of the first parameters", checksum_of(start.first));
     settings.rounding.add("replicas", start.device.replicas);
+    // The only replica's sums are its own. With --compress, the sums are the flag's.
+    if (start.device.replicas > 1) settings.rounding.add("sums", sums_name(start.options.device));
     return settings;
 }
 
@@ -158,9 +167,22 @@ Moments moments_for(const Rule& rule, const Model& model, const std::string& fil
     return moments;
 }
 
+/// The checkpoint's residuals, which are taken out of the model. With another number of ranks, they
+/// are nobody's: none are returned, and a note says so.
+std::vector<Parameters<nn_real>> residuals_for(Start& start, int ranks, Model& model) {
+    std::vector<Parameters<nn_real>> residuals = take_residuals(model.moments);
+    if (residuals.size() == static_cast<std::size_t>(ranks)) return residuals;
+    if (!residuals.empty())
+        start.sets.notes.push_back("--resume: the checkpoint is of " +
+                                   counted(residuals.size(), "rank") + ", and there are " +
+                                   std::to_string(ranks) +
+                                   " now; what --compress had not sent of the gradients is lost");
+    return {};
+}
+
 /// On rank 0: opens the folder of checkpoints. With --resume, it takes the newest checkpoint, and
 /// refuses one of another run. Without, it refuses a folder that holds checkpoints.
-void take_checkpoint(Start& start, const RunSettings& settings) {
+void take_checkpoint(Start& start, const RunSettings& settings, int ranks) {
     const TrainOptions& options = start.options;
     start.folder = std::make_unique<CheckpointFolder>(options.checkpoint);
     lock_folder(start);
@@ -171,7 +193,7 @@ void take_checkpoint(Start& start, const RunSettings& settings) {
                          "--resume, or name another folder");
     }
     std::string file;
-    const std::optional<Model> model = start.folder->newest(
+    std::optional<Model> model = start.folder->newest(
         [](const std::string& why) { print_error("passed over " + why); }, file);
     if (!model) {
         start.resumed = "nothing valid in " + options.checkpoint + ": from the beginning";
@@ -187,6 +209,7 @@ void take_checkpoint(Start& start, const RunSettings& settings) {
     start.resumed = "from " + file + ", after " + progress_text(state.epoch, state.step);
     start.rounding = rounding_differences(settings, model->facts.settings);
     start.now = model->parameters;
+    start.residuals = residuals_for(start, ranks, *model);
     start.moments = moments_for(options.training.rule, *model, file);
     start.beginning = {state, history_from(model->facts.history)};
     check_best_file(options, start.sets, start.beginning.history);
@@ -198,7 +221,7 @@ void find_beginning(const Comm& comm, Start& start) {
         if (!comm.is_root()) return;
         const RunSettings settings = settings_of(start);
         start.settings = settings.text();
-        if (!start.options.checkpoint.empty()) take_checkpoint(start, settings);
+        if (!start.options.checkpoint.empty()) take_checkpoint(start, settings, comm.size());
     });
     TrainingState& state = start.beginning.state;
     state.epoch = comm.from_root(state.epoch);
@@ -208,6 +231,13 @@ void find_beginning(const Comm& comm, Start& start) {
 }
 
 }  // namespace
+
+void begin(DataParallelNeuralNetwork& network, const Start& start) {
+    if (!start.moments.empty()) network.restart(start.now, start.moments);
+    const Comm& comm = network.comm();
+    if (comm.from_root(!start.residuals.empty()))
+        hand_out_residuals(comm, start.residuals, network.residual());
+}
 
 Start start_run(const Comm& comm, const TrainOptions& asked) {
     const Stopwatch watch;

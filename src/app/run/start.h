@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "app/cli/options.h"
 #include "app/run/observer.h"
@@ -24,6 +25,8 @@ struct Start {
     Parameters<nn_real> first;  ///< of the training
     Parameters<nn_real> now;    ///< where this run begins
     Moments moments{};          ///< there, of a checkpoint; empty: all are 0
+    /// Rank 0: of each rank, what it had not sent there (train/residuals.h); empty: all are 0.
+    std::vector<Parameters<nn_real>> residuals{};
     ChosenDevice device;
     int capacity;                 ///< largest number of current samples
     Beginning beginning{};        ///< the state in which this run begins
@@ -36,6 +39,9 @@ struct Start {
 
     double seconds() const { return watch.seconds(); }  ///< since it began
 };
+
+/// Brings the network, which was made of `start`, to where this run begins. Collective.
+void begin(DataParallelNeuralNetwork& network, const Start& start);
 
 /// Reads the samples, draws or loads the parameters, chooses the device, and resumes. Collective.
 /// Throws InputError if something that is asked for is not possible.
