@@ -257,13 +257,16 @@ __global__ void __launch_bounds__(threads_of<T>, 1) gemm_bf16x3_kernel(const Bf1
     constexpr int ahead = slices_ahead<T>;
     using LoaderA = FloatLoader<T.k, T.m, threads_of<T>, ahead>;
     using LoaderB = PixelLoader<T.k, T.n, threads_of<T>, ahead, BAlongK>;
-    struct Memory {
+    struct Slices {
         typename LoaderA::Memory a;
         typename LoaderB::Memory b;
     };
-    static_assert(static_cast<std::size_t>((T.groups - 1) * T.m * T.n) * sizeof(float) <=
-                  sizeof(Memory));
-    GPU_SHARED(Memory, memory, );
+    union Memory {
+        Slices slices;
+        Four<nn_real> groups[T.groups > 1 ? T.groups * T.m * T.n / 4 : 1];
+    };
+    GPU_SHARED(Memory, all_memory, );
+    Slices& memory = all_memory.slices;
     const int first_row = static_cast<int>(blockIdx.y) * T.m;
     const int first_col = g.x.first + static_cast<int>(blockIdx.x) * T.n;
     const WarpPlace at = warp_place<T>();
@@ -295,7 +298,11 @@ __global__ void __launch_bounds__(threads_of<T>, 1) gemm_bf16x3_kernel(const Bf1
         piece.multiply(memory.a.parts[t % 2], memory.b.pairs[t % 2], at);
         deliver(t + 1);
     }
-    if constexpr (T.groups > 1) add_groups<T>(piece.sums, reinterpret_cast<float*>(&memory));
+    if constexpr (T.groups > 1) {
+        piece.template write_shared<E>(g.out, g.x, first_row, first_col, at,
+                                       reinterpret_cast<float*>(&memory));
+        return;
+    }
     if (at.group == 0) piece.template write_to<E>(g.out, g.x, first_row, first_col, at);
 }
 

@@ -227,6 +227,34 @@ class ByFma {
                 for (int r = 0; r < rows; ++r) sums[s * rows + r] += x[r] * y[s];
         }
     }
+    /// The groups' sums are added first to last, each warp of all groups adding its share.
+    template <class E>
+    __device__ __forceinline__ void write_shared(const Output& out, const Extent& x, int first_row,
+                                                 int first_col, const WarpPlace& at,
+                                                 nn_real* memory) const {
+        constexpr int packs = count / 4, threads = threads_of<T> / T.groups;
+        const int thread = static_cast<int>(threadIdx.x) % threads;
+        auto* const all = reinterpret_cast<Four<nn_real>*>(memory);
+        __syncthreads();
+#pragma unroll
+        for (int p = 0; p < packs; ++p)
+            all[(at.group * packs + p) * threads + thread] = {
+                {sums[4 * p], sums[4 * p + 1], sums[4 * p + 2], sums[4 * p + 3]}};
+        __syncthreads();
+#pragma unroll
+        for (int q = 0; q < packs / T.groups; ++q) {
+            const int p = q * T.groups + at.group, r = p % (rows / 4) * 4, s = p / (rows / 4);
+            Four<nn_real> sum = all[p * threads + thread];
+#pragma unroll
+            for (int g = 1; g < T.groups; ++g) {
+                const Four<nn_real> more = all[(g * packs + p) * threads + thread];
+#pragma unroll
+                for (int e = 0; e < 4; ++e) sum.at[e] += more.at[e];
+            }
+            write<E, 4>(out, x, first_row + at.row + row_of(at, r),
+                        first_col + at.col + col_of(at, s - s % 4) + s % 4, sum.at);
+        }
+    }
     template <class E>
     __device__ __forceinline__ void write_to(const Output& out, const Extent& x, int first_row,
                                              int first_col, const WarpPlace& at) const {
@@ -241,10 +269,10 @@ class ByFma {
 
   private:
     static __device__ __forceinline__ int row_of(const WarpPlace& at, int r) {
-        return r / 4 * 16 + at.lane % 4 * 4;
+        return r / 4 * 16 + ((at.lane >> 1 & 1) | (at.lane >> 3 & 1) << 1) * 4;
     }
     static __device__ __forceinline__ int col_of(const WarpPlace& at, int s) {
-        return s / 4 * 32 + at.lane / 4 * 4;
+        return s / 4 * 32 + ((at.lane & 1) | (at.lane >> 2 & 1) << 1 | at.lane >> 4 << 2) * 4;
     }
     static __device__ __forceinline__ void read(const nn_real* from, nn_real* to) {
         const Four<nn_real> four = *reinterpret_cast<const Four<nn_real>*>(from);
@@ -339,7 +367,10 @@ __device__ __forceinline__ void walk(const GemmArguments<B>& g, LoaderA& a, Load
         product.multiply(a.slice(t), b.slice(t), at);
         deliver(t + 1);
     }
-    if constexpr (T.groups > 1) add_groups<T>(product.sums, memory);
+    if constexpr (T.groups > 1) {
+        product.template write_shared<E>(g.out, g.x, first_row, first_col, at, memory);
+        return;
+    }
     if (at.group == 0) product.template write_to<E>(g.out, g.x, first_row, first_col, at);
 }
 
@@ -353,13 +384,16 @@ __global__ void __launch_bounds__(threads_of<T>, 1) gemm_kernel(const GemmArgume
     constexpr int stages = stages_of<T>;
     using LoaderA = Loader<nn_real, T.k, T.m, threads_of<T>, AAlongEdge, stages>;
     using LoaderB = Loader<B, T.k, T.n, threads_of<T>, BAlongEdge, stages>;
-    struct Memory {
+    struct Slices {
         typename LoaderA::Memory a;
         typename LoaderB::Memory b;
     };
-    static_assert(static_cast<std::size_t>((T.groups - 1) * T.m * T.n) * sizeof(nn_real) <=
-                  sizeof(Memory));
-    GPU_SHARED(Memory, memory, );
+    union Memory {
+        Slices slices;
+        Four<nn_real> groups[T.groups > 1 ? T.groups * T.m * T.n / 4 : 1];
+    };
+    GPU_SHARED(Memory, all_memory, );
+    Slices& memory = all_memory.slices;
     const int first_row = static_cast<int>(blockIdx.y) * T.m;
     const int first_col = g.x.first + static_cast<int>(blockIdx.x) * T.n;
     nn_real* const sums = reinterpret_cast<nn_real*>(&memory);

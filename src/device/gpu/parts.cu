@@ -70,7 +70,7 @@ __global__ void __launch_bounds__(plain_threads)
     GPU_SHARED(nn_real, partial, [part_groups][group_lanes]);
     int r = 0;
     while (blockIdx.x >= runs.first_block[r + 1]) ++r;
-    const Parts& run = runs.at[r];
+    const Parts run = runs.at[r];
     const bool few = run.parts <= few_parts;
     const unsigned in_block = few ? plain_threads : group_lanes;
     const unsigned lane = threadIdx.x % in_block;

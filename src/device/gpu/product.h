@@ -150,6 +150,32 @@ struct FragmentSums {
     __device__ __forceinline__ nn_real& at(int p, int q, int e) {
         return sums[(q * down + p) * 4 + e];
     }
+    /// Each group adds and writes its share of the pieces, the groups' sums first to last.
+    template <class E>
+    __device__ __forceinline__ void write_shared(const Output& out, const Extent& x, int first_row,
+                                                 int first_col, const WarpPlace& place,
+                                                 nn_real* memory) const {
+        constexpr int threads = threads_of<T> / T.groups;
+        const int thread = static_cast<int>(threadIdx.x) % threads;
+        __syncthreads();
+#pragma unroll
+        for (int e = 0; e < count; ++e)
+            memory[(place.group * count + e) * threads + thread] = sums[e];
+        __syncthreads();
+#pragma unroll
+        for (int i = 0; i < count / 4 / T.groups; ++i) {
+            const int piece = i * T.groups + place.group, p = piece % down, q = piece / down;
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                nn_real sum = memory[(piece * 4 + e) * threads + thread];
+#pragma unroll
+                for (int g = 1; g < T.groups; ++g)
+                    sum += memory[(g * count + piece * 4 + e) * threads + thread];
+                write<E, 1>(out, x, first_row + place.row + 16 * p + 8 * (e / 2) + place.lane / 4,
+                            first_col + place.col + 8 * q + 2 * (place.lane % 4) + e % 2, &sum);
+            }
+        }
+    }
     template <class E>
     __device__ __forceinline__ void write_to(const Output& out, const Extent& x, int first_row,
                                              int first_col, const WarpPlace& place) {
