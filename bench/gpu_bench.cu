@@ -1,6 +1,6 @@
 // gpu_bench.cu: what the GPU path is worth, on device 0, in the type that it is built with.
 //
-//     gpu_bench [--trial] [--csv FILE]
+//     gpu_bench [--trial] [--csv FILE] [--repetitions N]
 //
 // It measures (a) a whole step against a step made of cuBLAS, and each kernel of a step, (b) an
 // epoch of ./main's replica, (c) both products of training against cuBLAS, (d) the ladder, and (e)
@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <numeric>
 #include <string>
@@ -30,7 +31,8 @@ namespace {
 
 struct Settings {
     bool trial = false;
-    std::string csv;  ///< empty: standard output
+    std::string csv;        ///< empty: standard output
+    int repetitions = 200;  ///< of what each contender does
 };
 
 Settings parse(int argc, char** argv) {
@@ -41,9 +43,12 @@ Settings parse(int argc, char** argv) {
             settings.trial = true;
         else if (word == "--csv" && i + 1 < argc)
             settings.csv = argv[++i];
+        else if (word == "--repetitions" && i + 1 < argc && std::atoi(argv[i + 1]) > 0)
+            settings.repetitions = std::atoi(argv[++i]);
         else
-            throw InputError("gpu_bench: '" + std::string(word) +
-                             "' is not understood; usage: gpu_bench [--trial] [--csv FILE]");
+            throw InputError(
+                "gpu_bench: '" + std::string(word) +
+                "' is not understood; usage: gpu_bench [--trial] [--csv FILE] [--repetitions N]");
     }
     return settings;
 }
@@ -230,7 +235,8 @@ int run(const Settings& settings) {
         settings.trial
             ? std::vector<Shape>{{5, 6}, {20, 24}}
             : std::vector<Shape>{{200, 24}, {100, 800}, {512, 256}, {1024, 1024}, {4096, 8192}};
-    const Effort effort = settings.trial ? Effort{.repetitions = 1, .chain = 2} : Effort{};
+    const Effort effort = settings.trial ? Effort{.repetitions = 1, .chain = 2}
+                                         : Effort{.repetitions = settings.repetitions};
     const Images images(pixels, images_count, 10, gpu.stream);
     Bench bench{gpu, cublas, images, effort, csv};
     struct Part {

@@ -1,5 +1,6 @@
 // gpu_bench_products.cu: both products of training in every plan against cuBLAS, and the ladder.
 #include <cmath>
+#include <deque>
 #include <functional>
 #include <utility>
 
@@ -82,22 +83,31 @@ void measure_layer(Bench& bench, Shape shape) {
         };
     };
     std::vector<Contender> contenders;
-    for (const GemmBy by : ways(gpu))
-        for (const GemmTile tile : tiles) {
-            const GemmPlan plan{tile, 1};
-            contenders.push_back({.what = "layer",
-                                  .name = std::string(name_of(by)) + " " + name_of(tile),
-                                  .flops = flops_of(m, n, k),
-                                  .run =
-                                      [&, by, plan](int batch) {
-                                          gpu_layer(gpu, by, m, n, k, w.data(),
-                                                    input_of(images.bytes(batch, n), Images::scale),
-                                                    b.data(), out.data(), plan);
-                                      },
-                                  .poison = poison,
-                                  .error = error_against(b_values.data()),
-                                  .chosen = plan_gemm(gpu.chip, by, m, n, k, false) == plan});
-        }
+    std::deque<JointMemory> joints;
+    const auto add = [&](GemmBy by, GemmPlan plan) {
+        const JointSize size = joint_size(by, plan, m, n);
+        joints.emplace_back(size, gpu.stream);
+        contenders.push_back({.what = "layer",
+                              .name = std::string(name_of(by)) + " " + name_of(plan.tile) + " / " +
+                                      std::to_string(plan.splits),
+                              .flops = flops_of(m, n, k),
+                              .run =
+                                  [&, by, plan, joint = joints.back().get()](int batch) {
+                                      gpu_layer(gpu, by, m, n, k, w.data(),
+                                                input_of(images.bytes(batch, n), Images::scale),
+                                                b.data(), out.data(), plan, {}, joint);
+                                  },
+                              .poison = poison,
+                              .error = error_against(b_values.data()),
+                              .chosen = plan_gemm(gpu.chip, by, m, n, k, Split::joined) == plan});
+    };
+    for (const GemmBy by : ways(gpu)) {
+        for (const GemmTile tile : tiles)
+            for (int splits = 1; splits <= most_splits_of(Split::joined); splits *= 2)
+                add(by, {tile, splits});
+        const GemmPlan chosen = plan_gemm(gpu.chip, by, m, n, k, Split::joined);
+        if ((chosen.splits & (chosen.splits - 1)) != 0) add(by, chosen);
+    }
     contenders.push_back({.what = "layer",
                           .name = std::string(name_of(GemmBy::fma)) + " product alone",
                           .flops = flops_of(m, n, k),
@@ -130,7 +140,7 @@ void measure_gradient(Bench& bench, Shape shape) {
     const auto poison = [&] { g.poison(); };
     std::vector<Contender> contenders;
     for (const GemmBy by : ways(g.gpu)) {
-        const GemmPlan plan = plan_gemm(g.gpu.chip, by, g.m, g.d + 1, g.n, true);
+        const GemmPlan plan = plan_gemm(g.gpu.chip, by, g.m, g.d + 1, g.n, Split::left);
         contenders.push_back(
             {.what = "gradient",
              .name = std::string(name_of(by)) + " parts",
@@ -205,7 +215,7 @@ void measure_plans(Bench& bench, Shape shape) {
                      .poison = [&] { g.poison(); },
                      .error = [&, splits](
                                   int batch) { return g.error(batch, g.parts, g.d + 1, splits); },
-                     .chosen = plan_gemm(g.gpu.chip, by, g.m, g.d + 1, g.n, true) == plan});
+                     .chosen = plan_gemm(g.gpu.chip, by, g.m, g.d + 1, g.n, Split::left) == plan});
             }
     bench.run(shape, contenders, g.images.batches(g.n));
 }
@@ -246,7 +256,7 @@ void measure_ladder(Bench& bench, Shape shape) {
         add("bf16x3", zeros.data(), [&](int batch) {
             gpu_layer(gpu, GemmBy::bf16x3, m, n, k, a.data(),
                       input_of(images.bytes(batch, n), Images::scale), no_bias.data(), c.data(),
-                      plan_gemm(gpu.chip, GemmBy::bf16x3, m, n, k, false));
+                      plan_gemm(gpu.chip, GemmBy::bf16x3, m, n, k, Split::no));
         });
     bench.run(shape, contenders, images.batches(n));
 }

@@ -114,9 +114,12 @@ OurStep::OurStep(const Gpu& gpu, GemmBy by, Shape shape, const Images& images)
       shape_(shape),
       images_(images),
       layout_({images.pixels(), shape.hidden, images.classes()}),
-      layer_plan_(plan_gemm(gpu.chip, by, shape.hidden, shape.batch, images.pixels(), false)),
-      gradient_plan_(plan_gemm(gpu.chip, by, shape.hidden, images.pixels() + 1, shape.batch, true)),
+      layer_plan_(
+          plan_gemm(gpu.chip, by, shape.hidden, shape.batch, images.pixels(), Split::joined)),
+      gradient_plan_(
+          plan_gemm(gpu.chip, by, shape.hidden, images.pixels() + 1, shape.batch, Split::left)),
       head_parts_(gpu_head_parts(gpu.chip, images.classes(), shape.batch)),
+      joint_(joint_size(by, layer_plan_, shape.hidden, shape.batch), gpu.stream),
       p_(layout_.total()),
       a_(area(shape.hidden, shape.batch)),
       yhat_(area(images.classes(), shape.batch)),
@@ -133,7 +136,7 @@ OurStep::OurStep(const Gpu& gpu, GemmBy by, Shape shape, const Images& images)
 void OurStep::layer(int batch) {
     gpu_layer(gpu_, by_, shape_.hidden, shape_.batch, images_.pixels(), p_.data(),
               input_of(images_.bytes(batch, shape_.batch), Images::scale),
-              p_.data() + layout_.bias_offset(1), a_.data(), layer_plan_);
+              p_.data() + layout_.bias_offset(1), a_.data(), layer_plan_, {}, joint_.get());
 }
 
 void OurStep::head(int batch) {

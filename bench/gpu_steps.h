@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "device/gpu/cublas.h"
+#include "device/gpu/joint.h"
 #include "gpu_problem.h"
 #include "model/parameters.h"
 
@@ -61,6 +62,7 @@ class OurStep {
     Layout layout_;
     GemmPlan layer_plan_, gradient_plan_;
     int head_parts_;
+    JointMemory joint_;
     DeviceArray<nn_real> p_, a_, yhat_, delta_, head_gradient_, parts_;
     DeviceArray<UpdateNumbers> update_, no_update_;
     DeviceArray<double> loss_;

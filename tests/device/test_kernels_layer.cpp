@@ -46,15 +46,32 @@ LayerInputs random_layer(int m, int n, int k, bool of_pixels, Rng& rng) {
     return in;
 }
 
-Reals run_layer(GemmBy by, GemmTile tile, const LayerInputs& in, std::size_t shift = 0) {
+/// Where blocks join their parts. It fails the test if a ticket is not 0 again at the end.
+class JointOnDevice {
+  public:
+    JointOnDevice(GemmBy by, const GemmPlan& plan, int m, int n)
+        : size_(joint_size(by, plan, m, n)),
+          parts_("parts", poison<nn_real>(size_.parts)),
+          tickets_("tickets", std::vector<unsigned>(size_.tickets)) {}
+    /// The tickets are an input in that they end as they began.
+    Joint get() { return {parts_.output(), const_cast<unsigned*>(tickets_.data())}; }
+
+  private:
+    JointSize size_;
+    OnDevice<nn_real> parts_;
+    OnDevice<unsigned> tickets_;
+};
+
+Reals run_layer(GemmBy by, GemmPlan plan, const LayerInputs& in, std::size_t shift = 0) {
     const OnDevice<nn_real> w("W", in.w, shift), bias("b", in.bias, shift);
     const OnDevice<nn_real> activations("A_in", in.activations, shift);
     const OnDevice<std::uint8_t> pixels("pixels", in.pixels, shift);
     OnDevice<nn_real> out("A_out", poison<nn_real>(elements(in.m, in.n)), shift);
+    JointOnDevice joint(by, plan, in.m, in.n);
     const bool of_pixels = in.activations.empty();
     gpu_layer(gpu, by, in.m, in.n, in.k, w.data(),
               of_pixels ? input_of(pixels.data(), scale) : input_of(activations.data()),
-              bias.data(), out.output(), {tile, 1}, in.f);
+              bias.data(), out.output(), plan, in.f, joint.get());
     return out.values();
 }
 
@@ -97,8 +114,12 @@ TEST_F(Kernels, LayerOfActivationsAddsTheBiasAndTakesTheActivation) {
         const Expected expected = layer_expected(in);
         for (const auto& [tile, name] : tiles)
             on_every_gpu(every_kind, [&, tile = tile, name = name](const std::string& on) {
-                SCOPED_TRACE(in.text() + ", " + name + ", " + on);
-                EXPECT_TRUE(within("A_out", run_layer(GemmBy::fma, tile, in), expected));
+                for (const int splits : {1, 3}) {
+                    SCOPED_TRACE(in.text() + ", " + name + " / " + std::to_string(splits) + ", " +
+                                 on);
+                    EXPECT_TRUE(
+                        within("A_out", run_layer(GemmBy::fma, {tile, splits}, in), expected));
+                }
             });
     }
 }
@@ -111,10 +132,13 @@ TEST_F(Kernels, LayerOfPixelsIsRightInEveryWayFromAnyAddress) {
         in.f = activation_of_turn(turn++);
         const Expected expected = layer_expected(in);
         in_every_way([&](GemmBy by, GemmTile tile, const std::string& what) {
-            SCOPED_TRACE(in.text() + ", " + what);
-            const Reals out = run_layer(by, tile, in);
-            EXPECT_TRUE(within("A_out", out, expected));
-            EXPECT_TRUE(same_bits("A_out, moved by 1", run_layer(by, tile, in, 1), out));
+            for (const int splits : {1, 2, 5}) {
+                SCOPED_TRACE(in.text() + ", " + what + " / " + std::to_string(splits));
+                const Reals out = run_layer(by, {tile, splits}, in);
+                EXPECT_TRUE(within("A_out", out, expected));
+                EXPECT_TRUE(
+                    same_bits("A_out, moved by 1", run_layer(by, {tile, splits}, in, 1), out));
+            }
         });
     }
 }
@@ -126,7 +150,7 @@ TEST_F(Kernels, LayerReachesExactlyItsLimits) {
         Reals limits;
         for (const nn_real value : z) limits.push_back(static_cast<nn_real>(limit_of(f, value)));
         for (const auto& [tile, name] : tiles)
-            EXPECT_EQ(run_layer(GemmBy::fma, tile, in), limits) << name;
+            EXPECT_EQ(run_layer(GemmBy::fma, {tile, 1}, in), limits) << name;
     });
 }
 
@@ -139,7 +163,7 @@ TEST_F(Kernels, LayerKeepsNaNWithEveryActivation) {
             in.w[at(4, 7, in.m)] = nan_real;
             in_every_way([&](GemmBy by, GemmTile tile, const std::string& what) {
                 if (!of_pixels && by != GemmBy::fma) return;
-                const Reals out = run_layer(by, tile, in);
+                const Reals out = run_layer(by, {tile, 2}, in);
                 for (int j = 0; j < in.n; ++j)
                     for (int i = 0; i < in.m; ++i)
                         EXPECT_EQ(std::isnan(out[at(i, j, in.m)]), i == 4) << what << ", " << i;
@@ -154,7 +178,7 @@ TEST_F(Kernels, LayerIsRightAtTheSizesOfTrainingLarge) {
     const Expected expected = layer_expected(in);
     in_every_way([&](GemmBy by, GemmTile tile, const std::string& what) {
         SCOPED_TRACE(what);
-        EXPECT_TRUE(within("A_out", run_layer(by, tile, in), expected));
+        EXPECT_TRUE(within("A_out", run_layer(by, {tile, 4}, in), expected));
     });
 }
 
@@ -288,7 +312,7 @@ TEST_F(Kernels, GradientAndLayerGiveTheSameBitsInEveryOrder) {
         in_every_order([&](const std::string& order) {
             SCOPED_TRACE(what + ", " + order);
             const Reals dw = run_gradient(by, {tile, 2}, gradient);
-            const Reals out = run_layer(by, tile, layer);
+            const Reals out = run_layer(by, {tile, 3}, layer);
             if (first_layer.empty()) {
                 first_gradient = dw;
                 first_layer = out;
@@ -407,9 +431,12 @@ TEST_F(Kernels, DeltaBelowIsTheProductWithTheSlope) {
                              on);
                 const OnDevice<nn_real> w_in("W", w), delta_in("delta", delta), a_in("a", a);
                 OnDevice<nn_real> out("delta_below", poison<nn_real>(elements(k, n)));
-                gpu_delta_below(gpu, m, n, k, w_in.data(), delta_in.data(), a_in.data(),
-                                out.output(), {tile, 1}, f);
-                EXPECT_TRUE(within("delta_below", out.values(), expected));
+                for (const int splits : {1, 2}) {
+                    JointOnDevice joint(GemmBy::fma, {tile, splits}, k, n);
+                    gpu_delta_below(gpu, m, n, k, w_in.data(), delta_in.data(), a_in.data(),
+                                    out.output(), {tile, splits}, f, joint.get());
+                    EXPECT_TRUE(within("delta_below", out.values(), expected));
+                }
             });
     }
 }

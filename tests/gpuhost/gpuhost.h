@@ -9,6 +9,7 @@
 #include <math.h>  // not <cmath> alone: ::exp(float) has to be float, as it is for nvcc
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>

@@ -52,15 +52,21 @@ struct PackInMemory {
     __device__ __forceinline__ const T* address() const {
         return x.at + (AlongEdge ? position(i, k, x.stride) : position(k, i, x.stride));
     }
-    /// What element e is where it is not in memory.
-    __device__ __forceinline__ T outside(int e) const {
-        return x.ones && (AlongEdge ? i + e : i) == x.edge ? T{1} : T{0};
+    /// Whether either all four are in memory or none is, and all are 0. In Fours an edge lies
+    /// between two packs, and so does k_end where k runs along the lines.
+    __device__ __forceinline__ bool whole_or_nothing() const {
+        return x.fours && !(x.ones && i == x.edge);
+    }
+    /// Whether element e, which is not in memory, is 1.
+    __device__ __forceinline__ bool is_one(int e) const {
+        return x.ones && (AlongEdge ? i + e : i) == x.edge;
     }
     __device__ __forceinline__ Four<T> load() const {
         if (whole()) return *reinterpret_cast<const Four<T>*>(address());
         Four<T> values;
 #pragma unroll
-        for (int e = 0; e < 4; ++e) values.at[e] = inside(e) ? address()[e] : outside(e);
+        for (int e = 0; e < 4; ++e)
+            values.at[e] = inside(e) ? address()[e] : static_cast<T>(is_one(e));
         return values;
     }
 };
@@ -104,19 +110,19 @@ class Loader {
     static __device__ __forceinline__ void copy(Slice<Depth, Edge>& to, int pack,
                                                 const PackInMemory<AlongEdge, T>& in) {
         const int i = P::i(pack), k = P::k(pack);
-        if (AlongEdge && in.whole()) {
+        if (AlongEdge && in.whole_or_nothing()) {
 #pragma unroll
             for (int e = 0; e < 4; e += 16 / static_cast<int>(sizeof(T)))
-                copy_async<16>(&to.at[k][i + e], in.address() + e);
+                copy_async<16>(&to.at[k][i + e], in.address() + e, in.whole());
             return;
         }
 #pragma unroll
         for (int e = 0; e < 4; ++e) {
             T& place = AlongEdge ? to.at[k][i + e] : to.at[k + e][i];
-            if (in.inside(e))
-                copy_async<static_cast<int>(sizeof(T))>(&place, in.address() + e);
+            if (in.is_one(e))
+                place = T{1};
             else
-                place = in.outside(e);
+                copy_async<static_cast<int>(sizeof(T))>(&place, in.address() + e, in.inside(e));
         }
     }
 
@@ -163,8 +169,8 @@ class Loader<std::uint8_t, Depth, Edge, Threads, AlongEdge, Stages> {
             const int pack = P::index(round);
             const PackInMemory<AlongEdge, std::uint8_t> in{x_, first_ + P::i(pack), k0 + P::k(pack),
                                                            k_end};
-            if (gpu_copies_async() && in.whole())
-                copy_async<4>(&memory_.bytes[t % Stages][pack], in.address());
+            if (gpu_copies_async() && in.whole_or_nothing())
+                copy_async<4>(&memory_.bytes[t % Stages][pack], in.address(), in.whole());
             else if (gpu_copies_async())
                 memory_.bytes[t % Stages][pack] = in.load();
             else
@@ -197,10 +203,11 @@ class Loader<std::uint8_t, Depth, Edge, Threads, AlongEdge, Stages> {
     Four<std::uint8_t> held_[P::rounds];  ///< where copies are not asynchronous
 };
 
-/// A warp's piece of the tile by multiply-adds. Mapping: lane l takes the rows 4 (l % 4) + 16 p and
-/// the columns 4 (l / 4) + 32 q, four neighbours each: a warp then reads a line of the A slice in
-/// loads of four distinct packs, and of the B slice in loads of eight, which lie side by side (no
-/// two in one bank), and each value is used for 4 or 8 products.
+/// A warp's piece of the tile by multiply-adds. Mapping: the lanes stand in a 4 x 8 grid, four
+/// neighbouring rows and four neighbouring columns each, over 16 rows and 32 columns. Bits 1 and 3
+/// of a lane's number say which rows, bits 0, 2 and 4 which columns: so of the lanes l and l ^ 1,
+/// and of l and l ^ 2, all read the same pack of one slice or of the other, for which a load of 16
+/// bytes a lane takes two wavefronts instead of four. Each value is used for 4 or 8 products.
 template <TileShape T>
 class ByFma {
     static constexpr int rows = T.warp_m / 4, cols = T.warp_n / 8;
@@ -218,61 +225,31 @@ class ByFma {
             const int k = at.group * depth + kk;
             nn_real x[rows], y[cols];
 #pragma unroll
-            for (int r = 0; r < rows; r += 4) read(&a.at[k][at.row + row_of(at, r)], &x[r]);
+            for (int r = 0; r < rows; r += 4) read(&a.at[k][at.row + row_of(at.lane, r)], &x[r]);
 #pragma unroll
-            for (int s = 0; s < cols; s += 4) read(&b.at[k][at.col + col_of(at, s)], &y[s]);
+            for (int s = 0; s < cols; s += 4) read(&b.at[k][at.col + col_of(at.lane, s)], &y[s]);
 #pragma unroll
             for (int s = 0; s < cols; ++s)
 #pragma unroll
                 for (int r = 0; r < rows; ++r) sums[s * rows + r] += x[r] * y[s];
         }
     }
-    /// The groups' sums are added first to last, each warp of all groups adding its share.
+    /// Four f: neighbours in a column.
     template <class E>
-    __device__ __forceinline__ void write_shared(const Output& out, const Extent& x, int first_row,
-                                                 int first_col, const WarpPlace& at,
-                                                 nn_real* memory) const {
-        constexpr int packs = count / 4, threads = threads_of<T> / T.groups;
-        const int thread = static_cast<int>(threadIdx.x) % threads;
-        auto* const all = reinterpret_cast<Four<nn_real>*>(memory);
-        __syncthreads();
-#pragma unroll
-        for (int p = 0; p < packs; ++p)
-            all[(at.group * packs + p) * threads + thread] = {
-                {sums[4 * p], sums[4 * p + 1], sums[4 * p + 2], sums[4 * p + 3]}};
-        __syncthreads();
-#pragma unroll
-        for (int q = 0; q < packs / T.groups; ++q) {
-            const int p = q * T.groups + at.group, r = p % (rows / 4) * 4, s = p / (rows / 4);
-            Four<nn_real> sum = all[p * threads + thread];
-#pragma unroll
-            for (int g = 1; g < T.groups; ++g) {
-                const Four<nn_real> more = all[(g * packs + p) * threads + thread];
-#pragma unroll
-                for (int e = 0; e < 4; ++e) sum.at[e] += more.at[e];
-            }
-            write<E, 4>(out, x, first_row + at.row + row_of(at, r),
-                        first_col + at.col + col_of(at, s - s % 4) + s % 4, sum.at);
-        }
-    }
-    template <class E>
-    __device__ __forceinline__ void write_to(const Output& out, const Extent& x, int first_row,
-                                             int first_col, const WarpPlace& at) const {
-#pragma unroll
-        for (int s = 0; s < cols; ++s)
-#pragma unroll
-            for (int r = 0; r < rows; r += 4)
-                write<E, 4>(out, x, first_row + at.row + row_of(at, r),
-                            first_col + at.col + col_of(at, s - s % 4) + s % 4,
-                            &sums[s * rows + r]);
+    static __device__ __forceinline__ void write_four(const Output& out, const Extent& x,
+                                                      int first_row, int first_col, int lane, int f,
+                                                      const nn_real (&four)[4]) {
+        const int r = f % (rows / 4) * 4, s = f / (rows / 4);
+        write<E, 4>(out, x, first_row + row_of(lane, r),
+                    first_col + col_of(lane, s - s % 4) + s % 4, four);
     }
 
   private:
-    static __device__ __forceinline__ int row_of(const WarpPlace& at, int r) {
-        return r / 4 * 16 + ((at.lane >> 1 & 1) | (at.lane >> 3 & 1) << 1) * 4;
+    static __device__ __forceinline__ int row_of(int lane, int r) {
+        return r / 4 * 16 + ((lane >> 1 & 1) | (lane >> 3 & 1) << 1) * 4;
     }
-    static __device__ __forceinline__ int col_of(const WarpPlace& at, int s) {
-        return s / 4 * 32 + ((at.lane & 1) | (at.lane >> 2 & 1) << 1 | at.lane >> 4 << 2) * 4;
+    static __device__ __forceinline__ int col_of(int lane, int s) {
+        return s / 4 * 32 + ((lane & 1) | (lane >> 2 & 1) << 1 | lane >> 4 << 2) * 4;
     }
     static __device__ __forceinline__ void read(const nn_real* from, nn_real* to) {
         const Four<nn_real> four = *reinterpret_cast<const Four<nn_real>*>(from);
@@ -331,13 +308,18 @@ template <TileShape T>
 inline constexpr int stages_of =
     std::min(48 * 1024 / (T.k * (T.m + T.n + 8) * static_cast<int>(sizeof(nn_real))), 4);
 
+/// Blocks that a multiprocessor should hold. The large tile's 64 sums a thread leave room for two
+/// blocks only if the compiler minds it.
+template <TileShape T>
+inline constexpr int blocks_of = T.warp_m* T.warp_n == 2048 ? 2 : 1;
+
 /// The walk along k of one block, with the sums by Product.
 /// Barriers: one a slice. It says that slice t is complete (each thread delivered its share before)
 /// and that nobody reads slice t - 1 any more, whose place the next copies take. A fetched slice is
 /// waited for at the end of the round before it is needed, by each thread for its own copies.
 template <class Product, TileShape T, class E, class LoaderA, class LoaderB, class B>
 __device__ __forceinline__ void walk(const GemmArguments<B>& g, LoaderA& a, LoaderB& b,
-                                     int first_row, int first_col, nn_real* memory) {
+                                     int first_row, int first_col, void* memory) {
     constexpr int stages = stages_of<T>;
     const WarpPlace at = warp_place<T>();
     const int k_begin = static_cast<int>(blockIdx.z) * g.x.part;
@@ -367,11 +349,7 @@ __device__ __forceinline__ void walk(const GemmArguments<B>& g, LoaderA& a, Load
         product.multiply(a.slice(t), b.slice(t), at);
         deliver(t + 1);
     }
-    if constexpr (T.groups > 1) {
-        product.template write_shared<E>(g.out, g.x, first_row, first_col, at, memory);
-        return;
-    }
-    if (at.group == 0) product.template write_to<E>(g.out, g.x, first_row, first_col, at);
+    finish<T, E>(product, g.out, g.x, first_row, first_col, at, memory);
 }
 
 /// C = what the epilogue makes of op(A) op(B).
@@ -380,7 +358,8 @@ __device__ __forceinline__ void walk(const GemmArguments<B>& g, LoaderA& a, Load
 /// group and a part. Memory: stages of slices of op(A) and op(B), at most 48 KiB; at the end the
 /// groups' sums take their place.
 template <TileShape T, class E, class B, bool AAlongEdge, bool BAlongEdge>
-__global__ void __launch_bounds__(threads_of<T>, 1) gemm_kernel(const GemmArguments<B> g) {
+__global__ void __launch_bounds__(threads_of<T>, blocks_of<T>)
+    gemm_kernel(const GemmArguments<B> g) {
     constexpr int stages = stages_of<T>;
     using LoaderA = Loader<nn_real, T.k, T.m, threads_of<T>, AAlongEdge, stages>;
     using LoaderB = Loader<B, T.k, T.n, threads_of<T>, BAlongEdge, stages>;
@@ -390,25 +369,24 @@ __global__ void __launch_bounds__(threads_of<T>, 1) gemm_kernel(const GemmArgume
     };
     union Memory {
         Slices slices;
-        Four<nn_real> groups[T.groups > 1 ? T.groups * T.m * T.n / 4 : 1];
+        Four<nn_real> groups[T.groups > 1 ? T.groups* T.m* T.n / 4 : 1];
     };
-    GPU_SHARED(Memory, all_memory, );
-    Slices& memory = all_memory.slices;
+    GPU_SHARED(Memory, memory, );
     const int first_row = static_cast<int>(blockIdx.y) * T.m;
     const int first_col = g.x.first + static_cast<int>(blockIdx.x) * T.n;
-    nn_real* const sums = reinterpret_cast<nn_real*>(&memory);
-    LoaderA a(memory.a, g.a, first_row);
+    LoaderA a(memory.slices.a, g.a, first_row);
     const auto run = [&](LoaderB& b) {
         if constexpr (sizeof(nn_real) == sizeof(double)) {
-            if (gpu_has_f64_mma()) return walk<ByMma<T>, T, E>(g, a, b, first_row, first_col, sums);
+            if (gpu_has_f64_mma())
+                return walk<ByMma<T>, T, E>(g, a, b, first_row, first_col, &memory);
         }
-        walk<ByFma<T>, T, E>(g, a, b, first_row, first_col, sums);
+        walk<ByFma<T>, T, E>(g, a, b, first_row, first_col, &memory);
     };
     if constexpr (std::is_same_v<B, nn_real>) {
-        LoaderB b(memory.b, g.b, first_col);
+        LoaderB b(memory.slices.b, g.b, first_col);
         run(b);
     } else {
-        LoaderB b(memory.b, g.b, first_col, g.b_scale);
+        LoaderB b(memory.slices.b, g.b, first_col, g.b_scale);
         run(b);
     }
 }
@@ -443,6 +421,13 @@ Operand<T> operand(const T* at, int line, int edge, bool ones = false) {
 }
 
 Output output(nn_real* c, int m) { return {c, 0, 1, 0, nullptr, nullptr, -1, in_fours(c, m)}; }
+
+/// What of it a plan uses: nothing where each tile has one block.
+Joint joint_of(const GemmPlan& plan, const Joint& joint) {
+    if (plan.splits == 1) return {};
+    if (joint.parts == nullptr) throw std::logic_error("a product in parts has no place for them");
+    return joint;
+}
 
 /// op(A) = A and op(B) the pixels, which lie along the edge (a gradient) or along k (a layer).
 template <class E, bool AlongEdge>
@@ -479,13 +464,22 @@ void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, in
 void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, int k, nn_real alpha,
               const nn_real* a, const nn_real* b, nn_real beta, nn_real* c) {
     gpu_gemm(gpu, op_a, op_b, m, n, k, alpha, a, b, beta, c,
-             plan_gemm(gpu.chip, GemmBy::fma, m, n, k, false));
+             plan_gemm(gpu.chip, GemmBy::fma, m, n, k, Split::no));
+}
+
+JointSize joint_size(GemmBy by, const GemmPlan& plan, int m, int n) {
+    if (plan.splits == 1) return {};
+    const TileShape t = tile_shape(by, plan.tile, static_cast<int>(sizeof(nn_real)));
+    const std::size_t tiles = elements(ceil_div(m, t.m), ceil_div(n, t.n));
+    return {tiles * elements(t.m, t.n) * static_cast<std::size_t>(plan.splits), tiles};
 }
 
 void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w, Input a_in,
-               const nn_real* bias, nn_real* a_out, GemmPlan plan, const Activation& f) {
+               const nn_real* bias, nn_real* a_out, GemmPlan plan, const Activation& f,
+               const Joint& joint) {
     Output out = output(a_out, m);
     out.bias = bias;
+    out.joint = joint_of(plan, joint);
     const Operand<nn_real> a = operand(w, m, m);
     const Extent x{m, 0, n, k, 0};
     const auto launch = [&]<class F>(F) {
@@ -519,9 +513,11 @@ void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real*
 }
 
 void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, const nn_real* delta,
-                     const nn_real* a, nn_real* delta_below, GemmPlan plan, const Activation& f) {
+                     const nn_real* a, nn_real* delta_below, GemmPlan plan, const Activation& f,
+                     const Joint& joint) {
     Output out = output(delta_below, k);
     out.a = a;
+    out.joint = joint_of(plan, joint);
     const auto launch = [&]<class F>(F) {
         launch_by_fma<TimesSlope<F>, nn_real, false, false>(
             gpu, plan, {operand(w, m, k), operand(delta, m, n), 1, {k, 0, n, m, 0}, out});

@@ -2,8 +2,9 @@
 //
 // Every matrix is column-major and packed (matrix.h), in device memory, in nn_real. Sizes may be 0:
 // then nothing is launched, or an empty sum is 0. A launcher only puts work on gpu.stream and does
-// not wait for it. It throws Failure if CUDA refuses the launch. No kernel uses atomics, so equal
-// runs give equal bits. The same step by plain kernels, to be read first, is gpu_func.cu.
+// not wait for it. It throws Failure if CUDA refuses the launch. Atomics only count blocks, and
+// sums have one order, so equal runs give equal bits. The same step by plain kernels, to be read
+// first, is gpu_func.cu.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -49,11 +50,24 @@ inline Input input_of(const std::uint8_t* pixels, nn_real scale) {
     return {nullptr, pixels, scale};
 }
 
+/// Where blocks that share a tile along k leave their parts, and count themselves: the last one
+/// adds them, first to last, so equal runs give equal bits. joint_size() says how much is needed.
+struct Joint {
+    nn_real* parts = nullptr;
+    unsigned* tickets = nullptr;  ///< 0 before a launch, and after it
+};
+struct JointSize {
+    std::size_t parts, tickets;  ///< elements; none where a plan has no splits
+};
+JointSize joint_size(GemmBy by, const GemmPlan& plan, int m, int n);
+
 /// A_out = f(W A_in + b), with f the activation: a whole hidden layer forward in one kernel.
 /// W: m x k, A_in: k x n, b: m (added to each column), A_out: m x n, overlapping nothing.
-/// by: bf16x3 for pixels alone, in float, from compute capability 8.0 (gpu_has_bf16x3).
+/// by: bf16x3 for pixels alone, in float, from compute capability 8.0 (gpu_has_bf16x3). joint: for
+/// a plan of several splits.
 void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w, Input a_in,
-               const nn_real* bias, nn_real* a_out, GemmPlan plan, const Activation& f = {});
+               const nn_real* bias, nn_real* a_out, GemmPlan plan, const Activation& f = {},
+               const Joint& joint = {});
 
 /// [dW|db] = delta [A_in; 1]^T over n samples: the data gradient of a layer's weights and biases,
 /// which lie next to each other in Layout's order, as one product whose last input is 1.
@@ -66,7 +80,7 @@ void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real*
 /// delta_below = (W^T delta) * slope(a): W: m x k, delta: m x n, a and delta_below: k x n.
 void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, const nn_real* delta,
                      const nn_real* a, nn_real* delta_below, GemmPlan plan,
-                     const Activation& f = {});
+                     const Activation& f = {}, const Joint& joint = {});
 
 /// True if gpu_layer and gpu_gradient can use bf16x3: in float, on a GPU with bf16 tensor cores.
 bool gpu_has_bf16x3(const GpuChip& chip);

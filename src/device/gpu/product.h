@@ -13,6 +13,10 @@ template <class T>
 struct alignas(sizeof(T) == 1 ? 4 : 16) Four {
     T at[4];
 };
+__device__ __forceinline__ void add(Four<nn_real>& to, const Four<nn_real>& more) {
+#pragma unroll
+    for (int e = 0; e < 4; ++e) to.at[e] += more.at[e];
+}
 
 /// op(A) or op(B) in memory. Its lines i run along the tile's edge (rows of op(A), columns of
 /// op(B)), k along the depth of the sum.
@@ -31,8 +35,9 @@ struct Output {
     nn_real alpha, beta;
     const nn_real* bias;
     const nn_real* a;
-    int unscaled;  ///< the column that alpha does not count for, or -1
-    bool fours;    ///< columns of C begin where a Four may
+    int unscaled;      ///< the column that alpha does not count for, or -1
+    bool fours;        ///< columns of C begin where a Four may
+    Joint joint = {};  ///< null unless the last of a tile's blocks joins their parts
 };
 
 /// An m x (last - first) product, columns [first, last) of C, over k in parts of `part` each: block
@@ -118,23 +123,102 @@ __device__ __forceinline__ WarpPlace warp_place() {
             static_cast<int>(threadIdx.x) % 32};
 }
 
-/// Adds the sums of the groups, first to last, into group 0's. Memory: the slices', which nobody
-/// needs any more; sum e of thread t lies at [e][t], so that neighbours meet different banks.
+/// A thread's sums once those of all groups are added, in fours: each group has its share of them.
 template <TileShape T, int Count>
-__device__ __forceinline__ void add_groups(nn_real (&sums)[Count], nn_real* memory) {
-    constexpr int threads = threads_of<T> / T.groups;  // of a group
+struct OwnSums {
+    static constexpr int fours = Count / 4 / T.groups;
+    static_assert(fours * 4 * T.groups == Count);
+    Four<nn_real> at[fours];
+
+    /// The number, among the fours of a thread, of the i-th that a group has.
+    static __device__ __forceinline__ int number(int i, int group) { return i * T.groups + group; }
+};
+
+/// Adds the sums of the groups, first to last. Every group adds its share, for one alone would keep
+/// the others waiting. Memory: the slices', which nobody needs any more; four f of thread t of
+/// group g lies at [g][f][t], so that neighbours write side by side.
+template <TileShape T, int Count>
+__device__ __forceinline__ OwnSums<T, Count> add_groups(const nn_real (&sums)[Count],
+                                                        void* memory) {
+    using Own = OwnSums<T, Count>;
+    constexpr int threads = threads_of<T> / T.groups, all_fours = Count / 4;
     const int group = static_cast<int>(threadIdx.x) / threads;
     const int thread = static_cast<int>(threadIdx.x) % threads;
+    auto* const all = static_cast<Four<nn_real>*>(memory);
+    Own own;
+    if constexpr (T.groups == 1) {
+#pragma unroll
+        for (int e = 0; e < Count; ++e) own.at[e / 4].at[e % 4] = sums[e];
+        return own;
+    }
     __syncthreads();  // every thread is done with the slices
-    if (group > 0)
 #pragma unroll
-        for (int e = 0; e < Count; ++e)
-            memory[((group - 1) * Count + e) * threads + thread] = sums[e];
-    __syncthreads();  // the other groups' sums are there
-    if (group > 0) return;
-    for (int g = 1; g < T.groups; ++g)
+    for (int f = 0; f < all_fours; ++f)
+        all[(group * all_fours + f) * threads + thread] = {
+            {sums[4 * f], sums[4 * f + 1], sums[4 * f + 2], sums[4 * f + 3]}};
+    __syncthreads();  // the groups' sums are there
 #pragma unroll
-        for (int e = 0; e < Count; ++e) sums[e] += memory[((g - 1) * Count + e) * threads + thread];
+    for (int i = 0; i < Own::fours; ++i) {
+        const int f = Own::number(i, group);
+        own.at[i] = all[f * threads + thread];
+#pragma unroll
+        for (int g = 1; g < T.groups; ++g)
+            add(own.at[i], all[(g * all_fours + f) * threads + thread]);
+    }
+    return own;
+}
+
+/// Adds the parts of a tile that its blocks computed, first to last, in the block that comes last.
+/// The others leave their part in joint.parts, and false is returned: they are done.
+/// Barriers: after the first, all of the block's part is written and nobody uses `memory` any
+/// more; one thread then takes the block's ticket, which publishes the part and, in the last block,
+/// shows it those of the others. After the second, all threads know the ticket.
+template <TileShape T, int Fours>
+__device__ __forceinline__ bool join_parts(const Joint& joint, Four<nn_real> (&own)[Fours],
+                                           void* memory) {
+    constexpr int threads = threads_of<T>;
+    constexpr unsigned ahead = 7;  // parts on their way at a time
+    const unsigned parts = gridDim.z;
+    const std::size_t tile = static_cast<std::size_t>(blockIdx.y) * gridDim.x + blockIdx.x;
+    auto* const all = reinterpret_cast<Four<nn_real>*>(joint.parts) +
+                      tile * parts * Fours * threads + threadIdx.x;
+#pragma unroll
+    for (int f = 0; f < Fours; ++f) all[(blockIdx.z * Fours + f) * threads] = own[f];
+    __syncthreads();
+    auto* const ticket = static_cast<unsigned*>(memory);
+    if (threadIdx.x == 0) *ticket = take_ticket(joint.tickets + tile, parts);
+    __syncthreads();
+    if (*ticket + 1 < parts) return false;
+#pragma unroll
+    for (int f = 0; f < Fours; ++f) {
+        const auto* const from = all + f * threads;
+        own[f] = load_published(from);
+        for (unsigned first = 1; first < parts; first += ahead) {
+            Four<nn_real> more[ahead];
+#pragma unroll
+            for (unsigned z = 0; z < ahead; ++z)
+                more[z] = first + z < parts ? load_published(from + (first + z) * Fours * threads)
+                                            : Four<nn_real>{};
+#pragma unroll
+            for (unsigned z = 0; z < ahead; ++z)
+                if (first + z < parts) add(own[f], more[z]);
+        }
+    }
+    return true;
+}
+
+/// What a block does with its sums when it has walked along k. `memory` is that of its slices, and
+/// as large as all groups' sums.
+template <TileShape T, class E, class Sums>
+__device__ __forceinline__ void finish(const Sums& sums, const Output& out, const Extent& x,
+                                       int first_row, int first_col, const WarpPlace& at,
+                                       void* memory) {
+    auto own = add_groups<T>(sums.sums, memory);
+    if (out.joint.parts != nullptr && !join_parts<T>(out.joint, own.at, memory)) return;
+#pragma unroll
+    for (int i = 0; i < decltype(own)::fours; ++i)
+        Sums::template write_four<E>(out, x, first_row + at.row, first_col + at.col, at.lane,
+                                     own.number(i, at.group), own.at[i].at);
 }
 
 /// The sums of a warp's piece of the tile by tensor cores, 16 x 8 at a time. Mapping:
@@ -150,44 +234,16 @@ struct FragmentSums {
     __device__ __forceinline__ nn_real& at(int p, int q, int e) {
         return sums[(q * down + p) * 4 + e];
     }
-    /// Each group adds and writes its share of the pieces, the groups' sums first to last.
+    /// Four f: a lane's elements of a 16 x 8 piece.
     template <class E>
-    __device__ __forceinline__ void write_shared(const Output& out, const Extent& x, int first_row,
-                                                 int first_col, const WarpPlace& place,
-                                                 nn_real* memory) const {
-        constexpr int threads = threads_of<T> / T.groups;
-        const int thread = static_cast<int>(threadIdx.x) % threads;
-        __syncthreads();
+    static __device__ __forceinline__ void write_four(const Output& out, const Extent& x,
+                                                      int first_row, int first_col, int lane, int f,
+                                                      const nn_real (&four)[4]) {
+        const int p = f % down, q = f / down;
 #pragma unroll
-        for (int e = 0; e < count; ++e)
-            memory[(place.group * count + e) * threads + thread] = sums[e];
-        __syncthreads();
-#pragma unroll
-        for (int i = 0; i < count / 4 / T.groups; ++i) {
-            const int piece = i * T.groups + place.group, p = piece % down, q = piece / down;
-#pragma unroll
-            for (int e = 0; e < 4; ++e) {
-                nn_real sum = memory[(piece * 4 + e) * threads + thread];
-#pragma unroll
-                for (int g = 1; g < T.groups; ++g)
-                    sum += memory[(g * count + piece * 4 + e) * threads + thread];
-                write<E, 1>(out, x, first_row + place.row + 16 * p + 8 * (e / 2) + place.lane / 4,
-                            first_col + place.col + 8 * q + 2 * (place.lane % 4) + e % 2, &sum);
-            }
-        }
-    }
-    template <class E>
-    __device__ __forceinline__ void write_to(const Output& out, const Extent& x, int first_row,
-                                             int first_col, const WarpPlace& place) {
-#pragma unroll
-        for (int q = 0; q < across; ++q)
-#pragma unroll
-            for (int p = 0; p < down; ++p)
-#pragma unroll
-                for (int e = 0; e < 4; ++e)
-                    write<E, 1>(
-                        out, x, first_row + place.row + 16 * p + 8 * (e / 2) + place.lane / 4,
-                        first_col + place.col + 8 * q + 2 * (place.lane % 4) + e % 2, &at(p, q, e));
+        for (int e = 0; e < 4; ++e)
+            write<E, 1>(out, x, first_row + 16 * p + 8 * (e / 2) + lane / 4,
+                        first_col + 8 * q + 2 * (lane % 4) + e % 2, &four[e]);
     }
 };
 

@@ -18,6 +18,7 @@
 
 #include "device/gpu/gradient_parts.h"
 #include "device/gpu/graph.h"
+#include "device/gpu/joint.h"
 #include "device/gpu/replica_base.h"
 #include "device/gpu/samples.h"
 #include "device/layers.h"
@@ -81,6 +82,7 @@ class CudaReplica : public GpuReplica {
           numbers_(1),
           head_gradient_(head_stride() * static_cast<std::size_t>(most_head_parts_)),
           loss_(static_cast<std::size_t>(most_head_parts_)),
+          joint_(most_joint(), compute_.get()),
           parts_(layout_, settings, event_flags_) {
         for (int l = 1; l < top_; ++l)
             hidden_.emplace_back(layout_.size(l), layout_.size(l - 1), shape.capacity,
@@ -200,7 +202,25 @@ class CudaReplica : public GpuReplica {
     GemmBy by(int l) const { return l == 1 ? first_by_ : GemmBy::fma; }
     GemmPlan gradient_plan(int l, int n) const {
         const int columns = l == 1 ? parts_.columns()[0].count : layout_.size(l - 1) + 1;
-        return plan_gemm(chip_, by(l), layout_.size(l), columns, n, true);
+        return plan_gemm(chip_, by(l), layout_.size(l), columns, n, Split::left);
+    }
+    GemmPlan forward_plan(int l, int n) const {
+        return plan_gemm(chip_, by(l), layout_.size(l), n, layout_.size(l - 1), Split::joined);
+    }
+    GemmPlan delta_plan(int l, int n) const {
+        return plan_gemm(chip_, GemmBy::fma, layout_.size(l), n, layout_.size(l + 1),
+                         Split::joined);
+    }
+    /// What the products of the largest shard need.
+    JointSize most_joint() const {
+        JointSize most{};
+        for (int l = 1; l < top_; ++l)
+            for (const JointSize& size : {joint_size(by(l), forward_plan(l, shape().capacity),
+                                                     layout_.size(l), shape().capacity),
+                                          joint_size(GemmBy::fma, delta_plan(l, shape().capacity),
+                                                     layout_.size(l), shape().capacity)})
+                most = {std::max(most.parts, size.parts), std::max(most.tickets, size.tickets)};
+        return most;
     }
     /// For the current shard.
     const Plans& plans() {
@@ -212,12 +232,11 @@ class CudaReplica : public GpuReplica {
     Plans make_plans(int n) {
         Plans made;
         for (int l = 1; l < top_; ++l) {
-            const int size = layout_.size(l), below = layout_.size(l - 1);
+            const int size = layout_.size(l);
             GemmPlan gradient = gradient_plan(l, n);
             gradient.splits = std::min(gradient.splits, hidden(l).splits);
-            const int above = layout_.size(l + 1);
-            made.hidden.push_back({plan_gemm(chip_, by(l), size, n, below, false), gradient,
-                                   plan_gemm(chip_, GemmBy::fma, size, n, above, false)});
+            made.hidden.push_back({joint_.fitting(by(l), forward_plan(l, n), size, n), gradient,
+                                   joint_.fitting(GemmBy::fma, delta_plan(l, n), size, n)});
             made.runs.push_back(
                 run_of(l, hidden(l).gradient.data(), hidden(l).stride, gradient.splits));
         }
@@ -293,7 +312,7 @@ class CudaReplica : public GpuReplica {
     void compute_activations(int l) {
         gpu_layer(gpu_, by(l), layout_.size(l), samples_.current().n, layout_.size(l - 1),
                   weights(l), input(l), bias(l), hidden(l).activations.data(),
-                  plans().of(l).forward, shape().activation);
+                  plans().of(l).forward, shape().activation, joint_.get());
     }
     void compute_head() {
         const GpuBytes& samples = samples_.current();
@@ -318,7 +337,8 @@ class CudaReplica : public GpuReplica {
     void compute_delta(int l) {
         gpu_delta_below(gpu_, layout_.size(l + 1), samples_.current().n, layout_.size(l),
                         weights(l + 1), hidden(l + 1).delta.data(), hidden(l).activations.data(),
-                        hidden(l).delta.data(), plans().of(l).delta, shape().activation);
+                        hidden(l).delta.data(), plans().of(l).delta, shape().activation,
+                        joint_.get());
     }
     void compute_gradient(int l, Range columns) {
         gpu_gradient(gpu_, by(l), layout_.size(l), samples_.current().n, layout_.size(l - 1),
@@ -360,6 +380,7 @@ class CudaReplica : public GpuReplica {
     std::vector<HiddenLayer> hidden_;  ///< of layers 1 .. L - 1
     DeviceArray<nn_real> head_gradient_;
     DeviceArray<double> loss_;
+    JointMemory joint_;
     GradientParts parts_;
     std::map<int, Plans> plans_;  ///< by the shard's size
     GpuGraphs<GraphKey> graphs_;

@@ -16,10 +16,7 @@ struct Sigmoid {
     /// V: nn_real, or a vector of them. exp: V's exponential, infinite where it is too large.
     template <class V, class Exp>
     ON_HOST_AND_DEVICE static V value(V z, Exp exp) {
-#ifdef __CUDA_ARCH__
-        if constexpr (sizeof(V) == 4) return __fdividef(1.0f, 1 + exp(-z));
-#endif
-        return 1 / (1 + exp(-z));
+        return reciprocal(1 + exp(-z));
     }
     /// da/dz, from a = value(z).
     template <class V>
