@@ -326,3 +326,8 @@ cudaError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::si
         [=] { return (gpuhost::usable_argument(static_cast<Params>(args)) && ...); },
         [=] { kernel(static_cast<Params>(args)...); });
 }
+template <class... Params, class... Args>
+cudaError_t gpu_launch_early(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared,
+                             cudaStream_t stream, Args... args) {
+    return gpu_launch(kernel, grid, block, shared, stream, args...);
+}

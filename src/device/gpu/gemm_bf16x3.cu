@@ -266,6 +266,7 @@ inline constexpr int slices_ahead = std::min((48 * 1024 - 2 * bytes_of_pairs<T>)
 /// Each thread waits for its own copies alone, for nobody else makes pairs of them.
 template <TileShape T, class E, bool BAlongK>
 __global__ void __launch_bounds__(threads_of<T>, 1) gemm_bf16x3_kernel(const Bf16x3Arguments g) {
+    wait_for_kernel_before();
     constexpr int ahead = slices_ahead<T>;
     using LoaderA = FloatLoader<T.k, T.m, threads_of<T>, ahead>;
     using LoaderB = PixelLoader<T.k, T.n, threads_of<T>, ahead, BAlongK>;
@@ -315,7 +316,7 @@ __global__ void __launch_bounds__(threads_of<T>, 1) gemm_bf16x3_kernel(const Bf1
 template <TileShape T, class E, bool BAlongK>
 void launch_tile(const Gpu& gpu, int splits, Bf16x3Arguments g) {
     g.x.part = part_of_k<T>(g.x.k, splits);
-    GPU_CHECK(gpu_launch(gemm_bf16x3_kernel<T, E, BAlongK>, grid_of<T>(g.x, splits),
+    GPU_CHECK(gpu_launch_early(gemm_bf16x3_kernel<T, E, BAlongK>, grid_of<T>(g.x, splits),
                          dim3(T.threads()), 0, gpu.stream, g));
 }
 

@@ -360,6 +360,7 @@ __device__ __forceinline__ void walk(const GemmArguments<B>& g, LoaderA& a, Load
 template <TileShape T, class E, class B, bool AAlongEdge, bool BAlongEdge>
 __global__ void __launch_bounds__(threads_of<T>, blocks_of<T>)
     gemm_kernel(const GemmArguments<B> g) {
+    wait_for_kernel_before();
     constexpr int stages = stages_of<T>;
     using LoaderA = Loader<nn_real, T.k, T.m, threads_of<T>, AAlongEdge, stages>;
     using LoaderB = Loader<B, T.k, T.n, threads_of<T>, BAlongEdge, stages>;
@@ -394,7 +395,7 @@ __global__ void __launch_bounds__(threads_of<T>, blocks_of<T>)
 template <TileShape T, class E, class B, bool AAlongEdge, bool BAlongEdge>
 void launch_tile(const Gpu& gpu, int splits, GemmArguments<B> g) {
     g.x.part = part_of_k<T>(g.x.k, splits);
-    GPU_CHECK(gpu_launch(gemm_kernel<T, E, B, AAlongEdge, BAlongEdge>, grid_of<T>(g.x, splits),
+    GPU_CHECK(gpu_launch_early(gemm_kernel<T, E, B, AAlongEdge, BAlongEdge>, grid_of<T>(g.x, splits),
                          dim3(T.threads()), 0, gpu.stream, g));
 }
 

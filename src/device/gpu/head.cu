@@ -344,6 +344,7 @@ __device__ __forceinline__ void go_back(const Head& head, Samples samples, bool 
 /// samples writes zeros.
 template <class In, class F, int Columns>
 __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
+    wait_for_kernel_before();
     GPU_SHARED(HeadMemory, memory, );
     const int part = static_cast<int>(blockIdx.x), groups = groups_of(head.classes);
     const int lane = this_thread() % 32, warp = this_thread() / 32;
@@ -392,7 +393,7 @@ void launch_head(const Gpu& gpu, const Head& head) {
     const int parts = gpu_head_parts(gpu.chip, head.classes, head.n);
     // Where a warp has one sample, it has no use for more sums.
     const auto kernel = head.n > parts * warps ? head_kernel<In, F, 4> : head_kernel<In, F, 1>;
-    GPU_CHECK(gpu_launch(kernel, dim3(static_cast<unsigned>(parts)), dim3(threads), 0, gpu.stream,
+    GPU_CHECK(gpu_launch_early(kernel, dim3(static_cast<unsigned>(parts)), dim3(threads), 0, gpu.stream,
                          head, held_samples(head.classes)));
 }
 

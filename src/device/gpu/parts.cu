@@ -66,6 +66,7 @@ template <class R>
 __global__ void __launch_bounds__(plain_threads)
     parts_kernel(Runs runs, R rule, const UpdateNumbers* __restrict__ numbers,
                  nn_real* __restrict__ out, std::size_t to_moment) {
+    wait_for_kernel_before();
     constexpr bool updates = !std::is_same_v<R, SumAlone>;
     GPU_SHARED(nn_real, partial, [part_groups][group_lanes]);
     int r = 0;
@@ -109,7 +110,7 @@ void launch_parts(const Gpu& gpu, std::span<const Parts> all, const R& rule,
     Runs runs;
     const auto launch = [&] {
         if (runs.count > 0)
-            GPU_CHECK(gpu_launch(parts_kernel<R>, dim3(runs.first_block[runs.count]),
+            GPU_CHECK(gpu_launch_early(parts_kernel<R>, dim3(runs.first_block[runs.count]),
                                  dim3(plain_threads), 0, gpu.stream, runs, rule, numbers, out,
                                  to_moment));
         runs.count = 0;
@@ -145,6 +146,7 @@ __global__ void __launch_bounds__(gather_threads)
                   const std::uint32_t* __restrict__ samples, const Piece* __restrict__ inputs,
                   const std::uint8_t* __restrict__ targets, Piece* __restrict__ inputs_out,
                   std::uint8_t* __restrict__ targets_out) {
+    wait_for_kernel_before();
     const std::size_t j = blockIdx.x, s = samples[j];
     for (std::size_t i = threadIdx.x; i < pieces; i += gather_threads)
         inputs_out[j * pieces + i] = inputs[s * pieces + i];
@@ -158,6 +160,7 @@ __global__ void __launch_bounds__(gather_threads)
 __global__ void __launch_bounds__(plain_threads)
     sum_of_squares_kernel(std::size_t count, const nn_real* __restrict__ values,
                           double* __restrict__ out) {
+    wait_for_kernel_before();
     GPU_SHARED(double, partial, [plain_threads]);
     double sum = 0;
     for (std::size_t i = static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count;
@@ -210,16 +213,16 @@ void gpu_gather(const Gpu& gpu, std::size_t input_bytes, std::size_t target_byte
         return reinterpret_cast<std::uintptr_t>(p) % sixteen == 0;
     };
     if (input_bytes % sixteen == 0 && by_sixteen(inputs) && by_sixteen(inputs_out))
-        GPU_CHECK(gpu_launch(gather_kernel<SixteenBytes>, grid, block, 0, gpu.stream,
+        GPU_CHECK(gpu_launch_early(gather_kernel<SixteenBytes>, grid, block, 0, gpu.stream,
                              input_bytes / sixteen, target_bytes, samples,
                              reinterpret_cast<const SixteenBytes*>(inputs), targets,
                              reinterpret_cast<SixteenBytes*>(inputs_out), targets_out));
     else
-        GPU_CHECK(gpu_launch(gather_kernel<std::uint8_t>, grid, block, 0, gpu.stream, input_bytes,
+        GPU_CHECK(gpu_launch_early(gather_kernel<std::uint8_t>, grid, block, 0, gpu.stream, input_bytes,
                              target_bytes, samples, inputs, targets, inputs_out, targets_out));
 }
 
 void gpu_sum_of_squares(const Gpu& gpu, std::size_t count, const nn_real* values, double* partial) {
-    GPU_CHECK(gpu_launch(sum_of_squares_kernel, dim3(gpu_square_slots), dim3(plain_threads), 0,
+    GPU_CHECK(gpu_launch_early(sum_of_squares_kernel, dim3(gpu_square_slots), dim3(plain_threads), 0,
                          gpu.stream, count, values, partial));
 }

@@ -149,3 +149,12 @@ __device__ __forceinline__ T load_published(const T* from) {
         words[i] = __ldcg(reinterpret_cast<const uint4*>(from) + i);
     return value;
 }
+
+/// The first thing in a kernel that gpu_launch_early starts: lets the next kernel start too, and
+/// waits until the kernel before has ended and what it wrote is there.
+__device__ __forceinline__ void wait_for_kernel_before() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
