@@ -234,14 +234,13 @@ class ByFma {
                 for (int r = 0; r < rows; ++r) sums[s * rows + r] += x[r] * y[s];
         }
     }
-    /// Four f: neighbours in a column.
-    template <class E>
-    static __device__ __forceinline__ void write_four(const Output& out, const Extent& x,
-                                                      int first_row, int first_col, int lane, int f,
-                                                      const nn_real (&four)[4]) {
+    /// Four f: neighbours in a column. work(count, row, column, elements) gets all four.
+    template <class Work>
+    static __device__ __forceinline__ void for_four(int first_row, int first_col, int lane, int f,
+                                                    nn_real (&four)[4], const Work& work) {
         const int r = f % (rows / 4) * 4, s = f / (rows / 4);
-        write<E, 4>(out, x, first_row + row_of(lane, r),
-                    first_col + col_of(lane, s - s % 4) + s % 4, four);
+        work(std::integral_constant<int, 4>{}, first_row + row_of(lane, r),
+             first_col + col_of(lane, s - s % 4) + s % 4, four);
     }
 
   private:
@@ -359,7 +358,7 @@ __device__ __forceinline__ void walk(const GemmArguments<B>& g, LoaderA& a, Load
 /// groups' sums take their place.
 template <TileShape T, class E, class B, bool AAlongEdge, bool BAlongEdge>
 __global__ void __launch_bounds__(threads_of<T>, blocks_of<T>)
-    gemm_kernel(const GemmArguments<B> g) {
+    gemm_kernel(const GemmArguments<B> g, const typename E::Others others) {
     wait_for_kernel_before();
     constexpr int stages = stages_of<T>;
     using LoaderA = Loader<nn_real, T.k, T.m, threads_of<T>, AAlongEdge, stages>;
@@ -373,6 +372,7 @@ __global__ void __launch_bounds__(threads_of<T>, blocks_of<T>)
         Four<nn_real> groups[T.groups > 1 ? T.groups* T.m* T.n / 4 : 1];
     };
     GPU_SHARED(Memory, memory, );
+    if (works_on_others<T, E>(g.x, others, &memory)) return;
     const int first_row = static_cast<int>(blockIdx.y) * T.m;
     const int first_col = g.x.first + static_cast<int>(blockIdx.x) * T.n;
     LoaderA a(memory.slices.a, g.a, first_row);
@@ -393,26 +393,25 @@ __global__ void __launch_bounds__(threads_of<T>, blocks_of<T>)
 }
 
 template <TileShape T, class E, class B, bool AAlongEdge, bool BAlongEdge>
-void launch_tile(const Gpu& gpu, int splits, GemmArguments<B> g) {
-    g.x.part = part_of_k<T>(g.x.k, splits);
-    GPU_CHECK(gpu_launch_early(gemm_kernel<T, E, B, AAlongEdge, BAlongEdge>, grid_of<T>(g.x, splits),
-                         dim3(T.threads()), 0, gpu.stream, g));
+void launch_tile(const Gpu& gpu, int splits, GemmArguments<B> g, const typename E::Others& others) {
+    g.x = in_parts<T>(g.x, splits);
+    GPU_CHECK(gpu_launch_early(gemm_kernel<T, E, B, AAlongEdge, BAlongEdge>, grid_of<T, E>(g.x),
+                               dim3(T.threads()), 0, gpu.stream, g, others));
 }
 
 template <class E, class B, bool AAlongEdge, bool BAlongEdge>
-void launch_by_fma(const Gpu& gpu, GemmPlan plan, const GemmArguments<B>& g) {
+void launch_by_fma(const Gpu& gpu, GemmPlan plan, const GemmArguments<B>& g,
+                   const typename E::Others& others = {}) {
     if (g.x.m == 0 || g.x.first >= g.x.last) return;
     constexpr auto shape = [](GemmTile tile) {
         return tile_shape(GemmBy::fma, tile, static_cast<int>(sizeof(nn_real)));
     };
-    constexpr TileShape small = shape(GemmTile::small), medium = shape(GemmTile::medium),
-                        large = shape(GemmTile::large);
-    if (plan.tile == GemmTile::small)
-        launch_tile<small, E, B, AAlongEdge, BAlongEdge>(gpu, plan.splits, g);
-    if (plan.tile == GemmTile::medium)
-        launch_tile<medium, E, B, AAlongEdge, BAlongEdge>(gpu, plan.splits, g);
-    if (plan.tile == GemmTile::large)
-        launch_tile<large, E, B, AAlongEdge, BAlongEdge>(gpu, plan.splits, g);
+    const auto launch = [&]<TileShape T>() {
+        launch_tile<T, E, B, AAlongEdge, BAlongEdge>(gpu, plan.splits, g, others);
+    };
+    if (plan.tile == GemmTile::small) launch.template operator()<shape(GemmTile::small)>();
+    if (plan.tile == GemmTile::medium) launch.template operator()<shape(GemmTile::medium)>();
+    if (plan.tile == GemmTile::large) launch.template operator()<shape(GemmTile::large)>();
 }
 
 /// A matrix whose stored lines, of `line` elements, run along i or k.
@@ -434,14 +433,35 @@ Joint joint_of(const GemmPlan& plan, const Joint& joint) {
 template <class E, bool AlongEdge>
 void by_pixels(const Gpu& gpu, GemmBy by, GemmPlan plan, const Operand<nn_real>& a,
                const Operand<std::uint8_t>& b, nn_real scale, const Extent& x, Output out,
-               const Activation* f = nullptr) {
+               const Activation* f, const typename E::Others& others) {
     if (by == GemmBy::fma)
-        return launch_by_fma<E, std::uint8_t, true, AlongEdge>(gpu, plan, {a, b, scale, x, out});
+        return launch_by_fma<E, std::uint8_t, true, AlongEdge>(gpu, plan, {a, b, scale, x, out},
+                                                               others);
     if constexpr (std::is_same_v<nn_real, float>) {
         out.alpha = scale;
-        launch_bf16x3(gpu, plan, a, b, f, x, out);
+        if constexpr (has_others<E>)
+            launch_bf16x3(gpu, plan, a, b, f, &others, x, out);
+        else
+            launch_bf16x3(gpu, plan, a, b, f, nullptr, x, out);
     } else {
         throw std::logic_error("bf16x3 is for float");
+    }
+}
+
+/// [dW|db] = delta [A_in; 1]^T, of columns [x.first, x.last), and what E makes of it.
+template <class E>
+void by_inputs(const Gpu& gpu, GemmBy by, GemmPlan plan, const nn_real* delta, Input a_in, int k,
+               const Extent& x, Output out, const typename E::Others& others = {}) {
+    const Operand<nn_real> a = operand(delta, x.m, x.m);
+    if (a_in.activations != nullptr) {
+        Operand<nn_real> b = operand(a_in.activations, k, k, true);
+        b.fours = b.fours && x.first % 4 == 0;
+        launch_by_fma<E, nn_real, true, true>(gpu, plan, {a, b, 1, x, out}, others);
+    } else {
+        Operand<std::uint8_t> b = operand(a_in.pixels, k, k, true);
+        b.fours = b.fours && x.first % 4 == 0;
+        out.unscaled = k;
+        by_pixels<E, true>(gpu, by, plan, a, b, a_in.scale, x, out, nullptr, others);
     }
 }
 
@@ -453,7 +473,7 @@ void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, in
               const nn_real* a, const nn_real* b, nn_real beta, nn_real* c, GemmPlan plan) {
     const bool ta = op_a == Transposed::yes, tb = op_b == Transposed::yes;
     GemmArguments<nn_real> g{
-        operand(a, ta ? k : m, m), operand(b, tb ? n : k, n), 1, {m, 0, n, k, 0}, output(c, m)};
+        operand(a, ta ? k : m, m), operand(b, tb ? n : k, n), 1, {m, 0, n, k}, output(c, m)};
     g.out.alpha = alpha;
     g.out.beta = beta;
     if (!ta && !tb) launch_by_fma<Scaled, nn_real, true, false>(gpu, plan, g);
@@ -482,14 +502,14 @@ void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w,
     out.bias = bias;
     out.joint = joint_of(plan, joint);
     const Operand<nn_real> a = operand(w, m, m);
-    const Extent x{m, 0, n, k, 0};
+    const Extent x{m, 0, n, k};
     const auto launch = [&]<class F>(F) {
         if (a_in.activations != nullptr)
             launch_by_fma<Activated<F>, nn_real, true, false>(
                 gpu, plan, {a, operand(a_in.activations, k, n), 1, x, out});
         else
             by_pixels<Activated<F>, false>(gpu, by, plan, a, operand(a_in.pixels, k, n), a_in.scale,
-                                           x, out, &f);
+                                           x, out, &f, {});
     };
     std::visit(launch, f);
 }
@@ -499,18 +519,20 @@ void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real*
     Output out = output(out_at, m);
     out.part_stride = stride;
     out.fours = out.fours && stride % 4 == 0;
-    const Operand<nn_real> a = operand(delta, m, m);
-    const Extent x{m, first, first + count, n, 0};
-    if (a_in.activations != nullptr) {
-        Operand<nn_real> b = operand(a_in.activations, k, k, true);
-        b.fours = b.fours && first % 4 == 0;
-        launch_by_fma<Scaled, nn_real, true, true>(gpu, plan, {a, b, 1, x, out});
-    } else {
-        Operand<std::uint8_t> b = operand(a_in.pixels, k, k, true);
-        b.fours = b.fours && first % 4 == 0;
-        out.unscaled = k;
-        by_pixels<Scaled, true>(gpu, by, plan, a, b, a_in.scale, x, out);
-    }
+    by_inputs<Scaled>(gpu, by, plan, delta, a_in, k, {m, first, first + count, n}, out);
+}
+
+void gpu_gradient_and_descent(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta,
+                              Input a_in, const UpdateNumbers* numbers, nn_real* p,
+                              std::size_t first, std::span<const Parts> others, GemmPlan plan,
+                              const Joint& joint) {
+    Output out = output(p + first, m);
+    out.joint = joint_of(plan, joint);
+    out.numbers = numbers;
+    out.weights = elements(m, k);
+    const int threads = tile_shape(by, plan.tile, static_cast<int>(sizeof(nn_real))).threads();
+    by_inputs<Descended>(gpu, by, plan, delta, a_in, k, {m, 0, k + 1, n}, out,
+                         {runs_of(others, threads), numbers, p});
 }
 
 void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, const nn_real* delta,
@@ -521,7 +543,7 @@ void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, cons
     out.joint = joint_of(plan, joint);
     const auto launch = [&]<class F>(F) {
         launch_by_fma<TimesSlope<F>, nn_real, false, false>(
-            gpu, plan, {operand(w, m, k), operand(delta, m, n), 1, {k, 0, n, m, 0}, out});
+            gpu, plan, {operand(w, m, k), operand(delta, m, n), 1, {k, 0, n, m}, out});
     };
     std::visit(launch, f);
 }

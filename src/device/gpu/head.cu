@@ -393,8 +393,8 @@ void launch_head(const Gpu& gpu, const Head& head) {
     const int parts = gpu_head_parts(gpu.chip, head.classes, head.n);
     // Where a warp has one sample, it has no use for more sums.
     const auto kernel = head.n > parts * warps ? head_kernel<In, F, 4> : head_kernel<In, F, 1>;
-    GPU_CHECK(gpu_launch_early(kernel, dim3(static_cast<unsigned>(parts)), dim3(threads), 0, gpu.stream,
-                         head, held_samples(head.classes)));
+    GPU_CHECK(gpu_launch_early(kernel, dim3(static_cast<unsigned>(parts)), dim3(threads), 0,
+                               gpu.stream, head, held_samples(head.classes)));
 }
 
 }  // namespace
