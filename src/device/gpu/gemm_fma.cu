@@ -529,7 +529,7 @@ void gpu_gradient_and_descent(const Gpu& gpu, GemmBy by, int m, int n, int k, co
     Output out = output(p + first, m);
     out.joint = joint_of(plan, joint);
     out.numbers = numbers;
-    out.weights = elements(m, k);
+    out.biases = k;
     const int threads = tile_shape(by, plan.tile, static_cast<int>(sizeof(nn_real))).threads();
     by_inputs<Descended>(gpu, by, plan, delta, a_in, k, {m, 0, k + 1, n}, out,
                          {runs_of(others, threads), numbers, p});

@@ -40,7 +40,7 @@ struct Output {
     bool fours;        ///< columns of C begin where a Four may
     Joint joint = {};  ///< null unless the last of a tile's blocks joins their parts
     const UpdateNumbers* numbers = nullptr;  ///< of an update
-    std::size_t weights = 0;                 ///< of C's elements, which come first; biases follow
+    int biases = 0;                          ///< the column of C that holds them
 };
 
 /// An m x (last - first) product, columns [first, last) of C, over k in parts of `part` each: block
@@ -51,69 +51,94 @@ struct Extent {
     int part = 0, parts = 1;  ///< set by the launch: the length of a part, and how many there are
 };
 
-// Epilogues: what becomes of a sum s = alpha AB in row i and column j, which is element `at` of C.
-// `others` says what blocks do that come beside those of the product.
+/// An element of C: its place there, its row and column, and what was there, if E::reads().
+struct Place {
+    std::size_t at;
+    int i, j;
+    nn_real old;
+};
+
+// Epilogues: what becomes of a sum s = alpha AB. Bias and activations are read as what no store
+// changes, so that their loads need not wait for the stores before. Others: what blocks do that
+// come beside those of the product. `together`: how many fours are read before any of them is
+// written.
 
 struct NoOthers {};
 
 /// s + beta c_ij
 struct Scaled {
     using Others = NoOthers;
-    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const nn_real* c,
-                                                 std::size_t at, int) {
-        return out.beta == 0 ? s : s + out.beta * c[at];
+    static constexpr int together = 1;
+    static __device__ __forceinline__ bool reads(const Output& out) { return out.beta != 0; }
+    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
+        return out.beta == 0 ? s : s + out.beta * c.old;
     }
 };
 /// f(s + bias_i), f an activation.
 template <class F>
 struct Activated {
     using Others = NoOthers;
-    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const nn_real*,
-                                                 std::size_t, int i) {
-        return F::value(s + __ldg(out.bias + i), Exp{});
+    static constexpr int together = 1;
+    static __device__ __forceinline__ bool reads(const Output&) { return false; }
+    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
+        return F::value(s + __ldg(out.bias + c.i), Exp{});
     }
 };
 /// s slope(a_ij)
 template <class F>
 struct TimesSlope {
     using Others = NoOthers;
-    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const nn_real*,
-                                                 std::size_t at, int) {
-        return s * F::slope(__ldg(out.a + at));
+    static constexpr int together = 1;
+    static __device__ __forceinline__ bool reads(const Output&) { return false; }
+    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
+        return s * F::slope(__ldg(out.a + c.at));
     }
 };
-
-/// C holds parameters, and s is their gradient: plain descent, sgd.h's. Other blocks update the
-/// parameters of other layers.
+/// C holds parameters, and s is their gradient: plain descent, sgd.h's. The last column holds
+/// biases. Other blocks update the parameters of other layers.
 struct Descended {
     using Others = OtherRuns;
-    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const nn_real* c,
-                                                 std::size_t at, int) {
+    static constexpr int together = 4;
+    static __device__ __forceinline__ bool reads(const Output&) { return true; }
+    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
         const UpdateNumbers now{__ldg(&out.numbers->rate), __ldg(&out.numbers->reg)};
-        const nn_real old = c[at];
-        return Sgd{}(old, at < out.weights ? s + now.reg * old : s, static_cast<nn_real*>(nullptr),
-                     now, Root{});
+        return Sgd{}(c.old, c.j < out.biases ? s + now.reg * c.old : s,
+                     static_cast<nn_real*>(nullptr), now, Root{});
     }
 };
 template <class E>
 inline constexpr bool has_others = !std::is_same_v<typename E::Others, NoOthers>;
 
-template <class E>
-__device__ __forceinline__ nn_real finished(const Output& out, nn_real sum, const nn_real* c,
-                                            std::size_t at, int i, int j) {
-    return E::of(j == out.unscaled ? sum : out.alpha * sum, out, c, at, i);
+/// Whether `Count` elements in neighbouring rows can be moved as one Four.
+template <int Count>
+__device__ __forceinline__ bool as_four(const Output& out, const Extent& x, int i) {
+    return Count == 4 && out.fours && i + 4 <= x.m;
 }
 
 /// Replaces `Count` sums in neighbouring rows of one column by what becomes of them.
 template <class E, int Count>
 __device__ __forceinline__ void complete(const Output& out, const Extent& x, int i, int j,
                                          nn_real* sums) {
-    if (j >= x.last) return;
+    if (i >= x.m || j >= x.last) return;
     const std::size_t at = position(i, j, x.m);
+    nn_real old[4] = {};
+    if (E::reads(out)) {
+        if (as_four<Count>(out, x, i)) {
+            const auto four = *reinterpret_cast<const Four<nn_real>*>(out.c + at);
+#pragma unroll
+            for (int e = 0; e < 4; ++e) old[e] = four.at[e];
+        } else {
+#pragma unroll
+            for (int e = 0; e < Count; ++e)
+                if (i + e < x.m) old[e] = out.c[at + static_cast<std::size_t>(e)];
+        }
+    }
+    const nn_real alpha = j == out.unscaled ? nn_real{1} : out.alpha;
 #pragma unroll
     for (int e = 0; e < Count; ++e)
         if (i + e < x.m)
-            sums[e] = finished<E>(out, sums[e], out.c, at + static_cast<std::size_t>(e), i + e, j);
+            sums[e] =
+                E::of(alpha * sums[e], out, {at + static_cast<std::size_t>(e), i + e, j, old[e]});
 }
 
 /// Writes them where they lie in C.
@@ -123,7 +148,7 @@ __device__ __forceinline__ void store(const Output& out, const Extent& x, int i,
     if (i >= x.m || j >= x.last) return;
     nn_real* const c = out.c + blockIdx.z * out.part_stride + position(i, j, x.m);
     if constexpr (Count == 4) {
-        if (out.fours && i + 4 <= x.m) {
+        if (as_four<Count>(out, x, i)) {
             *reinterpret_cast<Four<nn_real>*>(c) = {{values[0], values[1], values[2], values[3]}};
             return;
         }
@@ -234,8 +259,8 @@ __device__ __forceinline__ bool join_parts(const Joint& joint, unsigned parts,
 }
 
 /// What a block does with its sums when it has walked along k. `memory` is that of its slices, and
-/// as large as all groups' sums. All that an epilogue reads is on its way before anything is
-/// written: a load after a store would wait for it, since both may be of the same place.
+/// as large as all groups' sums. What an epilogue reads of C for E::together fours is on its way
+/// before any of them is written: a load after a store to C would wait for it.
 template <TileShape T, class E, class Sums>
 __device__ __forceinline__ void finish(const Sums& sums, const Output& out, const Extent& x,
                                        int first_row, int first_col, const WarpPlace& at,
@@ -244,18 +269,22 @@ __device__ __forceinline__ void finish(const Sums& sums, const Output& out, cons
     if (out.joint.parts != nullptr &&
         !join_parts<T>(out.joint, static_cast<unsigned>(x.parts), own.at, memory))
         return;
-    const auto for_all = [&](auto&& work) {
+    constexpr int fours = decltype(own)::fours, together = E::together;
 #pragma unroll
-        for (int i = 0; i < decltype(own)::fours; ++i)
-            Sums::for_four(first_row + at.row, first_col + at.col, at.lane, own.number(i, at.group),
-                           own.at[i].at, work);
-    };
-    for_all([&](auto count, int i, int j, nn_real* sums_there) {
-        complete<E, count.value>(out, x, i, j, sums_there);
-    });
-    for_all([&](auto count, int i, int j, const nn_real* values) {
-        store<count.value>(out, x, i, j, values);
-    });
+    for (int first = 0; first < fours; first += together) {
+        const auto for_some = [&](auto&& work) {
+#pragma unroll
+            for (int i = first; i < (first + together < fours ? first + together : fours); ++i)
+                Sums::for_four(first_row + at.row, first_col + at.col, at.lane,
+                               own.number(i, at.group), own.at[i].at, work);
+        };
+        for_some([&](auto count, int i, int j, nn_real* sums_there) {
+            complete<E, count.value>(out, x, i, j, sums_there);
+        });
+        for_some([&](auto count, int i, int j, const nn_real* values) {
+            store<count.value>(out, x, i, j, values);
+        });
+    }
 }
 
 /// The sums of a warp's piece of the tile by tensor cores, 16 x 8 at a time. Mapping:
