@@ -126,7 +126,8 @@ void measure_steps(Bench& bench, Shape shape) {
         const char* name = name_of(ways(gpu)[i]);
         contenders.push_back(whole(ours[i], name, start, plain, batches, flops));
         contenders.back().chosen = i + 1 == ours.size();
-        add_kernels(contenders, ours[i], name, contenders.back().error);
+        const auto error = contenders.back().error;
+        add_kernels(contenders, ours[i], name, error);
     }
     for (const CublasBy by : cublas_ways(bench)) {
         library.emplace_back(

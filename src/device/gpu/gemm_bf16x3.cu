@@ -318,8 +318,9 @@ __global__ void __launch_bounds__(threads_of<T>, 1)
 template <TileShape T, class E, bool BAlongK>
 void launch_tile(const Gpu& gpu, int splits, Bf16x3Arguments g, const typename E::Others& others) {
     g.x = in_parts<T>(g.x, splits);
-    GPU_CHECK(gpu_launch_early(gemm_bf16x3_kernel<T, E, BAlongK>, grid_of<T, E>(g.x),
-                               dim3(T.threads()), 0, gpu.stream, g, others));
+    const dim3 tiles = tiles_of<T>(g.x), grid = with_others<E>(tiles);
+    gpu_start(gpu, starts_early(gpu, tiles), gemm_bf16x3_kernel<T, E, BAlongK>, grid,
+              dim3(T.threads()), g, others);
 }
 
 template <TileShape T>

@@ -32,8 +32,8 @@ void launch_parts(const Gpu& gpu, std::span<const Parts> all, const R& rule,
     for (; !all.empty(); all = all.subspan(std::min(all.size(), Runs::most))) {
         const Runs runs = runs_of(all.first(std::min(all.size(), Runs::most)), plain_threads);
         if (runs.count > 0)
-            GPU_CHECK(gpu_launch_early(parts_kernel<R>, dim3(runs.chunks()), dim3(plain_threads), 0,
-                                       gpu.stream, runs, rule, numbers, out, to_moment));
+            gpu_start(gpu, parts_kernel<R>, dim3(runs.chunks()), dim3(plain_threads), runs, rule,
+                      numbers, out, to_moment);
     }
 }
 
@@ -122,17 +122,15 @@ void gpu_gather(const Gpu& gpu, std::size_t input_bytes, std::size_t target_byte
         return reinterpret_cast<std::uintptr_t>(p) % sixteen == 0;
     };
     if (input_bytes % sixteen == 0 && by_sixteen(inputs) && by_sixteen(inputs_out))
-        GPU_CHECK(gpu_launch_early(gather_kernel<SixteenBytes>, grid, block, 0, gpu.stream,
-                                   input_bytes / sixteen, target_bytes, samples,
-                                   reinterpret_cast<const SixteenBytes*>(inputs), targets,
-                                   reinterpret_cast<SixteenBytes*>(inputs_out), targets_out));
+        gpu_start(gpu, gather_kernel<SixteenBytes>, grid, block, input_bytes / sixteen,
+                  target_bytes, samples, reinterpret_cast<const SixteenBytes*>(inputs), targets,
+                  reinterpret_cast<SixteenBytes*>(inputs_out), targets_out);
     else
-        GPU_CHECK(gpu_launch_early(gather_kernel<std::uint8_t>, grid, block, 0, gpu.stream,
-                                   input_bytes, target_bytes, samples, inputs, targets, inputs_out,
-                                   targets_out));
+        gpu_start(gpu, gather_kernel<std::uint8_t>, grid, block, input_bytes, target_bytes, samples,
+                  inputs, targets, inputs_out, targets_out);
 }
 
 void gpu_sum_of_squares(const Gpu& gpu, std::size_t count, const nn_real* values, double* partial) {
-    GPU_CHECK(gpu_launch_early(sum_of_squares_kernel, dim3(gpu_square_slots), dim3(plain_threads),
-                               0, gpu.stream, count, values, partial));
+    gpu_start(gpu, sum_of_squares_kernel, dim3(gpu_square_slots), dim3(plain_threads), count,
+              values, partial);
 }

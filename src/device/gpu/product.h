@@ -319,12 +319,16 @@ bool in_fours(const T* at, int line) {
     return reinterpret_cast<std::uintptr_t>(at) % alignof(Four<T>) == 0 && line % 4 == 0;
 }
 
-/// The grid for an extent, by tiles of T: the parts, and with other work one layer of blocks more.
-template <TileShape T, class E>
-dim3 grid_of(const Extent& x) {
+/// The blocks of an extent's tiles, one for each part.
+template <TileShape T>
+dim3 tiles_of(const Extent& x) {
     return {static_cast<unsigned>(ceil_div(x.last - x.first, T.n)),
-            static_cast<unsigned>(ceil_div(x.m, T.m)),
-            static_cast<unsigned>(x.parts + (has_others<E> ? 1 : 0))};
+            static_cast<unsigned>(ceil_div(x.m, T.m)), static_cast<unsigned>(x.parts)};
+}
+/// With a layer of blocks more where E has other work.
+template <class E>
+dim3 with_others(dim3 tiles) {
+    return {tiles.x, tiles.y, tiles.z + (has_others<E> ? 1 : 0)};
 }
 
 /// The extent in `parts` parts of k, of whole slices each.
