@@ -1,6 +1,6 @@
 // gpu_bench.cu: what the GPU path is worth, on device 0, in the type that it is built with.
 //
-//     gpu_bench [--trial] [--csv FILE]
+//     gpu_bench [--trial] [--csv FILE] [--repetitions N]
 //
 // It measures (a) a whole step against a step made of cuBLAS, and each kernel of a step, (b) an
 // epoch of ./main's replica, (c) both products of training against cuBLAS, (d) the ladder, and (e)
@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <numeric>
 #include <string>
@@ -30,7 +31,8 @@ namespace {
 
 struct Settings {
     bool trial = false;
-    std::string csv;  ///< empty: standard output
+    std::string csv;        ///< empty: standard output
+    int repetitions = 200;  ///< of what each contender does
 };
 
 Settings parse(int argc, char** argv) {
@@ -41,9 +43,12 @@ Settings parse(int argc, char** argv) {
             settings.trial = true;
         else if (word == "--csv" && i + 1 < argc)
             settings.csv = argv[++i];
+        else if (word == "--repetitions" && i + 1 < argc && std::atoi(argv[i + 1]) > 0)
+            settings.repetitions = std::atoi(argv[++i]);
         else
-            throw InputError("gpu_bench: '" + std::string(word) +
-                             "' is not understood; usage: gpu_bench [--trial] [--csv FILE]");
+            throw InputError(
+                "gpu_bench: '" + std::string(word) +
+                "' is not understood; usage: gpu_bench [--trial] [--csv FILE] [--repetitions N]");
     }
     return settings;
 }
@@ -74,8 +79,9 @@ Contender whole(Step& step, std::string name, const std::vector<nn_real>& start,
             .error = [&, batches](int) { return whole_error(step, start, plain, batches); }};
 }
 
-/// Each kernel of a step alone, on what the others left.
-void add_kernels(std::vector<Contender>& contenders, OurStep& step, const std::string& name) {
+/// Each kernel of a step alone, on what the others left. step_error: of a whole step.
+void add_kernels(std::vector<Contender>& contenders, OurStep& step, const std::string& name,
+                 const std::function<double(int)>& step_error) {
     const auto add = [&](const char* kernel, auto run, auto poison, auto error) {
         contenders.push_back({.what = "kernel",
                               .name = name + " " + kernel,
@@ -90,6 +96,8 @@ void add_kernels(std::vector<Contender>& contenders, OurStep& step, const std::s
     add(
         "head", [&](int batch) { step.head(batch); }, [&] { step.poison_head(); },
         [&](int batch) { return step.head_error(batch); });
+    add(
+        "descent", [&](int batch) { step.descent_on_the_spot(batch); }, [] {}, step_error);
     add(
         "gradient", [&](int batch) { step.gradient(batch); }, [&] { step.poison_gradient(); },
         [&](int batch) { return step.gradient_error(batch); });
@@ -118,7 +126,8 @@ void measure_steps(Bench& bench, Shape shape) {
         const char* name = name_of(ways(gpu)[i]);
         contenders.push_back(whole(ours[i], name, start, plain, batches, flops));
         contenders.back().chosen = i + 1 == ours.size();
-        add_kernels(contenders, ours[i], name);
+        const auto error = contenders.back().error;
+        add_kernels(contenders, ours[i], name, error);
     }
     for (const CublasBy by : cublas_ways(bench)) {
         library.emplace_back(
@@ -230,19 +239,18 @@ int run(const Settings& settings) {
         settings.trial
             ? std::vector<Shape>{{5, 6}, {20, 24}}
             : std::vector<Shape>{{200, 24}, {100, 800}, {512, 256}, {1024, 1024}, {4096, 8192}};
-    const Effort effort = settings.trial ? Effort{.repetitions = 1, .chain = 2} : Effort{};
+    const Effort effort = settings.trial ? Effort{.repetitions = 1, .chain = 2}
+                                         : Effort{.repetitions = settings.repetitions};
     const Images images(pixels, images_count, 10, gpu.stream);
     Bench bench{gpu, cublas, images, effort, csv};
     struct Part {
         const char* name;
         void (*measure)(Bench&, Shape);
     };
-    constexpr Part parts[] = {{"a step and its kernels", measure_steps},
-                              {"an epoch", measure_epoch},
-                              {"products of a layer", measure_layer},
-                              {"products of a gradient", measure_gradient},
-                              {"the ladder", measure_ladder},
-                              {"every plan of a gradient", measure_plans}};
+    constexpr Part parts[] = {
+        {"a step and its kernels", measure_steps},    {"an epoch", measure_epoch},
+        {"products of a layer", measure_layer},       {"every plan of a descent", measure_plans},
+        {"products of a gradient", measure_gradient}, {"the ladder", measure_ladder}};
     for (const Part& part : parts)
         for (const Shape shape : shapes) {
             bench.say(shape, part.name);

@@ -1,5 +1,6 @@
 // gpu_bench_products.cu: both products of training in every plan against cuBLAS, and the ladder.
 #include <cmath>
+#include <deque>
 #include <functional>
 #include <utility>
 
@@ -22,8 +23,7 @@ struct GradientArrays {
           delta(delta_values, gpu.stream),
           parts(stride * most_splits),
           sum(stride),
-          p(normal_numbers(stride, 1 / std::sqrt(d), 14), gpu.stream),
-          no_update(std::vector{UpdateNumbers{0, step_reg}}, gpu.stream) {}
+          add_up(std::vector{UpdateNumbers{-1, 0}}, gpu.stream) {}
 
     void gradient(GemmBy by, GemmPlan plan, int batch) {
         gpu_gradient(gpu, by, m, n, d, delta.data(),
@@ -47,8 +47,8 @@ struct GradientArrays {
     int m, n, d;
     std::size_t stride;
     std::vector<nn_real> delta_values;
-    DeviceArray<nn_real> delta, parts, sum, p;
-    DeviceArray<UpdateNumbers> no_update;
+    DeviceArray<nn_real> delta, parts, sum;
+    DeviceArray<UpdateNumbers> add_up;  ///< a descent by them adds the gradient
 };
 
 }  // namespace
@@ -82,22 +82,31 @@ void measure_layer(Bench& bench, Shape shape) {
         };
     };
     std::vector<Contender> contenders;
-    for (const GemmBy by : ways(gpu))
-        for (const GemmTile tile : tiles) {
-            const GemmPlan plan{tile, 1};
-            contenders.push_back({.what = "layer",
-                                  .name = std::string(name_of(by)) + " " + name_of(tile),
-                                  .flops = flops_of(m, n, k),
-                                  .run =
-                                      [&, by, plan](int batch) {
-                                          gpu_layer(gpu, by, m, n, k, w.data(),
-                                                    input_of(images.bytes(batch, n), Images::scale),
-                                                    b.data(), out.data(), plan);
-                                      },
-                                  .poison = poison,
-                                  .error = error_against(b_values.data()),
-                                  .chosen = plan_gemm(gpu.chip, by, m, n, k, false) == plan});
-        }
+    std::deque<JointMemory> joints;
+    const auto add = [&](GemmBy by, GemmPlan plan) {
+        const JointSize size = joint_size(by, plan, m, n);
+        joints.emplace_back(size, gpu.stream);
+        contenders.push_back({.what = "layer",
+                              .name = std::string(name_of(by)) + " " + name_of(plan.tile) + " / " +
+                                      std::to_string(plan.splits),
+                              .flops = flops_of(m, n, k),
+                              .run =
+                                  [&, by, plan, joint = joints.back().get()](int batch) {
+                                      gpu_layer(gpu, by, m, n, k, w.data(),
+                                                input_of(images.bytes(batch, n), Images::scale),
+                                                b.data(), out.data(), plan, {}, joint);
+                                  },
+                              .poison = poison,
+                              .error = error_against(b_values.data()),
+                              .chosen = plan_gemm(gpu.chip, by, m, n, k, Split::joined) == plan});
+    };
+    for (const GemmBy by : ways(gpu)) {
+        for (const GemmTile tile : tiles)
+            for (int splits = 1; splits <= most_splits_of(Split::joined); splits *= 2)
+                add(by, {tile, splits});
+        const GemmPlan chosen = plan_gemm(gpu.chip, by, m, n, k, Split::joined);
+        if ((chosen.splits & (chosen.splits - 1)) != 0) add(by, chosen);
+    }
     contenders.push_back({.what = "layer",
                           .name = std::string(name_of(GemmBy::fma)) + " product alone",
                           .flops = flops_of(m, n, k),
@@ -130,7 +139,7 @@ void measure_gradient(Bench& bench, Shape shape) {
     const auto poison = [&] { g.poison(); };
     std::vector<Contender> contenders;
     for (const GemmBy by : ways(g.gpu)) {
-        const GemmPlan plan = plan_gemm(g.gpu.chip, by, g.m, g.d + 1, g.n, true);
+        const GemmPlan plan = plan_gemm(g.gpu.chip, by, g.m, g.d + 1, g.n, Split::left);
         contenders.push_back(
             {.what = "gradient",
              .name = std::string(name_of(by)) + " parts",
@@ -187,26 +196,31 @@ void measure_gradient(Bench& bench, Shape shape) {
 void measure_plans(Bench& bench, Shape shape) {
     GradientArrays g(bench, shape);
     std::vector<Contender> contenders;
-    for (const GemmBy by : ways(g.gpu))
+    std::deque<JointMemory> joints;
+    for (const GemmBy by : ways(g.gpu)) {
+        const GemmPlan chosen = plan_gemm(g.gpu.chip, by, g.m, g.d + 1, g.n, Split::joined);
         for (const GemmTile tile : tiles)
-            for (int splits = 1; splits <= most_splits; ++splits) {
+            for (int splits = 1; splits <= most_splits_of(Split::joined); ++splits) {
                 const GemmPlan plan{tile, splits};
+                if (splits > 8 && splits % 4 != 0 && plan != chosen) continue;
+                joints.emplace_back(joint_size(by, plan, g.m, g.d + 1), g.gpu.stream);
                 contenders.push_back(
                     {.what = "gradient and step",
                      .name = std::string(name_of(by)) + " " + name_of(tile) + " / " +
                              std::to_string(splits),
                      .flops = 0,
                      .run =
-                         [&, by, plan](int batch) {
-                             g.gradient(by, plan, batch);
-                             gpu_update(g.gpu, std::vector{g.run(plan)}, Sgd{}, g.no_update.data(),
-                                        g.p.data(), 0);
+                         [&, by, plan, joint = joints.back().get()](int batch) {
+                             gpu_gradient_and_descent(
+                                 g.gpu, by, g.m, g.n, g.d, g.delta.data(),
+                                 input_of(g.images.bytes(batch, g.n), Images::scale),
+                                 g.add_up.data(), g.sum.data(), 0, {}, plan, joint);
                          },
-                     .poison = [&] { g.poison(); },
-                     .error = [&, splits](
-                                  int batch) { return g.error(batch, g.parts, g.d + 1, splits); },
-                     .chosen = plan_gemm(g.gpu.chip, by, g.m, g.d + 1, g.n, true) == plan});
+                     .poison = [&] { g.sum.fill_bytes(0, g.gpu.stream); },
+                     .error = [&](int batch) { return g.error(batch, g.sum, g.d + 1, 1); },
+                     .chosen = plan == chosen});
             }
+    }
     bench.run(shape, contenders, g.images.batches(g.n));
 }
 
@@ -246,7 +260,7 @@ void measure_ladder(Bench& bench, Shape shape) {
         add("bf16x3", zeros.data(), [&](int batch) {
             gpu_layer(gpu, GemmBy::bf16x3, m, n, k, a.data(),
                       input_of(images.bytes(batch, n), Images::scale), no_bias.data(), c.data(),
-                      plan_gemm(gpu.chip, GemmBy::bf16x3, m, n, k, false));
+                      plan_gemm(gpu.chip, GemmBy::bf16x3, m, n, k, Split::no));
         });
     bench.run(shape, contenders, images.batches(n));
 }

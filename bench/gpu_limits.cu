@@ -240,8 +240,8 @@ void measure_nodes(Meter& meter, int blocks) {
                                   meter.stream, chained_kernel));
     });
     const std::string with = " of " + std::to_string(blocks) + " blocks in a graph";
-    meter.say("kernel" + with,
-              meter.seconds([&] { plain.launch(meter.stream); }) / nodes * 1e6, "us");
+    meter.say("kernel" + with, meter.seconds([&] { plain.launch(meter.stream); }) / nodes * 1e6,
+              "us");
     meter.say("kernel" + with + "; programmatic launch",
               meter.seconds([&] { chained.launch(meter.stream); }) / nodes * 1e6, "us");
 }
@@ -251,10 +251,10 @@ void measure_barriers(Meter& meter, int multiprocessors) {
     DeviceArray<unsigned> flags(8 * 1024);
     const auto each = [&](auto work) {
         return meter.seconds([&] {
-                   flags.fill_bytes(0, meter.stream);
-                   work();
-               }) /
-               rounds * 1e6;
+            flags.fill_bytes(0, meter.stream);
+            work();
+        }) / rounds *
+               1e6;
     };
     // One block a multiprocessor is resident with all others, for the device is ours.
     for (const int blocks : {16, 66, multiprocessors}) {
@@ -266,10 +266,8 @@ void measure_barriers(Meter& meter, int multiprocessors) {
             together.val.cooperative = 1;
             GPU_CHECK(launch_with({together}, grid, dim3(256), meter.stream, kernel, args...));
         };
-        meter.say("barrier by a counter" + of, each([&] {
-                      cooperative(counter_barrier_kernel, flags.data(), rounds);
-                  }),
-                  "us");
+        meter.say("barrier by a counter" + of,
+                  each([&] { cooperative(counter_barrier_kernel, flags.data(), rounds); }), "us");
         meter.say("barrier by flags" + of,
                   each([&] { cooperative(flag_barrier_kernel, flags.data(), rounds); }), "us");
         for (const int packs : {1, 4, 16, 60}) {
@@ -290,12 +288,12 @@ void measure_barriers(Meter& meter, int multiprocessors) {
         if (blocks > 8)
             GPU_CHECK(cudaFuncSetAttribute(cluster_barrier_kernel,
                                            cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
-        meter.say("barrier of a cluster of " + std::to_string(blocks), each([&] {
-                      GPU_CHECK(launch_with({cluster}, dim3(static_cast<unsigned>(blocks)),
-                                            dim3(256), meter.stream, cluster_barrier_kernel,
-                                            rounds));
-                  }),
-                  "us");
+        meter.say(
+            "barrier of a cluster of " + std::to_string(blocks), each([&] {
+                GPU_CHECK(launch_with({cluster}, dim3(static_cast<unsigned>(blocks)), dim3(256),
+                                      meter.stream, cluster_barrier_kernel, rounds));
+            }),
+            "us");
     }
 }
 
@@ -323,7 +321,8 @@ void measure_rates(Meter& meter, int multiprocessors, double clock) {
 
 void measure_memory(Meter& meter, int multiprocessors) {
     DeviceArray<unsigned> out(1);
-    for (const std::size_t bytes : {std::size_t{1} << 20, std::size_t{16} << 20, std::size_t{1} << 30}) {
+    for (const std::size_t bytes :
+         {std::size_t{1} << 20, std::size_t{16} << 20, std::size_t{1} << 30}) {
         // Steps of 4096 + 128 bytes meet all lines before they come back.
         const std::size_t words = bytes / 4, stride = (4096 + 128) / 4;
         std::vector<unsigned> ring(words);
@@ -333,19 +332,18 @@ void measure_memory(Meter& meter, int multiprocessors) {
         const std::string of = " from " + std::to_string(bytes >> 20) + " MiB";
         constexpr int steps = 20000;
         meter.say("a load" + of, meter.seconds([&] {
-                      GPU_CHECK(gpu_launch(chase_kernel, dim3(1), dim3(1), 0, meter.stream,
-                                           on_device.data(), steps, out.data()));
-                  }) / steps * 1e9,
+            GPU_CHECK(gpu_launch(chase_kernel, dim3(1), dim3(1), 0, meter.stream, on_device.data(),
+                                 steps, out.data()));
+        }) / steps * 1e9,
                   "ns");
         constexpr int times = 10;
         meter.say("reading" + of, 1e-9 * times * static_cast<double>(bytes) / meter.seconds([&] {
-                      for (int i = 0; i < times; ++i)
-                          GPU_CHECK(gpu_launch(
-                              read_kernel, dim3(static_cast<unsigned>(4 * multiprocessors)),
-                              dim3(512), 0, meter.stream,
-                              reinterpret_cast<const uint4*>(on_device.data()), bytes / 16,
-                              out.data()));
-                  }),
+            for (int i = 0; i < times; ++i)
+                GPU_CHECK(gpu_launch(read_kernel, dim3(static_cast<unsigned>(4 * multiprocessors)),
+                                     dim3(512), 0, meter.stream,
+                                     reinterpret_cast<const uint4*>(on_device.data()), bytes / 16,
+                                     out.data()));
+        }),
                   "GB/s");
     }
 }
@@ -377,8 +375,7 @@ int main(int argc, char** argv) {
         if (argc != 1 && !(argc == 3 && std::strcmp(argv[1], "--csv") == 0))
             throw InputError("usage: gpu_limits [--csv FILE]");
         std::FILE* const file = argc == 3 ? std::fopen(argv[2], "w") : stdout;
-        if (file == nullptr)
-            throw InputError(std::string("gpu_limits: cannot write ") + argv[2]);
+        if (file == nullptr) throw InputError(std::string("gpu_limits: cannot write ") + argv[2]);
         const int code = run(file);
         if (file != stdout) std::fclose(file);
         return code;

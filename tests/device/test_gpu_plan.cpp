@@ -62,11 +62,12 @@ void for_each_case(const Check& check) {
             }
 }
 
-double seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, const Product& p) {
-    return predicted_seconds(chip, by, plan, p.m, p.n, p.k);
+double seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, const Product& p,
+               Split split = Split::left) {
+    return predicted_seconds(chip, by, plan, p.m, p.n, p.k, split);
 }
-GemmPlan plan_for(const GpuChip& chip, GemmBy by, const Product& p, bool may_split) {
-    return plan_gemm(chip, by, p.m, p.n, p.k, may_split);
+GemmPlan plan_for(const GpuChip& chip, GemmBy by, const Product& p, Split split) {
+    return plan_gemm(chip, by, p.m, p.n, p.k, split);
 }
 
 TEST(TileShapes, AreLegalBlocks) {
@@ -93,12 +94,12 @@ TEST(TileShapes, AreLegalBlocks) {
 
 TEST(Plan, IsTheFastestOfAllCandidates) {
     for_each_case([](const NamedChip& named, GemmBy by, const Product& p) {
-        for (const bool may_split : {false, true}) {
+        for (const Split split : {Split::no, Split::left, Split::joined}) {
             const double chosen =
-                seconds(named.chip, by, plan_for(named.chip, by, p, may_split), p);
+                seconds(named.chip, by, plan_for(named.chip, by, p, split), p, split);
             for (const GemmTile tile : tiles)
-                for (int splits = 1; splits <= (may_split ? most_splits : 1); ++splits)
-                    EXPECT_LE(chosen, seconds(named.chip, by, {tile, splits}, p))
+                for (int splits = 1; splits <= most_splits_of(split); ++splits)
+                    EXPECT_LE(chosen, seconds(named.chip, by, {tile, splits}, p, split))
                         << "tile " << static_cast<int>(tile) << " in " << splits << " parts";
         }
     });
@@ -106,13 +107,15 @@ TEST(Plan, IsTheFastestOfAllCandidates) {
 
 TEST(Plan, SplitsOnlyWhereItMayAndLeavesNoPartEmpty) {
     for_each_case([](const NamedChip& named, GemmBy by, const Product& p) {
-        EXPECT_EQ(plan_for(named.chip, by, p, false).splits, 1);
-        const GemmPlan plan = plan_for(named.chip, by, p, true);
-        ASSERT_GE(plan.splits, 1);
-        ASSERT_LE(plan.splits, most_splits);
-        const int slices = ceil_div(p.k, tile_shape(by, plan.tile, real_bytes).k);
-        EXPECT_LT((plan.splits - 1) * ceil_div(slices, plan.splits), slices)
-            << plan.splits << " parts of " << slices << " slices: the last has none";
+        EXPECT_EQ(plan_for(named.chip, by, p, Split::no).splits, 1);
+        for (const Split split : {Split::left, Split::joined}) {
+            const GemmPlan plan = plan_for(named.chip, by, p, split);
+            ASSERT_GE(plan.splits, 1);
+            ASSERT_LE(plan.splits, most_splits_of(split));
+            const int slices = ceil_div(p.k, tile_shape(by, plan.tile, real_bytes).k);
+            EXPECT_LT((plan.splits - 1) * ceil_div(slices, plan.splits), slices)
+                << plan.splits << " parts of " << slices << " slices: the last has none";
+        }
     });
 }
 
@@ -120,18 +123,18 @@ TEST(Plan, OccupiesAChipThatLargeTilesWouldLeaveIdle) {
     const GpuChip h100{132, 90};
     for (const GemmBy by : ways(h100)) {
         const Product layer{100, 800, 784}, deep{32, 32, 100000};
-        EXPECT_EQ(plan_for(h100, by, layer, false).tile, GemmTile::small);
-        const GemmPlan split = plan_for(h100, by, deep, true);
+        EXPECT_EQ(plan_for(h100, by, layer, Split::no).tile, GemmTile::small);
+        const GemmPlan split = plan_for(h100, by, deep, Split::left);
         EXPECT_GT(split.splits, 1) << "one tile, and 131 idle multiprocessors";
         EXPECT_LT(seconds(h100, by, split, deep),
-                  seconds(h100, by, plan_for(h100, by, deep, false), deep) / 2);
+                  seconds(h100, by, plan_for(h100, by, deep, Split::no), deep) / 2);
     }
-    EXPECT_EQ(plan_for(h100, GemmBy::fma, {4096, 8192, 784}, false).tile, GemmTile::large);
+    EXPECT_EQ(plan_for(h100, GemmBy::fma, {4096, 8192, 784}, Split::no).tile, GemmTile::large);
 }
 
 TEST(Plan, OfEqualsIsTheLargerTile) {
     // Without a column there is nothing to do, and all plans take as long.
-    EXPECT_EQ(plan_for({132, 90}, GemmBy::fma, {100, 0, 100}, true),
+    EXPECT_EQ(plan_for({132, 90}, GemmBy::fma, {100, 0, 100}, Split::left),
               (GemmPlan{GemmTile::large, 1}));
 }
 
@@ -141,7 +144,7 @@ TEST(Plan, IsLegalAtEverySize) {
             for (const int m : {0, 1, largest})
                 for (const int n : {0, 1, largest})
                     for (const int k : {0, 1, largest}) {
-                        const GemmPlan plan = plan_for(named.chip, by, {m, n, k}, true);
+                        const GemmPlan plan = plan_for(named.chip, by, {m, n, k}, Split::left);
                         EXPECT_GE(plan.splits, 1);
                         EXPECT_LE(plan.splits, most_splits);
                         const double time = seconds(named.chip, by, plan, {m, n, k});
@@ -181,7 +184,7 @@ TEST(Prediction, ComesNearThePeakWhereThereIsMuchToDo) {
         const double peak = in_float ? named.float_peak : named.double_peak;
         const Product p{8192, 8192, 8192};
         const double time =
-            seconds(named.chip, GemmBy::fma, plan_for(named.chip, GemmBy::fma, p, false), p);
+            seconds(named.chip, GemmBy::fma, plan_for(named.chip, GemmBy::fma, p, Split::no), p);
         const double reached = 2e-12 * p.m * p.n * p.k / time;
         EXPECT_GT(reached, 0.75 * peak) << named.name;
         EXPECT_LE(reached, peak) << named.name;
@@ -247,7 +250,7 @@ TEST(Prediction, NeverRisesWithMoreMultiprocessors) {
         double before = std::numeric_limits<double>::infinity();
         for (const int multiprocessors : {1, 2, 3, 16, 40, 80, 108, 132, 144, 1000}) {
             const GpuChip chip{multiprocessors, named.chip.capability};
-            const double time = seconds(chip, by, plan_for(chip, by, p, true), p);
+            const double time = seconds(chip, by, plan_for(chip, by, p, Split::left), p);
             EXPECT_LE(time, before) << multiprocessors << " multiprocessors";
             before = time;
         }
@@ -267,7 +270,8 @@ TEST(Prediction, ChargesForPartsThatHaveNothingToShare) {
 
 TEST(Prediction, PromisesNothingFromTensorCoresThatAreNotThere) {
     for (const int k : {0, 1, 100})
-        EXPECT_EQ(predicted_seconds({40, 75}, GemmBy::bf16x3, {GemmTile::small, 1}, 100, 100, k),
+        EXPECT_EQ(predicted_seconds({40, 75}, GemmBy::bf16x3, {GemmTile::small, 1}, 100, 100, k,
+                                    Split::no),
                   std::numeric_limits<double>::infinity());
 }
 

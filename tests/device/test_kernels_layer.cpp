@@ -6,22 +6,12 @@
 #include <array>
 #include <cmath>
 
-#include "tests/support/gemm_math.h"
-#include "tests/support/kernel_ways.h"
+#include "tests/support/gradient_inputs.h"
 #include "tests/support/output_math.h"
 
 namespace {
 
 // ---- A layer -----------------------------------------------------------------------------------
-
-/// Pixels are worth pixel / 256, which is exact in any type.
-constexpr nn_real scale = nn_real{1} / 256;
-
-Reals worth_of(const Bytes& pixels, nn_real each = scale) {
-    Reals x;
-    for (const std::uint8_t pixel : pixels) x.push_back(each * static_cast<nn_real>(pixel));
-    return x;
-}
 
 struct LayerInputs {
     int m, n, k;
@@ -46,15 +36,16 @@ LayerInputs random_layer(int m, int n, int k, bool of_pixels, Rng& rng) {
     return in;
 }
 
-Reals run_layer(GemmBy by, GemmTile tile, const LayerInputs& in, std::size_t shift = 0) {
+Reals run_layer(GemmBy by, GemmPlan plan, const LayerInputs& in, std::size_t shift = 0) {
     const OnDevice<nn_real> w("W", in.w, shift), bias("b", in.bias, shift);
     const OnDevice<nn_real> activations("A_in", in.activations, shift);
     const OnDevice<std::uint8_t> pixels("pixels", in.pixels, shift);
     OnDevice<nn_real> out("A_out", poison<nn_real>(elements(in.m, in.n)), shift);
+    JointOnDevice joint(by, plan, in.m, in.n);
     const bool of_pixels = in.activations.empty();
     gpu_layer(gpu, by, in.m, in.n, in.k, w.data(),
               of_pixels ? input_of(pixels.data(), scale) : input_of(activations.data()),
-              bias.data(), out.output(), {tile, 1}, in.f);
+              bias.data(), out.output(), plan, in.f, joint.get());
     return out.values();
 }
 
@@ -97,8 +88,12 @@ TEST_F(Kernels, LayerOfActivationsAddsTheBiasAndTakesTheActivation) {
         const Expected expected = layer_expected(in);
         for (const auto& [tile, name] : tiles)
             on_every_gpu(every_kind, [&, tile = tile, name = name](const std::string& on) {
-                SCOPED_TRACE(in.text() + ", " + name + ", " + on);
-                EXPECT_TRUE(within("A_out", run_layer(GemmBy::fma, tile, in), expected));
+                for (const int splits : {1, 3}) {
+                    SCOPED_TRACE(in.text() + ", " + name + " / " + std::to_string(splits) + ", " +
+                                 on);
+                    EXPECT_TRUE(
+                        within("A_out", run_layer(GemmBy::fma, {tile, splits}, in), expected));
+                }
             });
     }
 }
@@ -111,10 +106,13 @@ TEST_F(Kernels, LayerOfPixelsIsRightInEveryWayFromAnyAddress) {
         in.f = activation_of_turn(turn++);
         const Expected expected = layer_expected(in);
         in_every_way([&](GemmBy by, GemmTile tile, const std::string& what) {
-            SCOPED_TRACE(in.text() + ", " + what);
-            const Reals out = run_layer(by, tile, in);
-            EXPECT_TRUE(within("A_out", out, expected));
-            EXPECT_TRUE(same_bits("A_out, moved by 1", run_layer(by, tile, in, 1), out));
+            for (const int splits : {1, 2, 5}) {
+                SCOPED_TRACE(in.text() + ", " + what + " / " + std::to_string(splits));
+                const Reals out = run_layer(by, {tile, splits}, in);
+                EXPECT_TRUE(within("A_out", out, expected));
+                EXPECT_TRUE(
+                    same_bits("A_out, moved by 1", run_layer(by, {tile, splits}, in, 1), out));
+            }
         });
     }
 }
@@ -126,7 +124,7 @@ TEST_F(Kernels, LayerReachesExactlyItsLimits) {
         Reals limits;
         for (const nn_real value : z) limits.push_back(static_cast<nn_real>(limit_of(f, value)));
         for (const auto& [tile, name] : tiles)
-            EXPECT_EQ(run_layer(GemmBy::fma, tile, in), limits) << name;
+            EXPECT_EQ(run_layer(GemmBy::fma, {tile, 1}, in), limits) << name;
     });
 }
 
@@ -139,7 +137,7 @@ TEST_F(Kernels, LayerKeepsNaNWithEveryActivation) {
             in.w[at(4, 7, in.m)] = nan_real;
             in_every_way([&](GemmBy by, GemmTile tile, const std::string& what) {
                 if (!of_pixels && by != GemmBy::fma) return;
-                const Reals out = run_layer(by, tile, in);
+                const Reals out = run_layer(by, {tile, 2}, in);
                 for (int j = 0; j < in.n; ++j)
                     for (int i = 0; i < in.m; ++i)
                         EXPECT_EQ(std::isnan(out[at(i, j, in.m)]), i == 4) << what << ", " << i;
@@ -154,57 +152,11 @@ TEST_F(Kernels, LayerIsRightAtTheSizesOfTrainingLarge) {
     const Expected expected = layer_expected(in);
     in_every_way([&](GemmBy by, GemmTile tile, const std::string& what) {
         SCOPED_TRACE(what);
-        EXPECT_TRUE(within("A_out", run_layer(by, tile, in), expected));
+        EXPECT_TRUE(within("A_out", run_layer(by, {tile, 4}, in), expected));
     });
 }
 
 // ---- A gradient --------------------------------------------------------------------------------
-
-struct GradientInputs {
-    int m, n, k;
-    Reals delta, activations;
-    Bytes pixels;
-
-    std::string text() const {
-        return "[dW|db] " + std::to_string(m) + " x " + std::to_string(k + 1) + " of " +
-               std::to_string(n) + " samples";
-    }
-    /// The same as a product for the judge: B is [A_in; 1], (k + 1) x n.
-    GemmCase as_gemm() const { return {false, true, m, k + 1, n, 1, 0}; }
-    GemmInputs gemm_inputs(nn_real each) const {
-        const Reals x = activations.empty() ? worth_of(pixels, each) : activations;
-        GemmInputs in{delta, {}, Reals(elements(m, k + 1))};
-        for (int j = 0; j < n; ++j) {
-            for (int i = 0; i < k; ++i) in.b.push_back(x[at(i, j, k)]);
-            in.b.push_back(1);
-        }
-        return in;
-    }
-};
-
-GradientInputs random_gradient(int m, int n, int k, bool of_pixels, Rng& rng) {
-    GradientInputs in{m, n, k, normal_values(elements(m, n), rng), {}, {}};
-    if (of_pixels)
-        in.pixels = random_bytes(elements(k, n), rng);
-    else
-        in.activations = normal_values(elements(k, n), rng);
-    return in;
-}
-
-/// All parts of [dW|db], one behind the other, `gap` elements apart, in chunks of so many columns.
-Reals run_parts(GemmBy by, GemmPlan plan, const GradientInputs& in, int chunk, std::size_t gap,
-                nn_real each = scale) {
-    const OnDevice<nn_real> delta("delta", in.delta), activations("A_in", in.activations);
-    const OnDevice<std::uint8_t> pixels("pixels", in.pixels);
-    const std::size_t size = elements(in.m, in.k + 1), stride = size + gap;
-    OnDevice<nn_real> out("parts", poison<nn_real>(static_cast<std::size_t>(plan.splits) * stride));
-    for (int first = 0; first <= in.k; first += chunk)
-        gpu_gradient(
-            gpu, by, in.m, in.n, in.k, delta.data(),
-            in.activations.empty() ? input_of(pixels.data(), each) : input_of(activations.data()),
-            first, std::min(chunk, in.k + 1 - first), out.output(), stride, plan);
-    return out.values();
-}
 
 /// The sum of the parts, in Wide and rounded once; what lies between them has to be as it was.
 Reals sum_of_parts(const GradientInputs& in, int splits, std::size_t gap, const Reals& parts) {
@@ -288,7 +240,7 @@ TEST_F(Kernels, GradientAndLayerGiveTheSameBitsInEveryOrder) {
         in_every_order([&](const std::string& order) {
             SCOPED_TRACE(what + ", " + order);
             const Reals dw = run_gradient(by, {tile, 2}, gradient);
-            const Reals out = run_layer(by, tile, layer);
+            const Reals out = run_layer(by, {tile, 3}, layer);
             if (first_layer.empty()) {
                 first_gradient = dw;
                 first_layer = out;
@@ -407,9 +359,12 @@ TEST_F(Kernels, DeltaBelowIsTheProductWithTheSlope) {
                              on);
                 const OnDevice<nn_real> w_in("W", w), delta_in("delta", delta), a_in("a", a);
                 OnDevice<nn_real> out("delta_below", poison<nn_real>(elements(k, n)));
-                gpu_delta_below(gpu, m, n, k, w_in.data(), delta_in.data(), a_in.data(),
-                                out.output(), {tile, 1}, f);
-                EXPECT_TRUE(within("delta_below", out.values(), expected));
+                for (const int splits : {1, 2}) {
+                    JointOnDevice joint(GemmBy::fma, {tile, splits}, k, n);
+                    gpu_delta_below(gpu, m, n, k, w_in.data(), delta_in.data(), a_in.data(),
+                                    out.output(), {tile, splits}, f, joint.get());
+                    EXPECT_TRUE(within("delta_below", out.values(), expected));
+                }
             });
     }
 }

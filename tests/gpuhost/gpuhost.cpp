@@ -381,7 +381,8 @@ std::size_t start_copy(void* shared, const void* global, std::size_t bytes, Plac
             return "from global memory that is not aligned to as many";
         if (!in_shared_memory(shared, bytes))
             return "to where no shared array of its block has them";
-        if (!device_holds(global, bytes)) return "from where device memory does not have them";
+        if (global != nullptr && !device_holds(global, bytes))
+            return "from where device memory does not have them";
         return nullptr;
     }();
     if (flaw) die(name_of(self) + " copies " + std::to_string(bytes) + " bytes " + flaw);

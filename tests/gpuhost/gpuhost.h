@@ -9,6 +9,7 @@
 #include <math.h>  // not <cmath> alone: ::exp(float) has to be float, as it is for nvcc
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -324,4 +325,9 @@ cudaError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::si
         grid, block, shared, stream,
         [=] { return (gpuhost::usable_argument(static_cast<Params>(args)) && ...); },
         [=] { kernel(static_cast<Params>(args)...); });
+}
+template <class... Params, class... Args>
+cudaError_t gpu_launch_early(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared,
+                             cudaStream_t stream, Args... args) {
+    return gpu_launch(kernel, grid, block, shared, stream, args...);
 }

@@ -47,12 +47,13 @@ namespace gpuhost {
 /// A copy that was started and has not taken place.
 struct Copy {
     void* to;
-    const void* from;
+    const void* from;  ///< null: zeros
     std::size_t bytes;
     std::size_t group;  ///< which of its thread's groups, the first is 0
     Place where;
 };
-/// Notes a copy for the running thread; dies if a GPU could not do it. Returns `bytes`.
+/// Notes a copy for the running thread, of zeros if `global` is null; dies if a GPU could not do
+/// it. Returns `bytes`.
 std::size_t start_copy(void* shared, const void* global, std::size_t bytes, Place where);
 void commit_copies(Place where);
 /// Takes the running thread's oldest copy that is in none of its last `pending` groups.
@@ -72,10 +73,10 @@ bool gpu_has_f64_mma();
 // bytes is hidden from the compiler, which would put plain stores, unseen by ThreadSanitizer, in
 // the place of calls.
 template <int Bytes>
-void copy_async(void* shared, const void* global,
+void copy_async(void* shared, const void* global, bool there = true,
                 gpuhost::Place where = gpuhost::Place::current()) {
     static_assert(Bytes == 4 || Bytes == 8 || Bytes == 16);
-    const std::size_t bytes = gpuhost::start_copy(shared, global, Bytes, where);
+    const std::size_t bytes = gpuhost::start_copy(shared, there ? global : nullptr, Bytes, where);
     std::memset(shared, 0xff, bytes);
 }
 inline void copy_async_commit(gpuhost::Place where = gpuhost::Place::current()) {
@@ -84,7 +85,11 @@ inline void copy_async_commit(gpuhost::Place where = gpuhost::Place::current()) 
 template <int Pending>
 void copy_async_wait(gpuhost::Place where = gpuhost::Place::current()) {
     gpuhost::Copy copy{};
-    while (gpuhost::take_copy(Pending, copy, where)) std::memcpy(copy.to, copy.from, copy.bytes);
+    while (gpuhost::take_copy(Pending, copy, where))
+        if (copy.from != nullptr)
+            std::memcpy(copy.to, copy.from, copy.bytes);
+        else
+            std::memset(copy.to, 0, copy.bytes);
 }
 
 inline void mma_bf16(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
@@ -95,3 +100,17 @@ inline void mma_f64(double (&c)[4], const double (&a)[8], const double (&b)[4],
                     gpuhost::Place where = gpuhost::Place::current()) {
     gpuhost::warp_mma(c, a, b, where);
 }
+
+inline unsigned take_ticket(unsigned* counter, unsigned blocks) {
+    const std::atomic_ref<unsigned> count(*counter);
+    const unsigned before = count.load(std::memory_order_acquire);
+    count.store(before + 1 < blocks ? before + 1 : 0, std::memory_order_release);
+    return before;
+}
+template <class T>
+T load_published(const T* from) {
+    return *from;
+}
+
+/// Here a kernel begins when the one before has ended.
+inline void wait_for_kernel_before() {}

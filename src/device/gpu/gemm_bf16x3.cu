@@ -48,8 +48,9 @@ __device__ __forceinline__ float number(std::uint32_t bytes) {
 /// writes four pairs of each part.
 template <int Depth, int Edge, int Threads, int Ahead>
 class FloatLoader {
-    static constexpr int in_line = Edge / 4, rounds = Edge * Depth / 8 / Threads;
-    static_assert(Edge * Depth / 8 % Threads == 0);
+    static constexpr int in_line = Edge / 4, count = Edge * Depth / 8;
+    static constexpr int rounds = ceil_div(count, Threads);
+    static_assert(count % Threads == 0 || count < Threads);
 
   public:
     struct Memory {
@@ -60,6 +61,7 @@ class FloatLoader {
         : memory_(memory), x_(x), first_(first) {}
 
     __device__ __forceinline__ void fetch(int t, int k0, int k_end) {
+        if (!takes_part()) return;
 #pragma unroll
         for (int round = 0; round < rounds; ++round)
 #pragma unroll
@@ -68,8 +70,8 @@ class FloatLoader {
                 const int k = k0 + pack / in_line * 2 + odd;
                 const float* const from = x_.at + position(i, k, x_.stride);
                 Four<float>& to = memory_.raw[t % Ahead][odd][pack];
-                if (x_.fours && i + 4 <= x_.edge && k < k_end) {
-                    copy_async<16>(&to, from);
+                if (x_.fours) {  // an edge lies between two packs
+                    copy_async<16>(&to, from, i < x_.edge && k < k_end);
                     continue;
                 }
 #pragma unroll
@@ -78,6 +80,7 @@ class FloatLoader {
             }
     }
     __device__ __forceinline__ void deliver(int t) {
+        if (!takes_part()) return;
 #pragma unroll
         for (int round = 0; round < rounds; ++round) {
             const int pack = pack_of(round), i = pack % in_line * 4, pair = pack / in_line;
@@ -103,6 +106,10 @@ class FloatLoader {
     }
 
   private:
+    /// In large blocks there are fewer packs than threads.
+    static __device__ __forceinline__ bool takes_part() {
+        return count >= Threads || static_cast<int>(threadIdx.x) < count;
+    }
     static __device__ __forceinline__ int pack_of(int round) {
         return static_cast<int>(threadIdx.x) + round * Threads;
     }
@@ -116,9 +123,9 @@ class FloatLoader {
 template <int Depth, int Edge, int Threads, int Ahead, bool AlongK>
 class PixelLoader {
     static constexpr int copies = AlongK ? 1 : 2;
-    static constexpr int count = Edge * Depth / 4 / copies, rounds = count / Threads;
+    static constexpr int count = Edge * Depth / 4 / copies, rounds = ceil_div(count, Threads);
     static constexpr int in_line = AlongK ? Depth / 4 : Edge / 4;
-    static_assert(count % Threads == 0);
+    static_assert(count % Threads == 0 || count < Threads);
 
   public:
     struct Memory {
@@ -130,6 +137,7 @@ class PixelLoader {
         : memory_(memory), x_(x), first_(first) {}
 
     __device__ __forceinline__ void fetch(int t, int k0, int k_end) {
+        if (!takes_part()) return;
 #pragma unroll
         for (int round = 0; round < rounds; ++round)
 #pragma unroll
@@ -137,16 +145,16 @@ class PixelLoader {
                 const int pack = pack_of(round);
                 const int i = first_ + i_of(pack), k = k0 + k_of(pack) + copy;
                 std::uint32_t& to = memory_.raw[t % Ahead][copy][pack];
-                const bool whole = x_.fours && (AlongK ? i < x_.edge && k + 4 <= k_end
-                                                       : i + 4 <= x_.edge && k < k_end);
-                if (whole)
-                    copy_async<4>(&to, x_.at + address(i, k));
+                // In Fours an edge lies between two packs, and so does k_end along k.
+                if (x_.fours && !(x_.ones && i == x_.edge))
+                    copy_async<4>(&to, x_.at + address(i, k), i < x_.edge && k < k_end);
                 else
                     to = byte(i, k, 0, k_end) | byte(i, k, 1, k_end) << 8 |
                          byte(i, k, 2, k_end) << 16 | byte(i, k, 3, k_end) << 24;
             }
     }
     __device__ __forceinline__ void deliver(int t) {
+        if (!takes_part()) return;
 #pragma unroll
         for (int round = 0; round < rounds; ++round) {
             const int pack = pack_of(round), i = i_of(pack), pair = k_of(pack) / 2;
@@ -167,6 +175,10 @@ class PixelLoader {
     }
 
   private:
+    /// In large blocks there are fewer packs than threads.
+    static __device__ __forceinline__ bool takes_part() {
+        return count >= Threads || static_cast<int>(threadIdx.x) < count;
+    }
     static __device__ __forceinline__ int pack_of(int round) {
         return static_cast<int>(threadIdx.x) + round * Threads;
     }
@@ -253,25 +265,30 @@ inline constexpr int slices_ahead = std::min((48 * 1024 - 2 * bytes_of_pairs<T>)
 /// slice t has been made and that nobody reads slice t - 1 any more, whose place slice t + 1 takes.
 /// Each thread waits for its own copies alone, for nobody else makes pairs of them.
 template <TileShape T, class E, bool BAlongK>
-__global__ void __launch_bounds__(threads_of<T>, 1) gemm_bf16x3_kernel(const Bf16x3Arguments g) {
+__global__ void __launch_bounds__(threads_of<T>, 1)
+    gemm_bf16x3_kernel(const Bf16x3Arguments g, const typename E::Others others) {
+    wait_for_kernel_before();
     constexpr int ahead = slices_ahead<T>;
     using LoaderA = FloatLoader<T.k, T.m, threads_of<T>, ahead>;
     using LoaderB = PixelLoader<T.k, T.n, threads_of<T>, ahead, BAlongK>;
-    struct Memory {
+    struct Slices {
         typename LoaderA::Memory a;
         typename LoaderB::Memory b;
     };
-    static_assert(static_cast<std::size_t>((T.groups - 1) * T.m * T.n) * sizeof(float) <=
-                  sizeof(Memory));
+    union Memory {
+        Slices slices;
+        Four<nn_real> groups[T.groups > 1 ? T.groups* T.m* T.n / 4 : 1];
+    };
     GPU_SHARED(Memory, memory, );
+    if (works_on_others<T, E>(g.x, others, &memory)) return;
     const int first_row = static_cast<int>(blockIdx.y) * T.m;
     const int first_col = g.x.first + static_cast<int>(blockIdx.x) * T.n;
     const WarpPlace at = warp_place<T>();
     const int k_begin = static_cast<int>(blockIdx.z) * g.x.part;
     const int k_end = g.x.k - k_begin < g.x.part ? g.x.k : k_begin + g.x.part;
     const int slices = k_end > k_begin ? ceil_div(k_end - k_begin, T.k) : 0;
-    LoaderA a(memory.a, g.a, first_row);
-    LoaderB b(memory.b, g.b, first_col);
+    LoaderA a(memory.slices.a, g.a, first_row);
+    LoaderB b(memory.slices.b, g.b, first_col);
     const auto fetch = [&](int t) {
         if (t < slices) {
             a.fetch(t, k_begin + t * T.k, k_end);
@@ -292,37 +309,39 @@ __global__ void __launch_bounds__(threads_of<T>, 1) gemm_bf16x3_kernel(const Bf1
     for (int t = 0; t < slices; ++t) {
         __syncthreads();  // slice t is complete, and slice t - 1 has been read by all
         fetch(t + ahead);
-        piece.multiply(memory.a.parts[t % 2], memory.b.pairs[t % 2], at);
+        piece.multiply(memory.slices.a.parts[t % 2], memory.slices.b.pairs[t % 2], at);
         deliver(t + 1);
     }
-    if constexpr (T.groups > 1) add_groups<T>(piece.sums, reinterpret_cast<float*>(&memory));
-    if (at.group == 0) piece.template write_to<E>(g.out, g.x, first_row, first_col, at);
+    finish<T, E>(piece, g.out, g.x, first_row, first_col, at, &memory);
 }
 
 template <TileShape T, class E, bool BAlongK>
-void launch_tile(const Gpu& gpu, int splits, Bf16x3Arguments g) {
-    g.x.part = part_of_k<T>(g.x.k, splits);
-    GPU_CHECK(gpu_launch(gemm_bf16x3_kernel<T, E, BAlongK>, grid_of<T>(g.x, splits),
-                         dim3(T.threads()), 0, gpu.stream, g));
+void launch_tile(const Gpu& gpu, int splits, Bf16x3Arguments g, const typename E::Others& others) {
+    g.x = in_parts<T>(g.x, splits);
+    const dim3 tiles = tiles_of<T>(g.x), grid = with_others<E>(tiles);
+    gpu_start(gpu, starts_early(gpu, tiles), gemm_bf16x3_kernel<T, E, BAlongK>, grid,
+              dim3(T.threads()), g, others);
 }
 
 template <TileShape T>
-void launch_along(const Gpu& gpu, int splits, const Activation* f, const Bf16x3Arguments& g) {
-    if (f == nullptr) return launch_tile<T, Scaled, false>(gpu, splits, g);
-    std::visit([&]<class F>(F) { launch_tile<T, Activated<F>, true>(gpu, splits, g); }, *f);
+void launch_along(const Gpu& gpu, int splits, const Activation* f, const OtherRuns* others,
+                  const Bf16x3Arguments& g) {
+    if (others != nullptr) return launch_tile<T, Descended, false>(gpu, splits, g, *others);
+    if (f == nullptr) return launch_tile<T, Scaled, false>(gpu, splits, g, {});
+    std::visit([&]<class F>(F) { launch_tile<T, Activated<F>, true>(gpu, splits, g, {}); }, *f);
 }
 
 }  // namespace
 
 void launch_bf16x3(const Gpu& gpu, GemmPlan plan, const Operand<nn_real>& a,
-                   const Operand<std::uint8_t>& b, const Activation* f, Extent x,
-                   const Output& out) {
+                   const Operand<std::uint8_t>& b, const Activation* f, const OtherRuns* others,
+                   const Extent& x, const Output& out) {
     if (x.m == 0 || x.first >= x.last) return;
     const Bf16x3Arguments g{a, b, x, out};
     constexpr TileShape small = tile_shape(GemmBy::bf16x3, GemmTile::small, 4),
                         medium = tile_shape(GemmBy::bf16x3, GemmTile::medium, 4),
                         large = tile_shape(GemmBy::bf16x3, GemmTile::large, 4);
-    if (plan.tile == GemmTile::small) launch_along<small>(gpu, plan.splits, f, g);
-    if (plan.tile == GemmTile::medium) launch_along<medium>(gpu, plan.splits, f, g);
-    if (plan.tile == GemmTile::large) launch_along<large>(gpu, plan.splits, f, g);
+    if (plan.tile == GemmTile::small) launch_along<small>(gpu, plan.splits, f, others, g);
+    if (plan.tile == GemmTile::medium) launch_along<medium>(gpu, plan.splits, f, others, g);
+    if (plan.tile == GemmTile::large) launch_along<large>(gpu, plan.splits, f, others, g);
 }

@@ -4,203 +4,18 @@
 // of C, slice by slice along k, while the next slices are on their way to shared memory. In double,
 // GPUs with tensor cores for it multiply on those.
 #include "device/gpu/product.h"
+#include "device/gpu/slices.h"
 
 #include <algorithm>
 #include <stdexcept>
 
 namespace {
 
-/// A slice of op(A) or op(B) in shared memory: at[k][i]. Lines are 4 elements longer than the edge:
-/// the four k of a tensor core's fragment are then in different banks, and threads that write a
-/// column (same i, next k) meet in fewer: 2 to 8 of 32 lanes, if slices are 16 or 32 deep.
-template <int Depth, int Edge>
-struct Slice {
-    alignas(16) nn_real at[Depth][Edge + 4];
-};
-
-/// The packs of four neighbours of a slice that one thread moves: threadIdx.x, + Threads, ... A
-/// warp's lanes take neighbouring packs of a stored line.
-template <int Depth, int Edge, int Threads, bool AlongEdge>
-struct Packs {
-    static constexpr int in_line = (AlongEdge ? Edge : Depth) / 4;
-    static constexpr int count = Depth * Edge / 4, rounds = count / Threads;
-    static_assert(count % Threads == 0, "every thread moves the same number of packs");
-    static __device__ __forceinline__ int index(int round) {
-        return static_cast<int>(threadIdx.x) + round * Threads;
-    }
-    /// The first element of a pack in the slice.
-    static __device__ __forceinline__ int i(int pack) {
-        return AlongEdge ? pack % in_line * 4 : pack / in_line;
-    }
-    static __device__ __forceinline__ int k(int pack) {
-        return AlongEdge ? pack / in_line : pack % in_line * 4;
-    }
-};
-
-/// Where element e of the pack that begins at (i, k) lies in memory, and whether it is there.
-template <bool AlongEdge, class T>
-struct PackInMemory {
-    const Operand<T>& x;
-    int i, k, k_end;
-
-    __device__ __forceinline__ bool whole() const {
-        return x.fours && (AlongEdge ? i + 4 <= x.edge && k < k_end : i < x.edge && k + 4 <= k_end);
-    }
-    __device__ __forceinline__ bool inside(int e) const {
-        return AlongEdge ? i + e < x.edge && k < k_end : i < x.edge && k + e < k_end;
-    }
-    __device__ __forceinline__ const T* address() const {
-        return x.at + (AlongEdge ? position(i, k, x.stride) : position(k, i, x.stride));
-    }
-    /// What element e is where it is not in memory.
-    __device__ __forceinline__ T outside(int e) const {
-        return x.ones && (AlongEdge ? i + e : i) == x.edge ? T{1} : T{0};
-    }
-    __device__ __forceinline__ Four<T> load() const {
-        if (whole()) return *reinterpret_cast<const Four<T>*>(address());
-        Four<T> values;
-#pragma unroll
-        for (int e = 0; e < 4; ++e) values.at[e] = inside(e) ? address()[e] : outside(e);
-        return values;
-    }
-};
-
-/// Brings the slices of one operand to shared memory: fetch() begins it, deliver() ends it. Only
-/// the copies of the own thread have to have arrived for deliver(), and a barrier has to follow.
-/// Where the GPU copies asynchronously, fetch() starts the copies, so that several slices can be
-/// under way; otherwise it loads registers, which deliver() stores: one slice is under way.
-///
-/// Activations and weights go straight to their place in the slice.
-template <class T, int Depth, int Edge, int Threads, bool AlongEdge, int Stages>
-class Loader {
-    using P = Packs<Depth, Edge, Threads, AlongEdge>;
-
-  public:
-    struct Memory {
-        Slice<Depth, Edge> slices[Stages];
-    };
-    __device__ __forceinline__ Loader(Memory& memory, const Operand<T>& x, int first)
-        : memory_(memory), x_(x), first_(first) {}
-
-    __device__ __forceinline__ const Slice<Depth, Edge>& slice(int t) const {
-        return memory_.slices[t % Stages];
-    }
-    __device__ __forceinline__ void fetch(int t, int k0, int k_end) {
-#pragma unroll
-        for (int round = 0; round < P::rounds; ++round) {
-            const int pack = P::index(round);
-            const PackInMemory<AlongEdge, T> in{x_, first_ + P::i(pack), k0 + P::k(pack), k_end};
-            if (gpu_copies_async())
-                copy(memory_.slices[t % Stages], pack, in);
-            else
-                held_[round] = in.load();
-        }
-    }
-    __device__ __forceinline__ void deliver(int t) {
-        if (!gpu_copies_async()) store(memory_.slices[t % Stages]);
-    }
-
-  private:
-    static __device__ __forceinline__ void copy(Slice<Depth, Edge>& to, int pack,
-                                                const PackInMemory<AlongEdge, T>& in) {
-        const int i = P::i(pack), k = P::k(pack);
-        if (AlongEdge && in.whole()) {
-#pragma unroll
-            for (int e = 0; e < 4; e += 16 / static_cast<int>(sizeof(T)))
-                copy_async<16>(&to.at[k][i + e], in.address() + e);
-            return;
-        }
-#pragma unroll
-        for (int e = 0; e < 4; ++e) {
-            T& place = AlongEdge ? to.at[k][i + e] : to.at[k + e][i];
-            if (in.inside(e))
-                copy_async<static_cast<int>(sizeof(T))>(&place, in.address() + e);
-            else
-                place = in.outside(e);
-        }
-    }
-
-    __device__ __forceinline__ void store(Slice<Depth, Edge>& to) {
-#pragma unroll
-        for (int round = 0; round < P::rounds; ++round) {
-            const int pack = P::index(round), i = P::i(pack), k = P::k(pack);
-            if constexpr (AlongEdge) {
-                *reinterpret_cast<Four<T>*>(&to.at[k][i]) = held_[round];
-            } else {
-#pragma unroll
-                for (int e = 0; e < 4; ++e) to.at[k + e][i] = held_[round].at[e];
-            }
-        }
-    }
-
-    Memory& memory_;
-    const Operand<T>& x_;
-    int first_;
-    Four<T> held_[P::rounds];  ///< where copies are not asynchronous
-};
-
-/// Pixels come as bytes, a quarter or an eighth of the size, and each thread makes numbers of the
-/// bytes that it has copied itself: two slices of numbers are enough.
-template <int Depth, int Edge, int Threads, bool AlongEdge, int Stages>
-class Loader<std::uint8_t, Depth, Edge, Threads, AlongEdge, Stages> {
-    using P = Packs<Depth, Edge, Threads, AlongEdge>;
-
-  public:
-    struct Memory {
-        Slice<Depth, Edge> slices[2];
-        Four<std::uint8_t> bytes[Stages][P::count];
-    };
-    __device__ __forceinline__ Loader(Memory& memory, const Operand<std::uint8_t>& x, int first,
-                                      nn_real scale)
-        : memory_(memory), x_(x), first_(first), scale_(scale) {}
-
-    __device__ __forceinline__ const Slice<Depth, Edge>& slice(int t) const {
-        return memory_.slices[t % 2];
-    }
-    __device__ __forceinline__ void fetch(int t, int k0, int k_end) {
-#pragma unroll
-        for (int round = 0; round < P::rounds; ++round) {
-            const int pack = P::index(round);
-            const PackInMemory<AlongEdge, std::uint8_t> in{x_, first_ + P::i(pack), k0 + P::k(pack),
-                                                           k_end};
-            if (gpu_copies_async() && in.whole())
-                copy_async<4>(&memory_.bytes[t % Stages][pack], in.address());
-            else if (gpu_copies_async())
-                memory_.bytes[t % Stages][pack] = in.load();
-            else
-                held_[round] = in.load();
-        }
-    }
-    __device__ __forceinline__ void deliver(int t) {
-#pragma unroll
-        for (int round = 0; round < P::rounds; ++round) {
-            const int pack = P::index(round), i = P::i(pack), k = P::k(pack);
-            const Four<std::uint8_t> bytes =
-                gpu_copies_async() ? memory_.bytes[t % Stages][pack] : held_[round];
-            Slice<Depth, Edge>& to = memory_.slices[t % 2];
-            Four<nn_real> values;
-#pragma unroll
-            for (int e = 0; e < 4; ++e) {
-                const bool one = AlongEdge && x_.ones && first_ + i + e == x_.edge;
-                values.at[e] = one ? nn_real{1} : scale_ * static_cast<nn_real>(bytes.at[e]);
-                if constexpr (!AlongEdge) to.at[k + e][i] = values.at[e];
-            }
-            if constexpr (AlongEdge) *reinterpret_cast<Four<nn_real>*>(&to.at[k][i]) = values;
-        }
-    }
-
-  private:
-    Memory& memory_;
-    const Operand<std::uint8_t>& x_;
-    int first_;
-    nn_real scale_;
-    Four<std::uint8_t> held_[P::rounds];  ///< where copies are not asynchronous
-};
-
-/// A warp's piece of the tile by multiply-adds. Mapping: lane l takes the rows 4 (l % 4) + 16 p and
-/// the columns 4 (l / 4) + 32 q, four neighbours each: a warp then reads a line of the A slice in
-/// loads of four distinct packs, and of the B slice in loads of eight, which lie side by side (no
-/// two in one bank), and each value is used for 4 or 8 products.
+/// A warp's piece of the tile by multiply-adds. Mapping: the lanes stand in a 4 x 8 grid, four
+/// neighbouring rows and four neighbouring columns each, over 16 rows and 32 columns. Bits 1 and 3
+/// of a lane's number say which rows, bits 0, 2 and 4 which columns: so of the lanes l and l ^ 1,
+/// and of l and l ^ 2, all read the same pack of one slice or of the other, for which a load of 16
+/// bytes a lane takes two wavefronts instead of four. Each value is used for 4 or 8 products.
 template <TileShape T>
 class ByFma {
     static constexpr int rows = T.warp_m / 4, cols = T.warp_n / 8;
@@ -218,33 +33,30 @@ class ByFma {
             const int k = at.group * depth + kk;
             nn_real x[rows], y[cols];
 #pragma unroll
-            for (int r = 0; r < rows; r += 4) read(&a.at[k][at.row + row_of(at, r)], &x[r]);
+            for (int r = 0; r < rows; r += 4) read(&a.at[k][at.row + row_of(at.lane, r)], &x[r]);
 #pragma unroll
-            for (int s = 0; s < cols; s += 4) read(&b.at[k][at.col + col_of(at, s)], &y[s]);
+            for (int s = 0; s < cols; s += 4) read(&b.at[k][at.col + col_of(at.lane, s)], &y[s]);
 #pragma unroll
             for (int s = 0; s < cols; ++s)
 #pragma unroll
                 for (int r = 0; r < rows; ++r) sums[s * rows + r] += x[r] * y[s];
         }
     }
-    template <class E>
-    __device__ __forceinline__ void write_to(const Output& out, const Extent& x, int first_row,
-                                             int first_col, const WarpPlace& at) const {
-#pragma unroll
-        for (int s = 0; s < cols; ++s)
-#pragma unroll
-            for (int r = 0; r < rows; r += 4)
-                write<E, 4>(out, x, first_row + at.row + row_of(at, r),
-                            first_col + at.col + col_of(at, s - s % 4) + s % 4,
-                            &sums[s * rows + r]);
+    /// Four f: neighbours in a column. work(count, row, column, elements) gets all four.
+    template <class Work>
+    static __device__ __forceinline__ void for_four(int first_row, int first_col, int lane, int f,
+                                                    nn_real (&four)[4], const Work& work) {
+        const int r = f % (rows / 4) * 4, s = f / (rows / 4);
+        work(std::integral_constant<int, 4>{}, first_row + row_of(lane, r),
+             first_col + col_of(lane, s - s % 4) + s % 4, four);
     }
 
   private:
-    static __device__ __forceinline__ int row_of(const WarpPlace& at, int r) {
-        return r / 4 * 16 + at.lane % 4 * 4;
+    static __device__ __forceinline__ int row_of(int lane, int r) {
+        return r / 4 * 16 + ((lane >> 1 & 1) | (lane >> 3 & 1) << 1) * 4;
     }
-    static __device__ __forceinline__ int col_of(const WarpPlace& at, int s) {
-        return s / 4 * 32 + at.lane / 4 * 4;
+    static __device__ __forceinline__ int col_of(int lane, int s) {
+        return s / 4 * 32 + ((lane & 1) | (lane >> 2 & 1) << 1 | lane >> 4 << 2) * 4;
     }
     static __device__ __forceinline__ void read(const nn_real* from, nn_real* to) {
         const Four<nn_real> four = *reinterpret_cast<const Four<nn_real>*>(from);
@@ -303,13 +115,18 @@ template <TileShape T>
 inline constexpr int stages_of =
     std::min(48 * 1024 / (T.k * (T.m + T.n + 8) * static_cast<int>(sizeof(nn_real))), 4);
 
+/// Blocks that a multiprocessor should hold. The large tile's 64 sums a thread leave room for two
+/// blocks only if the compiler minds it.
+template <TileShape T>
+inline constexpr int blocks_of = T.warp_m* T.warp_n == 2048 ? 2 : 1;
+
 /// The walk along k of one block, with the sums by Product.
 /// Barriers: one a slice. It says that slice t is complete (each thread delivered its share before)
 /// and that nobody reads slice t - 1 any more, whose place the next copies take. A fetched slice is
 /// waited for at the end of the round before it is needed, by each thread for its own copies.
 template <class Product, TileShape T, class E, class LoaderA, class LoaderB, class B>
 __device__ __forceinline__ void walk(const GemmArguments<B>& g, LoaderA& a, LoaderB& b,
-                                     int first_row, int first_col, nn_real* memory) {
+                                     int first_row, int first_col, void* memory) {
     constexpr int stages = stages_of<T>;
     const WarpPlace at = warp_place<T>();
     const int k_begin = static_cast<int>(blockIdx.z) * g.x.part;
@@ -339,8 +156,7 @@ __device__ __forceinline__ void walk(const GemmArguments<B>& g, LoaderA& a, Load
         product.multiply(a.slice(t), b.slice(t), at);
         deliver(t + 1);
     }
-    if constexpr (T.groups > 1) add_groups<T>(product.sums, memory);
-    if (at.group == 0) product.template write_to<E>(g.out, g.x, first_row, first_col, at);
+    finish<T, E>(product, g.out, g.x, first_row, first_col, at, memory);
 }
 
 /// C = what the epilogue makes of op(A) op(B).
@@ -349,57 +165,62 @@ __device__ __forceinline__ void walk(const GemmArguments<B>& g, LoaderA& a, Load
 /// group and a part. Memory: stages of slices of op(A) and op(B), at most 48 KiB; at the end the
 /// groups' sums take their place.
 template <TileShape T, class E, class B, bool AAlongEdge, bool BAlongEdge>
-__global__ void __launch_bounds__(threads_of<T>, 1) gemm_kernel(const GemmArguments<B> g) {
+__global__ void __launch_bounds__(threads_of<T>, blocks_of<T>)
+    gemm_kernel(const GemmArguments<B> g, const typename E::Others others) {
+    wait_for_kernel_before();
     constexpr int stages = stages_of<T>;
     using LoaderA = Loader<nn_real, T.k, T.m, threads_of<T>, AAlongEdge, stages>;
     using LoaderB = Loader<B, T.k, T.n, threads_of<T>, BAlongEdge, stages>;
-    struct Memory {
+    struct Slices {
         typename LoaderA::Memory a;
         typename LoaderB::Memory b;
     };
-    static_assert(static_cast<std::size_t>((T.groups - 1) * T.m * T.n) * sizeof(nn_real) <=
-                  sizeof(Memory));
+    union Memory {
+        Slices slices;
+        Four<nn_real> groups[T.groups > 1 ? T.groups* T.m* T.n / 4 : 1];
+    };
     GPU_SHARED(Memory, memory, );
+    if (works_on_others<T, E>(g.x, others, &memory)) return;
     const int first_row = static_cast<int>(blockIdx.y) * T.m;
     const int first_col = g.x.first + static_cast<int>(blockIdx.x) * T.n;
-    nn_real* const sums = reinterpret_cast<nn_real*>(&memory);
-    LoaderA a(memory.a, g.a, first_row);
+    LoaderA a(memory.slices.a, g.a, first_row);
     const auto run = [&](LoaderB& b) {
         if constexpr (sizeof(nn_real) == sizeof(double)) {
-            if (gpu_has_f64_mma()) return walk<ByMma<T>, T, E>(g, a, b, first_row, first_col, sums);
+            if (gpu_has_f64_mma())
+                return walk<ByMma<T>, T, E>(g, a, b, first_row, first_col, &memory);
         }
-        walk<ByFma<T>, T, E>(g, a, b, first_row, first_col, sums);
+        walk<ByFma<T>, T, E>(g, a, b, first_row, first_col, &memory);
     };
     if constexpr (std::is_same_v<B, nn_real>) {
-        LoaderB b(memory.b, g.b, first_col);
+        LoaderB b(memory.slices.b, g.b, first_col);
         run(b);
     } else {
-        LoaderB b(memory.b, g.b, first_col, g.b_scale);
+        LoaderB b(memory.slices.b, g.b, first_col, g.b_scale);
         run(b);
     }
 }
 
 template <TileShape T, class E, class B, bool AAlongEdge, bool BAlongEdge>
-void launch_tile(const Gpu& gpu, int splits, GemmArguments<B> g) {
-    g.x.part = part_of_k<T>(g.x.k, splits);
-    GPU_CHECK(gpu_launch(gemm_kernel<T, E, B, AAlongEdge, BAlongEdge>, grid_of<T>(g.x, splits),
-                         dim3(T.threads()), 0, gpu.stream, g));
+void launch_tile(const Gpu& gpu, int splits, GemmArguments<B> g, const typename E::Others& others) {
+    g.x = in_parts<T>(g.x, splits);
+    const dim3 tiles = tiles_of<T>(g.x), grid = with_others<E>(tiles);
+    gpu_start(gpu, starts_early(gpu, tiles), gemm_kernel<T, E, B, AAlongEdge, BAlongEdge>, grid,
+              dim3(T.threads()), g, others);
 }
 
 template <class E, class B, bool AAlongEdge, bool BAlongEdge>
-void launch_by_fma(const Gpu& gpu, GemmPlan plan, const GemmArguments<B>& g) {
+void launch_by_fma(const Gpu& gpu, GemmPlan plan, const GemmArguments<B>& g,
+                   const typename E::Others& others = {}) {
     if (g.x.m == 0 || g.x.first >= g.x.last) return;
     constexpr auto shape = [](GemmTile tile) {
         return tile_shape(GemmBy::fma, tile, static_cast<int>(sizeof(nn_real)));
     };
-    constexpr TileShape small = shape(GemmTile::small), medium = shape(GemmTile::medium),
-                        large = shape(GemmTile::large);
-    if (plan.tile == GemmTile::small)
-        launch_tile<small, E, B, AAlongEdge, BAlongEdge>(gpu, plan.splits, g);
-    if (plan.tile == GemmTile::medium)
-        launch_tile<medium, E, B, AAlongEdge, BAlongEdge>(gpu, plan.splits, g);
-    if (plan.tile == GemmTile::large)
-        launch_tile<large, E, B, AAlongEdge, BAlongEdge>(gpu, plan.splits, g);
+    const auto launch = [&]<TileShape T>() {
+        launch_tile<T, E, B, AAlongEdge, BAlongEdge>(gpu, plan.splits, g, others);
+    };
+    if (plan.tile == GemmTile::small) launch.template operator()<shape(GemmTile::small)>();
+    if (plan.tile == GemmTile::medium) launch.template operator()<shape(GemmTile::medium)>();
+    if (plan.tile == GemmTile::large) launch.template operator()<shape(GemmTile::large)>();
 }
 
 /// A matrix whose stored lines, of `line` elements, run along i or k.
@@ -410,18 +231,46 @@ Operand<T> operand(const T* at, int line, int edge, bool ones = false) {
 
 Output output(nn_real* c, int m) { return {c, 0, 1, 0, nullptr, nullptr, -1, in_fours(c, m)}; }
 
+/// What of it a plan uses: nothing where each tile has one block.
+Joint joint_of(const GemmPlan& plan, const Joint& joint) {
+    if (plan.splits == 1) return {};
+    if (joint.parts == nullptr) throw std::logic_error("a product in parts has no place for them");
+    return joint;
+}
+
 /// op(A) = A and op(B) the pixels, which lie along the edge (a gradient) or along k (a layer).
 template <class E, bool AlongEdge>
 void by_pixels(const Gpu& gpu, GemmBy by, GemmPlan plan, const Operand<nn_real>& a,
                const Operand<std::uint8_t>& b, nn_real scale, const Extent& x, Output out,
-               const Activation* f = nullptr) {
+               const Activation* f, const typename E::Others& others) {
     if (by == GemmBy::fma)
-        return launch_by_fma<E, std::uint8_t, true, AlongEdge>(gpu, plan, {a, b, scale, x, out});
+        return launch_by_fma<E, std::uint8_t, true, AlongEdge>(gpu, plan, {a, b, scale, x, out},
+                                                               others);
     if constexpr (std::is_same_v<nn_real, float>) {
         out.alpha = scale;
-        launch_bf16x3(gpu, plan, a, b, f, x, out);
+        if constexpr (has_others<E>)
+            launch_bf16x3(gpu, plan, a, b, f, &others, x, out);
+        else
+            launch_bf16x3(gpu, plan, a, b, f, nullptr, x, out);
     } else {
         throw std::logic_error("bf16x3 is for float");
+    }
+}
+
+/// [dW|db] = delta [A_in; 1]^T, of columns [x.first, x.last), and what E makes of it.
+template <class E>
+void by_inputs(const Gpu& gpu, GemmBy by, GemmPlan plan, const nn_real* delta, Input a_in, int k,
+               const Extent& x, Output out, const typename E::Others& others = {}) {
+    const Operand<nn_real> a = operand(delta, x.m, x.m);
+    if (a_in.activations != nullptr) {
+        Operand<nn_real> b = operand(a_in.activations, k, k, true);
+        b.fours = b.fours && x.first % 4 == 0;
+        launch_by_fma<E, nn_real, true, true>(gpu, plan, {a, b, 1, x, out}, others);
+    } else {
+        Operand<std::uint8_t> b = operand(a_in.pixels, k, k, true);
+        b.fours = b.fours && x.first % 4 == 0;
+        out.unscaled = k;
+        by_pixels<E, true>(gpu, by, plan, a, b, a_in.scale, x, out, nullptr, others);
     }
 }
 
@@ -433,7 +282,7 @@ void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, in
               const nn_real* a, const nn_real* b, nn_real beta, nn_real* c, GemmPlan plan) {
     const bool ta = op_a == Transposed::yes, tb = op_b == Transposed::yes;
     GemmArguments<nn_real> g{
-        operand(a, ta ? k : m, m), operand(b, tb ? n : k, n), 1, {m, 0, n, k, 0}, output(c, m)};
+        operand(a, ta ? k : m, m), operand(b, tb ? n : k, n), 1, {m, 0, n, k}, output(c, m)};
     g.out.alpha = alpha;
     g.out.beta = beta;
     if (!ta && !tb) launch_by_fma<Scaled, nn_real, true, false>(gpu, plan, g);
@@ -445,22 +294,31 @@ void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, in
 void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, int k, nn_real alpha,
               const nn_real* a, const nn_real* b, nn_real beta, nn_real* c) {
     gpu_gemm(gpu, op_a, op_b, m, n, k, alpha, a, b, beta, c,
-             plan_gemm(gpu.chip, GemmBy::fma, m, n, k, false));
+             plan_gemm(gpu.chip, GemmBy::fma, m, n, k, Split::no));
+}
+
+JointSize joint_size(GemmBy by, const GemmPlan& plan, int m, int n) {
+    if (plan.splits == 1) return {};
+    const TileShape t = tile_shape(by, plan.tile, static_cast<int>(sizeof(nn_real)));
+    const std::size_t tiles = elements(ceil_div(m, t.m), ceil_div(n, t.n));
+    return {tiles * elements(t.m, t.n) * static_cast<std::size_t>(plan.splits), tiles};
 }
 
 void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w, Input a_in,
-               const nn_real* bias, nn_real* a_out, GemmPlan plan, const Activation& f) {
+               const nn_real* bias, nn_real* a_out, GemmPlan plan, const Activation& f,
+               const Joint& joint) {
     Output out = output(a_out, m);
     out.bias = bias;
+    out.joint = joint_of(plan, joint);
     const Operand<nn_real> a = operand(w, m, m);
-    const Extent x{m, 0, n, k, 0};
+    const Extent x{m, 0, n, k};
     const auto launch = [&]<class F>(F) {
         if (a_in.activations != nullptr)
             launch_by_fma<Activated<F>, nn_real, true, false>(
                 gpu, plan, {a, operand(a_in.activations, k, n), 1, x, out});
         else
             by_pixels<Activated<F>, false>(gpu, by, plan, a, operand(a_in.pixels, k, n), a_in.scale,
-                                           x, out, &f);
+                                           x, out, &f, {});
     };
     std::visit(launch, f);
 }
@@ -470,27 +328,31 @@ void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real*
     Output out = output(out_at, m);
     out.part_stride = stride;
     out.fours = out.fours && stride % 4 == 0;
-    const Operand<nn_real> a = operand(delta, m, m);
-    const Extent x{m, first, first + count, n, 0};
-    if (a_in.activations != nullptr) {
-        Operand<nn_real> b = operand(a_in.activations, k, k, true);
-        b.fours = b.fours && first % 4 == 0;
-        launch_by_fma<Scaled, nn_real, true, true>(gpu, plan, {a, b, 1, x, out});
-    } else {
-        Operand<std::uint8_t> b = operand(a_in.pixels, k, k, true);
-        b.fours = b.fours && first % 4 == 0;
-        out.unscaled = k;
-        by_pixels<Scaled, true>(gpu, by, plan, a, b, a_in.scale, x, out);
-    }
+    by_inputs<Scaled>(gpu, by, plan, delta, a_in, k, {m, first, first + count, n}, out);
+}
+
+void gpu_gradient_and_descent(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta,
+                              Input a_in, const UpdateNumbers* numbers, nn_real* p,
+                              std::size_t first, std::span<const Parts> others, GemmPlan plan,
+                              const Joint& joint) {
+    Output out = output(p + first, m);
+    out.joint = joint_of(plan, joint);
+    out.numbers = numbers;
+    out.biases = k;
+    const int threads = tile_shape(by, plan.tile, static_cast<int>(sizeof(nn_real))).threads();
+    by_inputs<Descended>(gpu, by, plan, delta, a_in, k, {m, 0, k + 1, n}, out,
+                         {runs_of(others, threads), numbers, p});
 }
 
 void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, const nn_real* delta,
-                     const nn_real* a, nn_real* delta_below, GemmPlan plan, const Activation& f) {
+                     const nn_real* a, nn_real* delta_below, GemmPlan plan, const Activation& f,
+                     const Joint& joint) {
     Output out = output(delta_below, k);
     out.a = a;
+    out.joint = joint_of(plan, joint);
     const auto launch = [&]<class F>(F) {
         launch_by_fma<TimesSlope<F>, nn_real, false, false>(
-            gpu, plan, {operand(w, m, k), operand(delta, m, n), 1, {k, 0, n, m, 0}, out});
+            gpu, plan, {operand(w, m, k), operand(delta, m, n), 1, {k, 0, n, m}, out});
     };
     std::visit(launch, f);
 }

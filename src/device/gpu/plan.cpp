@@ -31,7 +31,8 @@ constexpr GpuRates known[] = {
 // Cycles, and what the kernels are made of.
 constexpr double start_cycles = 800;    ///< a block's way to its first slice in shared memory
 constexpr double end_cycles = 300;      ///< its last stores, until the next block can start
-constexpr double exposed_cycles = 100;  ///< of a slice, where no other block fills the wait
+constexpr double exposed_cycles = 200;  ///< of a slice, where no other block fills the wait
+constexpr double ticket_cycles = 1300;  ///< to publish a part, count it, and load the others
 constexpr double latency_cycles = 270;  ///< of a load from the level-2 cache
 constexpr double shared_bytes_a_clock = 128;
 constexpr double lanes_issued_a_clock = 128;
@@ -55,14 +56,18 @@ bool by_double_mma(const GpuRates& rates, GemmBy by) {
 /// Bytes of an element of B in memory: bf16x3 is for pixels.
 int bytes_of_b(GemmBy by) { return by == GemmBy::bf16x3 ? 1 : real_bytes; }
 
+/// The cycles from one instruction of a warp to the next, measured where it is alone: multiply-adds
+/// depend on nothing near, what bf16x3 splits does.
+double cycles_an_instruction(GemmBy by) { return by == GemmBy::bf16x3 ? 4 : 2.4; }
+
 /// One block's demands for one slice, in cycles of a whole multiprocessor.
 struct Slice {
     double arithmetic, issue, shared, l2;
     double slowest() const { return std::max({arithmetic, issue, shared, l2}); }
-    /// With the schedulers of `warps` warps alone.
-    double alone(int warps) const {
-        const double busy = std::min(1., 1. * warps / schedulers);
-        return std::max({arithmetic / busy, issue / busy, shared, l2});
+    /// Where no other block is there: a warp's instructions wait for each other.
+    double alone(GemmBy by, int warps) const {
+        const double of_a_warp = issue * schedulers / warps;
+        return std::max({arithmetic, of_a_warp * cycles_an_instruction(by), shared, l2});
     }
 };
 
@@ -158,8 +163,8 @@ double floor_seconds(const GpuChip& chip, GemmBy by, int m, int n, int k) {
     return std::max(arithmetic, bytes / bandwidth(chip, rates, bytes));
 }
 
-double predicted_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, int m, int n,
-                         int k) {
+double predicted_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, int m, int n, int k,
+                         Split split) {
     if (m <= 0 || n <= 0) return 0;
     const GpuRates& rates = gpu_rates(chip.capability);
     if (rate_of(rates, by) == 0) return std::numeric_limits<double>::infinity();
@@ -176,12 +181,16 @@ double predicted_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, i
     const double end_work =
         tile_bytes / l2_rate + 2 * (t.groups - 1) * tile_bytes / shared_bytes_a_clock;
 
+    const double joining = split == Split::joined && plan.splits > 1
+                               ? ticket_cycles + tile_bytes * (1 + plan.splits) / l2_rate
+                               : 0;
+
     // `together` blocks share a multiprocessor: each slice of all of them takes what they demand,
     // or what one block needs alone, or the time that its loads are on their way.
     const auto round_cycles = [&](double together) {
-        const double each =
-            std::max({together * slice.slowest(), slice.alone(t.warps()) + exposed_cycles, waits});
-        return start_cycles + slices * each + together * end_work + end_cycles;
+        const double each = std::max(
+            {together * slice.slowest(), slice.alone(by, t.warps()) + exposed_cycles, waits});
+        return start_cycles + slices * each + together * end_work + joining + end_cycles;
     };
     const double resident = resident_blocks(rates, by, t);
     const double full_rounds = std::floor(on_busiest / resident);
@@ -195,12 +204,12 @@ double predicted_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, i
     return std::max(cycles / rates.clock, bytes / bytes_a_second) + added / bytes_a_second;
 }
 
-GemmPlan plan_gemm(const GpuChip& chip, GemmBy by, int m, int n, int k, bool may_split) {
+GemmPlan plan_gemm(const GpuChip& chip, GemmBy by, int m, int n, int k, Split split) {
     GemmPlan best{GemmTile::large, 1};
     double least = std::numeric_limits<double>::infinity();
-    for (int splits = 1; splits <= (may_split ? most_splits : 1); ++splits)
+    for (int splits = 1; splits <= most_splits_of(split); ++splits)
         for (const GemmTile tile : {GemmTile::large, GemmTile::medium, GemmTile::small}) {
-            const double seconds = predicted_seconds(chip, by, {tile, splits}, m, n, k);
+            const double seconds = predicted_seconds(chip, by, {tile, splits}, m, n, k, split);
             if (seconds < least) {
                 least = seconds;
                 best = {tile, splits};

@@ -21,7 +21,7 @@ struct TileShape {
 /// bytes: of an element, 4 or 8; bf16x3 is for 4 alone.
 constexpr TileShape tile_shape(GemmBy by, GemmTile tile, int bytes) {
     if (by == GemmBy::bf16x3)
-        return tile == GemmTile::large    ? TileShape{128, 128, 16, 32, 64, 1}
+        return tile == GemmTile::large    ? TileShape{128, 128, 16, 32, 32, 1}
                : tile == GemmTile::medium ? TileShape{64, 64, 16, 32, 32, 1}
                                           : TileShape{32, 32, 32, 16, 32, 2};
     if (bytes == 8)
@@ -40,22 +40,30 @@ struct GpuChip {
 };
 
 /// How one product is computed. If splits > 1, that many blocks share each tile, and each sums its
-/// part of k. The code that uses C adds the parts, first to last.
+/// part of k. The parts are added first to last.
 struct GemmPlan {
     GemmTile tile;
     int splits;
     bool operator==(const GemmPlan&) const = default;
 };
 
+/// Who adds the parts of a sum: nobody, for there is one; whoever uses C; or the last of the blocks
+/// that share a tile.
+enum class Split { no, left, joined };
+
 /// No plan splits more often.
 inline constexpr int most_splits = 8;
+constexpr int most_splits_of(Split split) {
+    return split == Split::no ? 1 : split == Split::left ? most_splits : 16;
+}
 
-/// The plan with the least predicted time for an m x n x k product. Unless may_split, splits is 1.
-GemmPlan plan_gemm(const GpuChip& chip, GemmBy by, int m, int n, int k, bool may_split);
+/// The plan with the least predicted time for an m x n x k product.
+GemmPlan plan_gemm(const GpuChip& chip, GemmBy by, int m, int n, int k, Split split);
 
 /// The seconds that the model predicts for a product by a plan, with the addition of its parts, but
 /// without the launch.
-double predicted_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, int m, int n, int k);
+double predicted_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, int m, int n, int k,
+                         Split split);
 
 /// The figures of a typical GPU of a capability, which the model uses. Rates are multiply-adds or
 /// bytes per clock and multiprocessor.

@@ -34,21 +34,26 @@ __device__ constexpr bool gpu_has_f64_mma() {
     return gpu_compiled_for == 80 || gpu_compiled_for == 90 || gpu_compiled_for == 100;
 }
 
-/// Starts to copy 4, 8 or 16 bytes from global to shared memory, both aligned to as many. The bytes
-/// may arrive at any time until copy_async_wait; the source must not change before. Pieces of 16
-/// bytes pass by the L1 cache (.cg): a block reads an element of a tile once, and what other blocks
-/// read again lies in L2. For smaller ones there is only the way through L1 (.ca).
+/// Starts to copy 4, 8 or 16 bytes from global to shared memory, both aligned to as many; where
+/// they are not `there`, zeros come in their place and the source is not read. The bytes may arrive
+/// at any time until copy_async_wait; the source must not change before. Pieces of 16 bytes pass by
+/// the L1 cache (.cg): a block reads an element of a tile once, and what other blocks read again
+/// lies in L2. For smaller ones there is only the way through L1 (.ca).
 template <int Bytes>
-__device__ __forceinline__ void copy_async(void* shared, const void* global) {
+__device__ __forceinline__ void copy_async(void* shared, const void* global, bool there = true) {
     static_assert(Bytes == 4 || Bytes == 8 || Bytes == 16);
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
     // The instruction takes an address within shared memory, not a pointer that may lead anywhere.
     const auto to = static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
     const std::size_t from = __cvta_generic_to_global(global);
+    const int bytes = there ? Bytes : 0;
     if constexpr (Bytes == 16)
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
+                     "r"(bytes)
+                     : "memory");
     else
-        asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(to), "l"(from), "n"(Bytes)
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(from),
+                     "n"(Bytes), "r"(bytes)
                      : "memory");
 #else
     __trap();
@@ -112,5 +117,44 @@ __device__ __forceinline__ void mma_f64(double (&c)[4], const double (&a)[8],
                 : "d"(a[2 * i + r]), "d"(b[i]));
 #else
     __trap();
+#endif
+}
+
+/// Counts the blocks that have come so far, 0 first; the last of `blocks` sets the counter back to
+/// 0. What the block wrote before a barrier before is published to whoever takes a later ticket,
+/// and what earlier tickets published is there after the next barrier, for load_published().
+__device__ __forceinline__ unsigned take_ticket(unsigned* counter, unsigned blocks) {
+    unsigned before;
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 700
+    asm volatile("atom.acq_rel.gpu.global.inc.u32 %0, [%1], %2;"
+                 : "=r"(before)
+                 : "l"(counter), "r"(blocks - 1)
+                 : "memory");
+#else
+    before = 0;
+#endif
+    return before;
+}
+
+/// Loads what another block has published, from L2: this multiprocessor's L1 may know it as it was.
+template <class T>
+__device__ __forceinline__ T load_published(const T* from) {
+    static_assert(sizeof(T) % 16 == 0);
+    union {
+        uint4 words[sizeof(T) / 16];
+        T value;
+    };
+#pragma unroll
+    for (std::size_t i = 0; i < sizeof(T) / 16; ++i)
+        words[i] = __ldcg(reinterpret_cast<const uint4*>(from) + i);
+    return value;
+}
+
+/// The first thing in a kernel that gpu_launch_early starts: lets the next kernel start too, and
+/// waits until the kernel before has ended and what it wrote is there.
+__device__ __forceinline__ void wait_for_kernel_before() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+    asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }

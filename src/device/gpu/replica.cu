@@ -18,6 +18,7 @@
 
 #include "device/gpu/gradient_parts.h"
 #include "device/gpu/graph.h"
+#include "device/gpu/joint.h"
 #include "device/gpu/replica_base.h"
 #include "device/gpu/samples.h"
 #include "device/layers.h"
@@ -57,6 +58,7 @@ struct Plans {
         GemmPlan forward, gradient, delta;
     };
     std::vector<OfLayer> hidden;  ///< of layers 1 .. L - 1
+    GemmPlan descent;             ///< of layer 1, if there is a hidden one
     std::vector<Parts> runs;      ///< where the gradients of layers 1 .. L lie
 
     const OfLayer& of(int l) const { return hidden[static_cast<std::size_t>(l) - 1]; }
@@ -81,6 +83,7 @@ class CudaReplica : public GpuReplica {
           numbers_(1),
           head_gradient_(head_stride() * static_cast<std::size_t>(most_head_parts_)),
           loss_(static_cast<std::size_t>(most_head_parts_)),
+          joint_(most_joint(), compute_.get()),
           parts_(layout_, settings, event_flags_) {
         for (int l = 1; l < top_; ++l)
             hidden_.emplace_back(layout_.size(l), layout_.size(l - 1), shape.capacity,
@@ -135,8 +138,7 @@ class CudaReplica : public GpuReplica {
     void backward_and_update(const Update& update) override {
         set_numbers(update.numbers());
         settle();
-        compute_backward(false);
-        update_by(plans().runs, update);
+        compute_backward_and_update(update);
     }
 
     bool run(const Steps& steps) override {
@@ -158,8 +160,7 @@ class CudaReplica : public GpuReplica {
                                samples_.set_current(samples_.in_order(first, n));
                                scale_ = nn_real{1} / static_cast<nn_real>(n);
                                compute_forward();
-                               compute_backward(false);
-                               update_by(plans().runs, steps.update);
+                               compute_backward_and_update(steps.update);
                            }
                        });
         samples_.set_current({});
@@ -200,7 +201,33 @@ class CudaReplica : public GpuReplica {
     GemmBy by(int l) const { return l == 1 ? first_by_ : GemmBy::fma; }
     GemmPlan gradient_plan(int l, int n) const {
         const int columns = l == 1 ? parts_.columns()[0].count : layout_.size(l - 1) + 1;
-        return plan_gemm(chip_, by(l), layout_.size(l), columns, n, true);
+        return plan_gemm(chip_, by(l), layout_.size(l), columns, n, Split::left);
+    }
+    /// Of layer 1's gradient with the update.
+    GemmPlan descent_plan(int n) const {
+        return plan_gemm(chip_, by(1), layout_.size(1), layout_.inputs() + 1, n, Split::joined);
+    }
+    GemmPlan forward_plan(int l, int n) const {
+        return plan_gemm(chip_, by(l), layout_.size(l), n, layout_.size(l - 1), Split::joined);
+    }
+    GemmPlan delta_plan(int l, int n) const {
+        return plan_gemm(chip_, GemmBy::fma, layout_.size(l), n, layout_.size(l + 1),
+                         Split::joined);
+    }
+    /// What the products of the largest shard need.
+    JointSize most_joint() const {
+        JointSize most{};
+        const auto needs = [&](const JointSize& size) {
+            most = {std::max(most.parts, size.parts), std::max(most.tickets, size.tickets)};
+        };
+        const int n = shape().capacity;
+        for (int l = 1; l < top_; ++l) {
+            needs(joint_size(by(l), forward_plan(l, n), layout_.size(l), n));
+            needs(joint_size(GemmBy::fma, delta_plan(l, n), layout_.size(l), n));
+        }
+        if (top_ > 1)
+            needs(joint_size(by(1), descent_plan(n), layout_.size(1), layout_.inputs() + 1));
+        return most;
     }
     /// For the current shard.
     const Plans& plans() {
@@ -212,17 +239,19 @@ class CudaReplica : public GpuReplica {
     Plans make_plans(int n) {
         Plans made;
         for (int l = 1; l < top_; ++l) {
-            const int size = layout_.size(l), below = layout_.size(l - 1);
+            const int size = layout_.size(l);
             GemmPlan gradient = gradient_plan(l, n);
             gradient.splits = std::min(gradient.splits, hidden(l).splits);
-            const int above = layout_.size(l + 1);
-            made.hidden.push_back({plan_gemm(chip_, by(l), size, n, below, false), gradient,
-                                   plan_gemm(chip_, GemmBy::fma, size, n, above, false)});
+            made.hidden.push_back({joint_.fitting(by(l), forward_plan(l, n), size, n), gradient,
+                                   joint_.fitting(GemmBy::fma, delta_plan(l, n), size, n)});
             made.runs.push_back(
                 run_of(l, hidden(l).gradient.data(), hidden(l).stride, gradient.splits));
         }
         made.runs.push_back(run_of(top_, head_gradient_.data(), head_stride(),
                                    gpu_head_parts(chip_, layout_.classes(), n)));
+        if (top_ > 1)
+            made.descent =
+                joint_.fitting(by(1), descent_plan(n), layout_.size(1), layout_.inputs() + 1);
         return made;
     }
     /// Layer l's parameters, whose gradient lies in parts.
@@ -257,10 +286,10 @@ class CudaReplica : public GpuReplica {
     // ---- the work of a step
 
     /// The primitives of layers.h. With `lends`, each part of the gradient is added up and sent as
-    /// soon as it is there.
+    /// soon as it is there. With `descends`, layer 1's is not kept, and all parameters are updated.
     struct Layers {
         CudaReplica& r;
-        bool lends = false;
+        bool lends = false, descends = false;
 
         void hidden(int l) const { r.compute_activations(l); }
         void output() const { r.compute_head(); }
@@ -274,6 +303,8 @@ class CudaReplica : public GpuReplica {
                 if (l < r.top_) r.compute_gradient(l, {0, r.layout_.size(l - 1) + 1});
                 if (lends && !r.parts_.is_one() && l == 2)
                     r.send(0, std::span(r.plans().runs).subspan(1));
+            } else if (descends) {
+                r.compute_descent();
             } else {
                 r.compute_first_gradient(lends && !r.parts_.is_one());
             }
@@ -290,10 +321,19 @@ class CudaReplica : public GpuReplica {
         backward_gradients(layout_, Layers{*this, lends});
     }
 
+    /// Plain descent takes one kernel less: it needs no more of layer 1's gradient than a tile.
+    void compute_backward_and_update(const Update& update) {
+        const bool descends = top_ > 1 && std::holds_alternative<Sgd>(update.rule) &&
+                              static_cast<std::size_t>(top_) - 1 <= most_other_runs;
+        backward_deltas(layout_, Layers{*this});
+        backward_gradients(layout_, Layers{*this, false, descends});
+        if (!descends) update_by(plans().runs, update);
+    }
+
     void compute_activations(int l) {
         gpu_layer(gpu_, by(l), layout_.size(l), samples_.current().n, layout_.size(l - 1),
                   weights(l), input(l), bias(l), hidden(l).activations.data(),
-                  plans().of(l).forward, shape().activation);
+                  plans().of(l).forward, shape().activation, joint_.get());
     }
     void compute_head() {
         const GpuBytes& samples = samples_.current();
@@ -318,12 +358,20 @@ class CudaReplica : public GpuReplica {
     void compute_delta(int l) {
         gpu_delta_below(gpu_, layout_.size(l + 1), samples_.current().n, layout_.size(l),
                         weights(l + 1), hidden(l + 1).delta.data(), hidden(l).activations.data(),
-                        hidden(l).delta.data(), plans().of(l).delta, shape().activation);
+                        hidden(l).delta.data(), plans().of(l).delta, shape().activation,
+                        joint_.get());
     }
     void compute_gradient(int l, Range columns) {
         gpu_gradient(gpu_, by(l), layout_.size(l), samples_.current().n, layout_.size(l - 1),
                      hidden(l).delta.data(), input(l), columns.first, columns.count,
                      hidden(l).gradient.data(), hidden(l).stride, plans().of(l).gradient);
+    }
+    void compute_descent() {
+        const Plans& plan = plans();
+        gpu_gradient_and_descent(gpu_, by(1), layout_.size(1), samples_.current().n,
+                                 layout_.inputs(), hidden(1).delta.data(), input(1),
+                                 numbers_.data(), parameters_.data(), layout_.weight_offset(1),
+                                 std::span(plan.runs).subspan(1), plan.descent, joint_.get());
     }
     void compute_first_gradient(bool sends) {
         const Parts all = plans().runs[0];
@@ -360,6 +408,7 @@ class CudaReplica : public GpuReplica {
     std::vector<HiddenLayer> hidden_;  ///< of layers 1 .. L - 1
     DeviceArray<nn_real> head_gradient_;
     DeviceArray<double> loss_;
+    JointMemory joint_;
     GradientParts parts_;
     std::map<int, Plans> plans_;  ///< by the shard's size
     GpuGraphs<GraphKey> graphs_;

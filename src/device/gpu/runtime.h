@@ -24,6 +24,21 @@ inline cudaError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, 
     kernel<<<grid, block, shared, stream>>>(static_cast<Params>(args)...);
     return cudaGetLastError();
 }
+template <class... Params, class... Args>
+inline cudaError_t gpu_launch_early(void (*kernel)(Params...), dim3 grid, dim3 block,
+                                    std::size_t shared, cudaStream_t stream, Args... args) {
+    cudaLaunchAttribute early{};
+    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    early.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config{};
+    config.gridDim = grid;
+    config.blockDim = block;
+    config.dynamicSmemBytes = shared;
+    config.stream = stream;
+    config.attrs = &early;
+    config.numAttrs = 1;
+    return cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...);
+}
 #else
 #include "gpuhost.h"
 #endif

@@ -16,7 +16,7 @@ struct Sigmoid {
     /// V: nn_real, or a vector of them. exp: V's exponential, infinite where it is too large.
     template <class V, class Exp>
     ON_HOST_AND_DEVICE static V value(V z, Exp exp) {
-        return 1 / (1 + exp(-z));
+        return reciprocal(1 + exp(-z));
     }
     /// da/dz, from a = value(z).
     template <class V>

@@ -1,0 +1,29 @@
+// joint.h: the memory in which blocks that share a tile of a product join their parts.
+//
+// One product uses it at a time: all work lies on one stream. The tickets are 0 between products,
+// for the last block of a tile sets them back.
+#pragma once
+#include "device/gpu/kernels.h"
+#include "device/gpu/owned.h"
+
+class JointMemory {
+  public:
+    JointMemory(const JointSize& size, cudaStream_t stream)
+        : parts_(size.parts), tickets_(size.tickets) {
+        tickets_.fill_bytes(0, stream);
+    }
+    Joint get() const { return {parts_.data(), tickets_.data()}; }
+    /// The plan with as many splits as there is room for.
+    GemmPlan fitting(GemmBy by, GemmPlan plan, int m, int n) const {
+        const auto fits = [&] {
+            const JointSize size = joint_size(by, plan, m, n);
+            return size.parts <= parts_.size() && size.tickets <= tickets_.size();
+        };
+        while (!fits()) --plan.splits;
+        return plan;
+    }
+
+  private:
+    DeviceArray<nn_real> parts_;
+    DeviceArray<unsigned> tickets_;
+};
