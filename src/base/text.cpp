@@ -25,6 +25,16 @@ std::string counted(std::size_t count, const std::string& noun) {
     return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
+std::string bytes_text(double bytes) {
+    const char* unit = "bytes";
+    for (const char* larger : {"KB", "MB", "GB"}) {
+        if (bytes < 999.5) break;
+        bytes /= 1000;
+        unit = larger;
+    }
+    return formatted("%.3g %s", bytes, unit);
+}
+
 std::string percent(double part) {
     return std::isfinite(part) ? formatted("%.2f %%", 100 * part) : "-";
 }

@@ -15,6 +15,9 @@ std::string one_line(const std::string& text);
 /// "1 rank", "2 ranks"
 std::string counted(std::size_t count, const std::string& noun);
 
+/// "512 bytes", "12.3 KB", "4.57 MB": a KB is 1000 bytes, and there are three digits.
+std::string bytes_text(double bytes);
+
 /// "97.53 %" for the fraction 0.9753; "-" for NaN.
 std::string percent(double part);
 

@@ -123,6 +123,10 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
         {"--inputs auto|sparse|dense", "auto"},
         {"--isa auto|baseline|avx2|avx512", "auto"},
         {"--allreduce auto|mpi|shared|hierarchical", "auto"},
+        {"--reproducible", ""},
+        {"--sync every-step|local:H", "every-step"},
+        {"--outer-momentum X", "0"},
+        {"--outer-rate X", "1"},
         {"--feed resident|scattered", "resident"},
         {"--scatter once|every-step", "once"},
         {"--course", ""},
@@ -248,14 +252,15 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
         for (const auto& [name, value] : values.members()) text += name + " ";
         return text;
     };
-    EXPECT_EQ(keys(OnResume::same),
-              "activation output batch accumulate reg loss shuffle seed learning-rate schedule "
-              "lr-decay decay-every "
-              "warmup optimizer momentum beta1 beta2 epsilon raw-pixels ");
+    EXPECT_EQ(
+        keys(OnResume::same),
+        "activation output batch accumulate reg loss shuffle seed learning-rate schedule "
+        "lr-decay decay-every "
+        "warmup optimizer momentum beta1 beta2 epsilon raw-pixels sync outer-momentum outer-rate ");
     EXPECT_EQ(keys(OnResume::content),
               "hidden init init-scale load data picture-folder as-is set first-label transposed "
               "inverted train-size csv-data target scale target-columns ");
-    EXPECT_EQ(keys(OnResume::rounding), "device gemm isa course cuda-aware ");
+    EXPECT_EQ(keys(OnResume::rounding), "device gemm isa reproducible course cuda-aware ");
 }
 
 // ---- refusals -----------------------------------------------------------------------------------
@@ -328,6 +333,8 @@ TEST(OptionsRefuse, FlagsThatAreUnknownOrGivenWrongly) {
                  {"--course --feed scattered", "--course fixes --feed"},
                  {"--course --scatter once", "--course fixes --scatter"},
                  {"--course --allreduce mpi", "--course fixes --allreduce"},
+                 {"--course --reproducible", "--course fixes --reproducible"},
+                 {"--course --sync local:2", "--course fixes --sync"},
                  {"--course --shuffle", "--course fixes --shuffle"},
                  {"--course --no-shuffle", "--course fixes --no-shuffle"},
                  {"--csv ''", "--csv"},
@@ -401,7 +408,9 @@ TEST(OptionsRefuse, WhatAGradingModeFixesBesideIt) {
                               "--load x",
                               "--feed resident",
                               "--scatter once",
-                              "--allreduce mpi"})
+                              "--allreduce mpi",
+                              "--reproducible",
+                              "--sync local:2"})
         expect_refused(std::string("-g 3 ") + fixed, "--grade");
 }
 

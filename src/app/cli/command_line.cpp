@@ -46,8 +46,8 @@ class ManualPage : public CLI::Formatter {
         return "NAME\n    " + manual_.command.substr(2) + " - " + manual_.purpose +
                "\n\nSYNOPSIS\n    " + manual_.command + " " + manual_.synopsis +
                "\n\nDESCRIPTION\n" + indented(manual_.description) + "\n" + make_positionals(app) +
-               make_groups(app, mode) + "\nEXIT STATUS\n" + indented(exit_codes) + "\nEXAMPLES\n" +
-               indented(manual_.examples);
+               make_groups(app, mode) + rules() + "\nEXIT STATUS\n" + indented(exit_codes) +
+               "\nEXAMPLES\n" + indented(manual_.examples);
     }
     std::string make_group(std::string group, bool is_positional,
                            std::vector<const CLI::Option*> options) const override {
@@ -70,6 +70,11 @@ class ManualPage : public CLI::Formatter {
     }
 
   private:
+    std::string rules() const {
+        std::string text = manual_.rules.empty() ? "" : "\nREFUSED TOGETHER\n";
+        for (const std::string& rule : manual_.rules) text += "    * " + wrapped(rule, 6).substr(6);
+        return text;
+    }
     static std::string type_of(const CLI::Option& option) {
         const std::string name = option.get_type_name();
         return name.substr(0, name.find(':'));  // CLI11 puts the validator's own words behind it

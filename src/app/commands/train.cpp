@@ -96,7 +96,7 @@ RunSummary summary_of(const Comm& comm, const Start& start) {
         .mpi_version = Comm::library_version(),
         .cuda = runtime + (cuda.count > 0 ? counted(static_cast<std::size_t>(cuda.count), "device")
                                           : "no device: " + cuda.why_none),
-        .reduction = row_of(start.device.taken.allreduce).text,
+        .reduction = start.device.reduction,
         .replicas = start.device.replicas,
         .rank_devices = comm.gather(Comm::host_name() + ": " + start.device.replica->device_name()),
         .layout = start.first.layout,
@@ -234,6 +234,7 @@ int finish(const Run& run) {
     outcome.times.data += run.start.read_seconds;
     outcome.asked = run.start.options.feed;
     outcome.feed = run.network.feed_kind();
+    outcome.bytes_a_step = run.network.bytes_a_step();
     outcome.ranks_agree = run.network.compared_copies();
     std::string note;
     if (run.comm.is_root()) {
@@ -262,9 +263,9 @@ int train(const Comm& comm, const TrainOptions& asked) {
     const RunSummary summary = summary_of(comm, start);
     if (comm.is_root()) print_banner(options, summary);
 
-    DataParallelNeuralNetwork network(
-        comm, std::move(start.device.replica), start.now,
-        {std::move(start.device.reducer), options.feed, strategy_of(options)});
+    DataParallelNeuralNetwork network(comm, std::move(start.device.replica), start.now,
+                                      {std::move(start.device.reducer), options.feed,
+                                       strategy_of(options), start.device.fixed_order});
     if (!start.moments.empty()) network.restart(start.now, start.moments);
     RunObserver observer(comm, options, start.sets, network, *files,
                          facts_of_files(options, start.sets, start.settings), start.beginning);

@@ -15,7 +15,7 @@
 struct RunSummary {
     std::string mpi_version;
     std::string cuda;                       ///< "runtime 13.0; 2 devices"
-    const char* reduction = "";             ///< "gradients summed by MPI_Allreduce"
+    std::string reduction;                  ///< "gradients summed by MPI_Allreduce"
     int replicas = 1;                       ///< of all ranks together
     std::vector<std::string> rank_devices;  ///< "host: device" of each rank
     Layout layout;
@@ -31,6 +31,7 @@ struct Outcome {
     TimeSplit times;
     double seconds = 0;
     FeedKind asked = FeedKind::resident, feed = FeedKind::resident;  ///< feed: the one used
+    double bytes_a_step = 0;   ///< that a rank sent, of gradients or parameters; 0: none
     bool ranks_agree = false;  ///< each rank has its own copy, and this run compared them
 };
 void print_footer(const Sets& sets, const Outcome& outcome);
