@@ -61,7 +61,8 @@ class ManualPage : public CLI::Formatter {
         std::string names = option->get_name(is_positional, true);
         if (const auto comma = names.find(','); comma != std::string::npos)
             names.insert(comma + 1, " ");
-        if (!is_positional && option->get_items_expected_max() > 0) names += " " + type_of(*option);
+        if (!is_positional && option->get_items_expected_max() > 0)
+            names += " " + option->get_type_name();
         const std::string preset = option->get_default_str();
         return "    " + names + "\n" +
                wrapped(
@@ -75,11 +76,6 @@ class ManualPage : public CLI::Formatter {
         for (const std::string& rule : manual_.rules) text += "    * " + wrapped(rule, 6).substr(6);
         return text;
     }
-    static std::string type_of(const CLI::Option& option) {
-        const std::string name = option.get_type_name();
-        return name.substr(0, name.find(':'));  // CLI11 puts the validator's own words behind it
-    }
-
     static constexpr const char* exit_codes =
         "0  success\n"
         "1  a check failed: a comparison, the ranks' parameters, or the training diverged\n"

@@ -121,7 +121,7 @@ struct InLeaves {
     ALWAYS_INLINE void operator()(const PanelPlace& place, Panel a, Operand b, int column, int unit,
                                   const Finish& finish) const {
         constexpr int most_levels = std::bit_width(unsigned{depth_block / leaf_samples});
-        Vector stack[most_levels][columns][vectors], sums[columns][vectors];
+        Vector stack[most_levels][columns][vectors], sums[columns][vectors] = {};
         const auto add = [&](const auto& other) __attribute__((always_inline)) {
             unroll<columns>([&](auto j) __attribute__((always_inline)) {
                 unroll<vectors>([&](auto v) __attribute__((always_inline)) {
