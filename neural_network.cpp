@@ -245,17 +245,6 @@ double NeuralNetwork::accuracy(const SampleSet& set, nn_real pixel_scale) {
 
 // ------------------------------------------------------------------ the trainer
 
-namespace {
-
-/// The number of all samples of some mini-batches.
-double samples_of(std::span<const Batch> batches) {
-    double count = 0;
-    for (const Batch& batch : batches) count += batch.count;
-    return count;
-}
-
-}  // namespace
-
 DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
                                                      std::unique_ptr<Replica> replica,
                                                      Parameters<nn_real> initial,
@@ -280,7 +269,8 @@ void DataParallelNeuralNetwork::load(const Batch& batch) {
 void DataParallelNeuralNetwork::forward(nn_real weight) {
     const Span span(Work::compute);
     const Traced traced("forward");
-    unreported_.push_back(batch_);
+    unreported_ += static_cast<std::size_t>(batch_.count);
+    if (fixed_order_) unreported_loads_.push_back(batch_);
     replica_->forward(weight / static_cast<nn_real>(batch_.of), Want::gradient);
 }
 
@@ -383,7 +373,8 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
         techniques_.strategy->step(*this, {first, static_cast<int>(std::min(batch, count - first))},
                                    update);
         if (reports) {
-            const double samples = samples_of(unreported_), sum = take_loss();
+            const auto samples = static_cast<double>(unreported_);
+            const double sum = take_loss();
             observer->on_step(state.epoch, state.step + 1, steps, sum / samples + penalty_before);
             state.loss += sum;
         }
@@ -435,12 +426,14 @@ void DataParallelNeuralNetwork::check_format(const SampleSet& set_on_root,
 }
 
 double DataParallelNeuralNetwork::loss(double reg) {
-    const double samples = samples_of(unreported_);
+    const auto samples = static_cast<double>(unreported_);
     return take_loss() / samples + penalty(reg);
 }
 
 double DataParallelNeuralNetwork::take_loss(double so_far) {
-    return take_loss(std::exchange(unreported_, {}), techniques_.fixed_order.dealing(), so_far);
+    unreported_ = 0;
+    return take_loss(std::exchange(unreported_loads_, {}), techniques_.fixed_order.dealing(),
+                     so_far);
 }
 
 double DataParallelNeuralNetwork::take_loss(std::span<const Batch> loads, const Dealing& dealing,

@@ -198,7 +198,7 @@ class DataParallelNeuralNetwork {
                      TrainingState& state);
     void compare_copies(const std::string& when);
     bool run_epoch(std::size_t count, const Training& training, int epoch);
-    double take_loss(double so_far = 0);  ///< of unreported_
+    double take_loss(double so_far = 0);  ///< of the unreported samples
     double penalty(double reg);
 
     const Comm& comm_;
@@ -212,5 +212,7 @@ class DataParallelNeuralNetwork {
     std::size_t updates_ = 0;
     std::vector<Sum> own_sums_;  ///< of the only replica, if its gradient came in slices
     std::unique_ptr<FixedOrder> fixed_order_;  ///< null: sums are in another order
-    std::vector<Batch> unreported_;            ///< whose losses take_loss() has not returned yet
+    /// Samples of all ranks whose losses take_loss() has not returned yet.
+    std::size_t unreported_ = 0;
+    std::vector<Batch> unreported_loads_;  ///< those samples, if sums are in the fixed order
 };
