@@ -49,6 +49,11 @@ TEST(Reproducible, IsTheReferencesToo) {
         check_passed(run_main(run_of("--reproducible -e 1 --ranks-per-node 1 -s", "check"), 3)));
 }
 
+TEST(Reproducible, IsRefusedWhereTheRanksAreOnGpus) {
+    EXPECT_TRUE(refused(run_gpuhost(2, tiny_set() + " -n 9 -e 1 --reproducible"), 2, "",
+                        "--reproducible: the ranks are on GPUs"));
+}
+
 TEST(Sync, LocalSendsAMeanForSomeStepsAndSaysSo) {
     const double parameters = 785 * 16 + 17 * 10;
     const double bytes = parameters * (is_float() ? 4 : 8);
@@ -72,6 +77,15 @@ TEST(Sync, LocalResumesToTheSameBitsAndOnlyAtTheSameNumberOfRanks) {
                         "its sync was \"local:7\", not \"every-step\""));
     ASSERT_TRUE(succeeded(run_main(rest, 2)));
     EXPECT_TRUE(same_bits(scratch("local-3"), scratch("local-2")));
+}
+
+TEST(Sync, LocalGivesTheSameBitsOnAnyNodesByBothFeeds) {
+    const char* descent = "-e 2 --sync local:4 --outer-momentum 0.9 --outer-rate 0.7";
+    ASSERT_TRUE(succeeded(run_main(run_of(descent, "one-node"), 3)));
+    for (const char* flags : {"--ranks-per-node 1", "--ranks-per-node 2 --feed scattered"}) {
+        ASSERT_TRUE(succeeded(run_main(run_of(descent, "nodes") + " " + flags, 3)));
+        EXPECT_TRUE(same_bits(scratch("nodes"), scratch("one-node"))) << flags;
+    }
 }
 
 TEST(Sync, LocalIsRefusedOnOneRank) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "app/commands/commands.h"
 #include "base/error.h"
 #include "tests/support/words.h"
@@ -30,6 +32,78 @@ TEST(Rules, OfEachKindHaveTheirOwnWords) {
                    "--init and --load: the file has this setting; leave one of the two out");
 }
 
+// ---- the table as a whole -----------------------------------------------------------------------
+
+/// What a user writes for a setting of the table that is more than a flag without a value.
+std::string written(const std::string& setting) {
+    static const std::map<std::string, std::string> words = {
+        {"--csv-data", "--csv-data t.csv"},
+        {"--csv-data FILE", "--csv-data t.csv"},
+        {"--data", "--data folder"},
+        {"--target", "--target label"},
+        {"--target-columns", "--target-columns 1"},
+        {"--scale", "--scale minmax"},
+        {"--feed", "--feed resident"},
+        {"--scatter", "--scatter once"},
+        {"--hidden", "--hidden 9"},
+        {"--activation", "--activation tanh"},
+        {"--output", "--output sigmoid"},
+        {"--init", "--init xavier"},
+        {"--init-scale", "--init-scale 0.5"},
+        {"--load", "--load f"},
+        {"--momentum", "--momentum 0.5"},
+        {"--optimizer momentum and nesterov", "--optimizer nesterov"},
+        {"--beta1", "--beta1 0.5"},
+        {"--beta2", "--beta2 0.5"},
+        {"--epsilon", "--epsilon 0.5"},
+        {"--optimizer adam and adamw", "--optimizer adamw"},
+        {"--decay-every", "--decay-every 2"},
+        {"--lr-decay", "--lr-decay 0.5"},
+        {"--schedule decay and step", "--schedule step"},
+        {"--checkpoint", "--checkpoint c"},
+        {"--checkpoint DIR", "--checkpoint c"},
+        {"--checkpoint-every", "--checkpoint-every 2"},
+        {"--save FILE", "--save f"},
+        {"--allreduce", "--allreduce mpi"},
+        {"--allreduce other than shared", "--allreduce hierarchical"},
+        {"--accumulate", "--accumulate 2"},
+        {"--accumulate beside a -b that is no multiple of 8", "--accumulate 2 -b 12"},
+        {"--sync local:H", "--sync local:2"},
+        {"--sync local:H beside an --optimizer other than sgd", "--sync local:2 --optimizer adam"},
+        {"--outer-momentum", "--outer-momentum 0.5"},
+        {"--outer-rate", "--outer-rate 0.5"}};
+    const auto found = words.find(setting);
+    return found == words.end() ? setting : found->second;
+}
+/// What a user writes where none of a rule's others may hold, and one does without a flag.
+std::string without(const FlagRule& rule) {
+    static const std::map<std::string, std::string> words = {
+        {"--init normal", " --init xavier"}, {"--schedule decay and step", " --schedule constant"}};
+    const auto found = words.find(rule.others.front().text);
+    return found == words.end() ? "" : found->second;
+}
+
+TEST(Rules, EachRefusesEachOfItsPairsInItsOwnWords) {
+    for (const FlagRule& rule : flag_rules())
+        for (const Setting& one : rule.settings) {
+            const std::string name = one.text, alone = written(name);
+            if (rule.kind == FlagRule::Kind::needs)
+                expect_refused(alone, name + ": expected " + rule.others[0].text + " beside it");
+            if (rule.kind == FlagRule::Kind::is_for)
+                expect_refused(alone + without(rule),
+                               name + " is for " + rule.others[0].text + "; leave it out");
+            for (const Setting& other : rule.others) {
+                const std::string both = alone + " " + written(other.text);
+                if (rule.kind == FlagRule::Kind::excludes)
+                    expect_refused(both, name + " and " + other.text + ": " + rule.why);
+                else
+                    expect_taken(both);
+            }
+        }
+}
+
+// ---- what the sums allow ------------------------------------------------------------------------
+
 TEST(Rules, RefuseReproducibleWhereSumsHaveAnotherOrder) {
     expect_refused("--reproducible --device cuda",
                    "--reproducible and --device cuda: a GPU adds in an order of its own; use "
@@ -43,7 +117,7 @@ TEST(Rules, RefuseReproducibleWhereSumsHaveAnotherOrder) {
                        "sums itself; leave --allreduce out");
     expect_refused(
         "--reproducible --accumulate 2 -b 12",
-        "--reproducible and --accumulate with a -b that is no multiple of 8: 8 samples are "
+        "--reproducible and --accumulate beside a -b that is no multiple of 8: 8 samples are "
         "added together, and a slice would cut them; use a multiple of 8");
     expect_taken("--reproducible --accumulate 2 -b 16 --device cpu --allreduce shared");
     expect_taken("--reproducible -b 12");
@@ -55,6 +129,8 @@ TEST(Rules, RefuseWhatLocalDescentHasNoMeaningFor) {
     } cases[] = {
         {"--reproducible", "the mean depends on the number of ranks; leave one of the two out"},
         {"--allreduce",
+         "no gradient is summed, and each rank has a copy; leave one of the two out"},
+        {"--cuda-aware",
          "no gradient is summed, and each rank has a copy; leave one of the two out"},
         {"--accumulate",
          "a rank updates its own parameters after every mini-batch; leave one of the two out"},
@@ -73,9 +149,10 @@ TEST(Rules, RefuseWhatLocalDescentHasNoMeaningFor) {
     expect_refused("--checkpoint c --sync local:4 --outer-momentum 0.9",
                    "--checkpoint and --outer-momentum: a checkpoint does not hold the velocity of "
                    "the means; leave one of the two out");
-    expect_refused("--checkpoint c --sync local:4 --optimizer adam",
-                   "--checkpoint and --sync local:H with --optimizer other than sgd: a checkpoint "
-                   "does not hold the moments of each rank; leave one of the two out");
+    expect_refused(
+        "--checkpoint c --sync local:4 --optimizer adam",
+        "--checkpoint and --sync local:H beside an --optimizer other than sgd: a checkpoint "
+        "does not hold the moments of each rank; leave one of the two out");
     expect_taken("--checkpoint c --sync local:4");
     expect_taken("--checkpoint c --optimizer adam");
 }

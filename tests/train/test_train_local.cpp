@@ -63,30 +63,34 @@ class Model {
 
 class Local : public testing::Test {
   protected:
-    static DataParallelNeuralNetwork network_of(const Case& c, int steps, OuterUpdate outer) {
+    static DataParallelNeuralNetwork network_of(const Case& c, int steps, OuterUpdate outer,
+                                                bool on_cuda = false) {
         const int capacity = std::max(1, shard_of(c.training.batch, 0, comm().size()).count);
+        const ReplicaShape shape{.layout = Layout(c.sizes),
+                                 .capacity = capacity,
+                                 .pixel_scale = unit_pixels,
+                                 .moments = moments_of(c.training.rule)};
         return {comm(),
-                make_cpu_replica({.layout = Layout(c.sizes),
-                                  .capacity = capacity,
-                                  .pixel_scale = unit_pixels,
-                                  .moments = moments_of(c.training.rule)},
-                                 {}),
+                on_cuda ? make_cuda_replica(shape, {.bf16x3 = false, .shares_device = true})
+                        : make_cpu_replica(shape, {}),
                 initial_of(c),
                 {nullptr, c.feed, make_local(steps, outer)}};
     }
     static Parameters<nn_real> trained(const Case& c, const SampleSet& set, int steps,
-                                       OuterUpdate outer = {}) {
-        auto network = network_of(c, steps, outer);
+                                       OuterUpdate outer = {}, bool on_cuda = false) {
+        auto network = network_of(c, steps, outer, on_cuda);
         network.train(set, c.training, nullptr);  // throws if the ranks' parameters differ
         EXPECT_TRUE(network.compared_copies());
         return network.parameters();
     }
-    static void expect_model(const Case& c, int steps, OuterUpdate outer = {}) {
+    static void expect_model(const Case& c, int steps, OuterUpdate outer = {},
+                             bool on_cuda = false) {
         const SampleSet set = random_set(c.sizes, c.images);
         Model model(c, comm().size(), steps, outer);
         // What a mean is off by moves the parameters by rate (1 + m + m^2 + ...) times as much.
         const double gain = std::max(1.0, outer.rate / (1 - outer.momentum));
-        expect_same(trained(c, set, steps, outer), model.train(set), gain * course_tolerance);
+        expect_same(trained(c, set, steps, outer, on_cuda), model.train(set),
+                    gain * course_tolerance);
     }
     /// Batches that every number of ranks up to 3, and 5, deals alike; the last one is smaller.
     static Case case_of_equal_shards() { return small_case(30 * comm().size(), 4 * comm().size()); }
@@ -106,6 +110,11 @@ TEST_F(Local, small_leaves_an_optimizers_moments_on_their_rank) {
     c.training.rule = Adam{};
     c.training.rate = 0.01;
     expect_model(c, 3);
+}
+
+TEST_F(Local, small_trains_each_rank_on_a_gpu_too) {
+    if (find_cuda_devices().count == 0) GTEST_SKIP() << find_cuda_devices().why_none;
+    expect_model(case_of_equal_shards(), 3, {.momentum = 0.9, .rate = 0.7}, true);
 }
 
 TEST_F(Local, small_with_one_step_alone_is_the_update_of_every_step_also_of_unlike_shards) {

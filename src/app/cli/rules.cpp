@@ -28,8 +28,8 @@ bool is_bf16x3(const Asked& a) { return a.options.device.gemm == GemmKind::bf16x
 
 std::vector<FlagRule> rules_of_samples() {
     return {{{{"--csv-data"}}, Kind::excludes, {{"--data"}, {"--raw-pixels"}}, one_of_them},
-            {{{"--target"}, {"--target-columns"}, {"--scale"}}, Kind::needs, {{"--csv-data FILE"}}},
             {{{"--target"}}, Kind::excludes, {{"--target-columns"}}, one_of_them},
+            {{{"--target"}, {"--target-columns"}, {"--scale"}}, Kind::needs, {{"--csv-data FILE"}}},
             {{{"--gemm bf16x3", is_bf16x3}},
              Kind::excludes,
              {{"--csv-data"}},
@@ -93,7 +93,7 @@ std::vector<FlagRule> rules_of_sums() {
              "it adds the replicas' sums itself; leave --allreduce out"},
             {{reproducible},
              Kind::excludes,
-             {{"--accumulate with a -b that is no multiple of 8", cuts_leaves}},
+             {{"--accumulate beside a -b that is no multiple of 8", cuts_leaves}},
              "8 samples are added together, and a slice would cut them; use a multiple of 8"},
             {{local},
              Kind::excludes,
@@ -111,15 +111,15 @@ std::vector<FlagRule> rules_of_sums() {
              Kind::excludes,
              {{"--compare"}},
              "the reference takes the steps of all ranks together; leave one of the two out"},
-            {{{"--outer-momentum"}, {"--outer-rate"}}, Kind::is_for, {local}},
             {{{"--checkpoint"}},
              Kind::excludes,
              {{"--outer-momentum", has_outer_momentum}},
              "a checkpoint does not hold the velocity of the means; leave one of the two out"},
             {{{"--checkpoint"}},
              Kind::excludes,
-             {{"--sync local:H with --optimizer other than sgd", keeps_moments}},
-             "a checkpoint does not hold the moments of each rank; leave one of the two out"}};
+             {{"--sync local:H beside an --optimizer other than sgd", keeps_moments}},
+             "a checkpoint does not hold the moments of each rank; leave one of the two out"},
+            {{{"--outer-momentum"}, {"--outer-rate"}}, Kind::is_for, {local}}};
 }
 
 std::string listed(const std::vector<Setting>& settings) {
