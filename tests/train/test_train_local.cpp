@@ -65,6 +65,10 @@ class Local : public testing::Test {
   protected:
     static DataParallelNeuralNetwork network_of(const Case& c, int steps, OuterUpdate outer,
                                                 bool on_cuda = false) {
+        return network_of(c, {nullptr, c.feed, make_local(steps, outer)}, on_cuda);
+    }
+    static DataParallelNeuralNetwork network_of(const Case& c, Techniques techniques,
+                                                bool on_cuda = false) {
         const int capacity = std::max(1, shard_of(c.training.batch, 0, comm().size()).count);
         const ReplicaShape shape{.layout = Layout(c.sizes),
                                  .capacity = capacity,
@@ -73,8 +77,7 @@ class Local : public testing::Test {
         return {comm(),
                 on_cuda ? make_cuda_replica(shape, {.bf16x3 = false, .shares_device = true})
                         : make_cpu_replica(shape, {}),
-                initial_of(c),
-                {nullptr, c.feed, make_local(steps, outer)}};
+                initial_of(c), std::move(techniques)};
     }
     static Parameters<nn_real> trained(const Case& c, const SampleSet& set, int steps,
                                        OuterUpdate outer = {}, bool on_cuda = false) {
@@ -145,6 +148,19 @@ TEST_F(Local, small_counts_a_mean_of_all_parameters_for_its_steps) {
     network.train(set, c.training, nullptr);
     const double parameters = static_cast<double>(Layout(c.sizes).total());
     EXPECT_DOUBLE_EQ(network.bytes_a_step(), 2 * parameters * sizeof(nn_real) / 3);
+}
+
+TEST_F(Local, small_reports_the_losses_of_all_ranks_samples) {
+    const Case c = small_case(26, 9, 1);
+    const SampleSet set = random_set(c.sizes, c.images);
+    auto alone = network_of(c, 100, {});
+    auto together =
+        network_of(c, {comm().size() > 1 ? make_mpi_reducer(comm().all_ranks()) : nullptr});
+    Listener found, right;
+    found.report_every = right.report_every = 1;
+    alone.train(set, c.training, &found);
+    together.train(set, c.training, &right);
+    EXPECT_EQ(found.steps.at(0), right.steps.at(0)) << "before the first update";
 }
 
 /// Stops after the first step at which the trainer asks.
