@@ -197,33 +197,6 @@ void NeuralNetwork::update(const Update& update) {
         update.rule);
 }
 
-Matrix input_columns(const SampleSet& set, std::span<const std::uint32_t> samples,
-                     nn_real pixel_scale) {
-    const std::size_t d = set.features();
-    Matrix x(static_cast<int>(d), static_cast<int>(samples.size()));
-    for (std::size_t j = 0; j < samples.size(); ++j)
-        for (std::size_t i = 0; i < d; ++i)
-            x.values[j * d + i] =
-                set.format.number_inputs
-                    ? static_cast<double>(set.inputs[samples[j] * d + i])
-                    : set.pixels[samples[j] * d + i] * static_cast<double>(pixel_scale);
-    return x;
-}
-
-Matrix target_columns(const SampleSet& set, std::span<const std::uint32_t> samples) {
-    Matrix y(set.classes, static_cast<int>(samples.size()));
-    for (int j = 0; j < y.cols; ++j) {
-        const std::size_t sample = samples[static_cast<std::size_t>(j)];
-        if (set.format.number_targets)
-            for (int c = 0; c < y.rows; ++c)
-                y(c, j) = set.targets[sample * static_cast<std::size_t>(y.rows) +
-                                      static_cast<std::size_t>(c)];
-        else
-            y(set.labels[sample], j) = 1;
-    }
-    return y;
-}
-
 void NeuralNetwork::train(const SampleSet& set, const Training& training) {
     const Schedule schedule(training, set.count());
     const auto batch = static_cast<std::size_t>(training.batch);
@@ -280,6 +253,8 @@ DataParallelNeuralNetwork::DataParallelNeuralNetwork(const Comm& comm,
       replica_(std::move(replica)),
       layout_(initial.layout),
       techniques_(std::move(techniques)) {
+    if (techniques_.fixed_order.is_taken)
+        fixed_order_ = std::make_unique<FixedOrder>(comm_, *replica_, techniques_.fixed_order);
     restart(std::move(initial));
 }
 
@@ -291,18 +266,21 @@ void DataParallelNeuralNetwork::load(const Batch& batch) {
     feed_->load(batch);
 }
 
-void DataParallelNeuralNetwork::forward() {
+void DataParallelNeuralNetwork::forward(nn_real weight) {
     const Span span(Work::compute);
     const Traced traced("forward");
     unreported_ += static_cast<std::size_t>(batch_.count);
-    replica_->forward(nn_real{1} / static_cast<nn_real>(batch_.of), Want::gradient);
+    if (fixed_order_) unreported_loads_.push_back(batch_);
+    replica_->forward(weight / static_cast<nn_real>(batch_.of), Want::gradient);
 }
 
 void DataParallelNeuralNetwork::backward(Slice slice) {
     const bool is_whole = slice.is_first && slice.is_last;
-    if (!techniques_.reducer && is_whole) return;  // update() does both, in one pass
+    const bool is_alone = !techniques_.reducer && !techniques_.fixed_order.across;
+    if (is_alone && is_whole) return;  // update() does both, in one pass
     const Span span(Work::compute);
     const Traced traced("backward");
+    if (fixed_order_) return fixed_order_->add(batch_, slice);
     replica_->backward([&](int part) {
         const Lent lent = replica_->lend(part);
         slices_.take(lent, slice);
@@ -317,10 +295,12 @@ void DataParallelNeuralNetwork::backward(Slice slice) {
 void DataParallelNeuralNetwork::update(const Update& update) {
     const Span span(Work::compute);
     const Traced traced("update");
-    if (techniques_.reducer) {
+    ++updates_;
+    if (fixed_order_ && fixed_order_->has_sum()) {
+        replica_->update(update, fixed_order_->sum());
+    } else if (techniques_.reducer) {
         for (std::size_t part = 0; part < replica_->parts().size(); ++part)
             replica_->update(update, techniques_.reducer->finish());
-        ++sums_;
     } else if (own_sums_.empty()) {
         replica_->backward_and_update(update);
     } else {
@@ -337,6 +317,7 @@ TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
         throw std::logic_error("the network's replicas have no room for the rule's moments");
     const std::size_t count = comm_.from_root(set_on_root.count());
     feed(set_on_root);
+    techniques_.strategy->begin(*this);
     TrainingState state = from;
     compared_ = false;
     while (state.epoch < training.end() && (observer == nullptr || !observer->is_done())) {
@@ -378,7 +359,7 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
                  techniques_.strategy->slice_of(training.batch));
     if (state.step == 0 && report_every == 0 && !may_stop && !timeline::is_on() &&
         run_epoch(count, training, state.epoch)) {
-        state.loss = take_loss();
+        state.loss = take_loss(state.loss);
         return true;
     }
     for (; state.step < steps; ++state.step) {
@@ -397,14 +378,16 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
             observer->on_step(state.epoch, state.step + 1, steps, sum / samples + penalty_before);
             state.loss += sum;
         }
-        if (may_stop && state.step + 1 < steps && observer->stops()) {
+        const bool may_stop_here = may_stop && techniques_.strategy->is_settled();
+        if (may_stop_here && state.step + 1 < steps && observer->stops()) {
             feed_->end();
             ++state.step;
-            state.loss += take_loss();
+            state.loss = take_loss(state.loss);
             return false;
         }
     }
-    state.loss += take_loss();
+    techniques_.strategy->settle(*this);
+    state.loss = take_loss(state.loss);
     return true;
 }
 
@@ -412,8 +395,8 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
 /// does nothing, if that is not possible.
 bool DataParallelNeuralNetwork::run_epoch(std::size_t count, const Training& training, int epoch) {
     const Schedule schedule(training, count);
-    if (techniques_.reducer || feed_->kind() != FeedKind::resident ||
-        !techniques_.strategy->is_plain() || !schedule.is_constant_in(epoch))
+    if (has_copies() || feed_->kind() != FeedKind::resident || !techniques_.strategy->is_plain() ||
+        !schedule.is_constant_in(epoch))
         return false;
     const Span span(Work::compute);
     const auto batch = std::min(static_cast<std::size_t>(training.batch), count);
@@ -426,7 +409,9 @@ Feed& DataParallelNeuralNetwork::feed(const SampleSet& set_on_root) {
     check_format(set_on_root);
     if (feed_) feed_->end();
     take_loss();  // losses from before do not count
-    feed_ = make_feed(techniques_.feed, {comm_, *replica_, Role::train}, set_on_root);
+    feed_ =
+        make_feed(techniques_.feed,
+                  {comm_, *replica_, Role::train, techniques_.fixed_order.dealing()}, set_on_root);
     return *feed_;
 }
 
@@ -445,12 +430,31 @@ double DataParallelNeuralNetwork::loss(double reg) {
     return take_loss() / samples + penalty(reg);
 }
 
-double DataParallelNeuralNetwork::take_loss() {
-    const Span span(Work::compute);
+double DataParallelNeuralNetwork::take_loss(double so_far) {
     unreported_ = 0;
+    return take_loss(std::exchange(unreported_loads_, {}), techniques_.fixed_order.dealing(),
+                     so_far);
+}
+
+double DataParallelNeuralNetwork::take_loss(std::span<const Batch> loads, const Dealing& dealing,
+                                            double so_far) {
+    const Span span(Work::compute);
+    if (fixed_order_) {
+        const std::vector<double> mine = replica_->leaf_sums()->take_losses();
+        const Span sum(Work::communication);
+        return sum_of_losses(comm_, mine, loads, dealing, so_far);
+    }
     const double mine = replica_->take_loss();
     const Span sum(Work::communication);
-    return comm_.sum(mine);
+    return so_far + comm_.sum(mine);
+}
+
+double DataParallelNeuralNetwork::bytes_a_step() {
+    if (updates_ == 0) return 0;
+    const std::size_t bytes = (techniques_.reducer ? techniques_.reducer->bytes_given() : 0) +
+                              (fixed_order_ ? fixed_order_->bytes_given() : 0) +
+                              techniques_.strategy->bytes_given();
+    return comm_.sum(static_cast<double>(bytes)) / static_cast<double>(updates_) / comm_.size();
 }
 
 double DataParallelNeuralNetwork::penalty(double reg) {
@@ -480,12 +484,6 @@ Moments DataParallelNeuralNetwork::moments() {
 
 std::span<nn_real> DataParallelNeuralNetwork::residual() {
     return techniques_.reducer ? techniques_.reducer->residual() : std::span<nn_real>{};
-}
-
-double DataParallelNeuralNetwork::gradient_bytes() {
-    if (sums_ == 0) return 0;
-    const auto bytes = static_cast<double>(techniques_.reducer->bytes_given());
-    return comm_.sum(bytes) / static_cast<double>(sums_) / comm_.size();
 }
 
 Parameters<nn_real> DataParallelNeuralNetwork::parameters() {

@@ -35,6 +35,7 @@
 #include "model/state.h"
 #include "reduce/reducer.h"
 #include "train/feed.h"
+#include "train/fixed_order.h"
 #include "train/observer.h"
 #include "train/settings.h"
 #include "train/slices.h"
@@ -122,6 +123,7 @@ struct Techniques {
     std::unique_ptr<Reducer> reducer;  ///< null: all ranks work on one replica
     FeedKind feed = FeedKind::resident;
     std::unique_ptr<Strategy> strategy = make_every_step();
+    FixedOrderWay fixed_order = {};  ///< if it is taken, there is no reducer
 };
 
 /// The trainer: one object on each rank, all functions collective. A rank's shard of a mini-batch
@@ -137,8 +139,8 @@ class DataParallelNeuralNetwork {
 
     /// This rank's shard of a mini-batch becomes the current samples. feed() must have been called.
     void load(const Batch& batch);
-    /// Computes yhat, the losses and the output's delta of the current samples.
-    void forward();
+    /// Computes yhat, the losses and the output's delta of the current samples, times `weight`.
+    void forward(nn_real weight = 1);
     /// Computes the gradient, and starts the sum of its parts over all replicas. If there is only
     /// one replica, update() does it. Of several slices, the last one starts the sum for all.
     void backward(Slice slice = {});
@@ -170,9 +172,6 @@ class DataParallelNeuralNetwork {
     /// What this rank's reducer has not sent yet (Reducer::residual): P numbers, or none. A resume
     /// writes them after restart().
     std::span<nn_real> residual();
-    /// The bytes of gradients that a rank has handed to MPI in a step: the mean over the steps so
-    /// far, and over the ranks. 0 if nothing was summed.
-    double gradient_bytes();
     /// Rank 0's `parameters` and `moments` replace those of every replica. No moments: all are 0.
     /// Residuals are 0.
     void restart(Parameters<nn_real> parameters, Moments moments = {});
@@ -181,7 +180,17 @@ class DataParallelNeuralNetwork {
     Replica& replica() { return *replica_; }
     /// Whether each of several ranks has parameters of its own, which are compared after each
     /// epoch, and where a training stops.
-    bool has_copies() const { return techniques_.reducer != nullptr; }
+    bool has_copies() const {
+        return techniques_.reducer != nullptr || techniques_.fixed_order.across != nullptr ||
+               techniques_.strategy->has_copies();
+    }
+    /// The bytes that a rank has handed to MPI in a step, for gradients or for means of parameters:
+    /// the mean over the steps so far, and over the ranks.
+    double bytes_a_step();
+    /// The samples' losses, summed over all ranks. `loads` are the mini-batches, or slices of them,
+    /// that went forward since the last call, dealt as `dealing` says; the sum is added to
+    /// `so_far`.
+    double take_loss(std::span<const Batch> loads, const Dealing& dealing, double so_far = 0);
     /// Whether the last training compared them. It did not if it had nothing left to train.
     bool compared_copies() const { return compared_; }
     /// The feed of the last training. It is scattered, although resident was asked for, if the set
@@ -193,7 +202,7 @@ class DataParallelNeuralNetwork {
                      TrainingState& state);
     void compare_copies(const std::string& when);
     bool run_epoch(std::size_t count, const Training& training, int epoch);
-    double take_loss();  ///< summed over the ranks; after it, no loss is left over
+    double take_loss(double so_far = 0);  ///< of the unreported samples
     double penalty(double reg);
 
     const Comm& comm_;
@@ -204,8 +213,10 @@ class DataParallelNeuralNetwork {
     bool compared_ = false;
     Batch batch_ = {};  ///< the current samples, all ranks together
     GradientOfSlices slices_;
-    std::size_t sums_ = 0;       ///< updates by the reducer's sums
+    std::size_t updates_ = 0;
     std::vector<Sum> own_sums_;  ///< of the only replica, if its gradient came in slices
+    std::unique_ptr<FixedOrder> fixed_order_;  ///< null: sums are in another order
     /// Samples of all ranks whose losses take_loss() has not returned yet.
     std::size_t unreported_ = 0;
+    std::vector<Batch> unreported_loads_;  ///< those samples, if sums are in the fixed order
 };

@@ -16,7 +16,9 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "base/range.h"
 #include "base/real.h"
 #include "base/wait.h"
 #include "device/lent.h"
@@ -53,6 +55,17 @@ struct Steps {
     Update update;
 };
 
+/// What a replica can that adds up the samples of a mini-batch in leaves (base/leaves.h).
+class LeafSums {
+  public:
+    virtual ~LeafSums() = default;
+    /// Replica::backward() for a range of the samples of all ranks of this replica: a tree of
+    /// leaves.
+    virtual void backward_of(Range samples, const std::function<void(int part)>& ready) = 0;
+    /// Replica::take_loss(), but the losses of this rank's samples one by one, in their order.
+    virtual std::vector<double> take_losses() = 0;
+};
+
 class Replica {
   public:
     explicit Replica(ReplicaShape shape) : shape_(std::move(shape)) {}
@@ -87,6 +100,9 @@ class Replica {
     /// Does many steps in one submission, with the bits of single steps. After it, no samples are
     /// current. Returns false, and does nothing, if the replica cannot do this.
     virtual bool run(const Steps&) { return false; }
+
+    /// Null if the replica adds up its samples in another order than leaves.
+    virtual LeafSums* leaf_sums() { return nullptr; }
 
     /// The sum of the losses of all samples that went forward with Want::losses or Want::gradient
     /// since the last call. Waits.
@@ -125,6 +141,8 @@ struct CpuSettings {
     int threads = 1;  ///< of this rank
     FirstLayerKind first_layer = FirstLayerKind::sparse;
     const SharedReplica* shared = nullptr;  ///< null: this rank has the replica alone
+    /// Sums over samples are in leaves (base/leaves.h); not with tiles.
+    bool in_leaves = false;
     /// A gradient that is lent comes in parts of about so many bytes.
     std::size_t part_bytes = std::numeric_limits<std::size_t>::max();
 };

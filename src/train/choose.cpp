@@ -93,6 +93,14 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
                          " has no CUDA device: " + cuda.why_none +
                          "; use --device auto or cpu, or run on a GPU node");
     if (!on_cuda) check_isa(comm, asked.isa);
+    if (asked.fixed_order && on_cuda)
+        throw InputError(
+            "--reproducible: the ranks are on GPUs, which add in an order of their own; use "
+            "--device cpu, or leave the flag out");
+    if (asked.own_copies && comm.size() == 1)
+        throw InputError(
+            "--sync local: there is one rank, so there are no parameters to average; start several "
+            "ranks (mpirun -np 2), or leave the flag out");
     if (asked.cuda_aware && !Comm::is_cuda_aware())
         throw InputError("--cuda-aware: this MPI (" + Comm::library_version() +
                          ") does not take device memory; leave the flag out");
@@ -122,7 +130,8 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
 
 /// Who gets a copy of the parameters on the CPU, if there is room.
 Replicas arranged(const Comm& comm, const DeviceRequest& asked) {
-    if (comm.size() == 1 || compresses(asked.compress)) return Replicas::one_a_rank;
+    if (comm.size() == 1 || asked.own_copies || compresses(asked.compress))
+        return Replicas::one_a_rank;
     if (asked.allreduce != AllreduceKind::automatic) return row_of(asked.allreduce).replicas;
     if (comm.nodes() == 1) return Replicas::one;
     if (comm.nodes() == comm.size()) return Replicas::one_a_rank;
@@ -184,7 +193,7 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
     CudaSettings settings;
     settings.device = comm.node_rank() % cuda.count;
     settings.bf16x3 = by_bf16x3(comm, asked, cuda.bf16x3, shard >= 32);
-    settings.several_ranks = comm.size() > 1 || asked.lends_gradient;
+    settings.several_ranks = (comm.size() > 1 && !asked.own_copies) || asked.lends_gradient;
     // If each rank sees only its own GPU, the ranks are taken for ranks that share one. That costs
     // a rank some microseconds a step; the opposite mistake would cost it its core.
     settings.shares_device = comm.node_size() > cuda.count;
@@ -205,7 +214,9 @@ CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Rep
     const bool sparse = automatic ? density < cpu_functions().sparse_pays_below
                                   : asked.inputs == InputsKind::sparse;
     settings.first_layer = sparse ? FirstLayerKind::sparse : FirstLayerKind::dense;
-    if (by_bf16x3(comm, asked, may_take_tiles(asked), tiles_pay(shard, density)) && automatic &&
+    settings.in_leaves = asked.fixed_order;  // tiles add in another order
+    if (!asked.fixed_order &&
+        by_bf16x3(comm, asked, may_take_tiles(asked), tiles_pay(shard, density)) && automatic &&
         takes_tiles(shape))
         settings.first_layer = FirstLayerKind::tiles;
     // Memory that ranks share is cut by it, so no rank chooses for itself.
@@ -217,22 +228,29 @@ CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Rep
 
 ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
                            int shard, double density) {
-    ChosenDevice chosen{nullptr, nullptr, 1, {}, find_cuda_devices(), asked};
+    ChosenDevice chosen;
+    chosen.cuda = find_cuda_devices();
+    chosen.taken = asked;
     DeviceRequest& taken = chosen.taken;
     const auto sum_by = [&](AllreduceKind kind) {
         taken.allreduce = kind;
         const ReducerRow& row = row_of(kind);
         chosen.reduction = row.text;
-        if (comm.size() == 1 || row.make == nullptr) return;
         const bool by_node = row.replicas == Replicas::one_a_node;
-        chosen.replicas = by_node ? comm.nodes() : comm.size();
-        if (compresses(asked.compress)) {
+        if (row.replicas != Replicas::one) chosen.replicas = by_node ? comm.nodes() : comm.size();
+        if (comm.size() == 1 || row.make == nullptr) return;
+        const Group& group = by_node ? comm.across_nodes() : comm.all_ranks();
+        if (asked.own_copies) {
+            chosen.reduction = "each trains alone, then the parameters' mean is taken";
+        } else if (asked.fixed_order) {
+            chosen.reduction = "gradients summed in a fixed order";
+            chosen.fixed_order.across = &group;
+        } else if (compresses(asked.compress)) {
             chosen.reduction = "gradients sent as " + text_of(asked.compress) + ", and added";
-            chosen.reducer =
-                make_compressed_reducer(comm.all_ranks(), asked.compress, shape.layout.total());
-            return;
+            chosen.reducer = make_compressed_reducer(group, asked.compress, shape.layout.total());
+        } else {
+            chosen.reducer = row.make(group);
         }
-        chosen.reducer = row.make(by_node ? comm.across_nodes() : comm.all_ranks());
     };
     // A GPU rounds differently from a CPU, and all ranks must keep the same bits. So all ranks take
     // a GPU, or none does.
@@ -262,6 +280,10 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
         replicas = Replicas::one_a_rank;
         chosen.replica = make_cpu_replica(shape, settings);
     }
+    chosen.fixed_order.is_taken = asked.fixed_order;
+    chosen.fixed_order.ranks_together = replicas == Replicas::one          ? comm.size()
+                                        : replicas == Replicas::one_a_node ? comm.node_size()
+                                                                           : 1;
     sum_by(asked.allreduce != AllreduceKind::automatic ? asked.allreduce
            : replicas == Replicas::one                 ? AllreduceKind::shared
            : replicas == Replicas::one_a_node          ? AllreduceKind::hierarchical

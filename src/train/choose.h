@@ -8,6 +8,7 @@
 #include "device/cpu/isa.h"
 #include "device/replica.h"
 #include "reduce/reducers.h"
+#include "train/fixed_order.h"
 
 enum class DeviceKind { automatic, cuda, cpu };
 enum class GemmKind { automatic, fp32, bf16x3 };
@@ -44,13 +45,16 @@ struct DeviceRequest {
     bool course = false;             ///< on a GPU: the plain kernels
     /// The strategy adds up gradients in host memory, even of one replica alone.
     bool lends_gradient = false;
+    bool fixed_order = false;  ///< sums with the same bits at any number of replicas
+    bool own_copies = false;   ///< each rank trains parameters of its own; no gradient is summed
 };
 
 struct ChosenDevice {
     std::unique_ptr<Replica> replica;
-    std::unique_ptr<Reducer> reducer;  ///< null: there is one rank, or all work on one replica
+    std::unique_ptr<Reducer> reducer;  ///< null: there is nothing to sum, or fixed_order does it
+    FixedOrderWay fixed_order = {};    ///< not taken, unless it was asked for
+    std::string reduction = {};        ///< for the banner
     int replicas = 1;                  ///< of all ranks together
-    std::string reduction = {};        ///< for the banner: "gradients summed by MPI_Allreduce"
     CudaDevices cuda;
     DeviceRequest taken;  ///< only a GPU's instruction set is still automatic there
 };

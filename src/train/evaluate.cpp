@@ -51,9 +51,19 @@ Evaluation Evaluator::evaluate() {
     Evaluation result;
     result.yhat = forward(Want::losses);
     const auto count = static_cast<double>(count_);
-    result.loss = comm.sum(network_.replica().take_loss()) / count;
+    result.loss = network_.take_loss(loads(), {}) / count;
     result.accuracy = comm.from_root(comm.is_root() ? correct(result.yhat) / count : 0);
     return result;
+}
+
+/// The set, as it goes forward.
+std::vector<Batch> Evaluator::loads() const {
+    std::vector<Batch> all;
+    const auto most = static_cast<std::size_t>(at_once_);
+    for (std::size_t first = 0; first < count_; first += most)
+        all.push_back(
+            {first, static_cast<int>(std::min(most, count_ - first)), static_cast<int>(count_)});
+    return all;
 }
 
 std::vector<nn_real> Evaluator::outputs() {
@@ -69,16 +79,14 @@ std::vector<nn_real> Evaluator::forward(Want want) {
     std::iota(order.begin(), order.end(), 0u);
     feed_->begin(order, at_once_);
     std::vector<nn_real> all(comm.is_root() ? count_ * height : 0);
-    for (std::size_t first = 0; first < count_; first += static_cast<std::size_t>(at_once_)) {
-        const int n = static_cast<int>(
-            std::min<std::size_t>(static_cast<std::size_t>(at_once_), count_ - first));
-        feed_->load({first, n});
+    for (const Batch& load : loads()) {
+        feed_->load(load);
         replica.forward(1, want);
-        const Range mine = shard_of(n, comm.rank(), comm.size());
+        const Range mine = shard_of(load.count, comm.rank(), comm.size());
         std::vector<nn_real> yhat(static_cast<std::size_t>(mine.count) * height);
         replica.outputs(yhat);
-        comm.gather(yhat,
-                    comm.is_root() ? std::span(all).subspan(first * height) : std::span<nn_real>());
+        comm.gather(yhat, comm.is_root() ? std::span(all).subspan(load.first * height)
+                                         : std::span<nn_real>());
     }
     return all;
 }

@@ -31,6 +31,7 @@ class Evaluator {
 
   private:
     std::vector<nn_real> forward(Want want);
+    std::vector<Batch> loads() const;
     double correct(const std::vector<nn_real>& yhat) const;
 
     DataParallelNeuralNetwork& network_;

@@ -4,18 +4,44 @@
 #include <algorithm>
 #include <limits>
 
-#include "base/range.h"
+#include "base/leaves.h"
 
-std::size_t first_of_node(const Comm& comm, int batch) {
-    const int first_rank = comm.rank() - comm.node_rank();
-    return static_cast<std::size_t>(shard_of(batch, first_rank, comm.size()).first);
+Range dealt_to_replica_of(int rank, int ranks, int batch, const Dealing& dealing) {
+    const int first = rank / dealing.ranks_together * dealing.ranks_together;
+    const auto share = [&](int r) {
+        if (!dealing.in_leaves) return shard_of(batch, r, ranks);
+        const Range leaves = part_of_leaves(leaves_of(batch), r, ranks);
+        const int begin = std::min(leaves.first * leaf_samples, batch);
+        return Range{begin, std::min(leaves.count * leaf_samples, batch - begin)};
+    };
+    const Range last = share(first + dealing.ranks_together - 1);
+    return {share(first).first, last.first + last.count - share(first).first};
 }
 
-Shard shard_on_node(const Comm& comm, int batch) {
-    const int first = static_cast<int>(first_of_node(comm, batch));
+Range dealt_to(int rank, int ranks, int batch, const Dealing& dealing) {
+    if (!dealing.in_leaves) return shard_of(batch, rank, ranks);
+    const Range all = dealt_to_replica_of(rank, ranks, batch, dealing);
+    const int together = dealing.ranks_together;
+    const Range mine = shard_of(all.count, rank % together, together);
+    return {all.first + mine.first, mine.count};
+}
+
+int most_dealt(int ranks, int batch, const Dealing& dealing) {
+    int most = 0;
+    for (int r = 0; r < ranks; ++r) most = std::max(most, dealt_to(r, ranks, batch, dealing).count);
+    return most;
+}
+
+std::size_t first_of_node(const Comm& comm, int batch, const Dealing& dealing) {
+    const int first_rank = comm.rank() - comm.node_rank();
+    return static_cast<std::size_t>(dealt_to(first_rank, comm.size(), batch, dealing).first);
+}
+
+Shard shard_on_node(const Comm& comm, int batch, const Dealing& dealing) {
+    const int first = static_cast<int>(first_of_node(comm, batch, dealing));
     const int last_rank = comm.rank() - comm.node_rank() + comm.node_size() - 1;
-    const Range last = shard_of(batch, last_rank, comm.size());
-    const Range mine = shard_of(batch, comm.rank(), comm.size());
+    const Range last = dealt_to(last_rank, comm.size(), batch, dealing);
+    const Range mine = dealt_to(comm.rank(), comm.size(), batch, dealing);
     return {mine.first - first, mine.count, last.first + last.count - first};
 }
 

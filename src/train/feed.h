@@ -11,6 +11,7 @@
 #include <span>
 
 #include "base/names.h"
+#include "base/range.h"
 #include "comm/comm.h"
 #include "device/replica.h"
 #include "input/sample_set.h"
@@ -44,11 +45,18 @@ class Feed {
     virtual FeedKind kind() const = 0;
 };
 
+/// How the samples of a mini-batch are dealt to the ranks.
+struct Dealing {
+    bool in_leaves = false;  ///< what a replica gets begins and ends at leaves (base/leaves.h)
+    int ranks_together = 1;  ///< ranks that follow one another and work on one replica
+};
+
 /// The ranks and the replica that a feed brings samples to, and the role of the set.
 struct FeedDestination {
     const Comm& comm;
     Replica& replica;
     Role role;
+    Dealing dealing = {};
 };
 
 /// The largest number of samples whose inputs, targets or yhat fit into one MPI message. MPI counts
@@ -58,8 +66,13 @@ std::size_t most_samples_in_message(const Layout& layout, const SampleFormat& fo
 /// The samples of a mini-batch are dealt to the ranks in their order. Their order is by nodes, so a
 /// node has samples that follow one another, from first_of_node() on. A rank's shard counts from
 /// there, in a mini-batch that is the node's.
-std::size_t first_of_node(const Comm& comm, int batch);
-Shard shard_on_node(const Comm& comm, int batch);
+std::size_t first_of_node(const Comm& comm, int batch, const Dealing& dealing = {});
+Shard shard_on_node(const Comm& comm, int batch, const Dealing& dealing = {});
+/// The samples of one of `ranks` ranks, and those of its replica.
+Range dealt_to(int rank, int ranks, int batch, const Dealing& dealing);
+Range dealt_to_replica_of(int rank, int ranks, int batch, const Dealing& dealing);
+/// The most samples that one of them gets.
+int most_dealt(int ranks, int batch, const Dealing& dealing);
 
 /// Makes a feed of rank 0's set; the set of the other ranks is ignored. `set_on_root` must outlive
 /// the feed. The feed is resident if that is asked for and every device has room. Otherwise it is

@@ -18,9 +18,9 @@ class ResidentFeed : public Feed {
     }
     void load(const Batch& batch) override {
         const Span span(Work::data);
-        const Shard mine = shard_on_node(to_.comm, batch.count);
-        to_.replica.samples().select(to_.role, batch.first + first_of_node(to_.comm, batch.count),
-                                     mine);
+        const Shard mine = shard_on_node(to_.comm, batch.count, to_.dealing);
+        to_.replica.samples().select(
+            to_.role, batch.first + first_of_node(to_.comm, batch.count, to_.dealing), mine);
     }
     FeedKind kind() const override { return FeedKind::resident; }
 
@@ -31,7 +31,7 @@ class ResidentFeed : public Feed {
 }  // namespace
 
 bool keep_everywhere(const FeedDestination& to, const SampleSet& set_on_root) {
-    const auto& [comm, replica, role] = to;
+    const auto& [comm, replica, role, dealing] = to;
     SampleStore& store = replica.samples();
     SampleBytes set{set_on_root.input_bytes(), set_on_root.target_bytes()};
     std::vector<std::uint8_t> inputs, targets;  // used on the ranks that have no set

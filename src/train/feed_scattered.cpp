@@ -18,6 +18,7 @@ class ScatteredFeed : public Feed {
   public:
     ScatteredFeed(const FeedDestination& to, const SampleSet& set)
         : comm_(to.comm),
+          dealing_(to.dealing),
           store_(to.replica.samples()),
           set_(set),
           input_(to.replica.shape().format.input_bytes(to.replica.shape().layout.inputs())),
@@ -68,7 +69,7 @@ class ScatteredFeed : public Feed {
             std::span(order_).subspan(batch.first).first(static_cast<std::size_t>(batch.count));
         prepare(inputs_, samples, set_.input_bytes(), input_);
         prepare(targets_, samples, set_.target_bytes(), target_);
-        const Staging mine = store_.stage(shard_on_node(comm_, batch.count));
+        const Staging mine = store_.stage(shard_on_node(comm_, batch.count, dealing_));
         const Span span(Work::communication);
         inputs_.scatter.start(inputs_.all, inputs_.counts, mine.inputs);
         targets_.scatter.start(targets_.all, targets_.counts, mine.targets);
@@ -78,7 +79,8 @@ class ScatteredFeed : public Feed {
         const Span span(Work::data);
         way.counts.clear();
         for (int r = 0; r < comm_.size(); ++r) {
-            const int n = shard_of(static_cast<int>(samples.size()), r, comm_.size()).count;
+            const int n =
+                dealt_to(r, comm_.size(), static_cast<int>(samples.size()), dealing_).count;
             way.counts.push_back(n * static_cast<int>(size));
         }
         if (!comm_.is_root()) return;
@@ -89,6 +91,7 @@ class ScatteredFeed : public Feed {
     }
 
     const Comm& comm_;
+    const Dealing dealing_;
     SampleStore& store_;
     const SampleSet& set_;
     std::size_t input_, target_;  ///< bytes of one sample

@@ -3,6 +3,8 @@
 // Each strategy is one file and one row in strategies.h. train() calls it once for each mini-batch,
 // on all ranks.
 #pragma once
+#include <cstddef>
+
 #include "model/update/update.h"
 #include "train/feed.h"
 
@@ -14,6 +16,16 @@ class Strategy {
     /// Does all work of one mini-batch. Collective.
     virtual void step(DataParallelNeuralNetwork& network, const Batch& batch,
                       const Update& update) = 0;
+    /// A training begins, at the network's parameters. Collective.
+    virtual void begin(DataParallelNeuralNetwork&) {}
+    /// True if all replicas have the same parameters, and nothing waits for a later step.
+    virtual bool is_settled() const { return true; }
+    /// An epoch is over: whatever waits for a later step is done. Collective.
+    virtual void settle(DataParallelNeuralNetwork&) {}
+    /// True if each rank updates parameters of its own.
+    virtual bool has_copies() const { return false; }
+    /// The bytes that this rank has handed to MPI so far, beside what a reducer did.
+    virtual std::size_t bytes_given() const { return 0; }
     /// The samples of one load, if a mini-batch has so many samples.
     virtual int slice_of(int batch) const { return batch; }
     /// True if a step is load, forward, backward, update, and nothing else. Then Replica::run may

@@ -47,6 +47,7 @@ TEST(Refusals, AreOneLineAndExitCodeTwoOnEachOfThreeRanks) {
     expect_refused_by_all("-b 0", "--batch");
     expect_refused_by_all("-n 1,,2", "--hidden");
     expect_refused_by_all("-g 3 -b 8", "--grade");
+    expect_refused_by_all("--sync local:2 --reproducible", "--sync local:H and --reproducible");
     expect_refused_by_all("--data nowhere", "nowhere");
     expect_refused_by_all(short_run() + "--train-size 11", "--train-size");
     expect_refused_by_all(short_run() + "-n 1048576,1048576", "-n");

@@ -124,6 +124,10 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
         {"--isa auto|baseline|avx2|avx512", "auto"},
         {"--allreduce auto|mpi|shared|hierarchical|ring|tree", "auto"},
         {"--compress none|bf16|int8|topk:F|sign", "none"},
+        {"--reproducible", ""},
+        {"--sync every-step|local:H", "every-step"},
+        {"--outer-momentum X", "0"},
+        {"--outer-rate X", "1"},
         {"--feed resident|scattered", "resident"},
         {"--scatter once|every-step", "once"},
         {"--course", ""},
@@ -252,11 +256,12 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
     EXPECT_EQ(keys(OnResume::same),
               "activation output batch accumulate reg loss shuffle seed learning-rate schedule "
               "lr-decay decay-every "
-              "warmup optimizer momentum beta1 beta2 epsilon raw-pixels compress ");
+              "warmup optimizer momentum beta1 beta2 epsilon raw-pixels compress sync "
+              "outer-momentum outer-rate ");
     EXPECT_EQ(keys(OnResume::content),
               "hidden init init-scale load data picture-folder as-is set first-label transposed "
               "inverted train-size csv-data target scale target-columns ");
-    EXPECT_EQ(keys(OnResume::rounding), "device gemm isa course cuda-aware ");
+    EXPECT_EQ(keys(OnResume::rounding), "device gemm isa reproducible course cuda-aware ");
 }
 
 // ---- refusals -----------------------------------------------------------------------------------
@@ -335,6 +340,8 @@ TEST(OptionsRefuse, FlagsThatAreUnknownOrGivenWrongly) {
                  {"--course --feed scattered", "--course fixes --feed"},
                  {"--course --scatter once", "--course fixes --scatter"},
                  {"--course --allreduce mpi", "--course fixes --allreduce"},
+                 {"--course --reproducible", "--course fixes --reproducible"},
+                 {"--course --sync local:2", "--course fixes --sync"},
                  {"--course --shuffle", "--course fixes --shuffle"},
                  {"--course --no-shuffle", "--course fixes --no-shuffle"},
                  {"--csv ''", "--csv"},
@@ -409,7 +416,9 @@ TEST(OptionsRefuse, WhatAGradingModeFixesBesideIt) {
                               "--feed resident",
                               "--scatter once",
                               "--allreduce mpi",
-                              "--compress sign"})
+                              "--compress sign",
+                              "--reproducible",
+                              "--sync local:2"})
         expect_refused(std::string("-g 3 ") + fixed, "--grade");
 }
 

@@ -196,9 +196,9 @@ TEST(Prediction, ComesNearThePeakWhereThereIsMuchToDo) {
 
 TEST(Prediction, NeverFallsAsAProductGrows) {
     for_each_case([](const NamedChip& named, GemmBy by, const Product& p) {
-        for (const bool may_split : {false, true}) {
+        for (const Split split : {Split::no, Split::left, Split::joined}) {
             const auto best = [&](const Product& q) {
-                return seconds(named.chip, by, plan_for(named.chip, by, q, may_split), q);
+                return seconds(named.chip, by, plan_for(named.chip, by, q, split), q, split);
             };
             EXPECT_LE(best(p), best({p.m, p.n, 2 * p.k}));
             EXPECT_LE(best(p), best({2 * p.m, p.n, p.k}));

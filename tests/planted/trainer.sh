@@ -115,6 +115,20 @@ defect "slices that replace each other" src/train/slices.cpp \
     'if (slice.is_first)' \
     'if (slice.is_first || slice.is_last)' \
     1 'On/Slices.small_give*'
+defect "trees of leaves added in the order of their arrival" src/train/fixed_order.cpp \
+    'std::ranges::sort(trees, {}, [](const Addend& tree) { return tree.leaves.first; });' \
+    'for (std::size_t i = 1; i < trees.size(); ++i) add_to(trees[0].values, trees[i].values);
+    return trees[0].values;' \
+    3 'FixedOrder.small_gives_the_bits_of_one_rank*'
+defect "leaves added one after the other, not as a tree" src/device/cpu/leaves.h \
+    'while (depth > 0 && level[depth - 1] < meet) add_top();' \
+    'while (depth > 0) add_top();' \
+    1 'FixedOrder.small_gradient_adds_leaves*'
+defect "a mean that leaves out one replica" src/train/local.cpp \
+    'network.comm().all_ranks().sum(mean);' \
+    'if (network.comm().rank() == 1) std::ranges::fill(mean, nn_real{0});
+            network.comm().all_ranks().sum(mean);' \
+    2 'Local.small_is_the_serial_models*'
 defect "ranks that are never compared" neural_network.cpp \
     'if (!has_copies()) return;' \
     'if (has_copies()) return;' \

@@ -58,8 +58,9 @@ TEST(RunSettings, AnOlderVersionsRunWithoutActivationIsOfSigmoids) {
 TEST(RunSettings, AnOlderVersionsRunHadPlainDescentAndNoSchedule) {
     RunSettings ours = settings();
     const Json flags = flag_values(TrainOptions{}, OnResume::same);
-    for (const char* later : {"schedule", "decay-every", "warmup", "optimizer", "momentum", "beta1",
-                              "beta2", "epsilon", "accumulate"}) {
+    for (const char* later :
+         {"schedule", "decay-every", "warmup", "optimizer", "momentum", "beta1", "beta2", "epsilon",
+          "accumulate", "sync", "outer-momentum", "outer-rate"}) {
         ASSERT_NE(flags.find(later), nullptr) << later;
         ours.same.add(later, flags[later]);
     }

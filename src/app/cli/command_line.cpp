@@ -46,8 +46,8 @@ class ManualPage : public CLI::Formatter {
         return "NAME\n    " + manual_.command.substr(2) + " - " + manual_.purpose +
                "\n\nSYNOPSIS\n    " + manual_.command + " " + manual_.synopsis +
                "\n\nDESCRIPTION\n" + indented(manual_.description) + "\n" + make_positionals(app) +
-               make_groups(app, mode) + "\nEXIT STATUS\n" + indented(exit_codes) + "\nEXAMPLES\n" +
-               indented(manual_.examples);
+               make_groups(app, mode) + rules() + "\nEXIT STATUS\n" + indented(exit_codes) +
+               "\nEXAMPLES\n" + indented(manual_.examples);
     }
     std::string make_group(std::string group, bool is_positional,
                            std::vector<const CLI::Option*> options) const override {
@@ -71,6 +71,11 @@ class ManualPage : public CLI::Formatter {
     }
 
   private:
+    std::string rules() const {
+        std::string text = manual_.rules.empty() ? "" : "\nREFUSED TOGETHER\n";
+        for (const std::string& rule : manual_.rules) text += "    * " + wrapped(rule, 6).substr(6);
+        return text;
+    }
     static constexpr const char* exit_codes =
         "0  success\n"
         "1  a check failed: a comparison, the ranks' parameters, or the training diverged\n"

@@ -116,6 +116,8 @@ struct Manual {
     std::string synopsis;     ///< what follows the command
     std::string description;  ///< whole lines
     std::string examples;     ///< whole lines
+    /// Which flags do not go together, a rule each; none: the page does not speak of it.
+    std::vector<std::string> rules{};
 };
 
 /// A parser with that manual. Every command has -h, --help, --version and --separate-runs.

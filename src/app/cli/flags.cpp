@@ -18,6 +18,25 @@ using enum OnResume;
 constexpr Named<FeedKind> scatter_names[] = {{FeedKind::resident, "once"},
                                              {FeedKind::scattered, "every-step"}};
 
+/// "every-step", or "local:H" for H steps of each rank alone.
+FlagValue sync(int& local_steps) {
+    constexpr int most = 1000000;
+    return {
+        [&local_steps](const std::string& words) -> std::string {
+            constexpr std::string_view local = "local:";
+            const bool is_local = words.starts_with(local);
+            if (words == "every-step") local_steps = 0;
+            if (words == "every-step" ||
+                (is_local && is_number(words.substr(local.size()), 1, most, local_steps)))
+                return "";
+            return "every-step, or local:H with a whole number H from 1 to " + std::to_string(most);
+        },
+        [&local_steps] {
+            return Json(local_steps == 0 ? "every-step" : "local:" + std::to_string(local_steps));
+        },
+        "every-step|local:H", "every-step"};
+}
+
 /// A number whose default follows the activation: "1.2; tanh: 0.3; relu: 0.3".
 FlagValue suited_number(double& place, double (*suited)(const Activation&)) {
     FlagValue value = number(place, 0.0, largest);
@@ -259,6 +278,24 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
            "each rank sends its gradient made smaller, and keeps what is lost for the next step: "
            "bf16 (2 bytes a value), int8 (1 byte), topk:F (the fraction F of the values, the "
            "largest), sign (1 bit)"},
+          same,
+          by_grade | by_course},
+         {{"--reproducible", yes(o.device.fixed_order), "Devices",
+           "add in one order, whatever the ranks, threads and nodes: the same bits with all of "
+           "them, on CPUs of one instruction set; slower"},
+          rounding,
+          by_grade | by_course},
+         {{"--sync", sync(o.local_steps), "Devices",
+           "every-step: an update takes the gradients of all ranks; local:H: each rank trains "
+           "parameters of its own for H steps, then all take the mean"},
+          same,
+          by_grade | by_course},
+         {{"--outer-momentum", number(o.outer.momentum, 0.0, 1 - 1e-6), "Devices",
+           "Nesterov momentum on what --sync local:H has moved the mean by, as DiLoCo has it"},
+          same,
+          by_grade | by_course},
+         {{"--outer-rate", number(o.outer.rate, 0.0, largest), "Devices",
+           "that movement is multiplied by this"},
           same,
           by_grade | by_course},
          {{"--feed", choice(o.feed), "Devices",

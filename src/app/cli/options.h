@@ -63,6 +63,8 @@ struct TrainOptions {
     int patience = 0;        ///< epochs without a better one after which it ends; 0: endless
     bool keep_best = false;  ///< --save has the best epoch
     int accumulate = 1;      ///< slices of a mini-batch; training.batch has all of them
+    int local_steps = 0;     ///< of each rank alone between two means; 0: ranks are never alone
+    OuterUpdate outer;       ///< of the means
     bool course =
         false;  ///< the course's way: scattered, MPI_Allreduce, the file's order, 1 thread
     int print_every = 0;  ///< report the loss every print_every steps; 0: never

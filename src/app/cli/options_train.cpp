@@ -1,10 +1,10 @@
-// options_train.cpp: the command lines of a training: which flags go together, and what a grading
-// mode or --course sets.
+// options_train.cpp: the command lines of a training, and what a grading mode or --course sets.
 #include <limits>
 
 #include "app/cli/flags.h"
 #include "app/cli/flags_images.h"
 #include "app/cli/options.h"
+#include "app/cli/rules.h"
 #include "base/error.h"
 
 namespace {
@@ -77,75 +77,6 @@ void check_fixed(const CommandLine& line, const TrainOptions& o,
     }
 }
 
-/// Refuses flags that need another flag, or exclude each other.
-void check_pairs(const CommandLine& line, const TrainOptions& o) {
-    const auto both = [&](const char* one, const char* other) {
-        if (line.given(one) && line.given(other))
-            line.refuse(std::string(one) + " and " + other + ": give one of them");
-    };
-    const auto needs = [&](const char* flag, const char* other, const char* word) {
-        if (line.given(flag) && !line.given(other))
-            line.refuse(std::string(flag) + ": expected " + other + " " + word + " beside it");
-    };
-    both("--shuffle", "--no-shuffle");
-    both("--feed", "--scatter");
-    both("--csv-data", "--data");
-    check_image_flags(line);
-    both("--csv-data", "--raw-pixels");
-    needs("--resume", "--checkpoint", "DIR");
-    needs("--checkpoint-every", "--checkpoint", "DIR");
-    needs("--keep-best", "--save", "FILE");
-    for (const char* of_table : {"--target", "--target-columns", "--scale"})
-        needs(of_table, "--csv-data", "FILE");
-    both("--target", "--target-columns");
-    for (const char* other :
-         {"--hidden", "--activation", "--output", "--init", "--init-scale", "--raw-pixels"})
-        if (line.given(other) && line.given("--load"))
-            line.refuse("--load and " + std::string(other) +
-                        ": the file has this setting; leave one of the two out");
-    if (line.given("--init-scale") && o.init != Init::normal)
-        line.refuse("--init-scale is for --init normal; leave one of the two out");
-    if (o.device.gemm == GemmKind::bf16x3 && !o.csv_data.empty())
-        line.refuse("--gemm bf16x3 is for pixels, not for --csv-data; use --gemm auto or fp32");
-    if (o.init == Init::uniform && o.training.seed > std::numeric_limits<std::uint32_t>::max())
-        line.refuse("--seed: --init uniform takes seeds from 0 to 4294967295; use a smaller seed");
-}
-
-/// Refuses what --compress does not go with.
-void check_compress(const CommandLine& line, const TrainOptions& o) {
-    if (!compresses(o.device.compress)) return;
-    if (o.device.allreduce != AllreduceKind::automatic)
-        line.refuse(
-            "--compress and --allreduce: the codes are gathered from all ranks, and not "
-            "summed on the way; leave one of the two out");
-    if (o.compare)
-        line.refuse(
-            "--compress and --compare: the reference's steps are those of whole gradients; "
-            "leave one of the two out");
-}
-
-/// Refuses numbers of the update that another rule or schedule has.
-void check_update_flags(const CommandLine& line, const TrainOptions& o) {
-    const auto only_for = [&](bool right, const char* flag, const char* others) {
-        if (line.given(flag) && !right)
-            line.refuse(std::string(flag) + " is for " + others + "; leave it out");
-    };
-    const bool has_mu = std::visit(
-                   [](const auto&r) {
-                       using R = std::decay_t<decltype(r)>;
-                       return HasMu<R>;
-                   },
-                   o.training.rule),
-               has_betas = moments_of(o.training.rule) == 2;
-    only_for(has_mu, "--momentum", "--optimizer momentum and nesterov");
-    for (const char* flag : {"--beta1", "--beta2", "--epsilon"})
-        only_for(has_betas, flag, "--optimizer adam and adamw");
-    const ScheduleKind schedule = o.training.schedule;
-    only_for(schedule == ScheduleKind::step, "--decay-every", "--schedule step");
-    only_for(schedule == ScheduleKind::step || schedule == ScheduleKind::decay, "--lr-decay",
-             "--schedule decay and step");
-}
-
 void set_numbers_of_rule(TrainOptions& o) {
     std::visit(
         [&](auto& r) {
@@ -164,10 +95,11 @@ void set_numbers_of_rule(TrainOptions& o) {
 TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& flags,
                       TrainOptions o) {
     check_fixed(line, o, flags);
-    check_pairs(line, o);
-    check_compress(line, o);
-    check_update_flags(line, o);
+    check_flag_rules({line, o});
+    check_image_flags(line);
     check_output_files(line, o.files);
+    if (o.init == Init::uniform && o.training.seed > std::numeric_limits<std::uint32_t>::max())
+        line.refuse("--seed: --init uniform takes seeds from 0 to 4294967295; use a smaller seed");
     if (!o.picture_folder.empty()) o.data = o.picture_folder;
     o.train_on_all = line.given("--train-size") && o.train_size == 0;
     if (line.given("--target-columns")) o.target = "-" + std::to_string(o.target_columns) + "..-1";
@@ -179,6 +111,7 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
         line.refuse("--accumulate: -b times K is more than 2147483647 samples; use a smaller K");
     o.training.batch *= o.accumulate;
     o.device.lends_gradient = o.accumulate > 1;
+    o.device.own_copies = o.local_steps > 0;
     if (o.grade >= 1 && o.grade <= 3) apply_grade(o);
     if (o.course) apply_course(o);
     o.training.pixel_scale = o.raw_pixels ? nn_real{1} : nn_real{1} / nn_real{255};
@@ -188,6 +121,7 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
 }  // namespace
 
 std::unique_ptr<Strategy> strategy_of(const TrainOptions& options) {
+    if (options.local_steps > 0) return make_local(options.local_steps, options.outer);
     return options.accumulate > 1 ? make_accumulate(options.training.batch / options.accumulate)
                                   : make_every_step();
 }
@@ -201,7 +135,9 @@ void suit_activation(TrainOptions& options) {
 
 std::optional<TrainOptions> parse_train(const Arguments& arguments, bool speaks) {
     TrainOptions options;
-    CommandLine line(train_manual);
+    Manual manual = train_manual;
+    for (const FlagRule& rule : flag_rules()) manual.rules.push_back(rule.text());
+    CommandLine line(manual);
     const std::vector<TrainFlag> flags = train_flags(options);
     for (const TrainFlag& flag : flags) line.add(flag);
     if (!line.parse(arguments, speaks)) return std::nullopt;

@@ -234,8 +234,8 @@ int finish(const Run& run) {
     outcome.times.data += run.start.read_seconds;
     outcome.asked = run.start.options.feed;
     outcome.feed = run.network.feed_kind();
+    outcome.bytes_a_step = run.network.bytes_a_step();
     outcome.ranks_agree = run.network.compared_copies();
-    outcome.gradient_bytes = run.network.gradient_bytes();
     std::string note;
     if (run.comm.is_root()) {
         note = note_on_guessing(run, outcome.last);
@@ -263,9 +263,9 @@ int train(const Comm& comm, const TrainOptions& asked) {
     const RunSummary summary = summary_of(comm, start);
     if (comm.is_root()) print_banner(options, summary);
 
-    DataParallelNeuralNetwork network(
-        comm, std::move(start.device.replica), start.now,
-        {std::move(start.device.reducer), options.feed, strategy_of(options)});
+    DataParallelNeuralNetwork network(comm, std::move(start.device.replica), start.now,
+                                      {std::move(start.device.reducer), options.feed,
+                                       strategy_of(options), start.device.fixed_order});
     begin(network, start);
     RunObserver observer(comm, options, start.sets, network, *files,
                          facts_of_files(options, start.sets, start.settings), start.beginning);

@@ -43,6 +43,14 @@ void print_banner(const TrainOptions& options, const RunSummary& summary) {
     if (options.accumulate > 1)
         std::printf("# accumulate %d slices of %d samples for each update\n", options.accumulate,
                     t.batch / options.accumulate);
+    if (options.device.fixed_order)
+        std::printf(
+            "# sums       in a fixed order: the same bits at any number of ranks, threads and "
+            "nodes\n");
+    if (options.local_steps > 0)
+        std::printf("# sync       after %s of each rank alone; outer momentum %g, outer rate %g\n",
+                    counted(static_cast<std::size_t>(options.local_steps), "step").c_str(),
+                    options.outer.momentum, options.outer.rate);
     if (t.rule != Rule{}) std::printf("# update     %s\n", rule_text(t.rule).c_str());
     std::printf("# samples    %s%s\n", t.shuffled ? "shuffled each epoch" : "in the file's order",
                 sets.is_table        ? ""
@@ -74,9 +82,8 @@ void print_footer(const Sets& sets, const Outcome& outcome) {
                 outcome.feed == outcome.asked
                     ? ""
                     : ": the training set does not fit on the device of every rank");
-    if (outcome.gradient_bytes > 0)
-        std::printf("# gradients %s a step from each rank\n",
-                    bytes_text(outcome.gradient_bytes).c_str());
+    if (outcome.bytes_a_step > 0)
+        std::printf("# sent %s a step from each rank\n", bytes_text(outcome.bytes_a_step).c_str());
     if (outcome.ranks_agree) std::printf("# ranks agree: all hold the same bits\n");
     std::fflush(stdout);
 }

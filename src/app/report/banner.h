@@ -31,8 +31,8 @@ struct Outcome {
     TimeSplit times;
     double seconds = 0;
     FeedKind asked = FeedKind::resident, feed = FeedKind::resident;  ///< feed: the one used
-    double gradient_bytes = 0;  ///< that a rank sent in a step; 0: none
-    bool ranks_agree = false;   ///< each rank has its own copy, and this run compared them
+    double bytes_a_step = 0;   ///< that a rank sent, of gradients or parameters; 0: none
+    bool ranks_agree = false;  ///< each rank has its own copy, and this run compared them
 };
 void print_footer(const Sets& sets, const Outcome& outcome);
 

@@ -39,7 +39,10 @@ std::string way_text(std::size_t ranks, const DeviceRequest& taken, FeedKind fee
                         : taken.course                  ? ", GPU, plain kernels"
                                                         : ", GPU") +
                        ", feed " + name_of(feed);
-    if (ranks > 1) text += std::string(", allreduce ") + name_of(taken.allreduce);
+    if (taken.fixed_order)
+        text += ", sums in a fixed order";
+    else if (ranks > 1)
+        text += std::string(", allreduce ") + name_of(taken.allreduce);
     return text;
 }
 

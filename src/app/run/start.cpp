@@ -131,9 +131,13 @@ RunSettings settings_of(const Start& start) {
     settings.same.add("samples", start.sets.train.count());
     settings.same.add("checksum of the samples", checksum_of(start.sets.train));
     settings.same.add("checksum of the first parameters", checksum_of(start.first));
-    settings.rounding.add("replicas", start.device.replicas);
+    if (start.options.device.own_copies)
+        settings.same.add("replicas", start.device.replicas);
+    else if (!start.options.device.fixed_order)
+        settings.rounding.add("replicas", start.device.replicas);
     // The only replica's sums are its own. With --compress, the sums are the flag's.
-    if (start.device.replicas > 1) settings.rounding.add("sums", sums_name(start.options.device));
+    if (start.device.replicas > 1 && start.device.reducer)
+        settings.rounding.add("sums", sums_name(start.options.device));
     return settings;
 }
 
@@ -251,7 +255,8 @@ Start start_run(const Comm& comm, const TrainOptions& asked) {
     });
     if (const std::string note = note_on_goal(options, sets); !note.empty())
         sets.notes.push_back(note);
-    const int shard = shard_of(largest_batch(options, sets), 0, comm.size()).count;
+    const int most = largest_batch(options, sets);
+    const int shard = most_dealt(comm.size(), most, {.in_leaves = options.device.fixed_order});
     const int capacity = std::max(shard, 256);
     ChosenDevice device =
         choose_device(comm, options.device,

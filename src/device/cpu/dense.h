@@ -5,8 +5,9 @@
 //
 // in tiles whose sums stay in registers. A panel of a, `depth_block` values of k at a time, is
 // packed so that a tile reads it in a row; if few columns use it, it is read where it lies. Longer
-// sums wait in memory between two panels. Each sum is one chain of fma() by k, whatever the tile.
-// What becomes of a sum is up to `finish`, so that no activation or update is a pass of its own.
+// sums wait in memory between two panels. Each sum is one chain of fma() by k, whatever the tile,
+// or of the gradients a tree of such chains (leaves.h). What becomes of a sum is up to `finish`, so
+// that no activation or update is a pass of its own.
 #pragma once
 #include <algorithm>
 
@@ -51,58 +52,69 @@ ALWAYS_INLINE void tile(int depth, Panel a, Operand b, Vector (&sums)[columns][v
     }
 }
 
-/// The columns [column, column + columns) of one panel. `waiting` has the sums of the panels
-/// before.
-template <int vectors, int columns, class Finish>
-ALWAYS_INLINE void tile_of_panel(int depth, Panel a, Operand b, const nn_real* start,
-                                 nn_real* waiting, bool first, bool last, int column, int unit,
-                                 const Finish& finish) {
-    Vector sums[columns][vectors];
-    unroll<columns>([&](auto j) __attribute__((always_inline)) {
-        unroll<vectors>([&](auto v) __attribute__((always_inline)) {
-            if (!first)
-                sums[j][v] = load(waiting + (j * vectors + v) * lanes);
-            else if (start != nullptr)
-                sums[j][v] = load(start + unit + v * lanes);
-            else
-                sums[j][v] = Vector{};
-        });
-    });
-    tile<vectors, columns>(depth, a, b, sums);
-    if (last)
+/// A panel's values of k, from `k` on, among all.
+struct PanelPlace {
+    int k, count;
+    bool is_last;
+};
+
+/// An order of the sums: each is one chain, which begins with start(m), or with 0 if start is null.
+struct InChains {
+    const nn_real* start;
+    nn_real* waiting;  ///< the sums of the panels before
+    int first_column;
+
+    /// The columns [column, column + columns) of one panel.
+    template <int vectors, int columns, class Finish>
+    ALWAYS_INLINE void operator()(const PanelPlace& place, Panel a, Operand b, int column, int unit,
+                                  const Finish& finish) const {
+        nn_real* const wait = waiting + (column - first_column) * vectors * lanes;
+        Vector sums[columns][vectors];
         unroll<columns>([&](auto j) __attribute__((always_inline)) {
             unroll<vectors>([&](auto v) __attribute__((always_inline)) {
-                finish(column + j, unit + v * lanes, sums[j][v]);
-            });
-            finish.column(column + j, unit, vectors * lanes);
-        });
-    else
-        unroll<columns>([&](auto j) __attribute__((always_inline)) {
-            unroll<vectors>([&](auto v) __attribute__((always_inline)) {
-                store(waiting + (j * vectors + v) * lanes, sums[j][v]);
+                if (place.k != 0)
+                    sums[j][v] = load(wait + (j * vectors + v) * lanes);
+                else if (start != nullptr)
+                    sums[j][v] = load(start + unit + v * lanes);
+                else
+                    sums[j][v] = Vector{};
             });
         });
-}
+        tile<vectors, columns>(place.count, a, b, sums);
+        if (place.is_last)
+            unroll<columns>([&](auto j) __attribute__((always_inline)) {
+                unroll<vectors>([&](auto v) __attribute__((always_inline)) {
+                    finish(column + j, unit + v * lanes, sums[j][v]);
+                });
+                finish.column(column + j, unit, vectors * lanes);
+            });
+        else
+            unroll<columns>([&](auto j) __attribute__((always_inline)) {
+                unroll<vectors>([&](auto v) __attribute__((always_inline)) {
+                    store(wait + (j * vectors + v) * lanes, sums[j][v]);
+                });
+            });
+    }
+};
 
 /// panel(k, count, first unit, vectors, tiles) gives a(k .. k + count) of some vectors to so many
-/// tiles.
-template <class MakePanel, class Finish>
-void dense(Range vectors, Range columns, int depth, Operand b, const nn_real* start,
-           nn_real* waiting, const MakePanel& panel, const Finish& finish) {
+/// tiles. `order` adds, and gives finished sums to `finish`.
+template <class MakePanel, class Finish, class Order>
+void dense(Range vectors, Range columns, int depth, Operand b, const MakePanel& panel,
+           const Finish& finish, const Order& order) {
     in_blocks<tile_vectors>(vectors, [&](auto size, int v) {
         constexpr int width = size, together = tile_columns(width);
         const int unit = v * lanes, end = columns.first + columns.count;
         int k = 0;
         do {  // a sum of nothing must be finished, too
             const int count = std::min(depth_block, depth - k);
+            const PanelPlace place{k, count, k + count == depth};
             const Panel a = panel(k, count, unit, width, ceil_div(columns.count, together));
             const auto some = [&](auto number, int j) __attribute__((always_inline)) {
                 const Operand from{b.at + static_cast<std::size_t>(k) * b.by_k +
                                        static_cast<std::size_t>(j) * b.by_column,
                                    b.by_k, b.by_column};
-                tile_of_panel<width, number>(count, a, from, start,
-                                             waiting + (j - columns.first) * width * lanes, k == 0,
-                                             k + count == depth, j, unit, finish);
+                order.template operator()<width, number>(place, a, from, j, unit, finish);
             };
             int j = columns.first;
             for (; j + together <= end; j += together)
@@ -210,25 +222,27 @@ struct FinishGradient : Finish {
 inline void dense_forward(const CpuLayer& layer, const nn_real* below, std::size_t below_ld,
                           Range samples, Range vectors, CpuActivate activate,
                           const CpuScratch& scratch) {
-    dense(vectors, samples, layer.inputs, Operand{below, 1, below_ld}, layer.bias, scratch.waiting,
-          RowsPanel{layer.w, layer.ld, scratch.panel}, FinishForward{layer, activate});
+    dense(vectors, samples, layer.inputs, Operand{below, 1, below_ld},
+          RowsPanel{layer.w, layer.ld, scratch.panel}, FinishForward{layer, activate},
+          InChains{layer.bias, scratch.waiting, samples.first});
 }
 /// delta = (W_above^T delta_above) * slope(a) of the samples.
 inline void dense_delta(const CpuLayer& layer, const CpuLayer& above, Range samples,
                         CpuTimesSlope times_slope, const CpuScratch& scratch) {
     dense({0, ceil_div(layer.outputs, lanes)}, samples, above.outputs,
-          Operand{above.delta, 1, above.ld}, nullptr, scratch.waiting,
+          Operand{above.delta, 1, above.ld},
           ColumnsPanel{above.w, above.ld, layer.outputs, scratch.panel},
-          FinishDelta{layer, times_slope});
+          FinishDelta{layer, times_slope}, InChains{nullptr, scratch.waiting, samples.first});
 }
 /// The gradient of the weights of these inputs, from n samples of `below`.
 inline void dense_gradient(const CpuLayer& layer, const nn_real* below, std::size_t below_ld, int n,
                            Range inputs, Range vectors, const CpuGradientUse& use,
                            const CpuScratch& scratch) {
     with_finish(layer, use, [&](const auto& finish) {
-        dense(vectors, inputs, n, Operand{below, below_ld, 1}, nullptr, scratch.waiting,
+        dense(vectors, inputs, n, Operand{below, below_ld, 1},
               RowsPanel{layer.delta, layer.ld, scratch.panel},
-              FinishGradient<std::remove_cvref_t<decltype(finish)>>{finish});
+              FinishGradient<std::remove_cvref_t<decltype(finish)>>{finish},
+              InChains{nullptr, scratch.waiting, inputs.first});
     });
 }
 

@@ -34,12 +34,17 @@ void times_slope(int count, const nn_real* a, nn_real* delta) {
         store(delta + i, load(delta + i) * A::slope(load(a + i)));
 }
 
-inline void bias_gradient(const CpuLayer& layer, int n, Range vectors, const CpuGradientUse& use) {
+/// action(finish) for the gradient of biases, which have no penalty.
+template <class Action>
+void of_biases(const CpuLayer& layer, const CpuGradientUse& use, Action&& action) {
     CpuLayer biases = layer;  // the biases are the weights of an input that is always 1
     biases.w = layer.bias;
     CpuGradientUse without_penalty = use;
     without_penalty.update.reg = 0;
-    with_finish(biases, without_penalty, [&](const auto& finish) {
+    with_finish(biases, without_penalty, action);
+}
+inline void bias_gradient(const CpuLayer& layer, int n, Range vectors, const CpuGradientUse& use) {
+    of_biases(layer, use, [&](const auto& finish) {
         for (int unit = vectors.first * lanes; unit < (vectors.first + vectors.count) * lanes;
              unit += lanes) {
             Vector sum{};

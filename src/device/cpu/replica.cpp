@@ -8,53 +8,38 @@
 //     inputs, forward, deltas: my samples | gradient and update: my weights |
 //
 // A gradient that must be summed over replicas is stored first (gradient_rows.h), part by part, and
-// each rank lends the rows of its own weights.
+// each rank lends the rows of its own weights. Of a gradient in leaves, backward_of() stores a part
+// of the samples' sum.
 #include "device/replica.h"
 
 #include <algorithm>
 #include <cstring>
-#include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "base/timeline.h"
-#include "device/cpu/buffer.h"
 #include "device/cpu/gradient_rows.h"
 #include "device/cpu/samples.h"
 #include "device/cpu/split.h"
-#include "device/cpu/table.h"
 #include "device/cpu/team.h"
 #include "device/cpu/tiles.h"
+#include "device/cpu/worker.h"
 #include "device/cpu/workspace.h"
 #include "device/layers.h"
 
 namespace {
-
-/// The memory of one thread.
-struct Worker {
-    alignas(64) double loss = 0;  ///< on a cache line that no other thread writes
-    Buffer<nn_real> panel, waiting, tile_sums;
-    Buffer<std::uint32_t> tile_parts;
-
-    Worker(bool tiles, int most_rows)
-        : panel(cpu_panel),
-          waiting(cpu_waiting(most_rows)),
-          tile_sums(tiles ? bf16x3_sums(most_rows) : 0),
-          tile_parts(tiles ? bf16x3_parts : 0) {}
-    CpuScratch scratch() { return {panel.data(), waiting.data()}; }
-    Bf16Scratch tile_scratch() { return {tile_sums.data(), tile_parts.data()}; }
-};
 
 int largest_batch(const ReplicaShape& shape, int ranks) { return shape.capacity * ranks; }
 int ranks_of(const CpuSettings& settings) {
     return settings.shared == nullptr ? 1 : settings.shared->ranks;
 }
 
-class CpuReplica : public Replica {
+class CpuReplica : public Replica, private LeafSums {
   public:
     CpuReplica(const ReplicaShape& shape, const CpuSettings& settings)
         : Replica(shape),
           kind_(settings.first_layer),
+          in_leaves_(settings.in_leaves),
           layout_(shape.layout),
           top_(layout_.layers()),
           is_shared_(settings.shared != nullptr),
@@ -75,10 +60,9 @@ class CpuReplica : public Replica {
         for (int byte = 0; byte < 256; ++byte)
             value_of_pixel_[byte] = shape.pixel_scale * static_cast<nn_real>(byte);
         if (!shape.format.number_inputs) space_.inputs.masked.value_of_pixel = value_of_pixel_;
-        int most = largest_batch(shape, ranks_of(settings));
-        for (int l = 0; l <= top_; ++l) most = std::max(most, layout_.size(l));
         for (int t = 0; t < settings.threads; ++t)
-            scratch_.push_back(std::make_unique<Worker>(kind_ == FirstLayerKind::tiles, most));
+            scratch_.push_back(std::make_unique<Worker>(settings, layout_,
+                                                        largest_batch(shape, ranks_of(settings))));
     }
 
     std::string device_name() const override {
@@ -92,19 +76,27 @@ class CpuReplica : public Replica {
 
     void forward(nn_real scale, Want want) override {
         shard_ = is_shared_ ? samples_.shard() : Shard(samples_.shard().count);
+        if (in_leaves_ && want != Want::outputs)
+            losses_.resize(losses_.size() + static_cast<std::size_t>(shard_.count));
         team_.run([&](int t) { forward_on(t, scale, want); });
-        settled_ = false;
+        settled_ = has_deltas_ = false;
     }
     void backward(const std::function<void(int)>& ready) override {
+        backward_of({0, shard_.batch}, ready);
+    }
+    LeafSums* leaf_sums() override { return in_leaves_ ? this : nullptr; }
+    void backward_of(Range samples, const std::function<void(int)>& ready) override {
+        added_ = samples;
         if (gradient_.data() == nullptr) gradient_ = Buffer<nn_real>(rows_.total());
         use_ = {{}, gradient_.data(), 0};
         const auto last = rows_.parts().size() - 1;
         for (std::size_t p = 0; p <= last; ++p) {
             team_.run([&](int t) {
-                if (p == 0) compute_deltas(t);
+                if (p == 0 && !has_deltas_) compute_deltas(t);
                 for (const GradientPiece& piece : rows_.pieces(p)) compute_piece(piece, t);
                 if (p == last) meet(t);
             });
+            has_deltas_ = true;
             ready(static_cast<int>(p));
         }
         settled_ = true;
@@ -134,8 +126,10 @@ class CpuReplica : public Replica {
     double take_loss() override {
         double sum = 0;
         for (const auto& worker : scratch_) sum += std::exchange(worker->loss, 0.0);
+        for (const double loss : take_losses()) sum += loss;
         return sum;
     }
+    std::vector<double> take_losses() override { return std::exchange(losses_, {}); }
     double weights_squared() override {
         double sum = 0;
         for (int l = 1; l <= top_; ++l)
@@ -200,25 +194,13 @@ class CpuReplica : public Replica {
     Range my_samples(int t) const { return samples_of({shard_.first, shard_.count}, t, workers_); }
     CpuActivate activation_of(int l) const { return l == top_ ? nullptr : hidden_.activate; }
 
-    /// row(place in Layout's order, the row, its elements) for all weights and biases (array 0), or
-    /// their first or second moments (arrays 1 and 2).
-    template <class Action>
-    void for_each_row(int array, Action&& row) {
-        for (int l = 1; l <= top_; ++l) {
-            const std::size_t away = static_cast<std::size_t>(array) * layer(l).to_moment;
-            for (int i = 0; i < layer(l).inputs; ++i)
-                row(layout_.weight_offset(l) + elements(layer(l).outputs, i),
-                    layer(l).weights(i) + away, layer(l).outputs);
-            row(layout_.bias_offset(l), layer(l).bias + away, layer(l).outputs);
-        }
-    }
     void read_rows(int array, std::span<nn_real> values) {
-        for_each_row(array, [&](std::size_t at, nn_real* row, int count) {
+        space_.for_each_row(layout_, array, [&](std::size_t at, nn_real* row, int count) {
             std::copy_n(row, count, values.begin() + static_cast<std::ptrdiff_t>(at));
         });
     }
     void write_rows(int array, std::span<const nn_real> values) {
-        for_each_row(array, [&](std::size_t at, nn_real* row, int count) {
+        space_.for_each_row(layout_, array, [&](std::size_t at, nn_real* row, int count) {
             std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(at), count, row);
         });
     }
@@ -240,8 +222,17 @@ class CpuReplica : public Replica {
         take_inputs(mine);
         if (want != Want::outputs) take_targets(mine);
         forward_layers(layout_, OnThread{*this, t});
+        if (in_leaves_) return each_loss(mine, scale, want);
         const double loss = output_loss(mine, scale);
         if (want != Want::outputs) worker(t).loss += loss;
+    }
+    /// The losses of my samples one by one, at the end of losses_.
+    void each_loss(Range mine, nn_real scale, Want want) {
+        const auto begin = losses_.end() - (want == Want::outputs ? 0 : shard_.count);
+        for (int j = mine.first; j < mine.first + mine.count; ++j) {
+            const double loss = output_loss({j, 1}, scale);
+            if (want != Want::outputs) begin[j - shard_.first] = loss;
+        }
     }
     const std::uint8_t* input(int j) const { return samples_.input(j - shard_.first); }
 
@@ -329,6 +320,7 @@ class CpuReplica : public Replica {
     }
     /// All deltas, then all gradients with their updates.
     void compute_gradients() {
+        added_ = {0, shard_.batch};
         team_.run([&](int t) {
             compute_deltas(t);
             backward_gradients(layout_, OnThread{*this, t});
@@ -381,15 +373,49 @@ class CpuReplica : public Replica {
         return {use_.update, use_.store == nullptr ? nullptr : use_.store + place.at,
                 place.skipped};
     }
+    /// A layer as the samples that are added see it.
+    CpuLayer added(int l) const {
+        CpuLayer layer = this->layer(l);
+        const std::size_t away = static_cast<std::size_t>(added_.first) * layer.ld;
+        layer.a += away;
+        layer.delta += away;
+        return layer;
+    }
+    CpuMasked added_inputs() const {
+        CpuMasked in = space_.inputs.masked;
+        const std::size_t value = shape().format.number_inputs ? sizeof(nn_real) : 1;
+        const auto first = static_cast<std::size_t>(added_.first);
+        in.values = static_cast<std::byte*>(in.values) + first * mask_bits * value;
+        in.of_sample += first;
+        return in;
+    }
     void bias_gradient(int l, Range vectors) {
+        if (in_leaves_)
+            return f_.bias_gradient_in_leaves(added(l), added_.count, vectors,
+                                              use_of(rows_.biases(l)));
         f_.bias_gradient(layer(l), shard_.batch, vectors, use_of(rows_.biases(l)));
     }
     void weight_gradient(int l, Range inputs, int t) {
         if (l == 1) return first_gradient(inputs, t);
+        if (in_leaves_) return dense_in_leaves(l, added(l - 1).a, layer(l - 1).ld, inputs, t);
         f_.dense_gradient(layer(l), layer(l - 1).a, layer(l - 1).ld, shard_.batch, inputs, units(l),
                           use_of(rows_.weights(l)), worker(t).scratch());
     }
+    void dense_in_leaves(int l, const nn_real* below, std::size_t ld, Range inputs, int t) {
+        f_.dense_gradient_in_leaves(added(l), below, ld, added_.count, inputs, units(l),
+                                    use_of(rows_.weights(l)), worker(t).scratch(),
+                                    worker(t).leaf_scratch());
+    }
+    void first_in_leaves(Range inputs, int t) {
+        if (kind_ == FirstLayerKind::dense)
+            return dense_in_leaves(1, input_row(added_.first), space_.inputs.rows_ld, inputs, t);
+        const CpuMasked in = added_inputs();
+        f_.turn_masks(in, inputs, added_.count);
+        f_.sparse_gradient_in_leaves(added(1), in, added_.count, inputs, units(1),
+                                     use_of(rows_.weights(1)), worker(t).leaf_scratch());
+    }
     void first_gradient(Range inputs, int t) {
+        if (in_leaves_) return first_in_leaves(inputs, t);
         const Inputs& in = space_.inputs;
         const CpuGradientUse use = use_of(rows_.weights(1));
         if (kind_ == FirstLayerKind::tiles) return tiles_gradient(inputs, t);
@@ -435,6 +461,7 @@ class CpuReplica : public Replica {
     const CpuFunctions& f_ = cpu_functions();
     const CpuHiddenFunctions& hidden_ = f_.hidden_by(shape().activation);
     FirstLayerKind kind_;
+    bool in_leaves_;
     Layout layout_;
     int top_;  ///< index of the output layer
     bool is_shared_;
@@ -448,9 +475,12 @@ class CpuReplica : public Replica {
     Buffer<nn_real> gradient_;  ///< this rank's rows, packed; none until it is needed
     Team team_;
     std::vector<std::unique_ptr<Worker>> scratch_;
-    Shard shard_;              ///< of the last forward()
-    CpuGradientUse use_ = {};  ///< of the gradient that is being computed
-    bool settled_ = true;      ///< no worker can still be at work on the last mini-batch
+    Shard shard_;                 ///< of the last forward()
+    CpuGradientUse use_ = {};     ///< of the gradient that is being computed
+    Range added_ = {};            ///< the samples of that gradient
+    std::vector<double> losses_;  ///< in leaves: of this rank's samples, one by one
+    bool has_deltas_ = false;     ///< of the last forward()
+    bool settled_ = true;         ///< no worker can still be at work on the last mini-batch
 };
 
 }  // namespace

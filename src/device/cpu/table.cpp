@@ -8,6 +8,7 @@
 
 #include "device/cpu/dense.h"
 #include "device/cpu/elementwise.h"
+#include "device/cpu/leaves.h"
 #include "device/cpu/masks.h"
 #include "device/cpu/output.h"
 #include "device/cpu/sparse.h"
@@ -41,6 +42,9 @@ constexpr CpuFunctions table_of(const char* name, std::variant<A...>*) {
             dense_delta,
             dense_gradient,
             bias_gradient,
+            sparse_gradient_in_leaves,
+            dense_gradient_in_leaves,
+            bias_gradient_in_leaves,
             update_parameters<>,
             sum_of_squares,
             softmax_cross_entropy,

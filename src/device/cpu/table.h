@@ -8,6 +8,7 @@
 // to whole vectors, and its padding stays finite: weights, deltas and the biases of hidden layers
 // are 0 there. No function can fail; sizes may be 0.
 #pragma once
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -69,6 +70,18 @@ constexpr std::size_t cpu_waiting(int rows) {  // 13 vectors of 64 bytes
     return static_cast<std::size_t>(rows) * 13 * (64 / sizeof(nn_real));
 }
 
+/// Memory of one worker for sums in leaves (leaves.h): of `rows` rows, sums that wait at each of
+/// `levels` levels, and bits that say at which ones they do.
+struct CpuLeafScratch {
+    nn_real* sums;           ///< levels x cpu_waiting(rows) elements, on a cache line
+    std::uint32_t* waiting;  ///< a word for each row
+    std::size_t rows;        ///< the most that a call has, which are inputs
+};
+/// The levels at which blocks of 64 samples, or more, wait in a mini-batch of `samples`.
+constexpr int cpu_leaf_levels(int samples) {
+    return std::bit_width(static_cast<unsigned>(samples) / 64);
+}
+
 /// z becomes value(z + bias), `count` elements, whole vectors; bias may be null.
 using CpuActivate = void (*)(const nn_real* bias, int count, nn_real* z);
 /// delta *= slope(a), `count` elements, whole vectors.
@@ -117,6 +130,16 @@ struct CpuFunctions {
                            const CpuScratch& scratch);
     /// The gradient of these vectors of biases, from n samples. No penalty is added.
     void (*bias_gradient)(const CpuLayer& layer, int n, Range vectors, const CpuGradientUse& use);
+    /// The three gradients again, with sums in the order of base/leaves.h.
+    void (*sparse_gradient_in_leaves)(const CpuLayer& layer, const CpuMasked& batch, int n,
+                                      Range inputs, Range vectors, const CpuGradientUse& use,
+                                      const CpuLeafScratch& scratch);
+    void (*dense_gradient_in_leaves)(const CpuLayer& layer, const nn_real* below,
+                                     std::size_t below_ld, int n, Range inputs, Range vectors,
+                                     const CpuGradientUse& use, const CpuScratch& scratch,
+                                     const CpuLeafScratch& leaves);
+    void (*bias_gradient_in_leaves)(const CpuLayer& layer, int n, Range vectors,
+                                    const CpuGradientUse& use);
 
     /// p_i = rule(p_i, gradient_i + update.reg p_i) for i < count. The moments of p_i are at
     /// p + i + to_moment and p + i + 2 to_moment, if the rule has them.

@@ -32,4 +32,18 @@ struct Workspace {
     /// Cuts `memory`, which is 0 everywhere and begins on a cache line; if it is null, it only
     /// counts the bytes. `capacity` samples are the largest mini-batch.
     Workspace(const ReplicaShape& shape, FirstLayerKind kind, int capacity, std::byte* memory);
+
+    /// row(place in Layout's order, the row, its elements) for all weights and biases (array 0), or
+    /// their first or second moments (arrays 1 and 2).
+    template <class Action>
+    void for_each_row(const Layout& layout, int array, Action&& row) const {
+        for (int l = 1; l <= layout.layers(); ++l) {
+            const CpuLayer& layer = layers[static_cast<std::size_t>(l)];
+            const std::size_t away = static_cast<std::size_t>(array) * layer.to_moment;
+            for (int i = 0; i < layer.inputs; ++i)
+                row(layout.weight_offset(l) + elements(layer.outputs, i), layer.weights(i) + away,
+                    layer.outputs);
+            row(layout.bias_offset(l), layer.bias + away, layer.outputs);
+        }
+    }
 };

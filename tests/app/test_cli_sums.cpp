@@ -1,0 +1,95 @@
+// test_cli_sums.cpp: --reproducible, --sync local and what a step sends, as a user runs them.
+#include "tests/support/cli_fixture.h"
+
+namespace {
+
+std::string run_of(const char* flags, const std::string& save) {
+    return small_set() + " -n 16 --device cpu " + flags + " --save " + scratch(save).string();
+}
+
+TEST(Reproducible, GivesTheSameFileAndLossesOnAnyNodesAndThreads) {
+    const Result one = run_main(run_of("--reproducible -e 2", "one"));
+    const struct {
+        int ranks;
+        const char* flags;
+    } cases[] = {{2, "--ranks-per-node 1"},
+                 {3, "--ranks-per-node 2 --threads 2"},
+                 {5, ""},
+                 {8, "--ranks-per-node 2 --feed scattered"}};
+    for (const auto& c : cases) {
+        const Result result =
+            run_main(run_of("--reproducible -e 2 ", "other") + " " + c.flags, c.ranks);
+        EXPECT_EQ(learned(result), learned(one)) << c.flags;
+        EXPECT_TRUE(same_bits(scratch("other"), scratch("one"))) << c.ranks << c.flags;
+        EXPECT_TRUE(says(result.out, "# sums       in a fixed order"));
+    }
+}
+
+TEST(Reproducible, ResumesToTheSameBitsAtAnotherNumberOfRanksAndNodes) {
+    const std::string flags = "--reproducible --optimizer adam ";
+    ASSERT_TRUE(succeeded(run_main(run_of((flags + "-e 2").c_str(), "whole"))));
+    const std::string keep = " --checkpoint " + scratch("moved").string();
+    ASSERT_TRUE(
+        succeeded(run_main(run_of((flags + "-e 1 --ranks-per-node 1").c_str(), "half") + keep, 3)));
+    const Result rest = run_main(run_of((flags + "-e 2").c_str(), "rest") + keep + " --resume", 2);
+    EXPECT_TRUE(succeeded(rest));
+    EXPECT_TRUE(lines_with("# rounding", rest.out).empty()) << rest.out;
+    EXPECT_TRUE(same_bits(scratch("rest"), scratch("whole")));
+}
+
+TEST(Reproducible, AccumulatesToTheBitsOfALargeMiniBatch) {
+    ASSERT_TRUE(succeeded(run_main(run_of("--reproducible -e 1 -b 120", "large"))));
+    const std::string slices = "--reproducible -e 1 -b 24 --accumulate 5 --ranks-per-node 1";
+    ASSERT_TRUE(succeeded(run_main(run_of(slices.c_str(), "slices"), 2)));
+    EXPECT_TRUE(same_bits(scratch("slices"), scratch("large")));
+}
+
+TEST(Reproducible, IsTheReferencesToo) {
+    EXPECT_TRUE(
+        check_passed(run_main(run_of("--reproducible -e 1 --ranks-per-node 1 -s", "check"), 3)));
+}
+
+TEST(Reproducible, IsRefusedWhereTheRanksAreOnGpus) {
+    EXPECT_TRUE(refused(run_gpuhost(2, tiny_set() + " -n 9 -e 1 --reproducible"), 2, "",
+                        "--reproducible: the ranks are on GPUs"));
+}
+
+TEST(Sync, LocalSendsAMeanForSomeStepsAndSaysSo) {
+    const double parameters = 785 * 16 + 17 * 10;
+    const double bytes = parameters * (is_float() ? 4 : 8);
+    const Result result = run_main(run_of("-e 1 --sync local:5", "local"), 2);
+    EXPECT_TRUE(succeeded(result));
+    EXPECT_TRUE(says(result.out, "2 ranks, each trains alone, then the parameters' mean is taken"));
+    EXPECT_TRUE(says(result.out, "# replicas   2, one a rank"));
+    EXPECT_TRUE(says(result.out, "# sync       after 5 steps of each rank alone"));
+    // 25 steps, so 5 means.
+    EXPECT_NEAR(number_behind("# sent ", result.out), bytes / 5 / 1000, 0.06);
+    EXPECT_TRUE(says(result.out, "# ranks agree"));
+}
+
+TEST(Sync, LocalResumesToTheSameBitsAndOnlyAtTheSameNumberOfRanks) {
+    ASSERT_TRUE(succeeded(run_main(run_of("-e 2 --sync local:7", "local-2"), 2)));
+    const std::string keep = " --checkpoint " + scratch("local-state").string();
+    ASSERT_TRUE(succeeded(run_main(run_of("-e 1 --sync local:7", "local-1") + keep, 2)));
+    const std::string rest = run_of("-e 2 --sync local:7", "local-3") + keep + " --resume";
+    EXPECT_TRUE(refused(run_main(rest, 3), 2, "", "its replicas was 2, not 3"));
+    EXPECT_TRUE(refused(run_main(run_of("-e 2", "local-3") + keep + " --resume", 2), 2, "",
+                        "its sync was \"local:7\", not \"every-step\""));
+    ASSERT_TRUE(succeeded(run_main(rest, 2)));
+    EXPECT_TRUE(same_bits(scratch("local-3"), scratch("local-2")));
+}
+
+TEST(Sync, LocalGivesTheSameBitsOnAnyNodesByBothFeeds) {
+    const char* descent = "-e 2 --sync local:4 --outer-momentum 0.9 --outer-rate 0.7";
+    ASSERT_TRUE(succeeded(run_main(run_of(descent, "one-node"), 3)));
+    for (const char* flags : {"--ranks-per-node 1", "--ranks-per-node 2 --feed scattered"}) {
+        ASSERT_TRUE(succeeded(run_main(run_of(descent, "nodes") + " " + flags, 3)));
+        EXPECT_TRUE(same_bits(scratch("nodes"), scratch("one-node"))) << flags;
+    }
+}
+
+TEST(Sync, LocalIsRefusedOnOneRank) {
+    expect_refused(small_set() + " --sync local:2", "there is one rank");
+}
+
+}  // namespace
