@@ -256,7 +256,7 @@ def goal_table(found: list[Goal]) -> list[list[str]]:
 
 
 def model_table(results: Results, predictions: list[Row]) -> list[list[str]]:
-    """Predicted beside measured. A kernel's prediction is without its node in the graph."""
+    """Predicted beside measured: a kernel with its node in the graph."""
     rows = [["type", "hidden", "batch", "what", "contender", "plan", "predicted_us", "measured_us",
              "measured_over_predicted"]]
     device = results.facts.get("device", "")
