@@ -227,6 +227,7 @@ void note_plans(Csv& csv, const Gpu& gpu, Shape shape, int pixels) {
     for (const GemmBy by : ways(gpu)) {
         note(by, "layer", shape.batch, pixels, Split::joined);
         note(by, "gradient", pixels + 1, shape.batch, Split::left);
+        note(by, "descent", pixels + 1, shape.batch, Split::joined);
     }
 }
 

@@ -12,18 +12,18 @@
 #include "gpu_step_model.h"
 
 /// What a row of the table timed: kernels of a graph, each with its node.
-enum class Timed { layer, head, gradient, update, gradient_and_update, step };
+enum class Timed { forward, head, gradient, update, descent, step };
 
 struct FitRow {
     int bytes;  ///< of a number
     GemmBy by;
     StepShape shape;
     Timed timed;
-    GemmPlan layer, gradient;  ///< by which the row was measured
-    bool one_of_plans;         ///< whether the table tries every plan at this place
-    bool chosen;               ///< whether the planner of the measured program took this one
-    double us;                 ///< measured, microseconds
-    std::string name;          ///< in the table: what and contender
+    GemmPlan forward, gradient, descent;  ///< by which the row was measured
+    bool one_of_plans;                    ///< whether the table tries every plan at this place
+    bool chosen;       ///< whether the planner of the measured program took this one
+    double us;         ///< measured, microseconds
+    std::string name;  ///< in the table: what and contender
 };
 
 struct FitTable {

@@ -55,6 +55,7 @@ void print_kinds(const FitTable& table, const PlanCosts& before, const PlanCosts
     for (const auto& [kind, rows] : kinds) {
         const auto ratios = [&, &rows = rows](const PlanCosts& costs) {
             std::vector<double> all;
+            all.reserve(rows.size());
             for (const FitRow* row : rows) all.push_back(ratio_of(table, costs, *row));
             std::ranges::sort(all);
             return all;

@@ -57,7 +57,7 @@ std::optional<Contender> contender_of(const std::string& type, const std::string
 }
 
 /// "small / 2"
-std::optional<GemmPlan> plan_of(const std::string& text) {
+std::optional<GemmPlan> plan_named(const std::string& text) {
     for (const auto& [name, tile] : {std::pair{"small / ", GemmTile::small},
                                      {"medium / ", GemmTile::medium},
                                      {"large / ", GemmTile::large}}) {
@@ -86,7 +86,7 @@ struct Reader {
             refuse(where, std::to_string(mnist_pixels) + " pixels", "'" + harmless(value) + "'",
                    "take the csv of a run on a GPU, for a trial's times mean nothing");
         if (!key.starts_with("plan of ")) return;
-        if (const auto plan = plan_of(value)) plans.emplace(key.substr(8), *plan);
+        if (const auto plan = plan_named(value)) plans.emplace(key.substr(8), *plan);
     }
     void row(const std::vector<std::string>& cells, const std::string& where);
     void fill_in_plans();
@@ -101,32 +101,34 @@ void Reader::row(const std::vector<std::string>& cells, const std::string& where
                .by = contender->by,
                .shape = {number_of<int>(cells[1], where), number_of<int>(cells[2], where)},
                .timed = Timed::step,
-               .layer = {},
+               .forward = {},
                .gradient = {},
+               .descent = {},
                .one_of_plans = false,
                .chosen = cells[5] == "1",
                .us = number_of<double>(cells[7], where),
                .name = what + ", " + cells[4]};
-    const auto plan = plan_of(rest);
+    const auto plan = plan_named(rest);
     if (what == "step" && rest.empty())
         row.timed = Timed::step;
     else if (what == "kernel")
-        row.timed = rest == "layer"      ? Timed::layer
+        row.timed = rest == "layer"      ? Timed::forward
                     : rest == "head"     ? Timed::head
                     : rest == "gradient" ? Timed::gradient
+                    : rest == "descent"  ? Timed::descent
                                          : Timed::update;
     else if (what == "layer" && plan)
-        row.timed = Timed::layer;
+        row.timed = Timed::forward;
     else if (what == "gradient and step" && plan)
-        row.timed = Timed::gradient_and_update;
+        row.timed = Timed::descent;
     else if (what == "gradient" && rest == "parts")
         row.timed = Timed::gradient;
     else
         return;
     if (plan) {
-        row.layer = row.gradient = *plan;
+        row.forward = row.gradient = row.descent = *plan;
         row.one_of_plans = true;
-        const char* const product = row.timed == Timed::layer ? "layer" : "gradient";
+        const char* const product = row.timed == Timed::forward ? "layer" : "descent";
         if (row.chosen) plans.insert_or_assign(place(contender->way, product, row.shape), *plan);
     }
     table.rows.push_back(row);
@@ -137,14 +139,15 @@ void Reader::fill_in_plans() {
     for (std::size_t i = 0; i < table.rows.size(); ++i) {
         FitRow& row = table.rows[i];
         if (row.one_of_plans) continue;
-        const auto find = [&](const char* product, auto planner) {
+        const auto find = [&](const char* product, FirstLayer what) {
             const auto known = plans.find(place(ways[i], product, row.shape));
             return known != plans.end()
                        ? known->second
-                       : planner(GpuModel{table.chip, {}, row.bytes}, row.by, row.shape);
+                       : plan_of(GpuModel{table.chip, {}, row.bytes}, what, row.by, row.shape);
         };
-        row.layer = find("layer", layer_plan);
-        row.gradient = find("gradient", gradient_plan);
+        row.forward = find("layer", FirstLayer::forward);
+        row.gradient = find("gradient", FirstLayer::gradient);
+        row.descent = find("descent", FirstLayer::descent);
     }
 }
 
@@ -184,30 +187,31 @@ FitTable read_fit_table(std::istream& in, const std::string& name) {
 double predicted_us(const GpuChip& chip, const PlanCosts& costs, const FitRow& row) {
     const GpuModel model{chip, costs, row.bytes};
     const StepShape& s = row.shape;
-    const double node = node_seconds(model);
-    const auto gradient = [&](bool chained) {
-        return gradient_seconds(model, row.by, s, row.gradient, chained);
+    // A row is a chain of the same kernel.
+    const auto product = [&](FirstLayer what, GemmPlan plan) {
+        return product_seconds(model, what, row.by, s, plan, true) +
+               node_seconds(model, product_blocks(model, what, row.by, s, plan));
     };
     double seconds = 0;
     switch (row.timed) {
-        case Timed::layer:
-            seconds = node + layer_seconds(model, row.by, s, row.layer, true);
+        case Timed::forward:
+            seconds = product(FirstLayer::forward, row.forward);
             break;
         case Timed::head:
-            seconds = node + head_seconds(model, s);
+            seconds = head_seconds(model, s) + node_seconds(model, head_parts(model, s));
             break;
         case Timed::gradient:
-            seconds = node + gradient(true);
+            seconds = product(FirstLayer::gradient, row.gradient);
             break;
         case Timed::update:
-            seconds = node + update_seconds(model, s, row.gradient.splits, true);
+            seconds = update_seconds(model, s, row.gradient.splits) +
+                      node_seconds(model, update_blocks(model, s));
             break;
-        case Timed::gradient_and_update:
-            seconds =
-                2 * node + gradient(false) + update_seconds(model, s, row.gradient.splits, false);
+        case Timed::descent:
+            seconds = product(FirstLayer::descent, row.descent);
             break;
         case Timed::step:
-            seconds = step_seconds(model, row.by, s, row.layer, row.gradient);
+            seconds = step_seconds(model, row.by, s, row.forward, row.descent);
     }
     return 1e6 * seconds;
 }

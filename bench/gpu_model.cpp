@@ -33,7 +33,8 @@ constexpr StepShape shapes[] = {{200, 24}, {100, 800}, {512, 256}, {1024, 1024},
 
 struct Kernel {
     std::string name, plan;
-    double seconds, floor;
+    double seconds, node, floor;
+    bool of_a_step = true;  ///< by plain descent on one rank; the others are of other steps
 };
 
 GpuModel model_of(const NamedChip& c) { return {.chip = c.chip}; }
@@ -45,15 +46,21 @@ Kernel head(const NamedChip& c, const StepShape& s) {
         3. * mnist_classes * s.hidden * s.batch /
         (plain_fma_a_clock(model) * gpu_rates(c.chip.capability).clock * c.chip.multiprocessors);
     return {"head", std::to_string(head_parts(model, s)) + " parts", head_seconds(model, s),
+            node_seconds(model, head_parts(model, s)),
             std::max(arithmetic, at_least / bytes_a_second(c.chip, at_least))};
 }
 
-Kernel step(const NamedChip& c, const StepShape& s, int parts) {
+Kernel update(const NamedChip& c, const StepShape& s, int parts) {
+    const GpuModel model = model_of(c);
     const double first = 1. * s.hidden * (mnist_pixels + 1);
     const double second = 1. * mnist_classes * (s.hidden + 1);
     const double at_least = 3 * (first + second) * real_bytes;
-    return {"step", "", update_seconds(model_of(c), s, parts, true),
-            at_least / bytes_a_second(c.chip, at_least)};
+    return {"step",
+            "",
+            update_seconds(model, s, parts),
+            node_seconds(model, update_blocks(model, s)),
+            at_least / bytes_a_second(c.chip, at_least),
+            false};
 }
 
 std::string plan_text(GemmBy by, const GemmPlan& plan) {
@@ -63,21 +70,25 @@ std::string plan_text(GemmBy by, const GemmPlan& plan) {
     return text;
 }
 
-std::vector<Kernel> kernels_of(const NamedChip& c, GemmBy by, const StepShape& s) {
+Kernel product(const NamedChip& c, GemmBy by, const StepShape& s, FirstLayer what,
+               const char* name) {
     const GpuModel model = model_of(c);
-    const GemmPlan layer = layer_plan(model, by, s), gradient = gradient_plan(model, by, s);
-    return {{"layer", plan_text(by, layer), layer_seconds(model, by, s, layer, false),
-             floor_seconds(c.chip, by, s.hidden, s.batch, mnist_pixels)},
-            head(c, s),
-            {"gradient", plan_text(by, gradient), gradient_seconds(model, by, s, gradient, false),
-             floor_seconds(c.chip, by, s.hidden, mnist_pixels + 1, s.batch)},
-            step(c, s, gradient.splits)};
+    const GemmPlan plan = plan_of(model, what, by, s);
+    const bool forward = what == FirstLayer::forward;
+    return {name,
+            plan_text(by, plan),
+            product_seconds(model, what, by, s, plan, false),
+            node_seconds(model, product_blocks(model, what, by, s, plan)),
+            forward ? floor_seconds(c.chip, by, s.hidden, s.batch, mnist_pixels)
+                    : floor_seconds(c.chip, by, s.hidden, mnist_pixels + 1, s.batch),
+            what != FirstLayer::gradient};
 }
 
-double whole_seconds(const NamedChip& c, const std::vector<Kernel>& kernels) {
-    double sum = 0;
-    for (const Kernel& kernel : kernels) sum += kernel.seconds + node_seconds(model_of(c));
-    return sum;
+std::vector<Kernel> kernels_of(const NamedChip& c, GemmBy by, const StepShape& s) {
+    return {product(c, by, s, FirstLayer::forward, "layer"), head(c, s),
+            product(c, by, s, FirstLayer::descent, "descent"),
+            product(c, by, s, FirstLayer::gradient, "gradient"),
+            update(c, s, plan_of(model_of(c), FirstLayer::gradient, by, s).splits)};
 }
 
 const char* name_of(GemmBy by) {
@@ -89,9 +100,12 @@ enum class Format { text, csv, markdown };
 
 void print_shape(const NamedChip& c, GemmBy by, const StepShape& s, Format format) {
     const std::vector<Kernel> kernels = kernels_of(c, by, s);
-    const double total = whole_seconds(c, kernels);
-    double floors = 0;
-    for (const Kernel& k : kernels) floors += k.floor;
+    double total = 0, floors = 0;
+    for (const Kernel& k : kernels) {
+        if (!k.of_a_step) continue;
+        total += k.seconds + k.node;
+        floors += k.floor;
+    }
     if (format == Format::csv) {
         const auto row = [&](const char* what, const std::string& contender,
                              const std::string& plan, double seconds, double floor) {
@@ -100,8 +114,7 @@ void print_shape(const NamedChip& c, GemmBy by, const StepShape& s, Format forma
         };
         const std::string name = name_of(by);
         for (const Kernel& k : kernels)
-            row("kernel", name + " " + k.name, k.plan, k.seconds + node_seconds(model_of(c)),
-                k.floor);
+            row("kernel", name + " " + k.name, k.plan, k.seconds + k.node, k.floor);
         return row("step", name, "", total, floors);
     }
     const bool markdown = format == Format::markdown;
@@ -116,14 +129,15 @@ void print_shape(const NamedChip& c, GemmBy by, const StepShape& s, Format forma
 void print_heads(const NamedChip& c, Format format) {
     if (format == Format::markdown)
         std::printf(
-            "| %s, (H, B) | products | layer | head | gradient | step | whole step | floor "
-            "|\n|---|---|---|---|---|---|---|---|\n",
+            "| %s, (H, B) | products | layer | head | descent | gradient | step | whole | floor "
+            "|\n|---|---|---|---|---|---|---|---|---|\n",
             c.name);
     if (format == Format::text)
         std::printf(
-            "%s: predicted microseconds\n%-20s  %-21s %-21s %-21s %-21s "
-            "%9s %8s\n",
-            c.name, "(H, B)", "  layer", "  head", "  gradient", "  step", "whole", "floor");
+            "%s: predicted microseconds; whole: layer, head, descent and their nodes\n"
+            "%-20s  %-21s %-21s %-21s %-21s %-21s %9s %8s\n",
+            c.name, "(H, B)", "  layer", "  head", "  descent", "  gradient", "  step", "whole",
+            "floor");
 }
 
 int use() {

@@ -338,7 +338,8 @@ def summary(results: Results, found: list[Goal], model: list[list[str]], notes: 
     parts = [f"# Measurements of {results.facts.get('device', 'a GPU')}\n"]
     if results.trial:
         parts.append(f"**{TRIAL}**\n")
-    parts.append(as_markdown([["", ""], *([k, v] for k, v in results.facts.items())]))
+    parts.append(as_markdown([["", ""], *([k, v] for k, v in results.facts.items()
+                                          if not k.startswith("plan of "))]))
     verdict = "NO" if wrong(results) else "yes"
     parts.append("Medians of at least 200 repetitions (20 where one takes over 5 ms), contenders "
                  "by turns; `bench/gpu_contest.h` says how. `<`: what ./main takes. Each judged "

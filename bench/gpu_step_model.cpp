@@ -26,8 +26,9 @@ double plain_fma_a_clock(const GpuModel& model) {
     return by_tensor_cores ? rates.fma_double / 2 : rates.fma_double;
 }
 
-double node_seconds(const GpuModel& model) {
-    return 1e-6 * (launched_early(model.chip) ? model.costs.early_node_us : model.costs.node_us);
+double node_seconds(const GpuModel& model, double blocks) {
+    return 1e-6 *
+           (starts_early(model.chip, blocks) ? model.costs.early_node_us : model.costs.node_us);
 }
 
 // A block of 8 warps takes its samples through all windows of 256 inputs: forward, a warp takes one
@@ -40,7 +41,7 @@ double head_seconds(const GpuModel& model, const StepShape& s) {
     const double columns = samples > warps ? 4 : 1;
     const double windows = ceil_div(s.hidden, window);
     const double forward = ceil_div(samples, warps * columns), back = ceil_div(samples, warps);
-    const double brought = windows == 1 ? 1 : windows * (forward + 1);  // one window stays
+    const double brought = windows == 1 ? 1 : windows * (forward + 1) - 1;  // one stays
     const double cycles = model.costs.head_start + brought * model.costs.head_window +
                           windows * (forward + back) * model.costs.head_pass;
     const double arithmetic = 3. * mnist_classes * s.hidden * samples / plain_fma_a_clock(model);
@@ -50,51 +51,86 @@ double head_seconds(const GpuModel& model, const StepShape& s) {
     return std::max(cycles, arithmetic) / rates.clock + bytes / bytes_a_second(model.chip, bytes);
 }
 
+namespace {
+
+constexpr double update_threads = 256, few_parts = 8;
+/// Elements of the second layer that a block updates.
+double of_a_block(double parts) { return parts > few_parts ? update_threads / 8 : update_threads; }
+
+}  // namespace
+
+double update_blocks(const GpuModel& model, const StepShape& s) {
+    return ceil_div(first_layer(s), update_threads) +
+           ceil_div(second_layer(s), of_a_block(head_parts(model, s)));
+}
+
 // Each number's parts are read eight at a time, and the number itself with the first. Of more than
 // eight parts, eight groups of threads read an eighth each. A multiprocessor holds as many blocks
 // of 256 threads as its threads allow, in rounds.
-double update_seconds(const GpuModel& model, const StepShape& s, int parts, bool head) {
-    constexpr double threads = 256, few_parts = 8, elements_of_many = threads / 8;
+double update_seconds(const GpuModel& model, const StepShape& s, int parts) {
     const GpuRates& rates = gpu_rates(model.chip.capability);
-    const double above = head ? head_parts(model, s) : 0, second = head ? second_layer(s) : 0;
-    const double blocks = ceil_div(first_layer(s), threads) +
-                          ceil_div(second, above > few_parts ? elements_of_many : threads);
-    const double resident = rates.threads / threads * model.chip.multiprocessors;
+    const double above = head_parts(model, s);
+    const double resident = rates.threads / update_threads * model.chip.multiprocessors;
     const double more_waits = above > few_parts ? ceil_div(ceil_div(above, 8), 8) - 1 : 0;
     const double cycles = model.costs.update_start +
-                          ceil_div(blocks, resident) * model.costs.update_round +
+                          ceil_div(update_blocks(model, s), resident) * model.costs.update_round +
                           more_waits * l2_latency_cycles;
-    const double bytes = ((parts + 2) * first_layer(s) + (above + 2) * second) * model.bytes;
+    const double bytes =
+        ((parts + 2) * first_layer(s) + (above + 2) * second_layer(s)) * model.bytes;
     return cycles / rates.clock + bytes / bytes_a_second(model.chip, bytes);
 }
 
-GemmPlan layer_plan(const GpuModel& model, GemmBy by, const StepShape& s) {
-    return plan_gemm(model.chip, by, s.hidden, s.batch, mnist_pixels, Split::joined, model.costs,
-                     model.bytes);
+namespace {
+
+struct Sizes {
+    int m, n, k;
+    Split split;
+};
+Sizes sizes_of(FirstLayer what, const StepShape& s) {
+    if (what == FirstLayer::forward) return {s.hidden, s.batch, mnist_pixels, Split::joined};
+    return {s.hidden, mnist_pixels + 1, s.batch,
+            what == FirstLayer::gradient ? Split::left : Split::joined};
 }
 
-GemmPlan gradient_plan(const GpuModel& model, GemmBy by, const StepShape& s) {
-    return plan_gemm(model.chip, by, s.hidden, mnist_pixels + 1, s.batch, Split::left, model.costs,
-                     model.bytes);
+}  // namespace
+
+GemmPlan plan_of(const GpuModel& model, FirstLayer what, GemmBy by, const StepShape& s) {
+    const auto [m, n, k, split] = sizes_of(what, s);
+    return plan_gemm(model.chip, by, m, n, k, split, model.costs, model.bytes);
 }
 
-double layer_seconds(const GpuModel& model, GemmBy by, const StepShape& s, GemmPlan plan,
-                     bool chained) {
-    return product_seconds(model.chip, by, plan, s.hidden, s.batch, mnist_pixels, Split::joined,
-                           model.costs, model.bytes, chained)
-        .kernel;
+double product_blocks(const GpuModel& model, FirstLayer what, GemmBy by, const StepShape& s,
+                      GemmPlan plan) {
+    const TileShape t = tile_shape(by, plan.tile, model.bytes);
+    const Sizes sizes = sizes_of(what, s);
+    return ceil_div(sizes.m, t.m) * ceil_div(sizes.n, t.n) * plan.splits;
 }
 
-double gradient_seconds(const GpuModel& model, GemmBy by, const StepShape& s, GemmPlan plan,
-                        bool chained) {
-    return product_seconds(model.chip, by, plan, s.hidden, mnist_pixels + 1, s.batch, Split::left,
-                           model.costs, model.bytes, chained)
-        .kernel;
+// A descent reads the parameters where it would only write a gradient: for four fours of a thread
+// it waits once. Blocks beside those of its tiles update the second layer.
+double product_seconds(const GpuModel& model, FirstLayer what, GemmBy by, const StepShape& s,
+                       GemmPlan plan, bool chained) {
+    const auto [m, n, k, split] = sizes_of(what, s);
+    const bool descends = what == FirstLayer::descent;
+    const double product = product_seconds(model.chip, by, plan, m, n, k, split, model.costs,
+                                           model.bytes, Neighbours{chained, descends})
+                               .kernel;
+    if (!descends) return product;
+    const TileShape t = tile_shape(by, plan.tile, model.bytes);
+    const double tiles = product_blocks(model, what, by, s, {plan.tile, 1});
+    const double waits = ceil_div(tiles, model.chip.multiprocessors) *
+                         ceil_div(1. * t.m * t.n / t.threads() / 4, 4) * l2_latency_cycles;
+    const double read = first_layer(s) * model.bytes;
+    return product + waits / gpu_rates(model.chip.capability).clock +
+           read / bytes_a_second(model.chip, read);
 }
 
-double step_seconds(const GpuModel& model, GemmBy by, const StepShape& s, GemmPlan layer,
-                    GemmPlan gradient) {
-    return layer_seconds(model, by, s, layer, false) + head_seconds(model, s) +
-           gradient_seconds(model, by, s, gradient, false) +
-           update_seconds(model, s, gradient.splits, true) + 4 * node_seconds(model);
+double step_seconds(const GpuModel& model, GemmBy by, const StepShape& s, GemmPlan forward,
+                    GemmPlan descent) {
+    const auto with_node = [&](FirstLayer what, GemmPlan plan) {
+        return product_seconds(model, what, by, s, plan, false) +
+               node_seconds(model, product_blocks(model, what, by, s, plan));
+    };
+    return with_node(FirstLayer::forward, forward) + head_seconds(model, s) +
+           node_seconds(model, head_parts(model, s)) + with_node(FirstLayer::descent, descent);
 }

@@ -28,24 +28,25 @@ int head_parts(const GpuModel& model, const StepShape& shape);
 /// Multiply-adds of a clock and multiprocessor without tensor cores.
 double plain_fma_a_clock(const GpuModel& model);
 
-/// From the end of a kernel of a graph to the start of the next.
-double node_seconds(const GpuModel& model);
+/// From the end of a kernel of a graph to the start of the next, which has so many blocks.
+double node_seconds(const GpuModel& model, double blocks);
 
 double head_seconds(const GpuModel& model, const StepShape& shape);
 
-/// The update of the first layer, whose gradient has so many parts; and of the second, with as many
-/// parts as the head leaves, unless head is false.
-double update_seconds(const GpuModel& model, const StepShape& shape, int parts, bool head);
+/// The update of the first layer, whose gradient has so many parts, and of the second, with as many
+/// parts as the head leaves.
+double update_blocks(const GpuModel& model, const StepShape& shape);
+double update_seconds(const GpuModel& model, const StepShape& shape, int parts);
 
-GemmPlan layer_plan(const GpuModel& model, GemmBy by, const StepShape& shape);
-GemmPlan gradient_plan(const GpuModel& model, GemmBy by, const StepShape& shape);
-/// The kernels alone: of a gradient in parts, without their addition. chained: see
-/// product_seconds.
-double layer_seconds(const GpuModel& model, GemmBy by, const StepShape& shape, GemmPlan plan,
-                     bool chained);
-double gradient_seconds(const GpuModel& model, GemmBy by, const StepShape& shape, GemmPlan plan,
-                        bool chained);
+/// The products of the first layer: forward; its gradient, in parts; its gradient with the descent.
+enum class FirstLayer { forward, gradient, descent };
+GemmPlan plan_of(const GpuModel& model, FirstLayer what, GemmBy by, const StepShape& shape);
+double product_blocks(const GpuModel& model, FirstLayer what, GemmBy by, const StepShape& shape,
+                      GemmPlan plan);
+/// The kernel alone. chained: see Neighbours.
+double product_seconds(const GpuModel& model, FirstLayer what, GemmBy by, const StepShape& shape,
+                       GemmPlan plan, bool chained);
 
-/// All four kernels and their nodes, by the given plans.
-double step_seconds(const GpuModel& model, GemmBy by, const StepShape& shape, GemmPlan layer,
-                    GemmPlan gradient);
+/// A step on one rank: forward, head and descent, and their nodes, by the given plans.
+double step_seconds(const GpuModel& model, GemmBy by, const StepShape& shape, GemmPlan forward,
+                    GemmPlan descent);

@@ -255,20 +255,21 @@ TEST(Plan, IsTheFastestThatAnH100Ran) {
             << p.m << " x " << p.n << " x " << p.k;
 }
 
-TEST(Prediction, CrowdsAChainOfEarlyLaunchedKernels) {
+TEST(Prediction, CrowdsAChainOfKernelsThatStartEarly) {
     // 104 blocks: where those of the kernel before still lie on 104 of 132 multiprocessors, the 28
-    // others get two each. Without an early launch, or with so few that all find room, nothing
-    // changes.
+    // others get two each. Without an early launch, which more than two blocks a multiprocessor do
+    // not have, or with so few that all find room, nothing changes.
     const auto time = [](int capability, int columns, bool chained) {
         const GemmPlan plan{GemmTile::medium, 4};
         return product_seconds({132, capability}, GemmBy::fma, plan, 64, columns, 784,
-                               Split::joined, {}, real_bytes, chained)
+                               Split::joined, {}, real_bytes, Neighbours{chained, false})
             .kernel;
     };
     const int tile = tile_shape(GemmBy::fma, GemmTile::medium, real_bytes).n;
     EXPECT_GT(time(90, 26 * tile, true), 1.2 * time(90, 26 * tile, false));
     EXPECT_EQ(time(90, 16 * tile, true), time(90, 16 * tile, false));
     EXPECT_EQ(time(80, 26 * tile, true), time(80, 26 * tile, false));
+    EXPECT_EQ(time(90, 70 * tile, true), time(90, 70 * tile, false));
 }
 
 TEST(Prediction, NeverFallsAsAProductGrows) {

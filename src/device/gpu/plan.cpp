@@ -220,7 +220,7 @@ double floor_seconds(const GpuChip& chip, GemmBy by, int m, int n, int k) {
 
 ProductSeconds product_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, int m, int n,
                                int k, Split split, const PlanCosts& costs, int bytes,
-                               bool chained) {
+                               Neighbours beside) {
     if (m <= 0 || n <= 0) return {0, 0};
     const GpuRates& rates = gpu_rates(chip.capability);
     constexpr double never = std::numeric_limits<double>::infinity();
@@ -236,13 +236,13 @@ ProductSeconds product_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& p
     const double busy = std::min<double>(blocks, chip.multiprocessors);
     const auto on_busiest = [&](double of) {
         const double even = ceil_div(of, chip.multiprocessors);
-        if (!chained || !launched_early(chip)) return even;
+        if (!beside.chained || !starts_early(chip, blocks)) return even;
         const double most = crowded(of, chip.multiprocessors, resident_blocks(c));
         return even + costs.early_crowds * (most - even);
     };
     const bool joins = split == Split::joined && plan.splits > 1;
     const Share busiest{
-        .blocks = on_busiest(blocks),
+        .blocks = on_busiest(blocks) + (beside.others ? ceil_div(tiles, chip.multiprocessors) : 0),
         .working = on_busiest(working),
         .slices = working > chip.multiprocessors ? all_slices / parts : slices,
         .joins = joins ? ceil_div(tiles, chip.multiprocessors) : 0,
