@@ -178,6 +178,13 @@ FitTable read_fit_table(std::istream& in, const std::string& name) {
     }
     if (reader.table.rows.empty())
         refuse(name, "a row of a kernel, a step or a plan", "none", advice);
+    // Before there was a descent, a step had four kernels, and a plan's row two.
+    const auto rows_of = [&](auto which) { return std::ranges::any_of(reader.table.rows, which); };
+    if (rows_of(
+            [](const FitRow& r) { return r.timed == Timed::step || r.timed == Timed::descent; }) &&
+        !rows_of([](const FitRow& r) { return r.timed == Timed::descent && !r.one_of_plans; }))
+        refuse(name, "a row of the kernel 'descent'", "none",
+               "measure again, by the gpu_bench of this version");
     if (reader.table.chip.capability == 0 || reader.table.chip.multiprocessors == 0)
         refuse(name, "lines '# capability: N' and '# multiprocessors: N'", "none", advice);
     reader.fill_in_plans();

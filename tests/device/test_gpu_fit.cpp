@@ -97,8 +97,9 @@ TEST(GpuFit, ComparesAKernelWithThePlanByWhichItWasMeasured) {
         "large / 3\n" +
         head + row("float", s, "step", "fp32", 30) +
         row("float", s, "layer", "fp32 small / 4", 12, true) +
-        row("float", s, "layer", "fp32 small / 2", 11) + row("float", s, "step", "bf16x3", 27));
-    ASSERT_EQ(table.rows.size(), 4u);
+        row("float", s, "layer", "fp32 small / 2", 11) + row("float", s, "step", "bf16x3", 27) +
+        row("float", s, "kernel", "fp32 descent", 12));
+    ASSERT_EQ(table.rows.size(), 5u);
     EXPECT_EQ(table.rows[0].forward, (GemmPlan{GemmTile::small, 4})) << "the table's chosen row";
     EXPECT_EQ(table.rows[0].descent, (GemmPlan{GemmTile::medium, 5})) << "its note";
     EXPECT_EQ(table.rows[2].forward, (GemmPlan{GemmTile::small, 2}));
@@ -130,16 +131,18 @@ std::pair<int, std::string> refusal(const std::string& text) {
 
 TEST(GpuFit, RefusesWhatIsNoTable) {
     const StepShape s{100, 800};
-    const std::string good = row("float", s, "step", "fp32", 30);
+    const std::string good = row("float", s, "kernel", "fp32 head", 5);
     const struct {
         std::string text, said;
-    } cases[] = {{"", "expected a row of a kernel, a step or a plan, found none"},
-                 {"a,b,c\n", "line 1: expected the heading of gpu_bench's table, found 'a,b,c'"},
-                 {head + "float,100,800\n", "line 5: expected 15 columns, found 3"},
-                 {head + row("float", s, "step", "fp32", -1), "line 5: expected a number above 0"},
-                 {head + row("float", s, "layer", "fp32 small / x", 1), "found 'x'"},
-                 {"# pixels: 36\n" + head + good, "line 1: expected 784 pixels, found '36'"},
-                 {head.substr(head.find("type,")) + good, "expected lines '# capability: N'"}};
+    } cases[] = {
+        {"", "expected a row of a kernel, a step or a plan, found none"},
+        {"a,b,c\n", "line 1: expected the heading of gpu_bench's table, found 'a,b,c'"},
+        {head + "float,100,800\n", "line 5: expected 15 columns, found 3"},
+        {head + row("float", s, "step", "fp32", -1), "line 5: expected a number above 0"},
+        {head + row("float", s, "layer", "fp32 small / x", 1), "found 'x'"},
+        {"# pixels: 36\n" + head + good, "line 1: expected 784 pixels, found '36'"},
+        {head + row("float", s, "step", "fp32", 30), "expected a row of the kernel 'descent'"},
+        {head.substr(head.find("type,")) + good, "expected lines '# capability: N'"}};
     for (const auto& [text, said] : cases) {
         const auto [code, line] = refusal(text);
         EXPECT_EQ(code, exit_bad_input) << text;
