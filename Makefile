@@ -24,7 +24,7 @@ show = @printf '  %-12s %s\n'
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: run test test-quick test-custom check test-slurm test-qemu interop fuzz bench bench-peers bench-gpu \
-        bench-gpu-trial bench-cold-start bench-density ladder-cpu pictures scaling gpu-check gpu-kit same-bits \
+        bench-gpu-trial bench-cold-start bench-density ladder-cpu pictures scaling gpu-check gpu-kit gpu-fit same-bits \
         ab lint format clean help FORCE
 
 include make/toolchain.mk make/flags.mk make/gpu.mk make/objects.mk make/tests.mk make/bench.mk make/lint.mk
@@ -51,6 +51,7 @@ pictures:  ## how well predict reads pictures as people make them (ARGS="--seed 
 ladder-cpu:  ## what each idea of the CPU's products buys (ARGS="--keep": to bench/results/)
 bench-peers:  ## installs the peers (PyTorch, NumPy, scikit-learn) in build/peers: several GB
 bench-gpu:  ## speed of the kernels on a GPU, beside cuBLAS and PyTorch, to bench/results/
+gpu-fit:  ## new constants for the model of the kernels, from CSV=FILE that bench-gpu wrote
 bench-gpu-trial:  ## tries that benchmark on the kernel runner, at tiny sizes: its times mean nothing
 scaling:  ## the cost of a step as ranks grow, and what it says of 10,000 nodes
 

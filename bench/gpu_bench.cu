@@ -215,6 +215,22 @@ void measure_epoch(Bench& bench, Shape shape) {
 
 // ------------------------------------------------------------------ all of it
 
+/// By which plans steps and kernels are measured; bench/gpu_fit_table.cpp reads them.
+void note_plans(Csv& csv, const Gpu& gpu, Shape shape, int pixels) {
+    const std::string at =
+        " at (" + std::to_string(shape.hidden) + "," + std::to_string(shape.batch) + ")";
+    const auto note = [&](GemmBy by, const char* product, int n, int k, Split split) {
+        const GemmPlan plan = plan_gemm(gpu.chip, by, shape.hidden, n, k, split);
+        csv.note("plan of " + std::string(name_of(by)) + " " + product + at,
+                 std::string(name_of(plan.tile)) + " / " + std::to_string(plan.splits));
+    };
+    for (const GemmBy by : ways(gpu)) {
+        note(by, "layer", shape.batch, pixels, Split::joined);
+        note(by, "gradient", pixels + 1, shape.batch, Split::left);
+        note(by, "descent", pixels + 1, shape.batch, Split::joined);
+    }
+}
+
 int run(const Settings& settings) {
     if (const CudaDevices devices = find_cuda_devices(); devices.count == 0)
         throw InputError("gpu_bench: there is no GPU (" + devices.why_none +
@@ -233,12 +249,13 @@ int run(const Settings& settings) {
     csv.note("images", std::to_string(images_count));
     csv.note("pixels", std::to_string(pixels));
     csv.note("trial", settings.trial ? "yes" : "no");
-    csv.heading();
 
     const std::vector<Shape> shapes =
         settings.trial
             ? std::vector<Shape>{{5, 6}, {20, 24}}
             : std::vector<Shape>{{200, 24}, {100, 800}, {512, 256}, {1024, 1024}, {4096, 8192}};
+    for (const Shape shape : shapes) note_plans(csv, gpu, shape, pixels);
+    csv.heading();
     const Effort effort = settings.trial ? Effort{.repetitions = 1, .chain = 2}
                                          : Effort{.repetitions = settings.repetitions};
     const Images images(pixels, images_count, 10, gpu.stream);

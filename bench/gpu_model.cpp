@@ -1,24 +1,23 @@
 // gpu_model.cpp: prints what the model of GPU_MODEL.md predicts for a step of training on each of a
-// few GPUs, before anybody has measured it there.
+// few GPUs, of which an H100 has been measured.
 //
 //   gpu_model [--csv | --markdown] [CHIP]      CHIP: t4, a100, rtx4090, h100, b200
 //
 // The products come from device/gpu/plan.cpp, the very lines by which the program chooses its
-// tiles; the head and the step are described here. --csv has the columns type, hidden, batch, what
-// and contender of the table of make bench-gpu, so that predictions and measurements can be joined.
+// tiles, the rest of a step from gpu_step_model.cpp; what each costs at least is added here. --csv
+// has the columns type, hidden, batch, what and contender of the table of make bench-gpu, so that
+// predictions and measurements can be joined.
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <string>
 #include <vector>
 
 #include "base/real.h"
-#include "device/gpu/plan.h"
+#include "gpu_step_model.h"
 
 namespace {
 
-constexpr int pixels = 784, classes = 10, real_bytes = sizeof(nn_real);
-constexpr double node_seconds = 0.85e-6;  // of a kernel in a CUDA graph: measured on an H100
+constexpr int real_bytes = sizeof(nn_real);
 
 struct NamedChip {
     const char *id, *name;
@@ -30,91 +29,38 @@ constexpr NamedChip chips[] = {{"t4", "T4", {40, 75}},
                                {"h100", "H100 SXM", {132, 90}},
                                {"b200", "B200", {148, 100}}};
 
-struct Shape {
-    int hidden, batch;
-};
-constexpr Shape shapes[] = {{200, 24}, {100, 800}, {512, 256}, {1024, 1024}, {4096, 8192}};
+constexpr StepShape shapes[] = {{200, 24}, {100, 800}, {512, 256}, {1024, 1024}, {4096, 8192}};
 
 struct Kernel {
     std::string name, plan;
-    double seconds, floor;
+    double seconds, node, floor;
+    bool of_a_step = true;  ///< by plain descent on one rank; the others are of other steps
 };
 
-double ceil_div(double a, double b) { return std::ceil(a / b); }
+GpuModel model_of(const NamedChip& c) { return {.chip = c.chip}; }
 
-/// Bytes a second that the whole chip moves: from the level-2 cache where they all fit in it.
-double bandwidth(const NamedChip& c, double bytes) {
-    const GpuRates& rates = gpu_rates(c.chip.capability);
-    const double cache = rates.l2_bytes * rates.clock * c.chip.multiprocessors;
-    return bytes <= rates.l2_size ? std::max(cache, rates.dram_bytes) : rates.dram_bytes;
-}
-
-double fma_a_clock(const GpuRates& rates) {
-    if (real_bytes == 4) return rates.fma_float;
-    // The head does not use tensor cores, which have half of the double rate of these two.
-    const bool mma = rates.capability == 80 || rates.capability == 90;
-    return mma ? rates.fma_double / 2 : rates.fma_double;
-}
-
-/// Blocks of gpu_head, by gpu_head_parts' rule for few classes, and the samples that one takes.
-double head_parts(const NamedChip& c, const Shape& s) {
-    return std::min(1. * c.chip.multiprocessors, ceil_div(s.batch, 4));
-}
-double run_of(const NamedChip& c, const Shape& s) { return ceil_div(s.batch, head_parts(c, s)); }
-
-/// Cycles of one block of gpu_head, of 8 warps: windows of 256 of W's columns are loaded, sums over
-/// them shuffled together (a shuffle a clock), samples' softmaxes taken one after the other by each
-/// warp; on the way back each window is loaded again, and eight samples wait for memory at a time.
-double head_cycles(const NamedChip& c, const Shape& s) {
-    constexpr double start = 800, end = 300, latency = 270, softmax = 550, warps = 8;
-    constexpr double shuffles = 12 * real_bytes / 4;  // of ten sums; one moves four bytes
-    const double run = run_of(c, s), columns = run > warps ? 4 : 1;
-    const double windows = ceil_div(s.hidden, 256), inputs = std::min(s.hidden, 256);
-    const double rounds = ceil_div(run, warps * columns);
-    const double move = inputs * classes * 15 / 128;  // 15 instructions an element
-    const double load = latency + move;
-    const double wavefronts = inputs / 32 * warps * (real_bytes == 4 ? 12 : 20);
-    const double issue = inputs / 32 * warps * (classes * columns + 3 + 3 * columns) / 4;
-    const double logits = (windows == 1 ? load : windows * rounds * load) +
-                          rounds * (windows * std::max({2 * latency, wavefronts, issue}) +
-                                    warps * columns * shuffles) +
-                          ceil_div(run, warps) * softmax;
-    const double eight_samples = latency + warps * 8 * 30 / 4 * inputs / 256;
-    const double back =
-        windows * ((windows == 1 ? 0 : load) + ceil_div(run, 8) * eight_samples + move);
+Kernel head(const NamedChip& c, const StepShape& s) {
+    const GpuModel model = model_of(c);
+    const double at_least = 2. * s.hidden * s.batch * real_bytes;
     const double arithmetic =
-        3. * classes * s.hidden * run / fma_a_clock(gpu_rates(c.chip.capability));
-    return start + std::max(logits + back, arithmetic) + end;
+        3. * mnist_classes * s.hidden * s.batch /
+        (plain_fma_a_clock(model) * gpu_rates(c.chip.capability).clock * c.chip.multiprocessors);
+    return {"head", std::to_string(head_parts(model, s)) + " parts", head_seconds(model, s),
+            node_seconds(model, head_parts(model, s)),
+            std::max(arithmetic, at_least / bytes_a_second(c.chip, at_least))};
 }
 
-Kernel head(const NamedChip& c, const Shape& s) {
-    const GpuRates& rates = gpu_rates(c.chip.capability);
-    const double area = 1. * s.hidden * s.batch * real_bytes, parts = head_parts(c, s);
-    const double part_bytes = parts * classes * (s.hidden + 1) * real_bytes;
-    // A is read twice, the second time from further away than the first unless it fits in the
-    // cache.
-    const double bytes = 3 * area + part_bytes;
-    const double at_least = 2 * area;
-    const double blocks_in_turn = ceil_div(parts, c.chip.multiprocessors);
-    const double arithmetic = 3. * classes * s.hidden * s.batch /
-                              (fma_a_clock(rates) * rates.clock * c.chip.multiprocessors);
-    return {"head", std::to_string(static_cast<int>(parts)) + " parts",
-            std::max(blocks_in_turn * head_cycles(c, s) / rates.clock,
-                     bytes / bandwidth(c, 2 * area + part_bytes)),
-            std::max(arithmetic, at_least / bandwidth(c, at_least))};
-}
-
-/// All parts of both gradients read, the parameters read and written, eight loads of a part on
-/// their way at a time. The parts of dW1 but the first are counted in its product.
-Kernel step(const NamedChip& c, const Shape& s) {
-    const GpuRates& rates = gpu_rates(c.chip.capability);
-    const double first = 1. * s.hidden * (pixels + 1), second = 1. * classes * (s.hidden + 1);
-    const double parts = head_parts(c, s);
-    const double at_least = (3 * first + 3 * second) * real_bytes;
-    const double bytes = (3 * first + (parts + 2) * second) * real_bytes;
-    const double waits = 1 + ceil_div(ceil_div(parts, 8), 8);
-    return {"step", "", (800 + waits * 270 + 300) / rates.clock + bytes / bandwidth(c, bytes),
-            at_least / bandwidth(c, at_least)};
+Kernel update(const NamedChip& c, const StepShape& s, int parts) {
+    const GpuModel model = model_of(c);
+    const double first = 1. * s.hidden * (mnist_pixels + 1);
+    const double second = 1. * mnist_classes * (s.hidden + 1);
+    const double at_least = 3 * (first + second) * real_bytes;
+    return {"step",
+            "",
+            update_seconds(model, s, parts),
+            node_seconds(model, update_blocks(model, s)),
+            at_least / bytes_a_second(c.chip, at_least),
+            false};
 }
 
 std::string plan_text(GemmBy by, const GemmPlan& plan) {
@@ -124,21 +70,25 @@ std::string plan_text(GemmBy by, const GemmPlan& plan) {
     return text;
 }
 
-Kernel product(const NamedChip& c, GemmBy by, const char* name, int m, int n, int k, Split split) {
-    const GemmPlan plan = plan_gemm(c.chip, by, m, n, k, split);
-    return {name, plan_text(by, plan), predicted_seconds(c.chip, by, plan, m, n, k, split),
-            floor_seconds(c.chip, by, m, n, k)};
+Kernel product(const NamedChip& c, GemmBy by, const StepShape& s, FirstLayer what,
+               const char* name) {
+    const GpuModel model = model_of(c);
+    const GemmPlan plan = plan_of(model, what, by, s);
+    const bool forward = what == FirstLayer::forward;
+    return {name,
+            plan_text(by, plan),
+            product_seconds(model, what, by, s, plan, false),
+            node_seconds(model, product_blocks(model, what, by, s, plan)),
+            forward ? floor_seconds(c.chip, by, s.hidden, s.batch, mnist_pixels)
+                    : floor_seconds(c.chip, by, s.hidden, mnist_pixels + 1, s.batch),
+            what != FirstLayer::gradient};
 }
 
-std::vector<Kernel> kernels_of(const NamedChip& c, GemmBy by, const Shape& s) {
-    return {product(c, by, "layer", s.hidden, s.batch, pixels, Split::joined), head(c, s),
-            product(c, by, "gradient", s.hidden, pixels + 1, s.batch, Split::left), step(c, s)};
-}
-
-double step_seconds(const std::vector<Kernel>& kernels) {
-    double sum = 0;
-    for (const Kernel& kernel : kernels) sum += kernel.seconds + node_seconds;
-    return sum;
+std::vector<Kernel> kernels_of(const NamedChip& c, GemmBy by, const StepShape& s) {
+    return {product(c, by, s, FirstLayer::forward, "layer"), head(c, s),
+            product(c, by, s, FirstLayer::descent, "descent"),
+            product(c, by, s, FirstLayer::gradient, "gradient"),
+            update(c, s, plan_of(model_of(c), FirstLayer::gradient, by, s).splits)};
 }
 
 const char* name_of(GemmBy by) {
@@ -148,11 +98,14 @@ const char* name_of(GemmBy by) {
 
 enum class Format { text, csv, markdown };
 
-void print_shape(const NamedChip& c, GemmBy by, const Shape& s, Format format) {
+void print_shape(const NamedChip& c, GemmBy by, const StepShape& s, Format format) {
     const std::vector<Kernel> kernels = kernels_of(c, by, s);
-    const double total = step_seconds(kernels);
-    double floors = 0;
-    for (const Kernel& k : kernels) floors += k.floor;
+    double total = 0, floors = 0;
+    for (const Kernel& k : kernels) {
+        if (!k.of_a_step) continue;
+        total += k.seconds + k.node;
+        floors += k.floor;
+    }
     if (format == Format::csv) {
         const auto row = [&](const char* what, const std::string& contender,
                              const std::string& plan, double seconds, double floor) {
@@ -161,7 +114,7 @@ void print_shape(const NamedChip& c, GemmBy by, const Shape& s, Format format) {
         };
         const std::string name = name_of(by);
         for (const Kernel& k : kernels)
-            row("kernel", name + " " + k.name, k.plan, k.seconds, k.floor);
+            row("kernel", name + " " + k.name, k.plan, k.seconds + k.node, k.floor);
         return row("step", name, "", total, floors);
     }
     const bool markdown = format == Format::markdown;
@@ -176,35 +129,15 @@ void print_shape(const NamedChip& c, GemmBy by, const Shape& s, Format format) {
 void print_heads(const NamedChip& c, Format format) {
     if (format == Format::markdown)
         std::printf(
-            "| %s, (H, B) | products | layer | head | gradient | step | whole step | floor "
-            "|\n|---|---|---|---|---|---|---|---|\n",
+            "| %s, (H, B) | products | layer | head | descent | gradient | step | whole | floor "
+            "|\n|---|---|---|---|---|---|---|---|---|\n",
             c.name);
     if (format == Format::text)
         std::printf(
-            "%s: predicted microseconds, not measured\n%-20s  %-21s %-21s %-21s %-21s "
-            "%9s %8s\n",
-            c.name, "(H, B)", "  layer", "  head", "  gradient", "  step", "whole", "floor");
-}
-
-/// The one comparison that public figures allow: cublasSgemm is reported to reach 45 to 54 TFLOP/s
-/// on an H100 SXM at sizes of 4096. What it takes at small sizes cannot be derived.
-void print_library(const NamedChip& c) {
-    if (c.chip.capability != 90 || real_bytes != 4) return;
-    const Shape s = shapes[4];
-    const double flops = 4. * s.hidden * s.batch * pixels;  // of the layer and the gradient
-    std::printf(
-        "At (%d, %d) cublasSgemm, at 45 to 54 TFLOP/s, would take %.0f to %.0f us for the two "
-        "products.\n",
-        s.hidden, s.batch, 1e6 * flops / 54e12, 1e6 * flops / 45e12);
-    for (const GemmBy by : {GemmBy::fma, GemmBy::bf16x3}) {
-        const std::vector<Kernel> kernels = kernels_of(c, by, s);
-        const double ours = kernels[0].seconds + kernels[2].seconds;
-        std::printf(
-            "Predicted ratio of theirs to ours by %s: %.1f to %.1f; of their products alone "
-            "to our whole step: %.1f to %.1f.\n",
-            name_of(by), flops / 54e12 / ours, flops / 45e12 / ours,
-            flops / 54e12 / step_seconds(kernels), flops / 45e12 / step_seconds(kernels));
-    }
+            "%s: predicted microseconds; whole: layer, head, descent and their nodes\n"
+            "%-20s  %-21s %-21s %-21s %-21s %-21s %9s %8s\n",
+            c.name, "(H, B)", "  layer", "  head", "  descent", "  gradient", "  step", "whole",
+            "floor");
 }
 
 int use() {
@@ -237,11 +170,10 @@ int main(int argc, char** argv) {
         print_heads(c, format);
         for (const GemmBy by : {GemmBy::fma, GemmBy::bf16x3}) {
             if (by == GemmBy::bf16x3 && (real_bytes == 8 || c.chip.capability < 80)) continue;
-            for (const Shape& s : shapes) print_shape(c, by, s, format);
+            for (const StepShape& s : shapes) print_shape(c, by, s, format);
         }
         if (format == Format::csv) continue;
         std::puts("");
-        print_library(c);
     }
     return 0;
 }

@@ -256,7 +256,7 @@ def goal_table(found: list[Goal]) -> list[list[str]]:
 
 
 def model_table(results: Results, predictions: list[Row]) -> list[list[str]]:
-    """Predicted beside measured. A kernel's prediction is without its node in the graph."""
+    """Predicted beside measured: a kernel with its node in the graph."""
     rows = [["type", "hidden", "batch", "what", "contender", "plan", "predicted_us", "measured_us",
              "measured_over_predicted"]]
     device = results.facts.get("device", "")
@@ -338,7 +338,8 @@ def summary(results: Results, found: list[Goal], model: list[list[str]], notes: 
     parts = [f"# Measurements of {results.facts.get('device', 'a GPU')}\n"]
     if results.trial:
         parts.append(f"**{TRIAL}**\n")
-    parts.append(as_markdown([["", ""], *([k, v] for k, v in results.facts.items())]))
+    parts.append(as_markdown([["", ""], *([k, v] for k, v in results.facts.items()
+                                          if not k.startswith("plan of "))]))
     verdict = "NO" if wrong(results) else "yes"
     parts.append("Medians of at least 200 repetitions (20 where one takes over 5 ms), contenders "
                  "by turns; `bench/gpu_contest.h` says how. `<`: what ./main takes. Each judged "

@@ -38,6 +38,10 @@ bench-gpu bench-gpu-trial:
 	    --model $(foreach t,float double,build/$(t)/bench/gpu_model) \
 	    $(if $(filter gpu_bench,$(BENCH)),,--trial --out build/bench-gpu-trial) $(ARGS)
 
+# New constants for src/device/gpu/plan_costs.h, from the table of a run on a GPU.
+gpu-fit: $(B)/bench/gpu_fit
+	$(Q)$< $(or $(CSV),$(error gpu-fit needs CSV=FILE, the csv that make bench-gpu wrote))
+
 bench-peers:
 	$(Q)bench/peers/setup.sh
 
@@ -80,6 +84,9 @@ $(B)/bench/gpu_bench_gpuhost: $(GPU_BENCH:%=$(B)/gpuhost/bench/%.o) \
         $(B)/gpuhost/tests/gpuhost/gpu_traffic.o $(GPU_gpuhost) $(BENCH_PARTS)
 	$(show) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS) $(LIBS_gpuhost)
-$(B)/bench/gpu_model: $(B)/bench/gpu_model.o $(B)/src/device/gpu/plan.o
+$(B)/bench/gpu_model: $(B)/bench/gpu_model.o $(B)/bench/gpu_step_model.o $(B)/src/device/gpu/plan.o
+	$(show) LINK $@
+	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS)
+$(B)/bench/gpu_fit: $(B)/bench/gpu_fit.o $(GPU_FIT:%=$(B)/%.o) $(B)/src/device/gpu/plan.o
 	$(show) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS)

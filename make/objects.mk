@@ -25,6 +25,9 @@ COMM   := $(filter-out src/comm/absent,$(call room,src/comm))
 TRAIN  := $(call room,src/train) $(call room,src/reduce) neural_network
 APP    := $(call room,src/app)
 
+# What fits the constants of the model of GPU kernels, but for its main.
+GPU_FIT := $(filter-out bench/gpu_fit,$(patsubst %.cpp,%,$(wildcard bench/gpu_fit*.cpp))) bench/gpu_step_model
+
 objects_of = $(patsubst %,$(B)/%.o,$(1))
 COMMAND_LINE := $(call objects_of,$(APP))
 OBJECTS      := $(call objects_of,$(BASICS) $(FILES) $(DEVICE) $(COMM) $(TRAIN))

@@ -73,11 +73,11 @@ fuzz-programs: $(B)/tests/fuzzer $(B)/tests/fuzz_replay
 # What is optimised as in ./main comes first: of what a test has inline as well, the first is taken.
 $(B)/main_gpuhost: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_gpuhost) $(B)/host.flags
 	$(call link,$(LIBS_gpuhost))
-$(B)/tests/unit_tests: $(COMMAND_LINE) $(OBJECTS) $(WIDE_TABLE) $(GPU_absent) $(UNIT_TESTS:%=$(B)/%.o)
+$(B)/tests/unit_tests: $(COMMAND_LINE) $(OBJECTS) $(WIDE_TABLE) $(GPU_absent) $(GPU_FIT:%=$(B)/%.o) $(UNIT_TESTS:%=$(B)/%.o)
 	$(call link,-lgtest -lgtest_main)
 # With a stand-in for MPI, as where there is none for the processor (tests/qemu.sh).
 $(B)/tests/unit_tests_no_mpi: $(COMMAND_LINE) $(filter-out $(call objects_of,$(COMM)),$(OBJECTS)) \
-        $(B)/src/comm/absent.o $(WIDE_TABLE) $(GPU_absent) $(UNIT_TESTS:%=$(B)/%.o)
+        $(B)/src/comm/absent.o $(WIDE_TABLE) $(GPU_absent) $(GPU_FIT:%=$(B)/%.o) $(UNIT_TESTS:%=$(B)/%.o)
 	$(call link,-lgtest -lgtest_main)
 $(B)/tests/fuzz_replay: $(FUZZED:%=$(B)/%.o) $(B)/tests/fuzz/replay.o
 	$(call link)

@@ -24,14 +24,9 @@ struct Gpu {
     GpuChip chip;
 };
 
-/// Whether the blocks of a kernel that begins with wait_for_kernel_before() (ptx.h) are to start
-/// while the kernel before still runs, and wait there, which hides most of a launch: from
-/// capability 9.0 on. Blocks that start early do not lie evenly, for the multiprocessors that are
-/// done first get most of them. So only two a multiprocessor do: with four, a product was 6 to 20 %
-/// slower on an H100. grid: of the blocks that work long.
+/// starts_early() of plan.h, for a grid of the blocks that work long.
 inline bool starts_early(const Gpu& gpu, dim3 grid) {
-    return gpu.chip.capability >= 90 &&
-           1. * grid.x * grid.y * grid.z <= 2. * gpu.chip.multiprocessors;
+    return starts_early(gpu.chip, 1. * grid.x * grid.y * grid.z);
 }
 /// Puts such a kernel on gpu.stream.
 template <class... Params, class... Args>

@@ -6,6 +6,9 @@
 // bench/gpu_model.cpp. Its derivation is in bench/GPU_MODEL.md.
 #pragma once
 
+#include "base/real.h"
+#include "device/gpu/plan_costs.h"
+
 enum class GemmBy { fma, bf16x3 };  ///< multiply-adds in nn_real, or bf16 parts on tensor cores
 enum class GemmTile { small, medium, large };
 
@@ -39,6 +42,15 @@ struct GpuChip {
     int capability;  ///< compute capability x 10: 90 is 9.0
 };
 
+/// Whether the blocks of a kernel that begins with wait_for_kernel_before() (ptx.h) are to start
+/// while the kernel before still runs, and wait there, which hides most of a launch: from
+/// capability 9.0 on. Blocks that start early do not lie evenly, for the multiprocessors that are
+/// done first get most of them. So only two a multiprocessor do: with four, a product was 6 to 20 %
+/// slower on an H100. blocks: those that work long.
+constexpr bool starts_early(const GpuChip& chip, double blocks) {
+    return chip.capability >= 90 && blocks <= 2. * chip.multiprocessors;
+}
+
 /// How one product is computed. If splits > 1, that many blocks share each tile, and each sums its
 /// part of k. The parts are added first to last.
 struct GemmPlan {
@@ -57,13 +69,28 @@ constexpr int most_splits_of(Split split) {
     return split == Split::no ? 1 : split == Split::left ? most_splits : 16;
 }
 
-/// The plan with the least predicted time for an m x n x k product.
-GemmPlan plan_gemm(const GpuChip& chip, GemmBy by, int m, int n, int k, Split split);
+/// The plan with the least predicted time for an m x n x k product. bytes: of an element, 4 or 8.
+GemmPlan plan_gemm(const GpuChip& chip, GemmBy by, int m, int n, int k, Split split,
+                   const PlanCosts& costs = {}, int bytes = sizeof(nn_real));
 
-/// The seconds that the model predicts for a product by a plan, with the addition of its parts, but
-/// without the launch.
+/// What the model predicts for a product by a plan, in seconds, without its node in a graph. Both
+/// are infinite where the chip has no such way to multiply.
+struct ProductSeconds {
+    double kernel;  ///< the kernel alone, which leaves the parts or joins them
+    double adding;  ///< for whoever reads the parts that it left, beyond the first
+    double sum() const { return kernel + adding; }
+};
+/// What else there is. chained: the kernel before is the same one, as in a benchmark, and may still
+/// be there. others: for each tile there is a block more, which does other work.
+struct Neighbours {
+    bool chained = false, others = false;
+};
+ProductSeconds product_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, int m, int n,
+                               int k, Split split, const PlanCosts& costs = {},
+                               int bytes = sizeof(nn_real), Neighbours beside = {});
+/// Their sum, which the planner makes small.
 double predicted_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, int m, int n, int k,
-                         Split split);
+                         Split split, const PlanCosts& costs = {}, int bytes = sizeof(nn_real));
 
 /// The figures of a typical GPU of a capability, which the model uses. Rates are multiply-adds or
 /// bytes per clock and multiprocessor.
@@ -80,6 +107,12 @@ struct GpuRates {
 
 /// The rates for a capability, or for the highest one below it that the model knows.
 const GpuRates& gpu_rates(int capability);
+
+/// Cycles of a load from the level-2 cache: measured on an H100.
+inline constexpr double l2_latency_cycles = 282;
+
+/// Bytes a second of the memory that so many bytes lie in: the level-2 cache, if they fit.
+double bytes_a_second(const GpuChip& chip, double bytes);
 
 /// A lower bound of every kernel's seconds: all multiply-adds at the peak rate of `by`, or every
 /// matrix moved once. bf16x3 takes three multiply-adds a product, and reads one matrix as bytes.

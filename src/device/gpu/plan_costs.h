@@ -1,0 +1,35 @@
+// plan_costs.h: the constants of the model of GPU kernels that only a measurement can decide.
+//
+// plan.cpp predicts products by them, bench/gpu_step_model.cpp whole training steps. They were
+// fitted to a table of `make bench-gpu` on an H100 by `make gpu-fit`, which prints these lines for
+// the next table. What each one stands for, and how well it is known, is in bench/GPU_MODEL.md.
+#pragma once
+
+/// Cycles, unless a name says otherwise.
+struct PlanCosts {
+    // a kernel of a CUDA graph, from the end of the one before to its own first instruction
+    double node_us = 0.85;        ///< microseconds
+    double early_node_us = 0.60;  ///< the same where it is launched early: from capability 9.0
+    double early_crowds = 0.82;   ///< share of the crowding by equal blocks that are still there
+
+    // a product
+    double product_start = 1630;  ///< once a kernel: its first instructions, its last stores
+    double block_start = 690;     ///< each round of blocks, to its first slice and from its last
+    double write_four = 180;      ///< each round: four sums of a thread, finished and written
+    double exposed_fma = 385;     ///< of a slice: barrier, first loads; however many blocks share
+    double exposed_bf16x3 = 770;  ///< the same, with the conversion between two barriers
+    double shared_fma = 0.39;     ///< share of shared memory's time that nothing hides
+    double shared_bf16x3 = 0.47;  ///< the same
+    double mma_double = 0.53;     ///< share of the peak that mma.sync in double reaches from 9.0 on
+    double join_wait = 980;       ///< for four sums of a thread and up to seven parts of them
+    double join_bytes = 49;       ///< a clock, of a tile's parts as they are added
+
+    // the head
+    double head_start = 5200;  ///< once: launch, bias, labels, softmax, losses
+    double head_window = 650;  ///< to bring a window of W to shared memory
+    double head_pass = 1360;   ///< of eight samples over a window, forward or back
+
+    // the update
+    double update_start = 890;   ///< once a kernel
+    double update_round = 1410;  ///< each round of blocks: a number's parts and itself, and back
+};
