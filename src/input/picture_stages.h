@@ -26,6 +26,9 @@ Sheet ground_of(const Sheet& grey);
 /// Throws InputError if nothing stands out from its ground; `name` is for messages.
 Sheet ink_of(const Paper& paper, const Sheet& ground, const std::string& name);
 
+/// Ink that is paler belongs to a piece only where it touches darker ink.
+inline constexpr float pale = 0.25F, dark = 0.5F;
+
 /// Takes out frames, and lines across the whole sheet that are thinner than a pen's stroke.
 void remove_rules(Sheet& ink);
 
