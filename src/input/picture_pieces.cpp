@@ -45,14 +45,16 @@ int gap_down(const Box& a, const Box& b) {
 }
 
 /// Two large pieces are two digits if they stand side by side or one below the other. Digits that
-/// lean share some columns, more if both go from the top of the line to its bottom.
+/// lean share some columns, more if both go from the top of the line to its bottom. What is flat,
+/// as the bar of a 5, is a digit's part unless it keeps its distance.
 bool are_two_digits(const Box& a, const Box& b) {
     const int larger = std::max(side(a), side(b)), smaller = std::min(side(a), side(b));
+    const int taller = std::max(a.height, b.height), narrower = std::min(a.width, b.width);
     if (2 * smaller <= larger) return false;
-    const bool as_tall = -4 * gap_down(a, b) > 3 * std::max(a.height, b.height);
-    const double shared = as_tall ? 0.6 : 0.25;
-    return -gap_across(a, b) < shared * std::min(a.width, b.width) ||
-           gap_down(a, b) > 0.15 * larger;
+    const bool flat = 2 * std::min(a.height, b.height) <= taller;
+    const bool as_tall = -4 * gap_down(a, b) > 3 * taller;
+    const double shared = flat ? -0.06 * larger : (as_tall ? 0.6 : 0.25) * narrower;
+    return -gap_across(a, b) < shared || gap_down(a, b) > 0.15 * larger;
 }
 
 bool may_be_one_digit(const Box& a, const Box& b) {
@@ -83,7 +85,7 @@ InkPieces islands_of(const Sheet& ink, float least) {
             if (ink.at(x, y) < least || islands.labels[position(x, y, ink.width)] != 0) continue;
             float darkest = 0;
             const InkPiece island = fill(ink, least, islands.labels, x, y, ++label, darkest);
-            if (darkest >= dark) islands.all.push_back(island);
+            if (darkest >= dark_ink) islands.all.push_back(island);
         }
     return islands;
 }
@@ -136,7 +138,7 @@ std::vector<InkPiece> split(const Sheet& ink, const std::vector<int>& core_label
 /// Digits that stand close hang together by the pale edges of their strokes alone: there they are
 /// two pieces. A faint digit has such places, too, but is none that stands beside itself.
 void split_at_pale(const Sheet& ink, InkPieces& pieces) {
-    const InkPieces cores = islands_of(ink, dark);
+    const InkPieces cores = islands_of(ink, dark_ink);
     std::map<int, std::vector<InkPiece>> cores_of;  // by the label of their piece
     for (const InkPiece& core : cores.all) {
         int x = core.box.left;  // its first row has a pixel of it
@@ -168,7 +170,7 @@ struct Group {
 }  // namespace
 
 InkPieces pieces_of(const Sheet& ink) {
-    InkPieces pieces = islands_of(ink, pale);
+    InkPieces pieces = islands_of(ink, pale_ink);
     split_at_pale(ink, pieces);
     std::ranges::sort(pieces.all,
                       [](const InkPiece& a, const InkPiece& b) { return a.mass > b.mass; });

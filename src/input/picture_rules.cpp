@@ -29,7 +29,7 @@ void remove_line(Sheet& ink, int top, int bottom) {
     for (int x = 0; x < ink.width; ++x) {
         const float through = std::min(near(x, top - 1), near(x, bottom));
         for (int y = top; y < bottom; ++y)
-            ink.at(x, y) = through >= dark ? std::min(through, before.at(x, y)) : 0;
+            ink.at(x, y) = through >= dark_ink ? std::min(through, before.at(x, y)) : 0;
     }
 }
 
@@ -80,7 +80,7 @@ bool is_own_bar(const std::vector<Rows>& lines, const Sheet& ink, const Box& res
     const auto [top, bottom] = lines.front();
     int left = ink.width, right = 0;
     for (int x = 0; x < ink.width; ++x)
-        if (ink.at(x, (top + bottom) / 2) >= pale) left = std::min(left, x), right = x + 1;
+        if (ink.at(x, (top + bottom) / 2) >= pale_ink) left = std::min(left, x), right = x + 1;
     const int beside = std::max(left, ink.width - right);
     const bool alone = rest.width == 0;
     const int above = alone ? top : std::min(top, rest.top);
