@@ -90,14 +90,16 @@ InkPieces islands_of(const Sheet& ink, float least) {
     return islands;
 }
 
-/// The large ones of these pieces, if two of them are two digits; otherwise none.
+/// The large ones of these pieces, if two of them are two digits side by side; otherwise none.
 std::vector<InkPiece> digits_among(std::vector<InkPiece> cores) {
     int largest = 0;
     for (const InkPiece& core : cores) largest = std::max(largest, side(core.box));
     std::erase_if(cores, [&](const InkPiece& core) { return 2 * side(core.box) <= largest; });
     for (const InkPiece& a : cores)
         for (const InkPiece& b : cores)
-            if (are_two_digits(a.box, b.box)) return cores;
+            if (are_two_digits(a.box, b.box) &&
+                -2 * gap_down(a.box, b.box) > std::max(a.box.height, b.box.height))
+                return cores;
     return {};
 }
 
@@ -136,7 +138,7 @@ std::vector<InkPiece> split(const Sheet& ink, const std::vector<int>& core_label
 }
 
 /// Digits that stand close hang together by the pale edges of their strokes alone: there they are
-/// two pieces. A faint digit has such places, too, but is none that stands beside itself.
+/// two pieces. A faint digit has such places, too, but its parts lie one below the other.
 void split_at_pale(const Sheet& ink, InkPieces& pieces) {
     const InkPieces cores = islands_of(ink, dark_ink);
     std::map<int, std::vector<InkPiece>> cores_of;  // by the label of their piece

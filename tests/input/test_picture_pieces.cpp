@@ -109,6 +109,15 @@ TEST(Pieces, of_digits_that_stand_close_or_lean_are_two_digits) {
     EXPECT_EQ(drawings_on(close.picture), 1u) << "with a dark bridge";
 }
 
+TEST(Pieces, of_a_digit_that_hangs_together_by_pale_ink_are_one_digit) {
+    Drawn eight(200, 300, 8);
+    eight.ring(100, 80, 50, 50).ring(100, 220, 50, 50);
+    EXPECT_EQ(drawings_on(eight.picture), 2u);
+    for (int y = 136; y < 164; ++y)
+        for (int x = 92; x < 108; ++x) eight.at(x, y) = std::min<std::uint8_t>(eight.at(x, y), 160);
+    EXPECT_EQ(drawings_on(eight.picture), 1u);
+}
+
 TEST(Rules, leave_the_bar_of_a_7_that_fills_its_picture) {
     Drawn seven(100, 150, 2);
     seven.line(0, 2, 99, 2).line(97, 2, 40, 147);

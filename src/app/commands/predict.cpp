@@ -137,7 +137,8 @@ void take_as_trained(const Comm& comm, const Model& model, PredictOptions& optio
                "one that was trained on pictures as they are (--as-is)",
                "leave these flags out, or give another network");
     options.as_is = true;
-    if (comm.is_root()) print_note(note_as_is, stderr);
+    if (comm.is_root() && !std::ranges::all_of(options.files, is_idx_or_gzip))
+        print_note(note_as_is, stderr);
 }
 
 }  // namespace
