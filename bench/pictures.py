@@ -354,10 +354,12 @@ NOT_ONE = {
     "two digits, one below": lambda m: on_paper(np.vstack([large(m.digit()[0]), large(m.digit()[0])])),
     "two digits, close": lambda m: on_paper(pair(m, 5, 16)),
     "two digits, leaning": lambda m: on_paper(pair(m, 8, 40, m.between(0.25, 0.45))),
-    "two digits, touching": lambda m: on_paper(pair(m, -10, -3)),
-    "two digits, overlapping": lambda m: on_paper(overlapping(m)),
     "three digits": lambda m: on_paper(np.hstack([large(m.digit()[0]) for _ in range(3)])),
     "nothing": blank,
+}
+PAIRS = {
+    "two digits, touching": lambda m: on_paper(pair(m, -10, -3)),
+    "two digits, overlapping": lambda m: on_paper(overlapping(m)),
 }
 
 
@@ -409,7 +411,7 @@ def write_kind(folder, kind, seed, count):
             label = "".join(str(digit) for _, digit in digits)
             picture = (LINES | JOINED)[kind](m, [ink for ink, _ in digits])
         else:
-            label, picture = None, NOT_ONE[kind](m)
+            label, picture = None, (NOT_ONE | PAIRS)[kind](m)
         file = place / f"{i:03d}_{'x' if label is None else label}.png"
         file.write_bytes(png(picture))
         labels[str(file)] = label
@@ -435,15 +437,16 @@ def counts(labels, said, notes):
 
 
 def row(kind, total, right, refused, wrong, silent, read):
-    print(f"{kind:38s} {right:6d} {refused:8d} {wrong:6d} {silent:7d}   {100 * read / total:6.1f} %", flush=True)
+    print(f"{kind:40s} {right:6d} {refused:8d} {wrong:6d} {silent:7d}   {100 * read / total:6.1f} %", flush=True)
 
 
 def measure(options, folder, network):
-    print(f"# seed {options.seed}, {options.count} pictures a kind\n{'kind':38s} {'right':>6s} {'refused':>8s}"
+    print(f"# seed {options.seed}, {options.count} pictures a kind\n{'kind':40s} {'right':>6s} {'refused':>8s}"
           f" {'wrong':>6s} {'silent':>7s}   of all as it should be", flush=True)
-    for title, kinds in (("all of one digit", ONE), ("all others: refused is right", NOT_ONE),
+    for title, kinds in (("all of one digit", ONE), ("all of none or several: refused is right", NOT_ONE),
+                         ("all pairs that touch: refused is right", PAIRS),
                          ("all lines: read whole is right", LINES),
-                         ("all that touch: refused or read whole", JOINED)):
+                         ("all joined lines: refused or read whole", JOINED)):
         sums = np.zeros(5, int)
         total = 0
         for kind in kinds:
