@@ -32,7 +32,8 @@ void check_size(const std::string& name, std::uint64_t width, std::uint64_t heig
 /// Refuses a packed picture of more pixels than so many bytes can hold in PNG: 8 pixels in a byte
 /// before packing, of which deflate makes no less than 1/1032. In JPEG, a block of 64 pixels has
 /// two bits in the usual scan and one in a progressive one, which is less than 8 * 1032 pixels a
-/// byte even where colours make 16 blocks of it.
+/// byte even where colours make 16 blocks of it; arithmetic coding, which no camera writes, could
+/// pack blank paper closer.
 void check_packed(const std::string& name, std::uint64_t width, std::uint64_t height,
                   std::size_t bytes);
 
