@@ -5,8 +5,9 @@ MAIN predict reads pictures as people make them.
 MNIST's test digits are drawn on canvases, moved, shadowed, tilted and so on: a kind is a function
 below. Each kind takes digits and strengths of its own from the seed, so that one seed can serve to
 improve the program and another to judge it. For each kind the table counts the pictures that are
-right, refused and wrong, and the wrong ones that claim more than 0.9. Pictures with two digits or
-none have to be refused; a line of digits has to be read whole, with --digits.
+right, refused and wrong, and the wrong ones that are silent: they claim more than 0.9, and no note
+names them. Pictures with two digits or none have to be refused; a line of digits has to be read
+whole, with --digits, but one whose digits touch may also be refused.
 """
 import argparse
 import gzip
@@ -225,6 +226,48 @@ def beside(m, turned):
     return canvas.T if turned else canvas
 
 
+def side_by_side(inks, spaces):
+    """Digits in a row, as near that the least free space in any line of pixels is `spaces` pixels;
+    below 0 they share pixels."""
+    width = sum(ink.shape[1] for ink in inks) + sum(max(0, s) for s in spaces) + 40
+    canvas = np.zeros((SIDE + 80, width))
+    for ink, space in zip(inks, (None, *spaces)):
+        top = (canvas.shape[0] - ink.shape[0]) // 2
+        left = 20
+        if space is not None:
+            rows = range(ink.shape[0])
+            ends = [np.max(np.where(canvas[top + y] > 127)[0], initial=-10000) for y in rows]
+            begins = [np.min(np.where(ink[y] > 127)[0], initial=10000) for y in rows]
+            left = max(0, max(e + 1 - b for e, b in zip(ends, begins)) + space)
+        place = canvas[top:top + ink.shape[0], left:left + ink.shape[1]]
+        np.maximum(place, ink[:, :place.shape[1]], out=place)
+    used = np.where(canvas.max(0) > 20)[0]
+    return np.pad(canvas[:, used[0]:used[-1] + 1], ((0, 0), (40, 40)))
+
+
+def leaning(ink, slant):
+    """Sheared to the right, as handwriting is."""
+    height, width = ink.shape
+    shift = [int(round(slant * (height - 1 - y))) for y in range(height)]
+    result = np.zeros((height, width + max(shift)))
+    for y in range(height):
+        result[y, shift[y]:shift[y] + width] = ink[y]
+    return cropped(result)
+
+
+def pair(m, low, high, slant=0.0):
+    """Two digits whose least free space is from low to high pixels."""
+    inks = [leaning(cropped(large(m.digit()[0])), slant) for _ in range(2)]
+    return side_by_side(inks, [m.rng.integers(low, high + 1)])
+
+
+def overlapping(m):
+    """Two digits that share from 10 to 25 % of the narrower one's width."""
+    inks = [cropped(large(m.digit()[0])) for _ in range(2)]
+    narrower = min(ink.shape[1] for ink in inks)
+    return side_by_side(inks, [-max(3, int(m.between(0.10, 0.25) * narrower))])
+
+
 def uneven(m, ink):
     """A digit of a line that goes up and down, close to its neighbours."""
     digit = cropped(large(ink))
@@ -309,9 +352,20 @@ NOT_ONE = {
     "two digits, near": lambda m: on_paper(beside(m, False)),
     "two digits, in 28 x 28": lambda m: resized(np.hstack([m.digit()[0], m.digit()[0]]), 28, 28),
     "two digits, one below": lambda m: on_paper(np.vstack([large(m.digit()[0]), large(m.digit()[0])])),
+    "two digits, close": lambda m: on_paper(pair(m, 5, 16)),
+    "two digits, leaning": lambda m: on_paper(pair(m, 8, 40, m.between(0.25, 0.45))),
     "three digits": lambda m: on_paper(np.hstack([large(m.digit()[0]) for _ in range(3)])),
     "nothing": blank,
 }
+PAIRS = {
+    "two digits, touching": lambda m: on_paper(pair(m, -10, -3)),
+    "two digits, overlapping": lambda m: on_paper(overlapping(m)),
+}
+
+
+def close_line(m, inks, low, high):
+    spaces = [m.rng.integers(low, high + 1) for _ in inks[1:]]
+    return side_by_side([cropped(large(ink)) for ink in inks], spaces)
 
 
 # Lines of two to five digits, for --digits: their images, ten times as large.
@@ -319,6 +373,12 @@ LINES = {
     "line": lambda m, inks: on_paper(np.hstack([large(ink) for ink in inks])),
     "line, uneven": lambda m, inks: on_paper(np.hstack([uneven(m, ink) for ink in inks])),
     "line, photo": lambda m, inks: noisy(m, blurred(on_paper(np.hstack([large(ink) for ink in inks])), 2) * 0.55 + 80, 5),
+    "line, close": lambda m, inks: on_paper(close_line(m, inks, 5, 16)),
+}
+# Lines whose digits touch: a refusal is right, too.
+JOINED = {
+    "line, touching": lambda m, inks: on_paper(close_line(m, inks, -10, -3)),
+    "line, some touching": lambda m, inks: on_paper(close_line(m, inks, -6, 30)),
 }
 
 
@@ -346,12 +406,12 @@ def write_kind(folder, kind, seed, count):
         if kind in ONE:
             ink, label = m.digit()
             picture = ONE[kind](m, ink)
-        elif kind in LINES:
+        elif kind in LINES or kind in JOINED:
             digits = [m.digit() for _ in range(m.rng.integers(2, 6))]
             label = "".join(str(digit) for _, digit in digits)
-            picture = LINES[kind](m, [ink for ink, _ in digits])
+            picture = (LINES | JOINED)[kind](m, [ink for ink, _ in digits])
         else:
-            label, picture = None, NOT_ONE[kind](m)
+            label, picture = None, (NOT_ONE | PAIRS)[kind](m)
         file = place / f"{i:03d}_{'x' if label is None else label}.png"
         file.write_bytes(png(picture))
         labels[str(file)] = label
@@ -359,44 +419,47 @@ def write_kind(folder, kind, seed, count):
 
 
 def answers(main, network, files, *flags):
-    """What main predict says: file -> (class or number, probability); a refused file is not there."""
+    """What main predict says: file -> (class or number, probability); a refused file is not there.
+    And the notes, as one text."""
     run = subprocess.run([main, "predict", "--json", *flags, "--load", network, *files], capture_output=True,
                          text=True)
     if run.returncode not in (0, 2):
         sys.exit(f"{main} predict ended with exit code {run.returncode}: {run.stderr[-500:]}")
     lines = [json.loads(line) for line in run.stdout.splitlines() if line]
-    return {line["file"]: (line.get("number", line.get("class")), line["probability"]) for line in lines}
+    said = {line["file"]: (line.get("number", line.get("class")), line["probability"]) for line in lines}
+    return said, "\n".join(line for line in run.stderr.splitlines() if line.startswith("# note"))
 
 
-def counts(labels, said):
+def counts(labels, said, notes):
     wrong = [f for f, label in labels.items() if f in said and said[f][0] != label]
-    sure = [f for f in wrong if said[f][1] > 0.9]
-    return len(said) - len(wrong), len(labels) - len(said), len(wrong), len(sure), wrong
+    silent = [f for f in wrong if said[f][1] > 0.9 and f + ":" not in notes]
+    return len(said) - len(wrong), len(labels) - len(said), len(wrong), len(silent), wrong
 
 
-def row(kind, total, right, refused, wrong, sure):
-    print(f"{kind:31s} {right:6d} {refused:8d} {wrong:6d} {sure:10d}   {100 * right / total:6.1f} %", flush=True)
+def row(kind, total, right, refused, wrong, silent, read):
+    print(f"{kind:40s} {right:6d} {refused:8d} {wrong:6d} {silent:7d}   {100 * read / total:6.1f} %", flush=True)
 
 
 def measure(options, folder, network):
-    print(f"# seed {options.seed}, {options.count} pictures a kind\n{'kind':31s} {'right':>6s} {'refused':>8s}"
-          f" {'wrong':>6s} {'p over 0.9':>10s}   of all right", flush=True)
-    for title, kinds in (("all of one digit", ONE), ("all others: refused is right", NOT_ONE),
-                         ("all lines: read whole is right", LINES)):
-        sums = np.zeros(4, int)
+    print(f"# seed {options.seed}, {options.count} pictures a kind\n{'kind':40s} {'right':>6s} {'refused':>8s}"
+          f" {'wrong':>6s} {'silent':>7s}   of all as it should be", flush=True)
+    for title, kinds in (("all of one digit", ONE), ("all of none or several: refused is right", NOT_ONE),
+                         ("all pairs that touch: refused is right", PAIRS),
+                         ("all lines: read whole is right", LINES),
+                         ("all joined lines: refused or read whole", JOINED)):
+        sums = np.zeros(5, int)
         total = 0
         for kind in kinds:
             if options.kinds and kind not in options.kinds.split(";"):
                 continue
             labels = write_kind(folder, kind, options.seed, options.count)
-            flags = ["--digits"] if kinds is LINES else []
-            right, refused, wrong, sure, files = counts(labels, answers(options.main, network, labels, *flags))
-            if kinds is NOT_ONE:
-                right = refused
-            row(kind, len(labels), right, refused, wrong, sure)
+            flags = ["--digits"] if kinds is LINES or kinds is JOINED else []
+            right, refused, wrong, silent, files = counts(labels, *answers(options.main, network, labels, *flags))
+            read = right if kinds is ONE or kinds is LINES else right + refused
+            row(kind, len(labels), right, refused, wrong, silent, read)
             if options.list:
                 print("\n".join("    " + f for f in files))
-            sums += (right, refused, wrong, sure)
+            sums += (right, refused, wrong, silent, read)
             total += len(labels)
         if total:
             row(title, total, *sums)

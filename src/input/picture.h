@@ -33,18 +33,30 @@ struct Stage {
     std::string name;
     Picture picture;
 };
-using Stages = std::vector<Stage>;
+
+/// What was done to a picture, up to where it was refused, if it was.
+struct Preparation {
+    std::vector<Stage> stages = {};
+    std::size_t drawings = 0;       ///< that stand apart, as digits do
+    bool changed_own_size = false;  ///< a picture of the network's size was not prepared already
+    /// A drawing was wider than digits are, and was made narrower. It may be two that touch.
+    bool was_squeezed = false;
+};
+
+/// The rows x cols bytes of a picture of this size that is prepared already, or of its opposite;
+/// nothing of any other. It may still show two digits.
+std::vector<std::uint8_t> prepared_already(const Picture& picture, int rows, int cols);
 
 /// Returns rows x cols bytes, row by row, light on dark, as described above. Throws InputError if
-/// nothing is drawn, or more than one digit; `name` is for messages. The stages up to then are
-/// added to `stages`, if given.
+/// nothing is drawn, or more than one digit; `name` is for messages. What was done is told in
+/// `told`, if given.
 std::vector<std::uint8_t> as_network_input(const Picture& picture, int rows, int cols,
-                                           const std::string& name, Stages* stages = nullptr);
+                                           const std::string& name, Preparation* told = nullptr);
 
 /// The same for a line of digits: an input for each, from left to right.
 std::vector<std::vector<std::uint8_t>> as_network_inputs(const Picture& picture, int rows, int cols,
                                                          const std::string& name,
-                                                         Stages* stages = nullptr);
+                                                         Preparation* told = nullptr);
 
 /// The greys themselves. Throws InputError if the picture is not of the network's size.
 std::vector<std::uint8_t> as_it_is(const Picture& picture, int rows, int cols,

@@ -44,8 +44,8 @@ Header header_of(std::span<const std::uint8_t> bytes, const std::string& name) {
                   height < 0};
     if (header.size < 40)
         refuse_bmp(name, "a BMP header of at least 40 bytes", std::to_string(header.size));
-    check_size(name, width < 0 ? 0 : static_cast<std::uint64_t>(width),
-               static_cast<std::uint64_t>(header.height));
+    if (width < 1) refuse_bmp(name, "a width of 1 or more", std::to_string(width));
+    check_size(name, static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(header.height));
     const auto mask = [&](std::size_t i) {
         return bytes.size() < 66 ? 0 : number(bytes, 54 + 4 * i, 4);
     };
@@ -66,10 +66,11 @@ std::vector<std::array<std::uint8_t, 3>> palette_of(std::span<const std::uint8_t
     const std::int64_t most = std::int64_t{1} << header.bits;
     const std::int64_t count = header.colours == 0 ? most : header.colours;
     const std::int64_t first = 14 + header.size;
-    if (count > most || first + 4 * count > static_cast<std::int64_t>(bytes.size()))
-        refuse_bmp(
-            name, "a palette of up to " + std::to_string(most) + " colours in the file",
-            std::to_string(count) + " colours in " + std::to_string(bytes.size()) + " bytes");
+    if (count > most || first + 4 * count > header.pixels_at)
+        refuse_bmp(name,
+                   "a palette of up to " + std::to_string(most) + " colours before the pixels",
+                   std::to_string(count) + " colours, and pixels from byte " +
+                       std::to_string(header.pixels_at) + " on");
     std::vector<std::array<std::uint8_t, 3>> palette;
     for (std::int64_t i = 0; i < count; ++i) {
         const auto entry = bytes.subspan(static_cast<std::size_t>(first + 4 * i), 3);
@@ -83,6 +84,10 @@ std::vector<std::array<std::uint8_t, 3>> palette_of(std::span<const std::uint8_t
 Raster parse_bmp(std::span<const std::uint8_t> bytes, const std::string& name) {
     const Header header = header_of(bytes, name);
     const std::int64_t row_bytes = (header.width * header.bits + 31) / 32 * 4;
+    if (header.pixels_at < 14 + header.size)
+        refuse_bmp(name,
+                   "pixels behind the header of " + std::to_string(14 + header.size) + " bytes",
+                   "pixels from byte " + std::to_string(header.pixels_at) + " on");
     if (header.pixels_at + row_bytes * header.height > static_cast<std::int64_t>(bytes.size()))
         refuse_bmp(name, std::to_string(row_bytes * header.height) + " bytes of pixels",
                    "a file of " + std::to_string(bytes.size()));

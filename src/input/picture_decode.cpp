@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint64_t most_side = 10000, most_pixels = 64'000'000;
 constexpr std::size_t most_bytes = std::size_t{64} << 20;
-constexpr const char* readable = "a PNG, JPEG, BMP, PPM or PGM picture";
+constexpr const char* readable = "a PNG, JPEG, BMP, PPM, PGM or PBM picture";
 
 /// What stands at `at` in a file of this kind.
 struct OtherKind {
@@ -69,6 +69,16 @@ void check_size(const std::string& name, std::uint64_t width, std::uint64_t heig
         return;
     refuse(name, "a picture of 1 to 10000 pixels a side and at most 64 million in all",
            std::to_string(width) + " x " + std::to_string(height), "scale or cut it");
+}
+
+void check_packed(const std::string& name, std::uint64_t width, std::uint64_t height,
+                  std::size_t bytes) {
+    constexpr std::uint64_t most_pixels_a_byte = 8 * 1032;
+    if (width * height <= most_pixels_a_byte * bytes) return;
+    refuse(name,
+           "a file that can hold " + std::to_string(width) + " x " + std::to_string(height) +
+               " pixels",
+           std::to_string(bytes) + " bytes", "save it again, or get it again");
 }
 
 Picture parse_picture(std::span<const std::uint8_t> bytes, const std::string& name) {

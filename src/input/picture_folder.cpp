@@ -58,8 +58,20 @@ std::vector<std::string> classes_in(const fs::path& folder) {
 struct Reader {
     SampleSet& set;
     bool as_is;
-    std::size_t unusable = 0;
-    std::string first_reason = {};
+    std::size_t unusable = 0, changed_own_size = 0, squeezed = 0;
+    std::string first_reason = {}, first_squeezed = {};
+
+    /// What is prepared already is not asked for two digits: its class says that it shows one.
+    std::vector<std::uint8_t> input_of(const Picture& picture, const std::string& file) {
+        if (as_is) return as_it_is(picture, set.rows, set.cols, file);
+        auto input = prepared_already(picture, set.rows, set.cols);
+        if (!input.empty()) return input;
+        Preparation told;
+        input = as_network_input(picture, set.rows, set.cols, file, &told);
+        if (told.changed_own_size) ++changed_own_size;
+        if (told.was_squeezed && squeezed++ == 0) first_squeezed = file;
+        return input;
+    }
 
     void read(const fs::path& folder, std::uint8_t label) {
         const auto pictures = names_in(folder, false);
@@ -69,10 +81,7 @@ struct Reader {
         for (const std::string& name : pictures) {
             const fs::path file = folder / name;
             try {
-                const Picture picture = read_picture(file);
-                const auto input =
-                    as_is ? as_it_is(picture, set.rows, set.cols, file.string())
-                          : as_network_input(picture, set.rows, set.cols, file.string());
+                const auto input = input_of(read_picture(file), file.string());
                 set.pixels.insert(set.pixels.end(), input.begin(), input.end());
                 set.labels.push_back(label);
             } catch (const InputError& error) {
@@ -82,9 +91,26 @@ struct Reader {
     }
 };
 
+std::vector<std::string> notes_on(const Reader& reader, const std::string& folder) {
+    const std::string of_all = " of " + std::to_string(reader.set.labels.size()) + " pictures in " +
+                               harmless(folder, 4096) + " ";
+    std::vector<std::string> notes;
+    if (reader.changed_own_size > 0)
+        notes.push_back(std::to_string(reader.changed_own_size) + of_all +
+                        "have the network's own size and were prepared as any other; if they are "
+                        "as the network takes them, give --as-is");
+    if (reader.squeezed > 0)
+        notes.push_back(std::to_string(reader.squeezed) + of_all +
+                        "show a drawing wider than a digit, which was made narrower; cut them if "
+                        "they show two digits that touch; the first: " +
+                        harmless(reader.first_squeezed, 4096));
+    return notes;
+}
+
 }  // namespace
 
 SampleSet read_picture_folder(const std::string& folder, int rows, int cols,
+                              std::vector<std::string>& notes,
                               const std::vector<std::string>& names, bool as_is) {
     const std::vector<std::string> here = classes_in(folder);
     SampleSet set{.rows = rows, .cols = cols};
@@ -104,5 +130,6 @@ SampleSet read_picture_folder(const std::string& folder, int rows, int cols,
                          std::to_string(reader.unusable + set.labels.size()) + " pictures in " +
                          harmless(folder, 4096) +
                          " cannot be used; remove or mend them; the first: " + reader.first_reason);
+    std::ranges::copy(notes_on(reader, folder), std::back_inserter(notes));
     return set;
 }

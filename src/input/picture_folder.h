@@ -12,8 +12,10 @@
 /// in their order as numbers if all are numbers, otherwise by letter. Files and folders whose names
 /// begin with a dot, and what Windows leaves in folders of pictures, are passed over. `names`, if
 /// it is not empty, are the classes that there are, as of a trained network. With `as_is`, pictures
-/// have the size rows x cols and are not prepared. Throws InputError if a
-/// subfolder is none of them, if there are fewer than two or more than 256, or if a class has no
-/// picture; and if a picture cannot be used, with how many there are and the first.
+/// have the size rows x cols and are not prepared. Adds to `notes` how many have this size and were
+/// prepared, and how many were made narrower. Throws InputError if a subfolder is none of them, if
+/// there are fewer than two or more than 256, or if a class has no picture; and if a picture cannot
+/// be used, with how many there are and the first.
 SampleSet read_picture_folder(const std::string& folder, int rows, int cols,
+                              std::vector<std::string>& notes,
                               const std::vector<std::string>& names = {}, bool as_is = false);

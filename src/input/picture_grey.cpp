@@ -125,7 +125,7 @@ std::vector<std::uint8_t> on_background(const std::vector<std::uint8_t>& grey_al
 }
 
 /// Turns and mirrors: from the second four orientations on, rows become columns.
-Picture upright(const Picture& stored, int orientation) {
+Picture upright(Picture stored, int orientation) {
     if (orientation == 1) return stored;
     const bool turned = orientation >= 5;
     const int width = stored.width, height = stored.height;
@@ -146,8 +146,9 @@ Picture upright(const Picture& stored, int orientation) {
 
 }  // namespace
 
-Picture grey_of(const Raster& raster) {
-    std::vector<std::uint8_t> grey = raster.channels > 2 ? without_colours(raster) : raster.values;
+Picture grey_of(Raster raster) {
+    std::vector<std::uint8_t> grey =
+        raster.channels > 2 ? without_colours(raster) : std::move(raster.values);
     if (raster.channels % 2 == 0) grey = on_background(grey, raster.width, raster.height);
     return upright({raster.width, raster.height, std::move(grey)}, raster.orientation);
 }

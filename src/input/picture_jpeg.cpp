@@ -1,6 +1,6 @@
 // picture_jpeg.cpp: reads JPEG by libjpeg.
 //
-// libjpeg leaves a file that it cannot read by longjmp(). So what calls it are two functions that
+// libjpeg leaves a file that it cannot read by longjmp(). So what calls it are three functions that
 // own nothing, and everything that has to be freed is owned by their caller.
 #include <array>
 #include <csetjmp>
@@ -22,8 +22,8 @@ namespace {
 /// More scans over the whole picture than any program writes: a small file would keep us for hours.
 constexpr int most_scans = 100;
 
-/// A picture this large is read at half its size, or a quarter or an eighth, as JPEG can.
-constexpr unsigned large_side = 1500;
+/// A picture with a longer side is read at half its size, or a quarter or an eighth, as JPEG can.
+constexpr unsigned longest_side = 3000;
 
 struct Decoder {
     jpeg_decompress_struct info{};
@@ -78,6 +78,19 @@ bool read_header(Decoder& decoder, std::span<const std::uint8_t> bytes) {
     return true;
 }
 
+/// Chooses greys or RGB, and a size; libjpeg computes from them what it will give. False: damage.
+bool choose_output(Decoder& decoder) {
+    if (setjmp(decoder.back) != 0) return false;
+    jpeg_decompress_struct& info = decoder.info;
+    info.out_color_space = info.jpeg_color_space == JCS_GRAYSCALE ? JCS_GRAYSCALE : JCS_RGB;
+    const unsigned longest = std::max(info.image_width, info.image_height);
+    info.scale_num = 1;
+    info.scale_denom = 1;
+    while (info.scale_denom < 8 && longest / info.scale_denom > longest_side) info.scale_denom *= 2;
+    jpeg_calc_output_dimensions(&info);
+    return true;
+}
+
 /// Reads the pixels to `values`. False: damage.
 bool read_pixels(Decoder& decoder, std::uint8_t* values) {
     if (setjmp(decoder.back) != 0) return false;
@@ -115,15 +128,11 @@ Raster parse_jpeg(std::span<const std::uint8_t> bytes, const std::string& name) 
     jpeg_decompress_struct& info = decoder.info;
     if (!read_header(decoder, bytes)) refuse_jpeg(name, decoder);
     check_size(name, info.image_width, info.image_height);
+    check_packed(name, info.image_width, info.image_height, bytes.size());
     if (info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK)
         refuse(name, "a JPEG picture in grey or RGB", "one in CMYK, for printing",
                "save it as RGB, or as PNG");
-    info.out_color_space = info.jpeg_color_space == JCS_GRAYSCALE ? JCS_GRAYSCALE : JCS_RGB;
-    const unsigned longest = std::max(info.image_width, info.image_height);
-    info.scale_num = 1;
-    for (info.scale_denom = 1; info.scale_denom < 8 && longest / info.scale_denom > 2 * large_side;)
-        info.scale_denom *= 2;
-    jpeg_calc_output_dimensions(&info);
+    if (!choose_output(decoder)) refuse_jpeg(name, decoder);
     Raster raster{static_cast<int>(info.output_width), static_cast<int>(info.output_height),
                   info.out_color_components};
     raster.values.resize(elements(raster.width, raster.height) *

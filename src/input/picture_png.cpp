@@ -45,6 +45,7 @@ Raster parse_png(std::span<const std::uint8_t> bytes, const std::string& name) {
     if (png_image_begin_read_from_memory(&png.image, bytes.data(), bytes.size()) == 0)
         refuse_png(name, png.image);
     check_size(name, png.image.width, png.image.height);
+    check_packed(name, png.image.width, png.image.height, bytes.size());
     Raster raster{static_cast<int>(png.image.width), static_cast<int>(png.image.height)};
     png.image.format &= PNG_FORMAT_FLAG_COLOR | PNG_FORMAT_FLAG_ALPHA;  // 8 bits a channel
     png.image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;  // else 16-bit greys would be taken for linear

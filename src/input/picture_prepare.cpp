@@ -4,6 +4,7 @@
 // line of digits, and does the last step itself: proportions, the width of the stroke, size, place.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
 
 #include "base/error.h"
@@ -134,19 +135,19 @@ Picture picture_of(const Sheet& sheet, float white) {
     return picture;
 }
 
-void keep(Stages* stages, const char* name, const Sheet& sheet, float white) {
-    if (stages != nullptr) stages->push_back({name, picture_of(sheet, white)});
+void keep(Preparation& told, const char* name, const Sheet& sheet, float white) {
+    told.stages.push_back({name, picture_of(sheet, white)});
 }
 
-Drawing drawing_of(const Picture& picture, const std::string& name, Stages* stages) {
+Drawing drawing_of(const Picture& picture, const std::string& name, Preparation& told) {
     const Paper paper = paper_of(picture);
-    keep(stages, "grey", paper.grey, 255);
+    keep(told, "grey", paper.grey, 255);
     const Sheet ground = ground_of(paper.grey);
-    keep(stages, "ground", ground, 255);
+    keep(told, "ground", ground, 255);
     Drawing drawing{ink_of(paper, ground, name), {}};
-    keep(stages, "ink", drawing.ink, 1);
+    keep(told, "ink", drawing.ink, 1);
     remove_rules(drawing.ink);
-    keep(stages, "drawn", drawing.ink, 1);
+    keep(told, "drawn", drawing.ink, 1);
     drawing.pieces = pieces_of(drawing.ink);
     if (drawing.pieces.all.empty())
         throw InputError(name + ": nothing is drawn beside lines and specks; draw one digit");
@@ -163,12 +164,13 @@ Drawing drawing_of(const Picture& picture, const std::string& name, Stages* stag
 }
 
 std::vector<std::uint8_t> input_of_group(const Drawing& drawing, const std::vector<InkPiece>& group,
-                                         int rows, int cols, Stages* stages) {
+                                         int rows, int cols, Preparation& told) {
     const Sheet digit = ink_of_pieces(drawing.ink, drawing.pieces, group);
-    keep(stages, "digit", digit, 1);
-    std::vector<std::uint8_t> input = input_of_digit(digit, rows, cols);
-    if (stages != nullptr) stages->push_back({"input", {cols, rows, input}});
-    return input;
+    keep(told, "digit", digit, 1);
+    DigitInput input = input_of_digit(digit, rows, cols);
+    told.stages.push_back({"input", {cols, rows, input.bytes}});
+    told.was_squeezed = told.was_squeezed || input.was_squeezed;
+    return std::move(input.bytes);
 }
 
 Box box_of_group(const std::vector<InkPiece>& group) {
@@ -202,6 +204,19 @@ void check_line(const std::vector<std::vector<InkPiece>>& digits, const std::str
     }
 }
 
+/// Whether an input shows two digits, about as tall as each other, that stand apart. Some of
+/// MNIST's own digits fall into pieces, but into such ones only 20 of 70,000.
+bool shows_two_digits(const std::vector<std::uint8_t>& input, int rows, int cols) {
+    Sheet ink(cols, rows);
+    std::ranges::transform(input, ink.values.begin(),
+                           [](std::uint8_t value) { return static_cast<float>(value) / 255; });
+    std::vector<int> heights;
+    for (const auto& digit : digits_of(pieces_of(ink)))
+        heights.push_back(box_of_group(digit).height);
+    std::ranges::sort(heights, std::greater());
+    return heights.size() > 1 && 10 * heights[1] >= 7 * heights[0];
+}
+
 /// What MNIST holds is prepared already, and so is what came out of here: nothing but ink on paper
 /// that is 0, of the size that a drawing gets, and its centre of mass where it belongs.
 bool is_prepared(const Picture& picture) {
@@ -219,17 +234,17 @@ bool is_prepared(const Picture& picture) {
            std::abs(centre.x - middle_x) <= 0.51 && std::abs(centre.y - middle_y) <= 0.51;
 }
 
-/// Such a picture, or its opposite; nothing if it is neither.
-std::vector<std::uint8_t> prepared_already(Picture picture, int rows, int cols) {
-    if (picture.width != cols || picture.height != rows) return {};
-    if (is_prepared(picture)) return picture.grey;
-    for (std::uint8_t& grey : picture.grey) grey = static_cast<std::uint8_t>(255 - grey);
-    return is_prepared(picture) ? picture.grey : std::vector<std::uint8_t>();
-}
-
 }  // namespace
 
-std::vector<std::uint8_t> input_of_digit(const Sheet& digit, int rows, int cols) {
+std::vector<std::uint8_t> prepared_already(const Picture& picture, int rows, int cols) {
+    if (picture.width != cols || picture.height != rows) return {};
+    if (is_prepared(picture)) return picture.grey;
+    Picture opposite = picture;
+    for (std::uint8_t& grey : opposite.grey) grey = static_cast<std::uint8_t>(255 - grey);
+    return is_prepared(opposite) ? opposite.grey : std::vector<std::uint8_t>();
+}
+
+DigitInput input_of_digit(const Sheet& digit, int rows, int cols) {
     const Box box = box_of(digit);
     const Stroke stroke = stroke_of(digit, box);
     const Size natural = natural_size(box, stroke);
@@ -251,32 +266,42 @@ std::vector<std::uint8_t> input_of_digit(const Sheet& digit, int rows, int cols)
             drawing = fitted(large, grown, {1.0 * grown.width, 1.0 * grown.height});
     }
     stretch(drawing);
-    return centred(drawing, rows, cols);
+    return {centred(drawing, rows, cols), natural.width < box.width};
 }
 
 std::vector<std::uint8_t> as_network_input(const Picture& picture, int rows, int cols,
-                                           const std::string& name, Stages* stages) {
-    if (auto input = prepared_already(picture, rows, cols); !input.empty()) {
-        if (stages != nullptr) stages->push_back({"input", {cols, rows, input}});
+                                           const std::string& name, Preparation* told) {
+    Preparation unread;
+    Preparation& way = told != nullptr ? *told : unread;
+    if (auto input = prepared_already(picture, rows, cols);
+        !input.empty() && !shows_two_digits(input, rows, cols)) {
+        way.stages.push_back({"input", {cols, rows, input}});
+        way.drawings = 1;
         return input;
     }
-    const Drawing drawing = drawing_of(picture, name, stages);
+    way.changed_own_size = picture.width == cols && picture.height == rows;
+    const Drawing drawing = drawing_of(picture, name, way);
     const auto digits = digits_of(drawing.pieces);
+    way.drawings = digits.size();
     if (digits.size() > 1)
         throw InputError(name + ": expected one digit, found " + std::to_string(digits.size()) +
-                         " separate drawings; cut the picture, or let predict split it: --digits");
-    return input_of_group(drawing, digits.front(), rows, cols, stages);
+                         " separate drawings; cut the picture");
+    return input_of_group(drawing, digits.front(), rows, cols, way);
 }
 
 std::vector<std::vector<std::uint8_t>> as_network_inputs(const Picture& picture, int rows, int cols,
-                                                         const std::string& name, Stages* stages) {
-    const Drawing drawing = drawing_of(picture, name, stages);
+                                                         const std::string& name,
+                                                         Preparation* told) {
+    Preparation unread;
+    Preparation& way = told != nullptr ? *told : unread;
+    const Drawing drawing = drawing_of(picture, name, way);
     const auto digits = digits_of(drawing.pieces);
+    way.drawings = digits.size();
     check_line(digits, name);
     std::vector<std::vector<std::uint8_t>> inputs;
     inputs.reserve(digits.size());
     for (const auto& group : digits)
-        inputs.push_back(input_of_group(drawing, group, rows, cols, stages));
+        inputs.push_back(input_of_group(drawing, group, rows, cols, way));
     return inputs;
 }
 
@@ -285,6 +310,6 @@ std::vector<std::uint8_t> as_it_is(const Picture& picture, int rows, int cols,
     if (picture.width != cols || picture.height != rows)
         refuse(name, std::to_string(rows) + " x " + std::to_string(cols) + " pixels, for --as-is",
                std::to_string(picture.height) + " x " + std::to_string(picture.width),
-               "leave --as-is out");
+               "scale it to this size, or use a network of prepared pictures without --as-is");
     return picture.grey;
 }

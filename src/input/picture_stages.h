@@ -26,6 +26,9 @@ Sheet ground_of(const Sheet& grey);
 /// Throws InputError if nothing stands out from its ground; `name` is for messages.
 Sheet ink_of(const Paper& paper, const Sheet& ground, const std::string& name);
 
+/// Ink that is paler belongs to a piece only where it touches darker ink.
+inline constexpr float pale_ink = 0.25F, dark_ink = 0.5F;
+
 /// Takes out frames, and lines across the whole sheet that are thinner than a pen's stroke.
 void remove_rules(Sheet& ink);
 
@@ -49,4 +52,8 @@ Sheet ink_of_pieces(const Sheet& ink, const InkPieces& pieces, const std::vector
 std::vector<std::vector<InkPiece>> digits_of(const InkPieces& pieces);
 
 /// One digit's ink as a network takes it: rows x cols bytes.
-std::vector<std::uint8_t> input_of_digit(const Sheet& digit, int rows, int cols);
+struct DigitInput {
+    std::vector<std::uint8_t> bytes;
+    bool was_squeezed = false;  ///< it was wider than digits are
+};
+DigitInput input_of_digit(const Sheet& digit, int rows, int cols);

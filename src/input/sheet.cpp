@@ -39,13 +39,6 @@ std::vector<Taps> scaling(int from, int to) {
     return all;
 }
 
-Sheet transposed(const Sheet& sheet) {
-    Sheet result(sheet.height, sheet.width);
-    for (int y = 0; y < sheet.height; ++y)
-        for (int x = 0; x < sheet.width; ++x) result.at(y, x) = sheet.at(x, y);
-    return result;
-}
-
 /// Calls row(from, to, length) for each row, then for each column of what came out.
 template <class Row>
 Sheet along_both(const Sheet& sheet, Row&& row) {
@@ -80,6 +73,13 @@ Sheet extreme_around(const Sheet& sheet, int reach, Before&& before) {
 }
 
 }  // namespace
+
+Sheet transposed(const Sheet& sheet) {
+    Sheet result(sheet.height, sheet.width);
+    for (int y = 0; y < sheet.height; ++y)
+        for (int x = 0; x < sheet.width; ++x) result.at(y, x) = sheet.at(x, y);
+    return result;
+}
 
 Box box_of(const Sheet& sheet) {
     int left = sheet.width, top = sheet.height, right = -1, bottom = -1;

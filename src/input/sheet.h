@@ -35,6 +35,9 @@ Box both(const Box& a, const Box& b);
 /// stretch that it covers. To more: each lies on the straight line between its two nearest.
 Sheet scaled(const Sheet& sheet, const Box& box, int width, int height);
 
+/// Rows become columns.
+Sheet transposed(const Sheet& sheet);
+
 /// The mean over a square of 2 reach + 1 pixels a side, as far as it lies in the sheet.
 Sheet mean_around(const Sheet& sheet, int reach);
 

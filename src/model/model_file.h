@@ -34,6 +34,9 @@ struct ModelFacts {
     /// Another program's file, from which this one was imported, did not say how its inputs were
     /// scaled, nor did the user.
     bool scaling_assumed = false;
+    /// It was trained on pictures of its own size as they are (--as-is), so it takes others so,
+    /// too.
+    bool pictures_as_is = false;
 };
 
 /// A tensor as it is in the file.
@@ -63,9 +66,10 @@ struct ForeignFacts;
 /// "activation", "output", "loss", "rows", "cols", "pixel_scale", "seed", "epoch", "step",
 /// "epoch_loss", "settings", "history", "version", "type" (float or double), "checksum"
 /// (checksum.h) and "format": "pt"; where there are any, "class_names" (a JSON array), "columns" (a
-/// JSON object), "scaling" (assumed) and "moments" (a JSON array of their names). A history of more
-/// than about 100,000 epochs is left out, because a reader would refuse the header. Throws Diverged
-/// if a parameter or the state's loss is not finite, because such a file could not be read again.
+/// JSON object), "scaling" (assumed), "pictures" (as_is) and "moments" (a JSON array of their
+/// names). A history of more than about 100,000 epochs is left out, because a reader would refuse
+/// the header. Throws Diverged if a parameter or the state's loss is not finite, because such a
+/// file could not be read again.
 std::vector<std::uint8_t> format_model(const Model& model);
 
 /// Writes these bytes to a file that is either complete or absent, even if the program is killed

@@ -222,6 +222,9 @@ ModelFacts read_facts(const Metadata& metadata, const Layout& layout, const Refu
     metadata.read_json("columns", is_json_object, "object", facts.columns);
     facts.class_names = class_names_of(metadata, layout.classes());
     metadata.read("version", facts.version);
+    std::string pictures;
+    metadata.read("pictures", pictures);
+    facts.pictures_as_is = pictures == "as_is";
     std::string scaling;
     metadata.read("scaling", scaling);
     facts.scaling_assumed = scaling == "assumed";

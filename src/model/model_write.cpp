@@ -40,6 +40,7 @@ Metadata metadata_of(const Model& model) {
     if (!facts.class_names.empty())
         entries.emplace_back("class_names", Json(facts.class_names).dump());
     if (facts.columns != "{}") entries.emplace_back("columns", facts.columns);
+    if (facts.pictures_as_is) entries.emplace_back("pictures", "as_is");
     if (facts.scaling_assumed) entries.emplace_back("scaling", "assumed");
     std::vector<std::string> moments;
     for (const NamedMoment& moment : model.moments) moments.push_back(moment.name);

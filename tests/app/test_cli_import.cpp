@@ -191,6 +191,7 @@ TEST(Sets, OfPicturesTeachTheNamesOfTheirFolders) {
             << "P5 28 28 255\n"
             << images.substr(16 + 784 * i, 784);
     }
+    // Number 260 is a 0 that falls into two pieces: its class says that it is one digit.
     const std::string file = scratch("pictures.safetensors").string();
     const Result run =
         run_main("--picture-folder " + folder.string() + " -n 16 -e 8 --save " + file, 2);

@@ -1,6 +1,8 @@
 // test_cli_pictures.cpp: what predict says of pictures, and what it writes and refuses.
 #include <algorithm>
+#include <cmath>
 #include <fstream>
+#include <set>
 
 #include "tests/support/cli_fixture.h"
 
@@ -132,6 +134,45 @@ TEST(Predict, ExplainWritesThePicturesOfTheWayAlsoOfARefusedOne) {
                         "two pictures are named x"));
 }
 
+TEST(Predict, ExplainReplacesWhatItWroteOfAPictureAndNothingElse) {
+    const std::vector<std::string> names = pictures(3);
+    const fs::path folder = scratch("explained again");
+    const std::string load =
+        "predict --load " + trained_network() + " --explain '" + folder.string() + "' ";
+    ASSERT_EQ(run_main(load + "--digits " + line_of(names, "same.pgm")).code, 0);
+    EXPECT_TRUE(fs::exists(folder / "same-10-input.png"));
+    const std::vector<std::string> others{"same-1-notes.png", "same-grey.png", "sa-1-grey.png",
+                                          "same-1-grey.txt"};
+    for (const std::string& other : others) std::ofstream(folder / other) << "mine";
+    ASSERT_EQ(run_main(load + line_of({names[0]}, "same.pgm")).code, 0);
+    std::set<std::string> left(others.begin(), others.end()), found;
+    for (const char* stage : {"1-grey", "2-ground", "3-ink", "4-drawn", "5-digit", "6-input"})
+        left.insert("same-" + std::string(stage) + ".png");
+    for (const auto& entry : fs::directory_iterator(folder))
+        found.insert(entry.path().filename().string());
+    EXPECT_EQ(found, left);
+    EXPECT_TRUE(refused(run_main(load + names[0] + " '" + (folder / "same-1-grey.png").string() +
+                                 "' " + line_of({names[0]}, "same.pgm")),
+                        2, "", "would be replaced by a stage of same"));
+}
+
+TEST(Predict, NotesADrawingThatWasMadeNarrower) {
+    std::string rings(120 * 60, '\xff');  // two that touch
+    for (int y = 0; y < 60; ++y)
+        for (int x = 0; x < 120; ++x) {
+            const double away = std::min(std::hypot(x - 38, y - 30), std::hypot(x - 76, y - 30));
+            if (away > 15 && away < 20) rings[static_cast<std::size_t>(120 * y + x)] = '\0';
+        }
+    pictures(1);
+    const std::string file = (scratch("pictures") / "rings.pgm").string();
+    std::ofstream(file, std::ios::binary) << "P5\n120 60\n255\n" << rings;
+    const std::string load = "predict --load " + trained_network() + " ";
+    const Result said = run_main(load + file);
+    EXPECT_EQ(said.code, 0);
+    EXPECT_TRUE(says(said.err, file + ": a drawing is wider than a digit is"));
+    EXPECT_TRUE(refused(run_main(load + "--digits " + file), 2, "", "such as two that touch"));
+}
+
 TEST(Predict, AsIsTakesThePictureOrRefusesItsSize) {
     const std::vector<std::string> names = pictures(1);
     const std::string load = "predict --as-is --json --load " + trained_network() + " ";
@@ -147,6 +188,40 @@ TEST(Predict, AsIsTakesThePictureOrRefusesItsSize) {
     EXPECT_FALSE(says(run_main(load + moved).err, "own size"));
     EXPECT_TRUE(refused(run_main(load + line_of(names, "one.pgm")), 2, "",
                         "28 x 28 pixels, for --as-is, found 84 x 84"));
+}
+
+TEST(Predict, TakesPicturesAsTheyAreIfTheNetworkWasTrainedSo) {
+    const fs::path folder = scratch("as they are");
+    const auto names = pictures(20);
+    for (std::size_t i = 0; i < 20; ++i) {
+        const fs::path of_class = folder / (i < 10 ? "first" : "second");
+        fs::create_directories(of_class);
+        std::string dark_on_light = read_text(names[i]);
+        for (std::size_t k = 13; k < dark_on_light.size(); ++k)
+            dark_on_light[k] = static_cast<char>(~dark_on_light[k]);
+        std::ofstream(of_class / std::to_string(i), std::ios::binary) << dark_on_light;
+    }
+    const std::string network = scratch("as-is.safetensors").string();
+    const std::string set = " --picture-folder '" + folder.string() + "' ";
+    ASSERT_TRUE(succeeded(run_main(set + "--as-is -n 8 -e 4 --save " + network)));
+    const std::string note = "taken as they are, because the network was trained so";
+    for (const std::string& command :
+         {"evaluate --load " + network + set,
+          "predict --load " + network + " '" + (folder / "first" / "3").string() + "' "}) {
+        const Result as_is = run_main(command + "--as-is"), said = run_main(command);
+        EXPECT_EQ(as_is.code, 0) << as_is.err;
+        EXPECT_EQ(said.code, 0) << said.err;
+        EXPECT_TRUE(says(said.out + said.err, note)) << command;
+        EXPECT_FALSE(says(as_is.out + as_is.err, note)) << command;
+        auto lines = lines_of(said.out);
+        std::erase_if(lines, [&](const std::string& line) { return says(line, note); });
+        EXPECT_EQ(lines, lines_of(as_is.out));
+    }
+    EXPECT_TRUE(says(run_main("inspect " + network).out, "from pictures as they are"));
+    EXPECT_TRUE(refused(run_main("predict --load " + network + " --explain why " + names[0]), 2, "",
+                        "a network for prepared pictures"));
+    EXPECT_FALSE(
+        says(run_main("predict --load " + network + " data/t10k-images-idx3-ubyte.gz").err, note));
 }
 
 }  // namespace

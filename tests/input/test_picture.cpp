@@ -262,11 +262,11 @@ TEST(Preparation, what_is_not_one_digit_is_refused) {
                                        together({digit(i), digit(i + 1)}, below)})
                 expect_refusal([&] { input_of(two); },
                                {"it.png: expected one digit, found 2 separate drawings"});
-    Stages stages;
-    EXPECT_THROW(as_network_input(together({paper(0), paper(1)}, false), 28, 28, "it", &stages),
+    Preparation told;
+    EXPECT_THROW(as_network_input(together({paper(0), paper(1)}, false), 28, 28, "it", &told),
                  InputError);
-    ASSERT_EQ(stages.size(), 4u);
-    EXPECT_EQ(stages.back().name, "drawn");
+    ASSERT_EQ(told.stages.size(), 4u);
+    EXPECT_EQ(told.stages.back().name, "drawn");
 }
 
 TEST(Preparation, a_line_is_its_digits_from_left_to_right) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "app/report/guessing.h"
 #include "input/picture_folder.h"
@@ -186,26 +187,30 @@ TEST(PictureFolder, HasAClassForEachSubfolder) {
     dir.write("10/a.pgm", cross(4));
     dir.write("10/.DS_Store", {1});
     dir.write("10/Thumbs.db", {1});
-    const SampleSet set = read_picture_folder(dir.path, 28, 28);
+    std::vector<std::string> notes;
+    const SampleSet set = read_picture_folder(dir.path, 28, 28, notes);
+    EXPECT_EQ(notes, std::vector<std::string>{});
     EXPECT_EQ(set.class_names, (std::vector<std::string>{"2", "9", "10"}));
     EXPECT_EQ(set.labels, (Bytes{0, 0, 1, 2}));
     EXPECT_EQ(set.classes, 3);
     EXPECT_EQ(set.pixels.size(), 4u * 784);
     EXPECT_EQ(set.pixels[0], 0) << "light on dark, as predict prepares it";
-    expect_refusal([&] { read_picture_folder(dir.path, 28, 28, {}, true); }, {"4 of 4 pictures"});
-    const SampleSet known = read_picture_folder(dir.path, 28, 28, {"10", "9", "8", "2"});
+    expect_refusal([&] { read_picture_folder(dir.path, 28, 28, notes, {}, true); },
+                   {"4 of 4 pictures"});
+    const SampleSet known = read_picture_folder(dir.path, 28, 28, notes, {"10", "9", "8", "2"});
     EXPECT_EQ(known.labels, (Bytes{3, 3, 1, 0})) << "the classes of a network";
     expect_refusal(
         [&] {
-            read_picture_folder(dir.path, 28, 28, {"9", "10"});
+            read_picture_folder(dir.path, 28, 28, notes, {"9", "10"});
         },
         {(dir.path / "2").string(), "a class of the network"});
 }
 
 TEST(PictureFolder, ThatCannotBeUsedIsRefused) {
     TemporaryDirectory dir;
+    std::vector<std::string> notes;
     const auto refused = [&](const std::vector<std::string>& parts) {
-        expect_refusal([&] { read_picture_folder(dir.path, 28, 28); }, parts);
+        expect_refusal([&] { read_picture_folder(dir.path, 28, 28, notes); }, parts);
     };
     refused({"from 2 to 256 subfolders", "found 0"});
     std::filesystem::create_directory(dir.path / "a");
@@ -216,5 +221,37 @@ TEST(PictureFolder, ThatCannotBeUsedIsRefused) {
     dir.write("b/notes.txt", {'h', 'i'});
     dir.write("b/other.txt", {'h', 'i'});
     refused({"2 of 3 pictures", "the first: " + (dir.path / "b" / "notes.txt").string()});
-    expect_refusal([&] { read_picture_folder(dir.path / "none", 28, 28); }, {"No such file"});
+    expect_refusal([&] { read_picture_folder(dir.path / "none", 28, 28, notes); },
+                   {"No such file"});
+}
+
+TEST(PictureFolder, NotesPicturesOfTheNetworksSizeThatWerePreparedAndDrawingsMadeNarrower) {
+    TemporaryDirectory dir;
+    for (const char* name : {"a", "b"}) std::filesystem::create_directory(dir.path / name);
+    dir.write("a/1.pgm", cross(1));
+    dir.write("b/1.pgm", cross(2));
+    std::vector<std::string> notes;
+    read_picture_folder(dir.path, 40, 40, notes);
+    ASSERT_EQ(notes.size(), 1u);
+    EXPECT_NE(notes[0].find("2 of 2 pictures in " + dir.path.string() +
+                            " have the network's own size and were prepared"),
+              std::string::npos)
+        << notes[0];
+    notes.clear();
+    const SampleSet as_is = read_picture_folder(dir.path, 40, 40, notes, {}, true);
+    EXPECT_EQ(notes, std::vector<std::string>{});
+    EXPECT_EQ(as_is.pixels[0], 240) << "dark on light, as it is";
+    // Two rings that touch.
+    const std::string head = "P5 120 60 255\n";
+    Bytes two(head.begin(), head.end());
+    for (int y = 0; y < 60; ++y)
+        for (int x = 0; x < 120; ++x) {
+            const double away = std::min(std::hypot(x - 38, y - 30), std::hypot(x - 76, y - 30));
+            two.push_back(away > 15 && away < 20 ? 0 : 255);
+        }
+    const auto file = dir.write("b/2.pgm", two);
+    read_picture_folder(dir.path, 28, 28, notes);
+    ASSERT_EQ(notes.size(), 1u);
+    EXPECT_NE(notes[0].find("1 of 3 pictures"), std::string::npos) << notes[0];
+    EXPECT_NE(notes[0].find(file.string()), std::string::npos) << notes[0];
 }

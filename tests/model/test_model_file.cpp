@@ -103,6 +103,7 @@ TEST(ModelFile, GivesBackEveryBitAndEveryFact) {
     facts.rows = 3;
     facts.cols = 4;
     facts.pixel_scale = 1.0 / 3;
+    facts.pictures_as_is = true;
     facts.seed = std::numeric_limits<std::uint64_t>::max();
     facts.state = {16, 123456789, std::nextafter(0.1, 1.0)};
     facts.settings = R"({"hidden":[5,3],"name":"a \"word\"\nand é"})";
@@ -114,6 +115,7 @@ TEST(ModelFile, GivesBackEveryBitAndEveryFact) {
     EXPECT_EQ(read.facts.rows, 3);
     EXPECT_EQ(read.facts.cols, 4);
     EXPECT_EQ(read.facts.pixel_scale, facts.pixel_scale);
+    EXPECT_TRUE(read.facts.pictures_as_is);
     EXPECT_EQ(read.facts.seed, facts.seed);
     EXPECT_EQ(read.facts.state, facts.state);
     EXPECT_EQ(read.facts.settings, facts.settings);

@@ -22,9 +22,11 @@ inline Bytes exif_bytes(int orientation, bool low_first = false) {
 }
 
 /// A JPEG of the picture, of good quality. `channels`: 1, 3 (RGB) or 4 (CMYK), all equal.
-/// `exif`: the data of its EXIF marker; empty: none.
+/// `exif`: the data of its EXIF marker; empty: none. `in_two_scans`: a grey one, of two progressive
+/// scans, each with all bits: first the means of blocks, then the rest.
 inline Bytes jpeg_of(const Picture& picture, int channels = 1, bool progressive = false,
-                     const Bytes& exif = {}) {
+                     const Bytes& exif = {}, bool in_two_scans = false) {
+    static const jpeg_scan_info two_scans[] = {{1, {0}, 0, 0, 0, 0}, {1, {0}, 1, 63, 0, 0}};
     jpeg_compress_struct info{};
     jpeg_error_mgr errors{};
     info.err = jpeg_std_error(&errors);
@@ -39,6 +41,10 @@ inline Bytes jpeg_of(const Picture& picture, int channels = 1, bool progressive 
     jpeg_set_defaults(&info);
     jpeg_set_quality(&info, 95, TRUE);
     if (progressive) jpeg_simple_progression(&info);
+    if (in_two_scans) {
+        info.scan_info = two_scans;
+        info.num_scans = 2;
+    }
     jpeg_start_compress(&info, TRUE);
     if (!exif.empty()) {
         Bytes data{'E', 'x', 'i', 'f', 0, 0};

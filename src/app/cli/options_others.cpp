@@ -48,10 +48,10 @@ std::optional<PredictOptions> parse_predict(const Arguments& arguments, bool spe
     CommandLine line(
         {"./main predict", "classifies pictures with a trained network",
          "--load FILE [FLAGS] IMAGES...       or: --load FILE [FLAGS] --csv-data TABLE",
-         "IMAGES are pictures (PNG, JPEG, BMP, PPM, PGM) of one digit each, dark on light or light "
-         "on\ndark, and IDX files, plain or gzipped. Prints one line for each image: the file, "
-         "the digit,\nits probability. Of a table, each row gets a line. The "
-         "network knows its columns\nand their scale.",
+         "IMAGES are pictures (PNG, JPEG, BMP, PPM, PGM, PBM) of one digit each, dark on light or\n"
+         "light on dark, and IDX files, plain or gzipped. Prints one line for each image: the\n"
+         "file, the digit, its probability. Of a table, each row gets a line. The network knows\n"
+         "its columns and their scale.",
          "./main predict --load mnist.safetensors --show my_seven.png\n"
          "./main predict --load digits.safetensors --csv-data test.csv --out "
          "answer.csv"});
@@ -65,8 +65,10 @@ std::optional<PredictOptions> parse_predict(const Arguments& arguments, bool spe
     line.add({"--show", yes(o.show), "Output",
               "draw the image as the network gets it, in the terminal"});
     line.add(json_flag(o.json));
-    line.add({"--explain", folder_name(o.explain), "Output",
-              "write there what each step of the preparation made of the pictures, as PNG files"});
+    line.add(
+        {"--explain", folder_name(o.explain), "Output",
+         "write there what each step of the preparation made of the pictures, as PNG files, in "
+         "place of those of an earlier run"});
     line.add({"--out", file_name(o.out), "Output",
               "write the predictions to this CSV file instead: file, index from 0, class, "
               "probability"});

@@ -33,9 +33,12 @@ SampleSet read_set(const EvaluateOptions& options, const Model& model,
     const Layout& layout = model.parameters.layout;
     const ModelFacts& facts = model.facts;
     if (!facts.version.empty()) check_takes_pictures(model, options.load);  // others do not say it
-    if (!options.picture_folder.empty())
-        return read_picture_folder(options.picture_folder, facts.rows, facts.cols,
-                                   class_names_for_pictures(model), options.images.as_is);
+    if (!options.picture_folder.empty()) {
+        if (facts.pictures_as_is && !options.images.as_is) notes.push_back(note_as_is);
+        return read_picture_folder(options.picture_folder, facts.rows, facts.cols, notes,
+                                   class_names_for_pictures(model),
+                                   options.images.as_is || facts.pictures_as_is);
+    }
     ImageSet read = read_images(options.data, options.images, Split::test, layout.classes());
     SampleSet set = std::move(read.samples);
     notes.insert(notes.end(), read.notes.begin(), read.notes.end());

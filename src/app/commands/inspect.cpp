@@ -204,6 +204,7 @@ Json found_in_model(const Model& model) {
                          {"rows", facts.rows},
                          {"cols", facts.cols},
                          {"pixel_scale", facts.pixel_scale},
+                         {"pictures_as_is", facts.pictures_as_is},
                          {"seed", facts.seed},
                          {"epoch", facts.state.epoch},
                          {"step", facts.state.step},
@@ -245,7 +246,8 @@ std::string model_text(const Json& model) {
     line("output, loss", word(model["output"]) + ", " + word(model["loss"]));
     if (model["rows"].whole() > 0)
         line("images", model["rows"].dump() + " x " + model["cols"].dump() + ", times " +
-                           formatted("%.6g", model["pixel_scale"].number()));
+                           formatted("%.6g", model["pixel_scale"].number()) +
+                           (model["pictures_as_is"].truth() ? ", from pictures as they are" : ""));
     if (is_of_table(model))
         line("table", model["columns"]["count"].dump() + " columns, target " +
                           joined(model["columns"]["targets"], ", ") + ", scale " +

@@ -15,10 +15,11 @@ struct OwnSize {
 };
 
 /// One sample; of an IDX file, each image; with options.digits, each digit of the line. With
-/// options.explain, writes the stages of the preparation there, up to where it was refused. Throws
+/// options.explain, writes the stages of the preparation there, up to where it was refused, in
+/// place of those that an earlier run wrote. Prints a note if a drawing was made narrower. Throws
 /// InputError if the file cannot be read or prepared.
 SampleSet read_inputs(const std::string& file, const ModelFacts& facts,
                       const PredictOptions& options, OwnSize& own_size);
 
-/// Throws InputError if the stages of two files would get the same names.
+/// Throws InputError if the stages of two files would get the same names, or that of a file.
 void check_explain(const PredictOptions& options);

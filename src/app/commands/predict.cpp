@@ -74,14 +74,14 @@ std::string Answers::about_line(const std::string& file, const SampleSet& set,
 
 /// A picture is prepared by guesses, and may show no digit at all. What the network gives less than
 /// a half is said to be unsure.
-void note_unsure(const std::string& file, const SampleSet& set, std::span<const nn_real> yhat) {
+void note_unsure(const std::string& file, const SampleSet& set, std::span<const nn_real> yhat,
+                 bool is_prepared) {
     const std::size_t outputs = outputs_each(set, yhat);
     for (std::size_t i = 0; i < set.count(); ++i) {
         const double p = predicted_class(yhat.subspan(i * outputs, outputs)).probability;
         if (p >= 0.5) continue;
-        print_note(formatted("%s: the network is not sure (%.4f); see what it gets with --show, or "
-                             "--explain DIR",
-                             file.c_str(), p),
+        print_note(formatted("%s: the network is not sure (%.4f); see what it gets with --show%s",
+                             file.c_str(), p, is_prepared ? ", or --explain DIR" : ""),
                    stderr);
         return;
     }
@@ -129,9 +129,22 @@ int predict_table(const Comm& comm, const PredictOptions& options, const Model& 
     return exit_ok;
 }
 
+/// A network that was trained on pictures as they are gets others so, too.
+void take_as_trained(const Comm& comm, const Model& model, PredictOptions& options) {
+    if (!model.facts.pictures_as_is || options.as_is) return;
+    if (options.digits || !options.explain.empty())
+        refuse(options.load, "a network for prepared pictures, for --digits and --explain",
+               "one that was trained on pictures as they are (--as-is)",
+               "leave these flags out, or give another network");
+    options.as_is = true;
+    if (comm.is_root() && !std::ranges::all_of(options.files, is_idx_or_gzip))
+        print_note(note_as_is, stderr);
+}
+
 }  // namespace
 
-int predict(const Comm& comm, const PredictOptions& options) {
+int predict(const Comm& comm, const PredictOptions& given) {
+    PredictOptions options = given;
     Model model = load_model_everywhere(comm, options.load, options.said);
     if (comm.is_root())
         for (const std::string& note : model.notes) print_note(note, stderr);
@@ -141,6 +154,7 @@ int predict(const Comm& comm, const PredictOptions& options) {
         check_takes_pictures(model, options.load);
         if (options.digits) check_digits(model, options.load);
         check_explain(options);
+        take_as_trained(comm, model, options);
     });
     DataParallelNeuralNetwork network = network_of(comm, options.device, model);
     Answers answers{options, model.facts.class_names};
@@ -155,7 +169,7 @@ int predict(const Comm& comm, const PredictOptions& options) {
             right = tried_on_root(comm, [&] {
                 print(options.digits ? answers.about_line(file, set, yhat)
                                      : answers.about(file, set, yhat, is_idx_or_gzip(file)));
-                if (!is_idx_or_gzip(file)) note_unsure(file, set, yhat);
+                if (!is_idx_or_gzip(file)) note_unsure(file, set, yhat, !options.as_is);
             });
         }
         all_right = all_right && right;

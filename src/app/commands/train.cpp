@@ -52,6 +52,7 @@ ModelFacts facts_of_files(const TrainOptions& options, const Sets& sets,
     facts.cols = sets.is_table ? 0 : sets.train.cols;
     facts.pixel_scale = static_cast<double>(options.training.pixel_scale);
     facts.seed = options.training.seed;
+    facts.pictures_as_is = options.images.as_is;
     facts.class_names = sets.train.class_names;
     facts.columns = to_json(sets.table);
     facts.settings = settings;

@@ -29,6 +29,10 @@ Model load_model_everywhere(const Comm& comm, const std::string& file,
 /// of a square of 8 x 8 or more, the images are taken for squares.
 void guess_shape(Model& model);
 
+/// Said where a network takes pictures as they are though --as-is is not given.
+inline constexpr const char* note_as_is =
+    "pictures are taken as they are, because the network was trained so (--as-is)";
+
 /// Throws InputError if the network in `file` was not trained on pictures.
 void check_takes_pictures(const Model& model, const std::string& file);
 

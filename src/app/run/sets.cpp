@@ -94,8 +94,8 @@ void read_images_on_root(const TrainOptions& options, Sets& sets) {
         sets.notes.insert(sets.notes.end(), notes.begin(), notes.end());
     };
     if (!options.picture_folder.empty()) {
-        sets.train =
-            read_picture_folder(options.picture_folder, side, side, {}, options.images.as_is);
+        sets.train = read_picture_folder(options.picture_folder, side, side, sets.notes, {},
+                                         options.images.as_is);
     } else {
         ImageSet train = read_images(options.data, options.images, Split::train);
         sets.train = std::move(train.samples);
