@@ -4,6 +4,7 @@
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 namespace gpuhost {
@@ -72,6 +73,14 @@ const char* cudaGetErrorString(cudaError_t error) {
             return "invalid configuration argument";
         case cudaErrorInsufficientDriver:
             return "the driver is too old for this CUDA runtime";
+        case cudaErrorDevicesUnavailable:
+            return "CUDA-capable device(s) is/are busy or unavailable";
+        case cudaErrorSystemDriverMismatch:
+            return "system has unsupported display driver / cuda driver combination";
+        case cudaErrorCompatNotSupportedOnDevice:
+            return "forward compatibility was attempted on non supported HW";
+        case cudaErrorUnknown:
+            return "unknown error";
         case cudaErrorNoDevice:
             return "no CUDA-capable device is detected";
         case cudaErrorInvalidDevice:
@@ -109,21 +118,38 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
     return cudaSuccess;
 }
 
+namespace {
+/// What a question to the driver ends in that finds no such device.
+cudaError_t asked_about(int device) {
+    if (config().hangs) {
+        std::fprintf(stderr, "gpuhost: the driver was asked, which here waits for ever\n");
+        std::abort();
+    }
+    if (config().devices == 0) return cudaErrorNoDevice;
+    if (device < 0 || device >= config().devices) return cudaErrorInvalidDevice;
+    return device == config().sick ? cudaErrorUnknown : cudaSuccess;
+}
+}  // namespace
+
 cudaError_t cudaGetDeviceCount(int* count) {
-    if (config().devices == 0) return result(cudaErrorNoDevice);
+    const cudaError_t asked = asked_about(0);
+    if (config().count_error != cudaSuccess) return result(config().count_error);
+    if (asked == cudaErrorNoDevice) return result(asked);
     *count = config().devices;
     return cudaSuccess;
 }
 
 cudaError_t cudaSetDevice(int device) {
-    if (config().devices == 0) return result(cudaErrorNoDevice);
-    return result(device >= 0 && device < config().devices ? cudaSuccess : cudaErrorInvalidDevice);
+    const cudaError_t asked = asked_about(device);
+    return result(asked == cudaSuccess ? config().start_error : asked);
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-    if (const cudaError_t error = cudaSetDevice(device); error != cudaSuccess) return error;
+    if (const cudaError_t error = asked_about(device); error != cudaSuccess) return result(error);
     *properties = {};
     std::snprintf(properties->name, sizeof properties->name, "gpuhost (kernels on the CPU)");
+    const unsigned uuid = config().uuid + static_cast<unsigned>(device);
+    std::memcpy(properties->uuid.bytes, &uuid, sizeof uuid);
     properties->multiProcessorCount = config().multiprocessors;
     properties->major = config().capability / 10;
     properties->minor = config().capability % 10;

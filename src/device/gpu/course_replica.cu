@@ -172,5 +172,5 @@ std::unique_ptr<Replica> make_course_replica(const ReplicaShape& shape,
                          std::to_string(course_gemm_most) +
                          " that the course's matrix product takes; leave --course out, or use "
                          "smaller ones (-n, -b)");
-    return std::make_unique<CourseReplica>(shape, settings);
+    return made_on_gpu<CourseReplica>(shape, settings);
 }

@@ -51,9 +51,9 @@ class DeviceProblem {
 }  // namespace
 
 GemmTiming time_our_gemm(const GemmProblem& p, int repeats, nn_real* c) {
-    if (const CudaDevices devices = find_cuda_devices(); devices.count == 0)
-        return {0, "no GPU: " + devices.why_none};
-    const GpuChip chip = gpu_chip(0);
+    const CudaDevices devices = find_cuda_devices();
+    if (devices.usable.empty()) return {0, "no GPU: " + devices.why_none};
+    const GpuChip chip = gpu_chip(devices.usable.front().number);
     const GpuStream stream;
     const Gpu gpu{stream.get(), chip};
     DeviceProblem problem(p, c, stream.get());
@@ -63,9 +63,9 @@ GemmTiming time_our_gemm(const GemmProblem& p, int repeats, nn_real* c) {
 }
 
 GemmTiming time_cublas_gemm(const GemmProblem& p, int repeats, nn_real* c) {
-    if (const CudaDevices devices = find_cuda_devices(); devices.count == 0)
-        return {0, "no GPU: " + devices.why_none};
-    gpu_chip(0);  // selects the device
+    const CudaDevices devices = find_cuda_devices();
+    if (devices.usable.empty()) return {0, "no GPU: " + devices.why_none};
+    gpu_chip(devices.usable.front().number);  // selects the device
     const GpuStream stream;
     Cublas cublas(stream.get());
     if (!cublas.missing().empty()) return {0, cublas.missing()};

@@ -24,7 +24,8 @@ struct Gpu {
     GpuChip chip;
 };
 
-/// Selects `device` for this thread, and returns what the model needs to know about it.
+/// Selects `device` for this thread and starts it, and returns what the model needs to know about
+/// it. Throws GpuUnavailable if CUDA does not give the device to this process (devices.cu).
 GpuChip gpu_chip(int device);
 
 // ------------------------------------------------------------------ GEMM (gemm_fma.cu)

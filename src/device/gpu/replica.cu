@@ -399,5 +399,5 @@ std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape& shape,
         throw InputError("the network has " + std::to_string(shape.layout.classes()) +
                          " outputs, more than the " + std::to_string(gpu_head_most_classes()) +
                          " that a GPU's block holds; use --course or --device cpu");
-    return std::make_unique<CudaReplica>(shape, settings);
+    return made_on_gpu<CudaReplica>(shape, settings);
 }

@@ -1,6 +1,7 @@
 // replica_base.h: what both replicas on GPUs (replica.cu, course_replica.cu) share: the parameters,
 // and the calls that return values to the host.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -110,3 +111,16 @@ class GpuReplica : public Replica {
     DeviceArray<double> squares_;
     GpuEvent done_;
 };
+
+/// Makes a replica. Throws GpuUnavailable if its device has too little memory for it.
+template <class OfGpu>
+std::unique_ptr<Replica> made_on_gpu(const ReplicaShape& shape, const CudaSettings& settings) {
+    try {
+        return std::make_unique<OfGpu>(shape, settings);
+    } catch (const GpuOutOfMemory&) {
+        cudaGetLastError();  // clears the error: the next check must not see it
+        throw GpuUnavailable("device " + std::to_string(settings.device) +
+                             ": out of memory for the network and a mini-batch; " +
+                             gpu_memory_advice);
+    }
+}
