@@ -268,6 +268,9 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph,
                                  unsigned long long flags = 0);
+cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t stream);
+/// A graph that still has to run must not be destroyed: that ends the process. CUDA would keep it
+/// until then, but not the memory that it uses.
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
 
@@ -294,6 +297,10 @@ struct Config {
     cudaError_t start_error = cudaSuccess;  ///< of what starts a device: cudaSetDevice
     bool file_is_here = false;              ///< the system has a GPU, whatever CUDA says
     bool native = true;                     ///< the binary has machine code for the GPU
+    /// Memory of the host that is not page-locked is read when the stream gets there, as where the
+    /// GPU reads it by itself. False: when the call is made, as elsewhere.
+    bool pageable_is_read_late = true;
+    std::size_t graph_node_bytes = 1024;  ///< device memory that a node of a graph takes
 };
 
 /// As the environment says: GPUHOST_ORDER=forward|reverse|random, GPUHOST_SEED, GPUHOST_DEVICES,

@@ -87,7 +87,12 @@ cudaError_t give_copy(void* to, const void* from, std::size_t bytes, cudaMemcpyK
     const bool from_pageable = !in_an_account(from, bytes), to_pageable = !in_an_account(to, bytes);
     if ((from_pageable || to_pageable) && captures(stream))
         return spoil(stream, cudaErrorStreamCaptureUnsupported);
-    if (from_pageable) {  // CUDA takes a copy of it before it returns
+    if (from_pageable && config().pageable_is_read_late) {
+        give(stream, [=] {
+            count_bytes(bytes, kind);
+            std::memcpy(to, from, bytes);
+        });
+    } else if (from_pageable) {  // CUDA takes a copy of it before it returns
         const auto* start = static_cast<const char*>(from);
         std::vector<char> taken(start, start + bytes);
         give(stream, [=] {
@@ -107,6 +112,7 @@ cudaError_t give_copy(void* to, const void* from, std::size_t bytes, cudaMemcpyK
 }
 }  // namespace
 
+std::size_t graph_bytes = 0;
 std::size_t live_blocks() { return device_memory.count() + pinned_memory.count(); }
 
 bool device_holds(const void* pointer, std::size_t bytes) {
@@ -119,7 +125,7 @@ using namespace gpuhost;
 
 cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes) {
     *total_bytes = config().memory;
-    *free_bytes = config().memory - std::min(device_memory.total(), config().memory);
+    *free_bytes = config().memory - std::min(device_memory.total() + graph_bytes, config().memory);
     return cudaSuccess;
 }
 

@@ -28,5 +28,6 @@ bool spoils_captures();
 std::size_t live_streams();  ///< with events and graphs
 
 // gpuhost_memory.cpp:
-std::size_t live_blocks();  ///< of device memory and of pinned memory
+extern std::size_t graph_bytes;  ///< of device memory, that graphs take
+std::size_t live_blocks();       ///< of device memory and of pinned memory
 }  // namespace gpuhost

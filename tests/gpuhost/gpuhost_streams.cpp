@@ -3,6 +3,8 @@
 // Streams keep their work until somebody waits for it, so that a forgotten wait shows; graphs are
 // what streams were given.
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -85,6 +87,8 @@ struct CUgraph_st {
 };
 struct CUgraphExec_st {
     std::shared_ptr<const Branches> branches;
+    std::size_t bytes = 0;                                   ///< of the device
+    std::shared_ptr<int> to_run = std::make_shared<int>(0);  ///< launches
 };
 
 namespace gpuhost {
@@ -311,12 +315,29 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph,
                                  unsigned long long flags) {
     if (!graphs.contains(graph) || flags != 0) return result(cudaErrorInvalidValue);
-    *exec = *graph_execs.insert(new CUgraphExec_st{graph->branches}).first;
+    std::size_t nodes = 0, free_bytes = 0, total_bytes = 0;
+    for (const auto& branch : *graph->branches) nodes += branch.size();
+    const std::size_t bytes = nodes * config().graph_node_bytes;
+    cudaMemGetInfo(&free_bytes, &total_bytes);
+    if (bytes > free_bytes) return result(cudaErrorMemoryAllocation);
+    graph_bytes += bytes;
+    *exec = *graph_execs.insert(new CUgraphExec_st{graph->branches, bytes}).first;
     return cudaSuccess;
+}
+
+cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t stream) {
+    if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
+    return result(graph_execs.contains(exec) ? cudaSuccess : cudaErrorInvalidValue);
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
     if (graph_execs.erase(exec) == 0) return result(cudaErrorInvalidValue);
+    if (*exec->to_run > 0) {
+        std::fprintf(stderr,
+                     "gpuhost: a graph is destroyed that still has to run: wait for its stream\n");
+        std::abort();
+    }
+    graph_bytes -= exec->bytes;
     delete exec;
     return cudaSuccess;
 }
@@ -324,9 +345,11 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
     if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
     if (!graph_execs.contains(exec)) return result(cudaErrorInvalidValue);
-    give(stream, [branches = exec->branches] {
+    ++*exec->to_run;
+    give(stream, [branches = exec->branches, to_run = exec->to_run] {
         ++all_traffic.graph_launches;
         GraphRun(*branches).finish_first(0, branches->front().size());
+        --*to_run;
     });
     return cudaSuccess;
 }

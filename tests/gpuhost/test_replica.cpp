@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -26,6 +27,7 @@ constexpr std::size_t set_bytes = images * (pixels + 1), order_bytes = images * 
 
 class ReplicaTraffic : public testing::Test {
   protected:
+    void TearDown() override { gpuhost::config() = before_; }
     std::unique_ptr<Replica> make(const CudaSettings& settings,
                                   decltype(&make_cuda_replica) by = make_cuda_replica) const {
         auto replica = by({layout_, batch, nn_real{1} / 255}, settings);
@@ -74,11 +76,34 @@ class ReplicaTraffic : public testing::Test {
                 now.launches - after.launches, now.graph_launches - after.graph_launches};
     }
 
+    static std::vector<nn_real> parameters_of(Replica& replica) {
+        std::vector<nn_real> values(replica.shape().layout.total());
+        replica.read(values);
+        return values;
+    }
+    /// Leaves the device so many bytes.
+    static void leave_free(std::size_t bytes) {
+        std::size_t free_bytes = 0, total_bytes = 0;
+        ASSERT_EQ(cudaMemGetInfo(&free_bytes, &total_bytes), cudaSuccess);
+        gpuhost::config().memory = total_bytes - free_bytes + bytes;
+    }
+
+    const gpuhost::Config before_ = gpuhost::config();
     static constexpr Update update_{nn_real{0.5}, 0};
     const Layout layout_{{pixels, 16, 10}};
     const std::size_t gradient_bytes_ = layout_.total() * sizeof(nn_real);
-    const std::vector<std::uint8_t> pixels_ = std::vector<std::uint8_t>(images * pixels, 100);
-    const std::vector<std::uint8_t> labels_ = std::vector<std::uint8_t>(images, 3);
+    /// No two images are alike.
+    const std::vector<std::uint8_t> pixels_ = [] {
+        std::vector<std::uint8_t> bytes(images * pixels);
+        for (std::size_t i = 0; i < bytes.size(); ++i)
+            bytes[i] = static_cast<std::uint8_t>(i * 7 / 5 % 151);
+        return bytes;
+    }();
+    const std::vector<std::uint8_t> labels_ = [] {
+        std::vector<std::uint8_t> classes(images);
+        for (std::size_t i = 0; i < images; ++i) classes[i] = static_cast<std::uint8_t>(i % 9);
+        return classes;
+    }();
     std::vector<std::uint32_t> in_file_order_ = [] {
         std::vector<std::uint32_t> order(images);
         std::iota(order.begin(), order.end(), 0u);
@@ -104,7 +129,7 @@ TEST_F(ReplicaTraffic, OfAnOrderIsTheOrderAloneAndOfTheFilesOrderNothing) {
     EXPECT_EQ(old_order.uploaded + old_order.launches, 0u);
 }
 
-TEST_F(ReplicaTraffic, OfAnEpochIsItsUpdatesNumbersAndOneGraphOfFourKernelsAStep) {
+TEST_F(ReplicaTraffic, OfAnEpochIsOneGraphOfFourKernelsAStepAndOneKernelForNewNumbers) {
     const auto replica = make({});
     keep(*replica);
     const auto epoch = [&](double rate) {
@@ -118,9 +143,8 @@ TEST_F(ReplicaTraffic, OfAnEpochIsItsUpdatesNumbersAndOneGraphOfFourKernelsAStep
     } epochs[] = {{0.5, true}, {0.25, true}, {0.25, false}};
     for (const auto& [rate, is_new] : epochs) {
         const gpuhost::Traffic seen = epoch(rate);
-        EXPECT_EQ(seen.uploaded, is_new ? sizeof(UpdateNumbers) : 0u) << "rate " << rate;
-        EXPECT_EQ(seen.downloaded, 0u);
-        EXPECT_EQ(seen.launches, 4 * steps);
+        EXPECT_EQ(seen.uploaded + seen.downloaded, 0u);
+        EXPECT_EQ(seen.launches, 4 * steps + (is_new ? 1 : 0)) << "rate " << rate;
         EXPECT_EQ(seen.graph_launches, 1u);
     }
 }
@@ -219,8 +243,7 @@ TEST_F(ReplicaTraffic, OfASumElsewhereIsTheSumAlone) {
         });
         replica->update(update_, {0, sum.size(), sum.data()});
     });
-    EXPECT_EQ(seen.uploaded, gradient_bytes_ + sizeof(UpdateNumbers))
-        << "and the numbers of the update";
+    EXPECT_EQ(seen.uploaded, gradient_bytes_);
     EXPECT_EQ(seen.graph_launches, 1u) << "forward and backward";
     lend_and_step(*same, 7);
     std::vector<nn_real> ours(layout_.total()), expected(layout_.total());
@@ -325,14 +348,137 @@ TEST_F(ReplicaTraffic, LeavesNothingBehind) {
     EXPECT_EQ(gpuhost::live_allocations(), before);
 }
 
-/// Such epochs go step by step.
-TEST_F(ReplicaTraffic, OfAnEpochOfTooManyStepsForAGraphIsNone) {
+/// Its steps find their samples in a window, so graphs serve every epoch and every order.
+TEST_F(ReplicaTraffic, OfALongEpochIsAGraphOf64StepsAgainAndAgainAndOneForTheRest) {
+    const auto replica = make({}), single = make({});
+    for (Replica* each : {replica.get(), single.get()}) keep(*each);
+    auto order = in_file_order_;
+    std::size_t with_graphs = 0;
+    for (int epoch = 0; epoch < 2; ++epoch) {
+        std::ranges::rotate(order, order.begin() + 30);
+        const auto seen = traffic_of(*replica, [&] {
+            replica->samples().set_order(order);
+            ASSERT_TRUE(replica->run({images, 1, update_}));
+        });
+        EXPECT_EQ(seen.graph_launches, 2u);
+        EXPECT_EQ(seen.uploaded, order_bytes);
+        EXPECT_EQ(seen.launches, 4u * images + 1 + (epoch == 0 ? 1 : 0)) << "and the gathering";
+        if (epoch == 0) with_graphs = gpuhost::live_allocations();
+        EXPECT_EQ(gpuhost::live_allocations(), with_graphs) << "no other graph in epoch " << epoch;
+        single->samples().set_order(order);
+        for (std::size_t first = 0; first < images; ++first) {
+            single->samples().select(Role::train, first, 1);
+            single->forward(1, Want::gradient);
+            single->backward_and_update(update_);
+        }
+    }
+    EXPECT_EQ(parameters_of(*replica), parameters_of(*single));
+}
+
+TEST_F(ReplicaTraffic, OfALongEpochIsNoneWithoutRoomForTheWindow) {
     const auto replica = make({});
     keep(*replica);
+    leave_free(1000);
     const auto seen = traffic_of(*replica, [&] {
-        EXPECT_FALSE(replica->run({10000, 1, update_}));
+        EXPECT_FALSE(replica->run({images, 1, update_}));
     });
     EXPECT_EQ(seen.uploaded + seen.launches, 0u);
+}
+
+// ---- what a machine may do that most do not
+
+/// What a replica learns by every kind of step, and by whom it is made.
+std::vector<nn_real> learned_by_every_kind(const std::unique_ptr<Replica>& replica,
+                                           std::vector<std::uint32_t> order,
+                                           const std::function<void(std::size_t)>& step) {
+    for (const double rate : {0.5, 0.25}) {
+        std::ranges::rotate(order, order.begin() + 17);
+        auto handed = order;
+        replica->samples().set_order(handed);
+        std::ranges::fill(handed, 0u);  // it is the caller's again
+        if (!replica->run({images, batch, {static_cast<nn_real>(rate), 0}})) step(3);
+        step(7);
+    }
+    std::vector<nn_real> values(replica->shape().layout.total());
+    replica->read(values);
+    return values;
+}
+
+TEST_F(ReplicaTraffic, MayReadMemoryOfTheHostLate) {
+    for (const auto by : {make_cuda_replica, make_course_replica})
+        for (const bool lends : {false, true}) {
+            std::vector<std::vector<nn_real>> learned;
+            for (const bool late : {false, true}) {
+                gpuhost::config().pageable_is_read_late = late;
+                const auto replica = make({.several_ranks = lends}, by);
+                keep(*replica);
+                learned.push_back(
+                    learned_by_every_kind(replica, in_file_order_, [&](std::size_t first) {
+                        lends ? void(lend_and_step(*replica, first)) : step(*replica, first);
+                    }));
+            }
+            EXPECT_EQ(learned[0], learned[1]);
+            EXPECT_TRUE(std::isfinite(learned[0][0]));
+        }
+}
+
+/// A reducer's own memory, which it writes again as soon as update() has returned.
+TEST_F(ReplicaTraffic, MayReadASumLate) {
+    for (const auto by : {make_cuda_replica, make_course_replica}) {
+        std::vector<std::vector<nn_real>> learned;
+        for (const bool writes : {false, true}) {
+            const auto replica = make({.several_ranks = true}, by);
+            keep(*replica);
+            std::vector<nn_real> sum(layout_.total());
+            forward(*replica, 7);
+            replica->backward([&](int part) {
+                const Lent lent = replica->lend(part);
+                lent.ready->wait();
+                std::ranges::copy(lent.values, sum.begin());
+            });
+            replica->update(update_, {0, sum.size(), sum.data()});
+            if (writes) std::ranges::fill(sum, nn_real{100});
+            learned.push_back(parameters_of(*replica));
+        }
+        EXPECT_EQ(learned[0], learned[1]);
+    }
+}
+
+/// The work of a graph for which there is no memory goes to the device as it is.
+TEST_F(ReplicaTraffic, WithoutMemoryForGraphsLearnsTheSame) {
+    for (const bool lends : {false, true}) {
+        std::vector<std::vector<nn_real>> learned;
+        std::vector<std::size_t> graph_launches;
+        for (const bool full : {false, true}) {
+            gpuhost::config() = before_;
+            const auto replica = make({.several_ranks = lends});
+            keep(*replica);
+            if (full) leave_free(0);
+            const gpuhost::Traffic before = gpuhost::traffic();
+            learned.push_back(
+                learned_by_every_kind(replica, in_file_order_, [&](std::size_t first) {
+                    lends ? void(lend_and_step(*replica, first)) : step(*replica, first);
+                }));
+            graph_launches.push_back(gpuhost::traffic().graph_launches - before.graph_launches);
+        }
+        EXPECT_EQ(learned[0], learned[1]) << (lends ? "lent" : "alone");
+        EXPECT_GT(graph_launches[0], 0u);
+        EXPECT_EQ(graph_launches[1], 0u);
+    }
+}
+
+/// The graph, and the page-locked memory that the work uses, are given back after the work.
+TEST_F(ReplicaTraffic, MayBeDestroyedWhileItWorks) {
+    const std::size_t before = gpuhost::live_allocations();
+    for (const bool lends : {false, true}) {
+        const auto replica = make({.several_ranks = lends});
+        keep(*replica);
+        if (!lends) {
+            EXPECT_TRUE(replica->run({images, batch, update_}));
+        }
+        if (lends) lend_and_step(*replica, 0);
+    }
+    EXPECT_EQ(gpuhost::live_allocations(), before);
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ class CourseReplica : public GpuReplica {
         }
         losses_.fill_bytes(0, compute_.get());
     }
+    ~CourseReplica() override { compute_.finish(); }
 
     std::string device_name() const override {
         return name_ + " (plain kernels, fp" + std::to_string(8 * sizeof(nn_real)) + ")";
@@ -60,6 +61,8 @@ class CourseReplica : public GpuReplica {
         if (sum.count != gradient_.size() || sum.memory != Memory::host)
             throw std::logic_error("the plain kernels update by a sum of the whole gradient");
         upload(sum.values, sum.count, gradient_.data(), compute_);
+        // What was lent is written by the stream alone, in its order; other memory by the reducer.
+        if (sum.values != gradient_on_host_.data()) compute_.wait();
         update_by_gradient(update);
     }
     void backward_and_update(const Update& update) override {

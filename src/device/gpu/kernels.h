@@ -134,6 +134,8 @@ struct Parts {
 /// those the second. numbers: on the device, so that a recorded graph can be used with others.
 void gpu_update(const Gpu& gpu, std::span<const Parts> runs, const Rule& rule,
                 const UpdateNumbers* numbers, nn_real* p, std::size_t to_moment);
+/// *to = numbers, in the stream's order (numbers.cu).
+void gpu_set_numbers(const Gpu& gpu, const UpdateNumbers& numbers, UpdateNumbers* to);
 /// gradient_i = the sum of its parts, for a gradient that MPI will sum.
 void gpu_add_parts(const Gpu& gpu, std::span<const Parts> runs, nn_real* gradient);
 
