@@ -10,6 +10,7 @@
 #include "comm/node_memory.h"
 #include "device/cpu/table.h"
 #include "device/cpu/tiles.h"
+#include "device/gpu/first_layer.h"
 #include "train/cores.h"
 #include "train/gpus.h"
 
@@ -156,18 +157,21 @@ int useful_threads(int cores, const Layout& layout, int shard) {
     return std::max(1, static_cast<int>(most));
 }
 
-/// True if the first layer's products go by bf16x3. `can`: this rank is able to; all ranks must be.
-bool by_bf16x3(const Comm& comm, const DeviceRequest& asked, bool can, int shard) {
-    return comm.all(can) && (asked.gemm == GemmKind::bf16x3 ||
-                             (asked.gemm == GemmKind::automatic && shard >= bf16x3_pays_from));
+/// True if the first layer's products go by bf16x3. `can`: this rank is able to; `pays`: it is
+/// faster there. Both must be so on all ranks, or the first, if the flags ask for it.
+bool by_bf16x3(const Comm& comm, const DeviceRequest& asked, bool can, bool pays) {
+    return comm.all(
+        can && (asked.gemm == GemmKind::bf16x3 || (asked.gemm == GemmKind::automatic && pays)));
 }
 
 /// How this rank works on its GPU.
 CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const CudaDevice& device,
-                           int shard) {
+                           const Layout& layout, int shard) {
     CudaSettings settings;
     settings.device = device.number;
-    settings.bf16x3 = by_bf16x3(comm, asked, device.bf16x3, shard);
+    settings.bf16x3 = by_bf16x3(comm, asked, device.bf16x3,
+                                gpu_gains_by_bf16x3(device.multiprocessors, device.capability,
+                                                    layout.size(1), layout.inputs(), shard));
     settings.several_ranks = comm.size() > 1 || asked.lends_gradient;
     settings.shares_device = shares_gpu(comm, cuda_uuid(device.number));
     const bool by_mpi =
@@ -187,7 +191,8 @@ CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Rep
     const bool sparse = automatic ? density < cpu_functions().sparse_pays_below
                                   : asked.inputs == InputsKind::sparse;
     settings.first_layer = sparse ? FirstLayerKind::sparse : FirstLayerKind::dense;
-    if (by_bf16x3(comm, asked, may_take_tiles(asked), shard) && automatic && takes_tiles(shape))
+    if (by_bf16x3(comm, asked, may_take_tiles(asked), shard >= bf16x3_pays_from) && automatic &&
+        takes_tiles(shape))
         settings.first_layer = FirstLayerKind::tiles;
     // Memory that ranks share is cut by it, so no rank chooses for itself.
     settings.first_layer = comm.from_root(settings.first_layer);
@@ -220,13 +225,15 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
     comm.together([&] { check_device(comm, asked, chosen.cuda, on_cuda); });
     if (on_cuda) {
         const CudaSettings settings =
-            cuda_settings(comm, asked, gpu_of_rank(comm, chosen.cuda), shard);
+            cuda_settings(comm, asked, gpu_of_rank(comm, chosen.cuda), shape.layout, shard);
         taken.device = DeviceKind::cuda;
         taken.gemm = settings.bf16x3 && !asked.course ? GemmKind::bf16x3 : GemmKind::fp32;
         chosen.replica =
             replica_on_gpu(comm, asked.course ? make_course_replica : make_cuda_replica, shape,
                            settings, asked.device == DeviceKind::cuda, chosen.cuda);
         if (chosen.replica) {
+            if (settings.mpi_takes_device_memory && comm.size() > 1)
+                check_sums_of_device_memory(comm);
             sum_by(asked.allreduce == AllreduceKind::automatic ? AllreduceKind::mpi
                                                                : asked.allreduce);
             return chosen;

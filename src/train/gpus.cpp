@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "device/gpu/device_sums.h"
 
 namespace {
 
@@ -60,6 +61,18 @@ std::unique_ptr<Replica> replica_on_gpu(const Comm& comm, decltype(&make_cuda_re
     cuda.usable.clear();
     cuda.why_none = why.empty() ? for_another : why;
     return nullptr;
+}
+
+void check_sums_of_device_memory(const Comm& comm) {
+    const bool right = device_sums_are_right(
+        comm.rank(), comm.size(), [&](std::span<nn_real> values) { comm.all_ranks().sum(values); });
+    comm.together([&] {
+        if (!right)
+            throw InputError("--cuda-aware: rank " + std::to_string(comm.rank()) +
+                             " got a wrong sum of device memory from this MPI (" +
+                             Comm::library_version() +
+                             "); set UCX_MEMTYPE_CACHE=n, or leave the flag out");
+    });
 }
 
 void say_why_cpu(const Comm& comm, const CudaDevices& cuda) {

@@ -19,6 +19,10 @@ std::unique_ptr<Replica> replica_on_gpu(const Comm& comm, decltype(&make_cuda_re
                                         const ReplicaShape& shape, const CudaSettings& settings,
                                         bool required, CudaDevices& cuda);
 
+/// Throws InputError if this MPI sums device memory wrongly. Every rank has a replica on its GPU.
+/// Collective.
+void check_sums_of_device_memory(const Comm& comm);
+
 /// If a rank seems to have a GPU, rank 0 prints on standard error why the ranks take the CPU.
 /// Collective.
 void say_why_cpu(const Comm& comm, const CudaDevices& cuda);
