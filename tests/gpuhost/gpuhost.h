@@ -295,6 +295,7 @@ struct Config {
     cudaError_t count_error = cudaSuccess;  ///< of cudaGetDeviceCount
     int sick = -1;                          ///< the device that answers no question
     cudaError_t start_error = cudaSuccess;  ///< of what starts a device: cudaSetDevice
+    cudaError_t work_error = cudaSuccess;   ///< of kernels: who waits for their end gets it
     bool file_is_here = false;              ///< the system has a GPU, whatever CUDA says
     bool native = true;                     ///< the binary has machine code for the GPU
     /// Memory of the host that is not page-locked is read when the stream gets there, as where the

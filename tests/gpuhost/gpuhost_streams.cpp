@@ -207,7 +207,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     if (!stream) return cudaSuccess;
     if (stream->capture) return spoil(stream, cudaErrorStreamCaptureUnsupported);
     stream->queue->finish();
-    return cudaSuccess;
+    return result(config().work_error);
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
@@ -267,7 +267,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
         return result(cudaErrorCapturedEvent);
     }
     if (event->queue) event->queue->finish_first(event->after);
-    return cudaSuccess;
+    return result(config().work_error);
 }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {

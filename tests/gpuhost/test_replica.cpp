@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include "device/gpu/kernels.h"
@@ -464,6 +465,20 @@ TEST_F(ReplicaTraffic, WithoutMemoryForGraphsLearnsTheSame) {
         EXPECT_EQ(learned[0], learned[1]) << (lends ? "lent" : "alone");
         EXPECT_GT(graph_launches[0], 0u);
         EXPECT_EQ(graph_launches[1], 0u);
+    }
+}
+
+TEST_F(ReplicaTraffic, WhoseGraphFailsSaysHowToGoStepByStep) {
+    const auto replica = make({});
+    keep(*replica);
+    ASSERT_TRUE(replica->run({images, batch, update_}));
+    gpuhost::config().work_error = cudaErrorIllegalAddress;
+    try {
+        replica->take_loss();
+        ADD_FAILURE() << "an error went unseen";
+    } catch (const Failure& failure) {
+        const std::string line = failure.what();
+        EXPECT_NE(line.find("steps of an epoch: --print-every 1"), std::string::npos) << line;
     }
 }
 

@@ -69,10 +69,12 @@ class GpuGraph {
 template <class Key>
 class GpuGraphs {
   public:
-    /// Launches the graph of `key`. If there is none yet, records it first: record() puts the work
-    /// on the stream. If there is no memory for it, the work goes there as it is.
+    /// Launches the graph of `key`, which does `what`. If there is none yet, records it first:
+    /// record() puts the work on the stream. If there is no memory for it, the work goes there as
+    /// it is.
     template <class Record>
-    void launch(cudaStream_t stream, const Key& key, Record&& record) {
+    void launch(cudaStream_t stream, const Key& key, const char* what, Record&& record) {
+        gpu_last_graph = what;
         auto graph = graphs_.find(key);
         if (graph == graphs_.end())
             graph = graphs_.emplace(key, GpuGraph::recorded(stream, record)).first;

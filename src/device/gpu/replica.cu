@@ -120,7 +120,7 @@ class CudaReplica : public GpuReplica {
             graphs_.launch(
                 compute_.get(),
                 {.of = GraphKey::Of::gradient, .samples = samples_.current(), .scale = scale_},
-                work);
+                "forward and backward", work);
         } else {
             work();
         }
@@ -136,7 +136,8 @@ class CudaReplica : public GpuReplica {
             update_by(runs_of(sum, parts_.bring_back(sum, compute_)), update);
         };
         if (!parts_.in_lent_memory(sum)) return work();
-        graphs_.launch(compute_.get(), {.of = GraphKey::Of::update, .rule = update.rule}, work);
+        graphs_.launch(compute_.get(), {.of = GraphKey::Of::update, .rule = update.rule},
+                       "the update", work);
     }
     void backward_and_update(const Update& update) override {
         set_numbers(update.numbers());
@@ -164,7 +165,7 @@ class CudaReplica : public GpuReplica {
                             .count = count,
                             .batch = steps.batch,
                             .rule = steps.update.rule},
-                           [&] { do_steps(samples, count, steps); });
+                           "steps of an epoch", [&] { do_steps(samples, count, steps); });
         }
         samples_.set_current({});
         return true;

@@ -66,11 +66,18 @@ struct GpuOutOfMemory : Failure {
     using Failure::Failure;
 };
 
+/// What the last graph that was launched does. An error in its kernels shows at a later call.
+inline const char* gpu_last_graph = nullptr;
+
 inline void gpu_check(cudaError_t status, const char* call, const char* file, int line) {
     if (status == cudaSuccess) return;
     if (status == cudaErrorMemoryAllocation)
         throw GpuOutOfMemory(file, line, call, cudaGetErrorString(status), gpu_memory_advice);
-    throw Failure(file, line, call, cudaGetErrorString(status),
-                  "run again with --device cpu, or under compute-sanitizer to find the cause");
+    std::string advice =
+        "run again with --device cpu, or under compute-sanitizer to find the cause";
+    if (gpu_last_graph != nullptr)
+        advice += std::string("; it may be in a CUDA graph, of which the last did ") +
+                  gpu_last_graph + ": --print-every 1 goes step by step";
+    throw Failure(file, line, call, cudaGetErrorString(status), advice);
 }
 #define GPU_CHECK(call) gpu_check((call), #call, __FILE__, __LINE__)
