@@ -9,9 +9,8 @@ UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNE
 # The readers of files, and what fuzzes them.
 FUZZED       := $(FILES) $(BASICS) $(filter-out tests/fuzz/fuzzer tests/fuzz/replay,$(call named,fuzz/*))
 
-# Without a GPU all of CUDA's tests would be skipped; make gpu-check compiles them. Where nvidia-smi
-# is missing beside a GPU, as in some containers, CUDA=1 asks for them.
-CUDA_TESTS   := $(if $(and $(NVCC),$(or $(GPU_FOUND),$(filter 1,$(CUDA)))),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
+# Without a GPU all of CUDA's tests would be skipped; make gpu-check compiles them.
+CUDA_TESTS   := $(if $(HAS_GPU),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
 
 # The tiers: what is run, in the words of tests/run.sh. A run belongs to one of test and check;
 # test-quick is a choice for every edit.
