@@ -326,7 +326,7 @@ struct Traffic {
 Traffic traffic();
 
 /// Whether a kernel can use an argument: a pointer has to be null or lead into cudaMalloc's memory
-/// (or just past its end, where nothing may be read).
+/// of the kernel's device (or just past its end, where nothing may be read).
 bool device_can_reach(const void* pointer);
 /// Whether device memory has all of these bytes, in one block.
 bool device_holds(const void* pointer, std::size_t bytes);

@@ -9,6 +9,7 @@
 
 namespace gpuhost {
 Traffic all_traffic;
+int current_device = 0;
 
 namespace {
 cudaError_t last_error = cudaSuccess;
@@ -47,11 +48,16 @@ cudaError_t launch(dim3 grid, dim3 block, std::size_t shared, cudaStream_t strea
     if (!legal_grid(grid) || !legal_block(block) || shared != 0)
         return result(cudaErrorInvalidConfiguration);
     if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
+    // As in CUDA, a stream takes kernels only while its device is current.
+    const int device = device_of(stream);
+    if (device != current_device) return result(cudaErrorInvalidResourceHandle);
     if (!arguments_usable()) return result(cudaErrorIllegalAddress);
     give(stream, [=, usable = std::move(arguments_usable), body = std::move(thread_body)] {
+        const int selected = std::exchange(current_device, device);
         if (!usable()) die_of_freed_memory("a kernel");
         ++all_traffic.launches;
         run_grid(grid, block, body);
+        current_device = selected;
     });
     return cudaSuccess;
 }
@@ -141,6 +147,7 @@ cudaError_t cudaGetDeviceCount(int* count) {
 
 cudaError_t cudaSetDevice(int device) {
     const cudaError_t asked = asked_about(device);
+    if (asked == cudaSuccess && config().start_error == cudaSuccess) current_device = device;
     return result(asked == cudaSuccess ? config().start_error : asked);
 }
 

@@ -70,6 +70,7 @@ struct CUstream_st {
     std::shared_ptr<Queue> queue = std::make_shared<Queue>();
     std::shared_ptr<Capture> capture;  ///< null while it does not capture
     std::size_t branch = 0;            ///< of the capture
+    int device = gpuhost::current_device;
 };
 
 /// Past when the first `after` pieces of what it was recorded in are done.
@@ -100,6 +101,8 @@ std::set<cudaGraphExec_t> graph_execs;
 }  // namespace
 
 bool is_stream(cudaStream_t stream) { return !stream || streams.contains(stream); }
+
+int device_of(cudaStream_t stream) { return stream ? stream->device : current_device; }
 
 bool captures(cudaStream_t stream) { return stream && stream->capture; }
 

@@ -110,6 +110,7 @@ class CudaReplica : public GpuReplica {
         forward_is_due_ = true;
     }
     void backward(const std::function<void(int part)>& ready) override {
+        here();
         const bool whole_step = std::exchange(forward_is_due_, false);
         const auto work = [&] {
             if (whole_step) compute_forward();
@@ -131,6 +132,7 @@ class CudaReplica : public GpuReplica {
     Lent lend(int part) override { return parts_.lend(part); }
 
     void update(const Update& update, const Sum& sum) override {
+        here();
         set_numbers(update.numbers());
         const auto work = [&] {
             update_by(runs_of(sum, parts_.bring_back(sum, compute_)), update);
@@ -140,13 +142,14 @@ class CudaReplica : public GpuReplica {
                        "the update", work);
     }
     void backward_and_update(const Update& update) override {
-        set_numbers(update.numbers());
         settle();
+        set_numbers(update.numbers());
         compute_backward(false);
         update_by(plans().runs, update);
     }
 
     bool run(const Steps& steps) override {
+        here();
         const std::size_t window =
             std::min(steps.count, most_steps_in_graph * static_cast<std::size_t>(steps.batch));
         const bool several = window < steps.count;
@@ -304,6 +307,7 @@ class CudaReplica : public GpuReplica {
     };
 
     void settle() override {
+        GpuReplica::settle();
         if (std::exchange(forward_is_due_, false)) compute_forward();
     }
     void compute_forward() { forward_layers(layout_, Layers{*this}); }

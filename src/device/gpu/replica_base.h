@@ -43,7 +43,8 @@ class GpuReplica : public Replica {
   protected:
     GpuReplica(const ReplicaShape& shape, const CudaSettings& settings)
         : Replica(shape),
-          chip_(gpu_chip(settings.device)),
+          device_(settings.device),
+          chip_(gpu_chip(device_)),
           gpu_{compute_.get(), chip_},
           event_flags_(cudaEventDisableTiming |
                        (settings.shares_device ? cudaEventBlockingSync : 0u)),
@@ -55,12 +56,16 @@ class GpuReplica : public Replica {
           squares_(elements(gpu_square_slots, top_)),
           done_(event_flags_) {
         cudaDeviceProp properties;
-        GPU_CHECK(cudaGetDeviceProperties(&properties, settings.device));
+        GPU_CHECK(cudaGetDeviceProperties(&properties, device_));
         name_ = properties.name;
     }
 
-    /// Puts the work that was asked for on the stream, if it is not there yet.
-    virtual void settle() {}
+    /// Selects this replica's device for the calling thread. Every public call does so first, for
+    /// another replica, or another thread, may have selected another one.
+    void here() const { GPU_CHECK(cudaSetDevice(device_)); }
+    /// Selects the device, and puts the work that was asked for on the stream, if it is not there
+    /// yet.
+    virtual void settle() { here(); }
 
     nn_real* weights(int l) const { return parameters_.data() + layout_.weight_offset(l); }
     nn_real* bias(int l) const { return parameters_.data() + layout_.bias_offset(l); }
@@ -98,6 +103,7 @@ class GpuReplica : public Replica {
         wait();
     }
 
+    int device_;
     GpuChip chip_;  ///< first: everything below lives on the device selected with it
     std::string name_;
     GpuStream compute_;  ///< all kernels, in their order
