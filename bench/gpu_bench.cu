@@ -79,8 +79,9 @@ Contender whole(Step& step, std::string name, const std::vector<nn_real>& start,
             .error = [&, batches](int) { return whole_error(step, start, plain, batches); }};
 }
 
-/// Each kernel of a step alone, on what the others left.
-void add_kernels(std::vector<Contender>& contenders, OurStep& step, const std::string& name) {
+/// Each kernel of a step alone, on what the others left. step_error: of a whole step.
+void add_kernels(std::vector<Contender>& contenders, OurStep& step, const std::string& name,
+                 const std::function<double(int)>& step_error) {
     const auto add = [&](const char* kernel, auto run, auto poison, auto error) {
         contenders.push_back({.what = "kernel",
                               .name = name + " " + kernel,
@@ -95,6 +96,8 @@ void add_kernels(std::vector<Contender>& contenders, OurStep& step, const std::s
     add(
         "head", [&](int batch) { step.head(batch); }, [&] { step.poison_head(); },
         [&](int batch) { return step.head_error(batch); });
+    add(
+        "descent", [&](int batch) { step.descent_on_the_spot(batch); }, [] {}, step_error);
     add(
         "gradient", [&](int batch) { step.gradient(batch); }, [&] { step.poison_gradient(); },
         [&](int batch) { return step.gradient_error(batch); });
@@ -123,7 +126,8 @@ void measure_steps(Bench& bench, Shape shape) {
         const char* name = name_of(ways(gpu)[i]);
         contenders.push_back(whole(ours[i], name, start, plain, batches, flops));
         contenders.back().chosen = i + 1 == ours.size();
-        add_kernels(contenders, ours[i], name);
+        const auto error = contenders.back().error;
+        add_kernels(contenders, ours[i], name, error);
     }
     for (const CublasBy by : cublas_ways(bench)) {
         library.emplace_back(
@@ -243,12 +247,10 @@ int run(const Settings& settings) {
         const char* name;
         void (*measure)(Bench&, Shape);
     };
-    constexpr Part parts[] = {{"a step and its kernels", measure_steps},
-                              {"an epoch", measure_epoch},
-                              {"products of a layer", measure_layer},
-                              {"products of a gradient", measure_gradient},
-                              {"the ladder", measure_ladder},
-                              {"every plan of a gradient", measure_plans}};
+    constexpr Part parts[] = {
+        {"a step and its kernels", measure_steps},    {"an epoch", measure_epoch},
+        {"products of a layer", measure_layer},       {"every plan of a descent", measure_plans},
+        {"products of a gradient", measure_gradient}, {"the ladder", measure_ladder}};
     for (const Part& part : parts)
         for (const Shape shape : shapes) {
             bench.say(shape, part.name);

@@ -23,8 +23,7 @@ struct GradientArrays {
           delta(delta_values, gpu.stream),
           parts(stride * most_splits),
           sum(stride),
-          p(normal_numbers(stride, 1 / std::sqrt(d), 14), gpu.stream),
-          no_update(std::vector{UpdateNumbers{0, step_reg}}, gpu.stream) {}
+          add_up(std::vector{UpdateNumbers{-1, 0}}, gpu.stream) {}
 
     void gradient(GemmBy by, GemmPlan plan, int batch) {
         gpu_gradient(gpu, by, m, n, d, delta.data(),
@@ -48,8 +47,8 @@ struct GradientArrays {
     int m, n, d;
     std::size_t stride;
     std::vector<nn_real> delta_values;
-    DeviceArray<nn_real> delta, parts, sum, p;
-    DeviceArray<UpdateNumbers> no_update;
+    DeviceArray<nn_real> delta, parts, sum;
+    DeviceArray<UpdateNumbers> add_up;  ///< a descent by them adds the gradient
 };
 
 }  // namespace
@@ -197,26 +196,31 @@ void measure_gradient(Bench& bench, Shape shape) {
 void measure_plans(Bench& bench, Shape shape) {
     GradientArrays g(bench, shape);
     std::vector<Contender> contenders;
-    for (const GemmBy by : ways(g.gpu))
+    std::deque<JointMemory> joints;
+    for (const GemmBy by : ways(g.gpu)) {
+        const GemmPlan chosen = plan_gemm(g.gpu.chip, by, g.m, g.d + 1, g.n, Split::joined);
         for (const GemmTile tile : tiles)
-            for (int splits = 1; splits <= most_splits; ++splits) {
+            for (int splits = 1; splits <= most_splits_of(Split::joined); ++splits) {
                 const GemmPlan plan{tile, splits};
+                if (splits > 8 && splits % 4 != 0 && plan != chosen) continue;
+                joints.emplace_back(joint_size(by, plan, g.m, g.d + 1), g.gpu.stream);
                 contenders.push_back(
                     {.what = "gradient and step",
                      .name = std::string(name_of(by)) + " " + name_of(tile) + " / " +
                              std::to_string(splits),
                      .flops = 0,
                      .run =
-                         [&, by, plan](int batch) {
-                             g.gradient(by, plan, batch);
-                             gpu_update(g.gpu, std::vector{g.run(plan)}, Sgd{}, g.no_update.data(),
-                                        g.p.data(), 0);
+                         [&, by, plan, joint = joints.back().get()](int batch) {
+                             gpu_gradient_and_descent(
+                                 g.gpu, by, g.m, g.n, g.d, g.delta.data(),
+                                 input_of(g.images.bytes(batch, g.n), Images::scale),
+                                 g.add_up.data(), g.sum.data(), 0, {}, plan, joint);
                          },
-                     .poison = [&] { g.poison(); },
-                     .error = [&, splits](
-                                  int batch) { return g.error(batch, g.parts, g.d + 1, splits); },
-                     .chosen = plan_gemm(g.gpu.chip, by, g.m, g.d + 1, g.n, Split::left) == plan});
+                     .poison = [&] { g.sum.fill_bytes(0, g.gpu.stream); },
+                     .error = [&](int batch) { return g.error(batch, g.sum, g.d + 1, 1); },
+                     .chosen = plan == chosen});
             }
+    }
     bench.run(shape, contenders, g.images.batches(g.n));
 }
 

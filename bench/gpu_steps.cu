@@ -1,6 +1,7 @@
 // gpu_steps.cu: see gpu_steps.h.
 #include "gpu_steps.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace {
@@ -108,6 +109,14 @@ Product plain_product(const Gpu& gpu) {
 
 // ------------------------------------------------------------------ our step
 
+namespace {
+
+JointSize larger(const JointSize& a, const JointSize& b) {
+    return {std::max(a.parts, b.parts), std::max(a.tickets, b.tickets)};
+}
+
+}  // namespace
+
 OurStep::OurStep(const Gpu& gpu, GemmBy by, Shape shape, const Images& images)
     : gpu_(gpu),
       by_(by),
@@ -118,8 +127,12 @@ OurStep::OurStep(const Gpu& gpu, GemmBy by, Shape shape, const Images& images)
           plan_gemm(gpu.chip, by, shape.hidden, shape.batch, images.pixels(), Split::joined)),
       gradient_plan_(
           plan_gemm(gpu.chip, by, shape.hidden, images.pixels() + 1, shape.batch, Split::left)),
+      descent_plan_(
+          plan_gemm(gpu.chip, by, shape.hidden, images.pixels() + 1, shape.batch, Split::joined)),
       head_parts_(gpu_head_parts(gpu.chip, images.classes(), shape.batch)),
-      joint_(joint_size(by, layer_plan_, shape.hidden, shape.batch), gpu.stream),
+      joint_(larger(joint_size(by, layer_plan_, shape.hidden, shape.batch),
+                    joint_size(by, descent_plan_, shape.hidden, images.pixels() + 1)),
+             gpu.stream),
       p_(layout_.total()),
       a_(area(shape.hidden, shape.batch)),
       yhat_(area(images.classes(), shape.batch)),
@@ -168,11 +181,17 @@ std::vector<Parts> OurStep::runs() const {
             {below, above, layout_.weights(2), head_gradient_.data(), above, head_parts_}};
 }
 
+void OurStep::descent(int batch, const DeviceArray<UpdateNumbers>& numbers) {
+    gpu_gradient_and_descent(
+        gpu_, by_, shape_.hidden, shape_.batch, images_.pixels(), delta_.data(),
+        input_of(images_.bytes(batch, shape_.batch), Images::scale), numbers.data(), p_.data(), 0,
+        std::vector{runs()[1]}, descent_plan_, joint_.get());
+}
+
 void OurStep::all(int batch) {
     layer(batch);
     head(batch);
-    gradient(batch);
-    step();
+    descent(batch);
 }
 
 void OurStep::poison_head() {

@@ -24,12 +24,15 @@ class OurStep {
   public:
     OurStep(const Gpu& gpu, GemmBy by, Shape shape, const Images& images);
 
-    /// Each puts its kernel on the stream; the last does it all.
+    /// Each puts its kernel on the stream; the last does it all, by layer, head and descent.
     void layer(int batch);
     void head(int batch);
+    void descent(int batch) { descent(batch, update_); }
+    /// What a step of several ranks, or by other rules, has in place of the descent.
     void gradient(int batch);
     void step() { step(update_); }
     /// With a rate of 0, so that timing it a thousand times leads the parameters nowhere.
+    void descent_on_the_spot(int batch) { descent(batch, no_update_); }
     void step_on_the_spot() { step(no_update_); }
     void all(int batch);
 
@@ -50,6 +53,7 @@ class OurStep {
     const Layout& layout() const { return layout_; }
 
   private:
+    void descent(int batch, const DeviceArray<UpdateNumbers>& numbers);
     void step(const DeviceArray<UpdateNumbers>& numbers) {
         gpu_update(gpu_, runs(), Sgd{}, numbers.data(), p_.data(), 0);
     }
@@ -60,7 +64,7 @@ class OurStep {
     Shape shape_;
     const Images& images_;
     Layout layout_;
-    GemmPlan layer_plan_, gradient_plan_;
+    GemmPlan layer_plan_, gradient_plan_, descent_plan_;
     int head_parts_;
     JointMemory joint_;
     DeviceArray<nn_real> p_, a_, yhat_, delta_, head_gradient_, parts_;

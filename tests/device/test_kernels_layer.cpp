@@ -6,22 +6,12 @@
 #include <array>
 #include <cmath>
 
-#include "tests/support/gemm_math.h"
-#include "tests/support/kernel_ways.h"
+#include "tests/support/gradient_inputs.h"
 #include "tests/support/output_math.h"
 
 namespace {
 
 // ---- A layer -----------------------------------------------------------------------------------
-
-/// Pixels are worth pixel / 256, which is exact in any type.
-constexpr nn_real scale = nn_real{1} / 256;
-
-Reals worth_of(const Bytes& pixels, nn_real each = scale) {
-    Reals x;
-    for (const std::uint8_t pixel : pixels) x.push_back(each * static_cast<nn_real>(pixel));
-    return x;
-}
 
 struct LayerInputs {
     int m, n, k;
@@ -45,22 +35,6 @@ LayerInputs random_layer(int m, int n, int k, bool of_pixels, Rng& rng) {
         in.activations = normal_values(elements(k, n), rng);
     return in;
 }
-
-/// Where blocks join their parts. It fails the test if a ticket is not 0 again at the end.
-class JointOnDevice {
-  public:
-    JointOnDevice(GemmBy by, const GemmPlan& plan, int m, int n)
-        : size_(joint_size(by, plan, m, n)),
-          parts_("parts", poison<nn_real>(size_.parts)),
-          tickets_("tickets", std::vector<unsigned>(size_.tickets)) {}
-    /// The tickets are an input in that they end as they began.
-    Joint get() { return {parts_.output(), const_cast<unsigned*>(tickets_.data())}; }
-
-  private:
-    JointSize size_;
-    OnDevice<nn_real> parts_;
-    OnDevice<unsigned> tickets_;
-};
 
 Reals run_layer(GemmBy by, GemmPlan plan, const LayerInputs& in, std::size_t shift = 0) {
     const OnDevice<nn_real> w("W", in.w, shift), bias("b", in.bias, shift);
@@ -183,52 +157,6 @@ TEST_F(Kernels, LayerIsRightAtTheSizesOfTrainingLarge) {
 }
 
 // ---- A gradient --------------------------------------------------------------------------------
-
-struct GradientInputs {
-    int m, n, k;
-    Reals delta, activations;
-    Bytes pixels;
-
-    std::string text() const {
-        return "[dW|db] " + std::to_string(m) + " x " + std::to_string(k + 1) + " of " +
-               std::to_string(n) + " samples";
-    }
-    /// The same as a product for the judge: B is [A_in; 1], (k + 1) x n.
-    GemmCase as_gemm() const { return {false, true, m, k + 1, n, 1, 0}; }
-    GemmInputs gemm_inputs(nn_real each) const {
-        const Reals x = activations.empty() ? worth_of(pixels, each) : activations;
-        GemmInputs in{delta, {}, Reals(elements(m, k + 1))};
-        for (int j = 0; j < n; ++j) {
-            for (int i = 0; i < k; ++i) in.b.push_back(x[at(i, j, k)]);
-            in.b.push_back(1);
-        }
-        return in;
-    }
-};
-
-GradientInputs random_gradient(int m, int n, int k, bool of_pixels, Rng& rng) {
-    GradientInputs in{m, n, k, normal_values(elements(m, n), rng), {}, {}};
-    if (of_pixels)
-        in.pixels = random_bytes(elements(k, n), rng);
-    else
-        in.activations = normal_values(elements(k, n), rng);
-    return in;
-}
-
-/// All parts of [dW|db], one behind the other, `gap` elements apart, in chunks of so many columns.
-Reals run_parts(GemmBy by, GemmPlan plan, const GradientInputs& in, int chunk, std::size_t gap,
-                nn_real each = scale) {
-    const OnDevice<nn_real> delta("delta", in.delta), activations("A_in", in.activations);
-    const OnDevice<std::uint8_t> pixels("pixels", in.pixels);
-    const std::size_t size = elements(in.m, in.k + 1), stride = size + gap;
-    OnDevice<nn_real> out("parts", poison<nn_real>(static_cast<std::size_t>(plan.splits) * stride));
-    for (int first = 0; first <= in.k; first += chunk)
-        gpu_gradient(
-            gpu, by, in.m, in.n, in.k, delta.data(),
-            in.activations.empty() ? input_of(pixels.data(), each) : input_of(activations.data()),
-            first, std::min(chunk, in.k + 1 - first), out.output(), stride, plan);
-    return out.values();
-}
 
 /// The sum of the parts, in Wide and rounded once; what lies between them has to be as it was.
 Reals sum_of_parts(const GradientInputs& in, int splits, std::size_t gap, const Reals& parts) {

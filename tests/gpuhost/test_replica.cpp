@@ -26,7 +26,7 @@ TEST_F(ReplicaTraffic, OfAnOrderIsTheOrderAloneAndOfTheFilesOrderNothing) {
     EXPECT_EQ(old_order.uploaded + old_order.launches, 0u);
 }
 
-TEST_F(ReplicaTraffic, OfAnEpochIsOneGraphOfFourKernelsAStepAndOneKernelForNewNumbers) {
+TEST_F(ReplicaTraffic, OfAnEpochIsOneGraphOfThreeKernelsAStepAndOneKernelForNewNumbers) {
     const auto replica = make({});
     keep(*replica);
     const auto epoch = [&](double rate) {
@@ -41,18 +41,18 @@ TEST_F(ReplicaTraffic, OfAnEpochIsOneGraphOfFourKernelsAStepAndOneKernelForNewNu
     for (const auto& [rate, is_new] : epochs) {
         const gpuhost::Traffic seen = epoch(rate);
         EXPECT_EQ(seen.uploaded + seen.downloaded, 0u);
-        EXPECT_EQ(seen.launches, 4 * steps + (is_new ? 1 : 0)) << "rate " << rate;
+        EXPECT_EQ(seen.launches, 3 * steps + (is_new ? 1 : 0)) << "rate " << rate;
         EXPECT_EQ(seen.graph_launches, 1u);
     }
 }
 
-TEST_F(ReplicaTraffic, OfAStepOfALoneReplicaIsNoByteAndFourKernels) {
+TEST_F(ReplicaTraffic, OfAStepOfALoneReplicaIsNoByteAndThreeKernels) {
     const auto replica = make({});
     keep(*replica);
     step(*replica, 0);  // brings the numbers of the update
     const auto seen = traffic_of(*replica, [&] { step(*replica, 7); });
     EXPECT_EQ(seen.uploaded + seen.downloaded + seen.graph_launches, 0u);
-    EXPECT_EQ(seen.launches, 4u);
+    EXPECT_EQ(seen.launches, 3u) << "layer, head, gradient with update";
 }
 
 TEST_F(ReplicaTraffic, OfAStepOfSeveralRanksIsTheGradientAndTwoGraphs) {
@@ -259,7 +259,7 @@ TEST_F(ReplicaTraffic, OfALongEpochIsAGraphOf64StepsAgainAndAgainAndOneForTheRes
         });
         EXPECT_EQ(seen.graph_launches, 2u);
         EXPECT_EQ(seen.uploaded, order_bytes);
-        EXPECT_EQ(seen.launches, 4u * images + 1 + (epoch == 0 ? 1 : 0)) << "and the gathering";
+        EXPECT_EQ(seen.launches, 3u * images + 1 + (epoch == 0 ? 1 : 0)) << "and the gathering";
         if (epoch == 0) with_graphs = gpuhost::live_allocations();
         EXPECT_EQ(gpuhost::live_allocations(), with_graphs) << "no other graph in epoch " << epoch;
         single->samples().set_order(order);

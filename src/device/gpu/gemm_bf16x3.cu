@@ -265,7 +265,8 @@ inline constexpr int slices_ahead = std::min((48 * 1024 - 2 * bytes_of_pairs<T>)
 /// slice t has been made and that nobody reads slice t - 1 any more, whose place slice t + 1 takes.
 /// Each thread waits for its own copies alone, for nobody else makes pairs of them.
 template <TileShape T, class E, bool BAlongK>
-__global__ void __launch_bounds__(threads_of<T>, 1) gemm_bf16x3_kernel(const Bf16x3Arguments g) {
+__global__ void __launch_bounds__(threads_of<T>, 1)
+    gemm_bf16x3_kernel(const Bf16x3Arguments g, const typename E::Others others) {
     wait_for_kernel_before();
     constexpr int ahead = slices_ahead<T>;
     using LoaderA = FloatLoader<T.k, T.m, threads_of<T>, ahead>;
@@ -279,6 +280,7 @@ __global__ void __launch_bounds__(threads_of<T>, 1) gemm_bf16x3_kernel(const Bf1
         Four<nn_real> groups[T.groups > 1 ? T.groups* T.m* T.n / 4 : 1];
     };
     GPU_SHARED(Memory, memory, );
+    if (works_on_others<T, E>(g.x, others, &memory)) return;
     const int first_row = static_cast<int>(blockIdx.y) * T.m;
     const int first_col = g.x.first + static_cast<int>(blockIdx.x) * T.n;
     const WarpPlace at = warp_place<T>();
@@ -314,29 +316,32 @@ __global__ void __launch_bounds__(threads_of<T>, 1) gemm_bf16x3_kernel(const Bf1
 }
 
 template <TileShape T, class E, bool BAlongK>
-void launch_tile(const Gpu& gpu, int splits, Bf16x3Arguments g) {
-    g.x.part = part_of_k<T>(g.x.k, splits);
-    GPU_CHECK(gpu_launch_early(gemm_bf16x3_kernel<T, E, BAlongK>, grid_of<T>(g.x, splits),
-                         dim3(T.threads()), 0, gpu.stream, g));
+void launch_tile(const Gpu& gpu, int splits, Bf16x3Arguments g, const typename E::Others& others) {
+    g.x = in_parts<T>(g.x, splits);
+    const dim3 tiles = tiles_of<T>(g.x), grid = with_others<E>(tiles);
+    gpu_start(gpu, starts_early(gpu, tiles), gemm_bf16x3_kernel<T, E, BAlongK>, grid,
+              dim3(T.threads()), g, others);
 }
 
 template <TileShape T>
-void launch_along(const Gpu& gpu, int splits, const Activation* f, const Bf16x3Arguments& g) {
-    if (f == nullptr) return launch_tile<T, Scaled, false>(gpu, splits, g);
-    std::visit([&]<class F>(F) { launch_tile<T, Activated<F>, true>(gpu, splits, g); }, *f);
+void launch_along(const Gpu& gpu, int splits, const Activation* f, const OtherRuns* others,
+                  const Bf16x3Arguments& g) {
+    if (others != nullptr) return launch_tile<T, Descended, false>(gpu, splits, g, *others);
+    if (f == nullptr) return launch_tile<T, Scaled, false>(gpu, splits, g, {});
+    std::visit([&]<class F>(F) { launch_tile<T, Activated<F>, true>(gpu, splits, g, {}); }, *f);
 }
 
 }  // namespace
 
 void launch_bf16x3(const Gpu& gpu, GemmPlan plan, const Operand<nn_real>& a,
-                   const Operand<std::uint8_t>& b, const Activation* f, Extent x,
-                   const Output& out) {
+                   const Operand<std::uint8_t>& b, const Activation* f, const OtherRuns* others,
+                   const Extent& x, const Output& out) {
     if (x.m == 0 || x.first >= x.last) return;
     const Bf16x3Arguments g{a, b, x, out};
     constexpr TileShape small = tile_shape(GemmBy::bf16x3, GemmTile::small, 4),
                         medium = tile_shape(GemmBy::bf16x3, GemmTile::medium, 4),
                         large = tile_shape(GemmBy::bf16x3, GemmTile::large, 4);
-    if (plan.tile == GemmTile::small) launch_along<small>(gpu, plan.splits, f, g);
-    if (plan.tile == GemmTile::medium) launch_along<medium>(gpu, plan.splits, f, g);
-    if (plan.tile == GemmTile::large) launch_along<large>(gpu, plan.splits, f, g);
+    if (plan.tile == GemmTile::small) launch_along<small>(gpu, plan.splits, f, others, g);
+    if (plan.tile == GemmTile::medium) launch_along<medium>(gpu, plan.splits, f, others, g);
+    if (plan.tile == GemmTile::large) launch_along<large>(gpu, plan.splits, f, others, g);
 }

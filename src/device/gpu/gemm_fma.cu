@@ -4,204 +4,12 @@
 // of C, slice by slice along k, while the next slices are on their way to shared memory. In double,
 // GPUs with tensor cores for it multiply on those.
 #include "device/gpu/product.h"
+#include "device/gpu/slices.h"
 
 #include <algorithm>
 #include <stdexcept>
 
 namespace {
-
-/// A slice of op(A) or op(B) in shared memory: at[k][i]. Lines are 4 elements longer than the edge:
-/// the four k of a tensor core's fragment are then in different banks, and threads that write a
-/// column (same i, next k) meet in fewer: 2 to 8 of 32 lanes, if slices are 16 or 32 deep.
-template <int Depth, int Edge>
-struct Slice {
-    alignas(16) nn_real at[Depth][Edge + 4];
-};
-
-/// The packs of four neighbours of a slice that one thread moves: threadIdx.x, + Threads, ... A
-/// warp's lanes take neighbouring packs of a stored line.
-template <int Depth, int Edge, int Threads, bool AlongEdge>
-struct Packs {
-    static constexpr int in_line = (AlongEdge ? Edge : Depth) / 4;
-    static constexpr int count = Depth * Edge / 4, rounds = count / Threads;
-    static_assert(count % Threads == 0, "every thread moves the same number of packs");
-    static __device__ __forceinline__ int index(int round) {
-        return static_cast<int>(threadIdx.x) + round * Threads;
-    }
-    /// The first element of a pack in the slice.
-    static __device__ __forceinline__ int i(int pack) {
-        return AlongEdge ? pack % in_line * 4 : pack / in_line;
-    }
-    static __device__ __forceinline__ int k(int pack) {
-        return AlongEdge ? pack / in_line : pack % in_line * 4;
-    }
-};
-
-/// Where element e of the pack that begins at (i, k) lies in memory, and whether it is there.
-template <bool AlongEdge, class T>
-struct PackInMemory {
-    const Operand<T>& x;
-    int i, k, k_end;
-
-    __device__ __forceinline__ bool whole() const {
-        return x.fours && (AlongEdge ? i + 4 <= x.edge && k < k_end : i < x.edge && k + 4 <= k_end);
-    }
-    __device__ __forceinline__ bool inside(int e) const {
-        return AlongEdge ? i + e < x.edge && k < k_end : i < x.edge && k + e < k_end;
-    }
-    __device__ __forceinline__ const T* address() const {
-        return x.at + (AlongEdge ? position(i, k, x.stride) : position(k, i, x.stride));
-    }
-    /// Whether either all four are in memory or none is, and all are 0. In Fours an edge lies
-    /// between two packs, and so does k_end where k runs along the lines.
-    __device__ __forceinline__ bool whole_or_nothing() const {
-        return x.fours && !(x.ones && i == x.edge);
-    }
-    /// Whether element e, which is not in memory, is 1.
-    __device__ __forceinline__ bool is_one(int e) const {
-        return x.ones && (AlongEdge ? i + e : i) == x.edge;
-    }
-    __device__ __forceinline__ Four<T> load() const {
-        if (whole()) return *reinterpret_cast<const Four<T>*>(address());
-        Four<T> values;
-#pragma unroll
-        for (int e = 0; e < 4; ++e)
-            values.at[e] = inside(e) ? address()[e] : static_cast<T>(is_one(e));
-        return values;
-    }
-};
-
-/// Brings the slices of one operand to shared memory: fetch() begins it, deliver() ends it. Only
-/// the copies of the own thread have to have arrived for deliver(), and a barrier has to follow.
-/// Where the GPU copies asynchronously, fetch() starts the copies, so that several slices can be
-/// under way; otherwise it loads registers, which deliver() stores: one slice is under way.
-///
-/// Activations and weights go straight to their place in the slice.
-template <class T, int Depth, int Edge, int Threads, bool AlongEdge, int Stages>
-class Loader {
-    using P = Packs<Depth, Edge, Threads, AlongEdge>;
-
-  public:
-    struct Memory {
-        Slice<Depth, Edge> slices[Stages];
-    };
-    __device__ __forceinline__ Loader(Memory& memory, const Operand<T>& x, int first)
-        : memory_(memory), x_(x), first_(first) {}
-
-    __device__ __forceinline__ const Slice<Depth, Edge>& slice(int t) const {
-        return memory_.slices[t % Stages];
-    }
-    __device__ __forceinline__ void fetch(int t, int k0, int k_end) {
-#pragma unroll
-        for (int round = 0; round < P::rounds; ++round) {
-            const int pack = P::index(round);
-            const PackInMemory<AlongEdge, T> in{x_, first_ + P::i(pack), k0 + P::k(pack), k_end};
-            if (gpu_copies_async())
-                copy(memory_.slices[t % Stages], pack, in);
-            else
-                held_[round] = in.load();
-        }
-    }
-    __device__ __forceinline__ void deliver(int t) {
-        if (!gpu_copies_async()) store(memory_.slices[t % Stages]);
-    }
-
-  private:
-    static __device__ __forceinline__ void copy(Slice<Depth, Edge>& to, int pack,
-                                                const PackInMemory<AlongEdge, T>& in) {
-        const int i = P::i(pack), k = P::k(pack);
-        if (AlongEdge && in.whole_or_nothing()) {
-#pragma unroll
-            for (int e = 0; e < 4; e += 16 / static_cast<int>(sizeof(T)))
-                copy_async<16>(&to.at[k][i + e], in.address() + e, in.whole());
-            return;
-        }
-#pragma unroll
-        for (int e = 0; e < 4; ++e) {
-            T& place = AlongEdge ? to.at[k][i + e] : to.at[k + e][i];
-            if (in.is_one(e))
-                place = T{1};
-            else
-                copy_async<static_cast<int>(sizeof(T))>(&place, in.address() + e, in.inside(e));
-        }
-    }
-
-    __device__ __forceinline__ void store(Slice<Depth, Edge>& to) {
-#pragma unroll
-        for (int round = 0; round < P::rounds; ++round) {
-            const int pack = P::index(round), i = P::i(pack), k = P::k(pack);
-            if constexpr (AlongEdge) {
-                *reinterpret_cast<Four<T>*>(&to.at[k][i]) = held_[round];
-            } else {
-#pragma unroll
-                for (int e = 0; e < 4; ++e) to.at[k + e][i] = held_[round].at[e];
-            }
-        }
-    }
-
-    Memory& memory_;
-    const Operand<T>& x_;
-    int first_;
-    Four<T> held_[P::rounds];  ///< where copies are not asynchronous
-};
-
-/// Pixels come as bytes, a quarter or an eighth of the size, and each thread makes numbers of the
-/// bytes that it has copied itself: two slices of numbers are enough.
-template <int Depth, int Edge, int Threads, bool AlongEdge, int Stages>
-class Loader<std::uint8_t, Depth, Edge, Threads, AlongEdge, Stages> {
-    using P = Packs<Depth, Edge, Threads, AlongEdge>;
-
-  public:
-    struct Memory {
-        Slice<Depth, Edge> slices[2];
-        Four<std::uint8_t> bytes[Stages][P::count];
-    };
-    __device__ __forceinline__ Loader(Memory& memory, const Operand<std::uint8_t>& x, int first,
-                                      nn_real scale)
-        : memory_(memory), x_(x), first_(first), scale_(scale) {}
-
-    __device__ __forceinline__ const Slice<Depth, Edge>& slice(int t) const {
-        return memory_.slices[t % 2];
-    }
-    __device__ __forceinline__ void fetch(int t, int k0, int k_end) {
-#pragma unroll
-        for (int round = 0; round < P::rounds; ++round) {
-            const int pack = P::index(round);
-            const PackInMemory<AlongEdge, std::uint8_t> in{x_, first_ + P::i(pack), k0 + P::k(pack),
-                                                           k_end};
-            if (gpu_copies_async() && in.whole_or_nothing())
-                copy_async<4>(&memory_.bytes[t % Stages][pack], in.address(), in.whole());
-            else if (gpu_copies_async())
-                memory_.bytes[t % Stages][pack] = in.load();
-            else
-                held_[round] = in.load();
-        }
-    }
-    __device__ __forceinline__ void deliver(int t) {
-#pragma unroll
-        for (int round = 0; round < P::rounds; ++round) {
-            const int pack = P::index(round), i = P::i(pack), k = P::k(pack);
-            const Four<std::uint8_t> bytes =
-                gpu_copies_async() ? memory_.bytes[t % Stages][pack] : held_[round];
-            Slice<Depth, Edge>& to = memory_.slices[t % 2];
-            Four<nn_real> values;
-#pragma unroll
-            for (int e = 0; e < 4; ++e) {
-                const bool one = AlongEdge && x_.ones && first_ + i + e == x_.edge;
-                values.at[e] = one ? nn_real{1} : scale_ * static_cast<nn_real>(bytes.at[e]);
-                if constexpr (!AlongEdge) to.at[k + e][i] = values.at[e];
-            }
-            if constexpr (AlongEdge) *reinterpret_cast<Four<nn_real>*>(&to.at[k][i]) = values;
-        }
-    }
-
-  private:
-    Memory& memory_;
-    const Operand<std::uint8_t>& x_;
-    int first_;
-    nn_real scale_;
-    Four<std::uint8_t> held_[P::rounds];  ///< where copies are not asynchronous
-};
 
 /// A warp's piece of the tile by multiply-adds. Mapping: the lanes stand in a 4 x 8 grid, four
 /// neighbouring rows and four neighbouring columns each, over 16 rows and 32 columns. Bits 1 and 3
@@ -234,14 +42,13 @@ class ByFma {
                 for (int r = 0; r < rows; ++r) sums[s * rows + r] += x[r] * y[s];
         }
     }
-    /// Four f: neighbours in a column.
-    template <class E>
-    static __device__ __forceinline__ void write_four(const Output& out, const Extent& x,
-                                                      int first_row, int first_col, int lane, int f,
-                                                      const nn_real (&four)[4]) {
+    /// Four f: neighbours in a column. work(count, row, column, elements) gets all four.
+    template <class Work>
+    static __device__ __forceinline__ void for_four(int first_row, int first_col, int lane, int f,
+                                                    nn_real (&four)[4], const Work& work) {
         const int r = f % (rows / 4) * 4, s = f / (rows / 4);
-        write<E, 4>(out, x, first_row + row_of(lane, r),
-                    first_col + col_of(lane, s - s % 4) + s % 4, four);
+        work(std::integral_constant<int, 4>{}, first_row + row_of(lane, r),
+             first_col + col_of(lane, s - s % 4) + s % 4, four);
     }
 
   private:
@@ -359,7 +166,7 @@ __device__ __forceinline__ void walk(const GemmArguments<B>& g, LoaderA& a, Load
 /// groups' sums take their place.
 template <TileShape T, class E, class B, bool AAlongEdge, bool BAlongEdge>
 __global__ void __launch_bounds__(threads_of<T>, blocks_of<T>)
-    gemm_kernel(const GemmArguments<B> g) {
+    gemm_kernel(const GemmArguments<B> g, const typename E::Others others) {
     wait_for_kernel_before();
     constexpr int stages = stages_of<T>;
     using LoaderA = Loader<nn_real, T.k, T.m, threads_of<T>, AAlongEdge, stages>;
@@ -373,6 +180,7 @@ __global__ void __launch_bounds__(threads_of<T>, blocks_of<T>)
         Four<nn_real> groups[T.groups > 1 ? T.groups* T.m* T.n / 4 : 1];
     };
     GPU_SHARED(Memory, memory, );
+    if (works_on_others<T, E>(g.x, others, &memory)) return;
     const int first_row = static_cast<int>(blockIdx.y) * T.m;
     const int first_col = g.x.first + static_cast<int>(blockIdx.x) * T.n;
     LoaderA a(memory.slices.a, g.a, first_row);
@@ -393,26 +201,26 @@ __global__ void __launch_bounds__(threads_of<T>, blocks_of<T>)
 }
 
 template <TileShape T, class E, class B, bool AAlongEdge, bool BAlongEdge>
-void launch_tile(const Gpu& gpu, int splits, GemmArguments<B> g) {
-    g.x.part = part_of_k<T>(g.x.k, splits);
-    GPU_CHECK(gpu_launch_early(gemm_kernel<T, E, B, AAlongEdge, BAlongEdge>, grid_of<T>(g.x, splits),
-                         dim3(T.threads()), 0, gpu.stream, g));
+void launch_tile(const Gpu& gpu, int splits, GemmArguments<B> g, const typename E::Others& others) {
+    g.x = in_parts<T>(g.x, splits);
+    const dim3 tiles = tiles_of<T>(g.x), grid = with_others<E>(tiles);
+    gpu_start(gpu, starts_early(gpu, tiles), gemm_kernel<T, E, B, AAlongEdge, BAlongEdge>, grid,
+              dim3(T.threads()), g, others);
 }
 
 template <class E, class B, bool AAlongEdge, bool BAlongEdge>
-void launch_by_fma(const Gpu& gpu, GemmPlan plan, const GemmArguments<B>& g) {
+void launch_by_fma(const Gpu& gpu, GemmPlan plan, const GemmArguments<B>& g,
+                   const typename E::Others& others = {}) {
     if (g.x.m == 0 || g.x.first >= g.x.last) return;
     constexpr auto shape = [](GemmTile tile) {
         return tile_shape(GemmBy::fma, tile, static_cast<int>(sizeof(nn_real)));
     };
-    constexpr TileShape small = shape(GemmTile::small), medium = shape(GemmTile::medium),
-                        large = shape(GemmTile::large);
-    if (plan.tile == GemmTile::small)
-        launch_tile<small, E, B, AAlongEdge, BAlongEdge>(gpu, plan.splits, g);
-    if (plan.tile == GemmTile::medium)
-        launch_tile<medium, E, B, AAlongEdge, BAlongEdge>(gpu, plan.splits, g);
-    if (plan.tile == GemmTile::large)
-        launch_tile<large, E, B, AAlongEdge, BAlongEdge>(gpu, plan.splits, g);
+    const auto launch = [&]<TileShape T>() {
+        launch_tile<T, E, B, AAlongEdge, BAlongEdge>(gpu, plan.splits, g, others);
+    };
+    if (plan.tile == GemmTile::small) launch.template operator()<shape(GemmTile::small)>();
+    if (plan.tile == GemmTile::medium) launch.template operator()<shape(GemmTile::medium)>();
+    if (plan.tile == GemmTile::large) launch.template operator()<shape(GemmTile::large)>();
 }
 
 /// A matrix whose stored lines, of `line` elements, run along i or k.
@@ -434,14 +242,35 @@ Joint joint_of(const GemmPlan& plan, const Joint& joint) {
 template <class E, bool AlongEdge>
 void by_pixels(const Gpu& gpu, GemmBy by, GemmPlan plan, const Operand<nn_real>& a,
                const Operand<std::uint8_t>& b, nn_real scale, const Extent& x, Output out,
-               const Activation* f = nullptr) {
+               const Activation* f, const typename E::Others& others) {
     if (by == GemmBy::fma)
-        return launch_by_fma<E, std::uint8_t, true, AlongEdge>(gpu, plan, {a, b, scale, x, out});
+        return launch_by_fma<E, std::uint8_t, true, AlongEdge>(gpu, plan, {a, b, scale, x, out},
+                                                               others);
     if constexpr (std::is_same_v<nn_real, float>) {
         out.alpha = scale;
-        launch_bf16x3(gpu, plan, a, b, f, x, out);
+        if constexpr (has_others<E>)
+            launch_bf16x3(gpu, plan, a, b, f, &others, x, out);
+        else
+            launch_bf16x3(gpu, plan, a, b, f, nullptr, x, out);
     } else {
         throw std::logic_error("bf16x3 is for float");
+    }
+}
+
+/// [dW|db] = delta [A_in; 1]^T, of columns [x.first, x.last), and what E makes of it.
+template <class E>
+void by_inputs(const Gpu& gpu, GemmBy by, GemmPlan plan, const nn_real* delta, Input a_in, int k,
+               const Extent& x, Output out, const typename E::Others& others = {}) {
+    const Operand<nn_real> a = operand(delta, x.m, x.m);
+    if (a_in.activations != nullptr) {
+        Operand<nn_real> b = operand(a_in.activations, k, k, true);
+        b.fours = b.fours && x.first % 4 == 0;
+        launch_by_fma<E, nn_real, true, true>(gpu, plan, {a, b, 1, x, out}, others);
+    } else {
+        Operand<std::uint8_t> b = operand(a_in.pixels, k, k, true);
+        b.fours = b.fours && x.first % 4 == 0;
+        out.unscaled = k;
+        by_pixels<E, true>(gpu, by, plan, a, b, a_in.scale, x, out, nullptr, others);
     }
 }
 
@@ -453,7 +282,7 @@ void gpu_gemm(const Gpu& gpu, Transposed op_a, Transposed op_b, int m, int n, in
               const nn_real* a, const nn_real* b, nn_real beta, nn_real* c, GemmPlan plan) {
     const bool ta = op_a == Transposed::yes, tb = op_b == Transposed::yes;
     GemmArguments<nn_real> g{
-        operand(a, ta ? k : m, m), operand(b, tb ? n : k, n), 1, {m, 0, n, k, 0}, output(c, m)};
+        operand(a, ta ? k : m, m), operand(b, tb ? n : k, n), 1, {m, 0, n, k}, output(c, m)};
     g.out.alpha = alpha;
     g.out.beta = beta;
     if (!ta && !tb) launch_by_fma<Scaled, nn_real, true, false>(gpu, plan, g);
@@ -482,14 +311,14 @@ void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w,
     out.bias = bias;
     out.joint = joint_of(plan, joint);
     const Operand<nn_real> a = operand(w, m, m);
-    const Extent x{m, 0, n, k, 0};
+    const Extent x{m, 0, n, k};
     const auto launch = [&]<class F>(F) {
         if (a_in.activations != nullptr)
             launch_by_fma<Activated<F>, nn_real, true, false>(
                 gpu, plan, {a, operand(a_in.activations, k, n), 1, x, out});
         else
             by_pixels<Activated<F>, false>(gpu, by, plan, a, operand(a_in.pixels, k, n), a_in.scale,
-                                           x, out, &f);
+                                           x, out, &f, {});
     };
     std::visit(launch, f);
 }
@@ -499,18 +328,20 @@ void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real*
     Output out = output(out_at, m);
     out.part_stride = stride;
     out.fours = out.fours && stride % 4 == 0;
-    const Operand<nn_real> a = operand(delta, m, m);
-    const Extent x{m, first, first + count, n, 0};
-    if (a_in.activations != nullptr) {
-        Operand<nn_real> b = operand(a_in.activations, k, k, true);
-        b.fours = b.fours && first % 4 == 0;
-        launch_by_fma<Scaled, nn_real, true, true>(gpu, plan, {a, b, 1, x, out});
-    } else {
-        Operand<std::uint8_t> b = operand(a_in.pixels, k, k, true);
-        b.fours = b.fours && first % 4 == 0;
-        out.unscaled = k;
-        by_pixels<Scaled, true>(gpu, by, plan, a, b, a_in.scale, x, out);
-    }
+    by_inputs<Scaled>(gpu, by, plan, delta, a_in, k, {m, first, first + count, n}, out);
+}
+
+void gpu_gradient_and_descent(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta,
+                              Input a_in, const UpdateNumbers* numbers, nn_real* p,
+                              std::size_t first, std::span<const Parts> others, GemmPlan plan,
+                              const Joint& joint) {
+    Output out = output(p + first, m);
+    out.joint = joint_of(plan, joint);
+    out.numbers = numbers;
+    out.biases = k;
+    const int threads = tile_shape(by, plan.tile, static_cast<int>(sizeof(nn_real))).threads();
+    by_inputs<Descended>(gpu, by, plan, delta, a_in, k, {m, 0, k + 1, n}, out,
+                         {runs_of(others, threads), numbers, p});
 }
 
 void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, const nn_real* delta,
@@ -521,7 +352,7 @@ void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, cons
     out.joint = joint_of(plan, joint);
     const auto launch = [&]<class F>(F) {
         launch_by_fma<TimesSlope<F>, nn_real, false, false>(
-            gpu, plan, {operand(w, m, k), operand(delta, m, n), 1, {k, 0, n, m, 0}, out});
+            gpu, plan, {operand(w, m, k), operand(delta, m, n), 1, {k, 0, n, m}, out});
     };
     std::visit(launch, f);
 }

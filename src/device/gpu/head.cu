@@ -61,29 +61,38 @@ __device__ __forceinline__ nn_real number(const Head& head, In value) {
         return head.a.scale * static_cast<nn_real>(value);
 }
 
-/// Brings W's columns from `first` on, of one group's classes, into the window, unless `in_window`
-/// says that they are there. Mapping: threads take neighbouring elements, which for ten classes are
-/// neighbouring addresses; all ten loads of a thread are under way at once.
-__device__ __forceinline__ void load_window(const Head& head, int group, int first,
-                                            HeadMemory& memory, int& in_window) {
-    const int wanted = group * ceil_div(head.k, window_inputs) + first / window_inputs;
-    if (in_window == wanted) return;
-    in_window = wanted;
+/// A thread's share of a window of W, on its way.
+struct WindowShare {
+    nn_real at[group_classes];
+};
+/// The number of the window that begins with column `first` of a group's classes.
+__device__ __forceinline__ int window_of(const Head& head, int group, int first) {
+    return group * ceil_div(head.k, window_inputs) + first / window_inputs;
+}
+/// Asks for it. Mapping: threads take neighbouring elements, which for ten classes are neighbouring
+/// addresses; all ten loads of a thread are under way at once.
+__device__ __forceinline__ WindowShare fetch_window(const Head& head, int group, int first) {
     const int inputs = min(window_inputs, head.k - first);
-    nn_real values[group_classes];
+    WindowShare share;
 #pragma unroll
     for (int r = 0; r < group_classes; ++r) {
         const int e = this_thread() + r * threads, i = e / group_classes;
         const int row = group * group_classes + e % group_classes;
         const bool inside = i < inputs && row < head.classes;
-        values[r] = inside ? head.w[position(row, first + i, head.classes)] : nn_real{0};
+        share.at[r] = inside ? head.w[position(row, first + i, head.classes)] : nn_real{0};
     }
+    return share;
+}
+/// Puts it in the place of the window before.
+__device__ __forceinline__ void put_window(const Head& head, int first, const WindowShare& share,
+                                           HeadMemory& memory) {
+    const int inputs = min(window_inputs, head.k - first);
     __syncthreads();  // nobody reads the window as it was
 #pragma unroll
     for (int r = 0; r < group_classes; ++r) {
         const int e = this_thread() + r * threads;
         if (e / group_classes < inputs)
-            memory.window[e / group_classes].at[e % group_classes] = values[r];
+            memory.window[e / group_classes].at[e % group_classes] = share.at[r];
     }
     __syncthreads();  // the window is complete before anybody reads it
 }
@@ -130,7 +139,7 @@ __device__ __forceinline__ int place_of_lane(int lane) {
 /// Mapping: sample j belongs to warp j % 8, which takes Columns of its samples at a time, so that
 /// what it reads of W serves them all. Lane l sums over the inputs l, l + 32, ...; then the lanes'
 /// sums are added, in the same order whatever Columns is. A warp without a sample only helps to
-/// load.
+/// load. A window's inputs are asked for before its barrier, and the next window before the sums.
 template <class In, int Columns>
 __device__ __forceinline__ void compute_logits(const Head& head, Samples samples, int group,
                                                int first_column, HeadMemory& memory,
@@ -142,18 +151,42 @@ __device__ __forceinline__ void compute_logits(const Head& head, Samples samples
         columns[s] = column_of<In>(
             head, samples.first + min(first_column + s * warps + warp, samples.count - 1));
     const int mine = samples.count - first_column - warp;  // samples from the warp's first on
+    constexpr int each = window_inputs / 32;               // inputs of a lane in a window
+    // Of these so many are on their way at a time, as registers allow.
+    constexpr int together = Columns == 1 ? each : 16 / static_cast<int>(sizeof(nn_real));
     nn_real sum[Columns][group_classes] = {};
+    WindowShare next{};
+    if (in_window != window_of(head, group, 0)) next = fetch_window(head, group, 0);
     for (int first = 0; first < head.k; first += window_inputs) {
-        load_window(head, group, first, memory, in_window);
         const int inputs = mine > 0 ? min(window_inputs, head.k - first) : 0;
-#pragma unroll 4
-        for (int i = lane; i < inputs; i += 32) {
-            const Group w = memory.window[i];
+        In a[Columns][together];
+        const auto fetch = [&](int begin) {
 #pragma unroll
-            for (int s = 0; s < Columns; ++s) {
-                const nn_real a = number(head, columns[s][first + i]);
+            for (int i = 0; i < together; ++i)
 #pragma unroll
-                for (int c = 0; c < group_classes; ++c) sum[s][c] += w.at[c] * a;
+                for (int s = 0; s < Columns; ++s) {
+                    const int at = lane + 32 * (begin + i);
+                    a[s][i] = at < inputs ? columns[s][first + at] : In{0};
+                }
+        };
+        fetch(0);
+        if (in_window != window_of(head, group, first)) put_window(head, first, next, memory);
+        in_window = window_of(head, group, first);
+        if (first + window_inputs < head.k) next = fetch_window(head, group, first + window_inputs);
+#pragma unroll
+        for (int begin = 0; begin < each; begin += together) {
+            if (begin > 0) fetch(begin);
+#pragma unroll
+            for (int i = 0; i < together; ++i) {
+                const int at = lane + 32 * (begin + i);
+                if (at >= inputs) break;
+                const Group w = memory.window[at];
+#pragma unroll
+                for (int s = 0; s < Columns; ++s) {
+                    const nn_real value = number(head, a[s][i]);
+#pragma unroll
+                    for (int c = 0; c < group_classes; ++c) sum[s][c] += w.at[c] * value;
+                }
             }
         }
     }
@@ -203,8 +236,8 @@ __device__ __forceinline__ Exponentials exponentials(const Head& head, Group* lo
 /// yhat_c rounds to 0. Mapping: as exponentials().
 __device__ __forceinline__ nn_real softmax_cross_entropy(const Head& head, int sample,
                                                          Group* logits) {
+    const int label = head.labels[sample];  // asked for first, so that nobody waits for it
     const auto [largest, sum] = exponentials(head, logits);
-    const int label = head.labels[sample];
     const nn_real loss = log(sum) - (logit(logits, label) - largest);
     __syncwarp();  // every lane has read the logit at the label before its lane replaces it
     for (int c = this_thread() % 32; c < head.classes; c += 32) {
@@ -264,26 +297,39 @@ __device__ __forceinline__ nn_real other_objective(const Head& head, int sample,
     return softmax && !mse ? loss : loss / static_cast<nn_real>(k);
 }
 
+/// Eight samples' elements of A for one input, on their way.
+struct Eight {
+    static constexpr int count = 8;
+    nn_real at[count];
+};
+/// Of the samples from `first` on; beyond the last sample, the last again.
+template <class In>
+__device__ __forceinline__ Eight fetch_eight(const Head& head, Samples samples, int first, int i) {
+    Eight a;
+#pragma unroll
+    for (int s = 0; s < Eight::count; ++s)
+        a.at[s] =
+            number(head, column_of<In>(head, samples.first + min(first + s, samples.count - 1))[i]);
+    return a;
+}
+
 /// For one input i and one group of classes: delta_below of the samples, and dW, the group's sums
-/// of delta_cj a_ij, which are returned. w: W's column. Mapping: a thread; its neighbours have
-/// neighbouring inputs, so that they read and write neighbouring addresses, and all read the same
-/// delta. A's elements are asked for eight samples ahead, so that a thread waits for memory once
-/// for all eight. delta_below grows by a group at a time, in global memory, where no other thread
-/// touches it, and takes the slope with the last.
+/// of delta_cj a_ij, which are returned. w: W's column; a: A's elements of the first samples.
+/// Mapping: a thread; its neighbours have neighbouring inputs, so that they read and write
+/// neighbouring addresses, and all read the same delta. The next eight elements of A are asked for
+/// before these are used. delta_below grows by a group at a time, in global memory, where no other
+/// thread touches it, and takes the slope with the last.
 template <class In, class F>
 __device__ __forceinline__ Group differentiate(const Head& head, Samples samples, int group, int i,
-                                               const Group& w, const HeadMemory& memory) {
-    constexpr int ahead = 8;
+                                               const Group& w, Eight a, const HeadMemory& memory) {
     const int groups = groups_of(head.classes);
     Group dw = {};
-    for (int first = 0; first < samples.count; first += ahead) {
-        nn_real a[ahead];
+    for (int first = 0; first < samples.count; first += Eight::count) {
+        Eight next = a;
+        if (first + Eight::count < samples.count)
+            next = fetch_eight<In>(head, samples, first + Eight::count, i);
 #pragma unroll
-        for (int s = 0; s < ahead; ++s)
-            a[s] = number(
-                head, column_of<In>(head, samples.first + min(first + s, samples.count - 1))[i]);
-#pragma unroll
-        for (int s = 0; s < ahead; ++s) {
+        for (int s = 0; s < Eight::count; ++s) {
             const int j = first + s;
             if (j >= samples.count) break;
             const Group delta = memory.delta[j * groups + group];
@@ -291,25 +337,33 @@ __device__ __forceinline__ Group differentiate(const Head& head, Samples samples
 #pragma unroll
             for (int c = 0; c < group_classes; ++c) {
                 below += w.at[c] * delta.at[c];
-                dw.at[c] += delta.at[c] * a[s];
+                dw.at[c] += delta.at[c] * a.at[s];
             }
             if (head.delta_below == nullptr) continue;
             nn_real& out = head.delta_below[position(i, samples.first + j, head.k)];
             if (group > 0) below += out;
-            out = group + 1 < groups ? below : below * F::slope(a[s]);
+            out = group + 1 < groups ? below : below * F::slope(a.at[s]);
         }
+        a = next;
     }
     return dw;
 }
 
+/// The first column of the last window.
+__device__ __forceinline__ int last_window(const Head& head) {
+    return (head.k - 1) / window_inputs * window_inputs;
+}
+
 /// delta_below and the samples' share of [dW|db], which is added to `gradient`, or, with the
-/// block's first samples, begins it.
+/// block's first samples, begins it. a: of the last window's inputs and the first samples.
 /// Mapping: thread t of a window has its input t: it replaces W's column there by dW's. The window
-/// then goes to memory as it came. db_c is summed by thread 255 - c mod 256: with few inputs and
-/// classes, a thread that has no input.
+/// then goes to memory as it came. Windows come last to first, for the last one is still there.
+/// db_c is summed by thread 255 - c mod 256: with few inputs and classes, a thread that has no
+/// input.
 template <class In, class F>
 __device__ __forceinline__ void go_back(const Head& head, Samples samples, bool begins,
-                                        nn_real* gradient, HeadMemory& memory, int& in_window) {
+                                        nn_real* gradient, Eight a, HeadMemory& memory,
+                                        int& in_window) {
     const int groups = groups_of(head.classes), t = this_thread();
     const auto put = [&](int row, int column, nn_real value) {
         nn_real& out = gradient[position(row, column, head.classes)];
@@ -321,14 +375,23 @@ __device__ __forceinline__ void go_back(const Head& head, Samples samples, bool 
             sum += memory.delta[j * groups + c / group_classes].at[c % group_classes];
         put(c, head.k, sum);
     }
+    WindowShare next{};
+    if (in_window != window_of(head, 0, last_window(head)) && head.k > 0)
+        next = fetch_window(head, 0, last_window(head));
     for (int group = 0; group < groups; ++group)
-        for (int first = 0; first < head.k; first += window_inputs) {
-            load_window(head, group, first, memory, in_window);
+        for (int first = last_window(head); first >= 0; first -= window_inputs) {
+            if (in_window != window_of(head, group, first)) put_window(head, first, next, memory);
+            in_window = -1;
+            const bool ends = first == 0;
+            const int next_first = ends ? last_window(head) : first - window_inputs;
+            if (!ends || group + 1 < groups)
+                next = fetch_window(head, group + (ends ? 1 : 0), next_first);
             const int inputs = min(window_inputs, head.k - first);
             if (t < inputs)
                 memory.window[t] = differentiate<In, F>(head, samples, group, first + t,
-                                                        Group{memory.window[t]}, memory);
-            in_window = -1;
+                                                        Group{memory.window[t]}, a, memory);
+            if (next_first + t < head.k && samples.count > 0)
+                a = fetch_eight<In>(head, samples, 0, next_first + t);
             __syncthreads();  // the window is dW's before other threads write it out
             for (int e = t; e < inputs * group_classes; e += threads) {
                 const int i = e / group_classes, c = e % group_classes;
@@ -356,6 +419,8 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
     const bool by_default = head.objective.output == OutputLayer::softmax &&
                             head.objective.loss == LossFunction::cross_entropy &&
                             head.labels != nullptr;
+    // Asked for now, so that nobody waits for it at the end.
+    const double loss_before = this_thread() == 0 ? head.loss[part] : 0;
     double loss = 0;
     int in_window = -1, first = begin;
     do {
@@ -363,6 +428,10 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
         for (int group = 0; group < groups; ++group)
             for (int j = 0; j < samples.count; j += warps * Columns)
                 compute_logits<In, Columns>(head, samples, group, j, memory, in_window);
+        Eight a{};  // for the way back
+        const int i = last_window(head) + this_thread();
+        if (head.gradient != nullptr && i < head.k && samples.count > 0)
+            a = fetch_eight<In>(head, samples, 0, i);
         __syncwarp();  // a sample's logits, written by ten lanes of its warp, are read by all 32
         for (int j = warp; j < samples.count; j += warps) {
             Group* const logits = memory.delta + j * groups;
@@ -372,7 +441,7 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
         }
         __syncthreads();  // all deltas are there before threads go through all samples
         if (head.gradient != nullptr)
-            go_back<In, F>(head, samples, first == begin, head.gradient + before, memory,
+            go_back<In, F>(head, samples, first == begin, head.gradient + before, a, memory,
                            in_window);
         __syncthreads();  // every delta has been read before it is replaced by a logit
         first += samples.count;
@@ -382,7 +451,7 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
     __syncthreads();  // the first thread adds what each warp's first lane wrote
     if (this_thread() > 0) return;
     for (int w = 1; w < warps; ++w) loss += memory.loss[w];
-    head.loss[part] += loss;
+    head.loss[part] = loss_before + loss;
 }
 
 /// How many samples' deltas shared memory holds: at least one up to gpu_head_most_classes().
@@ -393,8 +462,8 @@ void launch_head(const Gpu& gpu, const Head& head) {
     const int parts = gpu_head_parts(gpu.chip, head.classes, head.n);
     // Where a warp has one sample, it has no use for more sums.
     const auto kernel = head.n > parts * warps ? head_kernel<In, F, 4> : head_kernel<In, F, 1>;
-    GPU_CHECK(gpu_launch_early(kernel, dim3(static_cast<unsigned>(parts)), dim3(threads), 0, gpu.stream,
-                         head, held_samples(head.classes)));
+    gpu_start(gpu, kernel, dim3(static_cast<unsigned>(parts)), dim3(threads), head,
+              held_samples(head.classes));
 }
 
 }  // namespace

@@ -24,6 +24,27 @@ struct Gpu {
     GpuChip chip;
 };
 
+/// Whether the blocks of a kernel that begins with wait_for_kernel_before() (ptx.h) are to start
+/// while the kernel before still runs, and wait there, which hides most of a launch: from
+/// capability 9.0 on. Blocks that start early do not lie evenly, for the multiprocessors that are
+/// done first get most of them. So only two a multiprocessor do: with four, a product was 6 to 20 %
+/// slower on an H100. grid: of the blocks that work long.
+inline bool starts_early(const Gpu& gpu, dim3 grid) {
+    return gpu.chip.capability >= 90 &&
+           1. * grid.x * grid.y * grid.z <= 2. * gpu.chip.multiprocessors;
+}
+/// Puts such a kernel on gpu.stream.
+template <class... Params, class... Args>
+void gpu_start(const Gpu& gpu, bool early, void (*kernel)(Params...), dim3 grid, dim3 block,
+               Args... args) {
+    GPU_CHECK(early ? gpu_launch_early(kernel, grid, block, 0, gpu.stream, args...)
+                    : gpu_launch(kernel, grid, block, 0, gpu.stream, args...));
+}
+template <class... Params, class... Args>
+void gpu_start(const Gpu& gpu, void (*kernel)(Params...), dim3 grid, dim3 block, Args... args) {
+    gpu_start(gpu, starts_early(gpu, grid), kernel, grid, block, args...);
+}
+
 /// Selects `device` for this thread and starts it, and returns what the model needs to know about
 /// it. Throws GpuUnavailable if CUDA does not give the device to this process (devices.cu).
 GpuChip gpu_chip(int device);
@@ -78,6 +99,26 @@ void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w,
 void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta, Input a_in,
                   int first, int count, nn_real* out, std::size_t stride, GemmPlan plan);
 
+/// A range of the flat parameters whose gradient was summed in parts. Each part lies `stride`
+/// elements behind the one before.
+struct Parts {
+    std::size_t first, count;  ///< elements of the flat array
+    std::size_t penalised;     ///< number of weights, which come first; reg applies only to them
+    const nn_real* gradient;
+    std::size_t stride;
+    int parts;
+};
+
+/// The same for all of [dW|db], which is not kept, with the update of all parameters by plain
+/// descent, in one kernel. p: the flat parameters, with the layer's [W|b] at p + first. others: the
+/// runs of the other layers, at most most_other_runs. numbers: on the device. joint: for a plan of
+/// several splits.
+void gpu_gradient_and_descent(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta,
+                              Input a_in, const UpdateNumbers* numbers, nn_real* p,
+                              std::size_t first, std::span<const Parts> others, GemmPlan plan,
+                              const Joint& joint = {});
+inline constexpr std::size_t most_other_runs = 8;
+
 /// delta_below = (W^T delta) * slope(a): W: m x k, delta: m x n, a and delta_below: k x n.
 void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, const nn_real* delta,
                      const nn_real* a, nn_real* delta_below, GemmPlan plan,
@@ -118,16 +159,6 @@ int gpu_head_parts(const GpuChip& chip, int classes, int n);
 inline constexpr int most_head_parts = 512;
 
 // ------------------------------------------------------------------ the rest (parts.cu)
-
-/// A range of the flat parameters whose gradient was summed in parts. Each part lies `stride`
-/// elements behind the one before.
-struct Parts {
-    std::size_t first, count;  ///< elements of the flat array
-    std::size_t penalised;     ///< number of weights, which come first; reg applies only to them
-    const nn_real* gradient;
-    std::size_t stride;
-    int parts;
-};
 
 /// p_i = rule(p_i, g_i + reg p_i), over all runs; g_i is the sum of its parts, first to last. p:
 /// the flat parameters, and `to_moment` elements behind them their first moments, and as far behind

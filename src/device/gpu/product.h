@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "device/gpu/kernels.h"
+#include "device/gpu/runs.h"
 
 /// Four neighbours in memory, moved by one or two instructions.
 template <class T>
@@ -38,72 +39,123 @@ struct Output {
     int unscaled;      ///< the column that alpha does not count for, or -1
     bool fours;        ///< columns of C begin where a Four may
     Joint joint = {};  ///< null unless the last of a tile's blocks joins their parts
+    const UpdateNumbers* numbers = nullptr;  ///< of an update
+    int biases = 0;                          ///< the column of C that holds them
 };
 
 /// An m x (last - first) product, columns [first, last) of C, over k in parts of `part` each: block
 /// (x, y, z) computes tile column x, tile row y, part z. A grid may be 2^31 wide and 65535 high,
 /// and pixels or a batch, which are C's columns, may be many.
 struct Extent {
-    int m, first, last, k, part;
+    int m, first, last, k;
+    int part = 0, parts = 1;  ///< set by the launch: the length of a part, and how many there are
 };
 
-// Epilogues: what becomes of a sum s = alpha AB in row i and column j, which is element `at` of C.
-// Bias and activations are read as what no store changes, so that their loads need not wait for the
-// stores before.
+/// An element of C: its place there, its row and column, and what was there, if E::reads().
+struct Place {
+    std::size_t at;
+    int i, j;
+    nn_real old;
+};
+
+// Epilogues: what becomes of a sum s = alpha AB. Bias and activations are read as what no store
+// changes, so that their loads need not wait for the stores before. Others: what blocks do that
+// come beside those of the product. `together`: how many fours are read before any of them is
+// written.
+
+struct NoOthers {};
 
 /// s + beta c_ij
 struct Scaled {
-    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const nn_real* c,
-                                                 std::size_t at, int) {
-        return out.beta == 0 ? s : s + out.beta * c[at];
+    using Others = NoOthers;
+    static constexpr int together = 1;
+    static __device__ __forceinline__ bool reads(const Output& out) { return out.beta != 0; }
+    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
+        return out.beta == 0 ? s : s + out.beta * c.old;
     }
 };
 /// f(s + bias_i), f an activation.
 template <class F>
 struct Activated {
-    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const nn_real*,
-                                                 std::size_t, int i) {
-        return F::value(s + __ldg(out.bias + i), Exp{});
+    using Others = NoOthers;
+    static constexpr int together = 1;
+    static __device__ __forceinline__ bool reads(const Output&) { return false; }
+    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
+        return F::value(s + __ldg(out.bias + c.i), Exp{});
     }
 };
 /// s slope(a_ij)
 template <class F>
 struct TimesSlope {
-    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const nn_real*,
-                                                 std::size_t at, int) {
-        return s * F::slope(__ldg(out.a + at));
+    using Others = NoOthers;
+    static constexpr int together = 1;
+    static __device__ __forceinline__ bool reads(const Output&) { return false; }
+    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
+        return s * F::slope(__ldg(out.a + c.at));
     }
 };
-
+/// C holds parameters, and s is their gradient: plain descent, sgd.h's. The last column holds
+/// biases. Other blocks update the parameters of other layers.
+struct Descended {
+    using Others = OtherRuns;
+    static constexpr int together = 4;
+    static __device__ __forceinline__ bool reads(const Output&) { return true; }
+    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
+        const UpdateNumbers now{__ldg(&out.numbers->rate), __ldg(&out.numbers->reg)};
+        return Sgd{}(c.old, c.j < out.biases ? s + now.reg * c.old : s,
+                     static_cast<nn_real*>(nullptr), now, Root{});
+    }
+};
 template <class E>
-__device__ __forceinline__ nn_real finished(const Output& out, nn_real sum, const nn_real* c,
-                                            std::size_t at, int i, int j) {
-    return E::of(j == out.unscaled ? sum : out.alpha * sum, out, c, at, i);
+inline constexpr bool has_others = !std::is_same_v<typename E::Others, NoOthers>;
+
+/// Whether `Count` elements in neighbouring rows can be moved as one Four.
+template <int Count>
+__device__ __forceinline__ bool as_four(const Output& out, const Extent& x, int i) {
+    return Count == 4 && out.fours && i + 4 <= x.m;
 }
 
-/// Writes what becomes of `count` sums in neighbouring rows of one column, where they lie in C.
+/// Replaces `Count` sums in neighbouring rows of one column by what becomes of them.
 template <class E, int Count>
-__device__ __forceinline__ void write(const Output& out, const Extent& x, int i, int j,
-                                      const nn_real* sums) {
+__device__ __forceinline__ void complete(const Output& out, const Extent& x, int i, int j,
+                                         nn_real* sums) {
     if (i >= x.m || j >= x.last) return;
-    nn_real* const c = out.c + blockIdx.z * out.part_stride;
     const std::size_t at = position(i, j, x.m);
-    if constexpr (Count == 4) {
-        if (out.fours && i + 4 <= x.m) {
-            Four<nn_real> values;
+    nn_real old[4] = {};
+    if (E::reads(out)) {
+        if (as_four<Count>(out, x, i)) {
+            const auto four = *reinterpret_cast<const Four<nn_real>*>(out.c + at);
 #pragma unroll
-            for (int e = 0; e < 4; ++e)
-                values.at[e] =
-                    finished<E>(out, sums[e], c, at + static_cast<std::size_t>(e), i + e, j);
-            *reinterpret_cast<Four<nn_real>*>(c + at) = values;
+            for (int e = 0; e < 4; ++e) old[e] = four.at[e];
+        } else {
+#pragma unroll
+            for (int e = 0; e < Count; ++e)
+                if (i + e < x.m) old[e] = out.c[at + static_cast<std::size_t>(e)];
+        }
+    }
+    const nn_real alpha = j == out.unscaled ? nn_real{1} : out.alpha;
+#pragma unroll
+    for (int e = 0; e < Count; ++e)
+        if (i + e < x.m)
+            sums[e] =
+                E::of(alpha * sums[e], out, {at + static_cast<std::size_t>(e), i + e, j, old[e]});
+}
+
+/// Writes them where they lie in C.
+template <int Count>
+__device__ __forceinline__ void store(const Output& out, const Extent& x, int i, int j,
+                                      const nn_real* values) {
+    if (i >= x.m || j >= x.last) return;
+    nn_real* const c = out.c + blockIdx.z * out.part_stride + position(i, j, x.m);
+    if constexpr (Count == 4) {
+        if (as_four<Count>(out, x, i)) {
+            *reinterpret_cast<Four<nn_real>*>(c) = {{values[0], values[1], values[2], values[3]}};
             return;
         }
     }
 #pragma unroll
     for (int e = 0; e < Count; ++e)
-        if (i + e < x.m)
-            c[at + static_cast<std::size_t>(e)] =
-                finished<E>(out, sums[e], c, at + static_cast<std::size_t>(e), i + e, j);
+        if (i + e < x.m) c[e] = values[e];
 }
 
 /// Constants of a tile that device code can use: nvcc calls no host function, not even for a
@@ -174,11 +226,10 @@ __device__ __forceinline__ OwnSums<T, Count> add_groups(const nn_real (&sums)[Co
 /// more; one thread then takes the block's ticket, which publishes the part and, in the last block,
 /// shows it those of the others. After the second, all threads know the ticket.
 template <TileShape T, int Fours>
-__device__ __forceinline__ bool join_parts(const Joint& joint, Four<nn_real> (&own)[Fours],
-                                           void* memory) {
+__device__ __forceinline__ bool join_parts(const Joint& joint, unsigned parts,
+                                           Four<nn_real> (&own)[Fours], void* memory) {
     constexpr int threads = threads_of<T>;
     constexpr unsigned ahead = 7;  // parts on their way at a time
-    const unsigned parts = gridDim.z;
     const std::size_t tile = static_cast<std::size_t>(blockIdx.y) * gridDim.x + blockIdx.x;
     auto* const all = reinterpret_cast<Four<nn_real>*>(joint.parts) +
                       tile * parts * Fours * threads + threadIdx.x;
@@ -208,17 +259,32 @@ __device__ __forceinline__ bool join_parts(const Joint& joint, Four<nn_real> (&o
 }
 
 /// What a block does with its sums when it has walked along k. `memory` is that of its slices, and
-/// as large as all groups' sums.
+/// as large as all groups' sums. What an epilogue reads of C for E::together fours is on its way
+/// before any of them is written: a load after a store to C would wait for it.
 template <TileShape T, class E, class Sums>
 __device__ __forceinline__ void finish(const Sums& sums, const Output& out, const Extent& x,
                                        int first_row, int first_col, const WarpPlace& at,
                                        void* memory) {
     auto own = add_groups<T>(sums.sums, memory);
-    if (out.joint.parts != nullptr && !join_parts<T>(out.joint, own.at, memory)) return;
+    if (out.joint.parts != nullptr &&
+        !join_parts<T>(out.joint, static_cast<unsigned>(x.parts), own.at, memory))
+        return;
+    constexpr int fours = decltype(own)::fours, together = E::together;
 #pragma unroll
-    for (int i = 0; i < decltype(own)::fours; ++i)
-        Sums::template write_four<E>(out, x, first_row + at.row, first_col + at.col, at.lane,
-                                     own.number(i, at.group), own.at[i].at);
+    for (int first = 0; first < fours; first += together) {
+        const auto for_some = [&](auto&& work) {
+#pragma unroll
+            for (int i = first; i < (first + together < fours ? first + together : fours); ++i)
+                Sums::for_four(first_row + at.row, first_col + at.col, at.lane,
+                               own.number(i, at.group), own.at[i].at, work);
+        };
+        for_some([&](auto count, int i, int j, nn_real* sums_there) {
+            complete<E, count.value>(out, x, i, j, sums_there);
+        });
+        for_some([&](auto count, int i, int j, const nn_real* values) {
+            store<count.value>(out, x, i, j, values);
+        });
+    }
 }
 
 /// The sums of a warp's piece of the tile by tensor cores, 16 x 8 at a time. Mapping:
@@ -234,16 +300,16 @@ struct FragmentSums {
     __device__ __forceinline__ nn_real& at(int p, int q, int e) {
         return sums[(q * down + p) * 4 + e];
     }
-    /// Four f: a lane's elements of a 16 x 8 piece.
-    template <class E>
-    static __device__ __forceinline__ void write_four(const Output& out, const Extent& x,
-                                                      int first_row, int first_col, int lane, int f,
-                                                      const nn_real (&four)[4]) {
+    /// Four f: a lane's elements of a 16 x 8 piece. work(count, row, column, elements) gets `count`
+    /// neighbours in a column at a time.
+    template <class Work>
+    static __device__ __forceinline__ void for_four(int first_row, int first_col, int lane, int f,
+                                                    nn_real (&four)[4], const Work& work) {
         const int p = f % down, q = f / down;
 #pragma unroll
         for (int e = 0; e < 4; ++e)
-            write<E, 1>(out, x, first_row + 16 * p + 8 * (e / 2) + lane / 4,
-                        first_col + 8 * q + 2 * (lane % 4) + e % 2, &four[e]);
+            work(std::integral_constant<int, 1>{}, first_row + 16 * p + 8 * (e / 2) + lane / 4,
+                 first_col + 8 * q + 2 * (lane % 4) + e % 2, &four[e]);
     }
 };
 
@@ -253,21 +319,42 @@ bool in_fours(const T* at, int line) {
     return reinterpret_cast<std::uintptr_t>(at) % alignof(Four<T>) == 0 && line % 4 == 0;
 }
 
-/// The grid for an extent, by tiles of T.
+/// The blocks of an extent's tiles, one for each part.
 template <TileShape T>
-dim3 grid_of(const Extent& x, int splits) {
+dim3 tiles_of(const Extent& x) {
     return {static_cast<unsigned>(ceil_div(x.last - x.first, T.n)),
-            static_cast<unsigned>(ceil_div(x.m, T.m)), static_cast<unsigned>(splits)};
+            static_cast<unsigned>(ceil_div(x.m, T.m)), static_cast<unsigned>(x.parts)};
+}
+/// With a layer of blocks more where E has other work.
+template <class E>
+dim3 with_others(dim3 tiles) {
+    return {tiles.x, tiles.y, tiles.z + (has_others<E> ? 1 : 0)};
 }
 
-/// The length of each of `splits` parts of k: whole slices.
+/// The extent in `parts` parts of k, of whole slices each.
 template <TileShape T>
-int part_of_k(int k, int splits) {
-    return ceil_div(ceil_div(k, splits), T.k) * T.k;
+Extent in_parts(Extent x, int parts) {
+    x.part = ceil_div(ceil_div(x.k, parts), T.k) * T.k;
+    x.parts = parts;
+    return x;
+}
+
+/// True in a block that has no tile: it has done other work, and is done.
+template <TileShape T, class E>
+__device__ __forceinline__ bool works_on_others(const Extent& x, const typename E::Others& others,
+                                                void* memory) {
+    if constexpr (has_others<E>) {
+        if (static_cast<int>(blockIdx.z) == x.parts) {
+            update_others<threads_of<T>>(others, memory);
+            return true;
+        }
+    }
+    return false;
 }
 
 /// device/gpu/gemm_bf16x3.cu: op(A) = A in float, op(B) the pixels, with neighbours in k (a layer
-/// forward, which has an activation) or, where that is null, in i (its gradient).
+/// forward, which has an activation) or, where that is null, in i (its gradient, and where `others`
+/// is there, the descent too).
 void launch_bf16x3(const Gpu& gpu, GemmPlan plan, const Operand<nn_real>& a,
-                   const Operand<std::uint8_t>& b, const Activation* f, Extent x,
-                   const Output& out);
+                   const Operand<std::uint8_t>& b, const Activation* f, const OtherRuns* others,
+                   const Extent& x, const Output& out);

@@ -58,6 +58,7 @@ struct Plans {
         GemmPlan forward, gradient, delta;
     };
     std::vector<OfLayer> hidden;  ///< of layers 1 .. L - 1
+    GemmPlan descent;             ///< of layer 1, if there is a hidden one
     std::vector<Parts> runs;      ///< where the gradients of layers 1 .. L lie
 
     const OfLayer& of(int l) const { return hidden[static_cast<std::size_t>(l) - 1]; }
@@ -144,8 +145,7 @@ class CudaReplica : public GpuReplica {
     void backward_and_update(const Update& update) override {
         settle();
         set_numbers(update.numbers());
-        compute_backward(false);
-        update_by(plans().runs, update);
+        compute_backward_and_update(update);
     }
 
     bool run(const Steps& steps) override {
@@ -210,6 +210,10 @@ class CudaReplica : public GpuReplica {
         const int columns = l == 1 ? parts_.columns()[0].count : layout_.size(l - 1) + 1;
         return plan_gemm(chip_, by(l), layout_.size(l), columns, n, Split::left);
     }
+    /// Of layer 1's gradient with the update.
+    GemmPlan descent_plan(int n) const {
+        return plan_gemm(chip_, by(1), layout_.size(1), layout_.inputs() + 1, n, Split::joined);
+    }
     GemmPlan forward_plan(int l, int n) const {
         return plan_gemm(chip_, by(l), layout_.size(l), n, layout_.size(l - 1), Split::joined);
     }
@@ -220,12 +224,16 @@ class CudaReplica : public GpuReplica {
     /// What the products of the largest shard need.
     JointSize most_joint() const {
         JointSize most{};
-        for (int l = 1; l < top_; ++l)
-            for (const JointSize& size : {joint_size(by(l), forward_plan(l, shape().capacity),
-                                                     layout_.size(l), shape().capacity),
-                                          joint_size(GemmBy::fma, delta_plan(l, shape().capacity),
-                                                     layout_.size(l), shape().capacity)})
-                most = {std::max(most.parts, size.parts), std::max(most.tickets, size.tickets)};
+        const auto needs = [&](const JointSize& size) {
+            most = {std::max(most.parts, size.parts), std::max(most.tickets, size.tickets)};
+        };
+        const int n = shape().capacity;
+        for (int l = 1; l < top_; ++l) {
+            needs(joint_size(by(l), forward_plan(l, n), layout_.size(l), n));
+            needs(joint_size(GemmBy::fma, delta_plan(l, n), layout_.size(l), n));
+        }
+        if (top_ > 1)
+            needs(joint_size(by(1), descent_plan(n), layout_.size(1), layout_.inputs() + 1));
         return most;
     }
     /// For the current shard.
@@ -248,6 +256,9 @@ class CudaReplica : public GpuReplica {
         }
         made.runs.push_back(run_of(top_, head_gradient_.data(), head_stride(),
                                    gpu_head_parts(chip_, layout_.classes(), n)));
+        if (top_ > 1)
+            made.descent =
+                joint_.fitting(by(1), descent_plan(n), layout_.size(1), layout_.inputs() + 1);
         return made;
     }
     /// Layer l's parameters, whose gradient lies in parts.
@@ -282,10 +293,10 @@ class CudaReplica : public GpuReplica {
     // ---- the work of a step
 
     /// The primitives of layers.h. With `lends`, each part of the gradient is added up and sent as
-    /// soon as it is there.
+    /// soon as it is there. With `descends`, layer 1's is not kept, and all parameters are updated.
     struct Layers {
         CudaReplica& r;
-        bool lends = false;
+        bool lends = false, descends = false;
 
         void hidden(int l) const { r.compute_activations(l); }
         void output() const { r.compute_head(); }
@@ -299,6 +310,8 @@ class CudaReplica : public GpuReplica {
                 if (l < r.top_) r.compute_gradient(l, {0, r.layout_.size(l - 1) + 1});
                 if (lends && !r.parts_.is_one() && l == 2)
                     r.send(0, std::span(r.plans().runs).subspan(1));
+            } else if (descends) {
+                r.compute_descent();
             } else {
                 r.compute_first_gradient(lends && !r.parts_.is_one());
             }
@@ -314,6 +327,15 @@ class CudaReplica : public GpuReplica {
     void compute_backward(bool lends) {
         backward_deltas(layout_, Layers{*this, lends});
         backward_gradients(layout_, Layers{*this, lends});
+    }
+
+    /// Plain descent takes one kernel less: it needs no more of layer 1's gradient than a tile.
+    void compute_backward_and_update(const Update& update) {
+        const bool descends = top_ > 1 && std::holds_alternative<Sgd>(update.rule) &&
+                              static_cast<std::size_t>(top_) - 1 <= most_other_runs;
+        backward_deltas(layout_, Layers{*this});
+        backward_gradients(layout_, Layers{*this, false, descends});
+        if (!descends) update_by(plans().runs, update);
     }
 
     void compute_activations(int l) {
@@ -352,6 +374,13 @@ class CudaReplica : public GpuReplica {
                      hidden(l).delta.data(), input(l), columns.first, columns.count,
                      hidden(l).gradient.data(), hidden(l).stride, plans().of(l).gradient);
     }
+    void compute_descent() {
+        const Plans& plan = plans();
+        gpu_gradient_and_descent(gpu_, by(1), layout_.size(1), samples_.current().n,
+                                 layout_.inputs(), hidden(1).delta.data(), input(1),
+                                 numbers_.data(), parameters_.data(), layout_.weight_offset(1),
+                                 std::span(plan.runs).subspan(1), plan.descent, joint_.get());
+    }
     void compute_first_gradient(bool sends) {
         const Parts all = plans().runs[0];
         int part = 1;
@@ -376,8 +405,7 @@ class CudaReplica : public GpuReplica {
             samples_.set_current(samples_.within(samples, first, n));
             scale_ = nn_real{1} / static_cast<nn_real>(n);
             compute_forward();
-            compute_backward(false);
-            update_by(plans().runs, steps.update);
+            compute_backward_and_update(steps.update);
         }
     }
     void update_by(std::span<const Parts> runs, const Update& update) {
