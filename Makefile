@@ -24,8 +24,8 @@ show = @printf '  %-12s %s\n'
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: run test test-quick test-custom check test-slurm test-qemu interop fuzz bench bench-peers bench-gpu \
-        bench-gpu-trial bench-cold-start bench-density ladder-cpu pictures scaling gpu-check gpu-kit gpu-fit same-bits \
-        ab lint format clean help FORCE
+        bench-gpu-trial bench-cold-start bench-density ladder-cpu pictures scaling gpu-check gpu-kit gpu-first-run \
+        gpu-sanitize gpu-fit same-bits ab lint format clean help FORCE
 
 include make/toolchain.mk make/flags.mk make/gpu.mk make/objects.mk make/tests.mk make/bench.mk make/lint.mk
 
@@ -43,6 +43,8 @@ interop:  ## installs PyTorch in build/interop and exchanges files with it and w
 fuzz:  ## fuzzes the readers of files (FUZZ_SECONDS=600 of each, ARGS="model idx" alone)
 lint:  ## clang-format, shellcheck, includes, cppcheck and clang-tidy
 gpu-check:  ## the kernels for every architecture, all warnings as errors; build/gpu-check/kernels.txt
+gpu-first-run:  ## tests, sanitizers and benchmark on this machine's GPU in six minutes (ARGS=600: seconds)
+gpu-sanitize:  ## compute-sanitizer's four tools on small tests that have every kernel (ARGS=600: seconds)
 gpu-kit:  ## packs in build/gpu-kit what a first run on a bare GPU machine needs (ARGS=90: its capability)
 bench:  ## speed on the CPU, beside every peer that is installed (ARGS="--quick")
 bench-cold-start:  ## the time from the start of a process to 98 %, beside PyTorch and NumPy

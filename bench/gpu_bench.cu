@@ -232,7 +232,7 @@ void note_plans(Csv& csv, const Gpu& gpu, Shape shape, int pixels) {
 }
 
 int run(const Settings& settings) {
-    if (const CudaDevices devices = find_cuda_devices(); devices.count == 0)
+    if (const CudaDevices devices = find_cuda_devices(); devices.usable.empty())
         throw InputError("gpu_bench: there is no GPU (" + devices.why_none +
                          "); run it where nvidia-smi lists one, or try it by make bench-gpu-trial");
     const GpuStream stream;

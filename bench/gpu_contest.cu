@@ -25,9 +25,10 @@ class Runner {
                                         std::min(effort.slow_repetitions, effort.repetitions),
                                         effort.repetitions);
         for (int first = 0; first < batches; first += chain_)
-            graphs_.emplace_back(gpu.stream, [&] {
-                for (int r = 0; r < chain_; ++r) contender.run((first + r) % batches);
-            });
+            graphs_.push_back(GpuGraph::recorded(gpu.stream, [&] {
+                                  for (int r = 0; r < chain_; ++r)
+                                      contender.run((first + r) % batches);
+                              }).value());
         for (const GpuGraph& graph : graphs_) graph.launch(gpu.stream);
         GPU_CHECK(cudaStreamSynchronize(gpu.stream));
     }

@@ -226,7 +226,7 @@ cudaError_t launch_with(const std::vector<cudaLaunchAttribute>& attributes, dim3
 
 void measure_nodes(Meter& meter, int blocks) {
     constexpr int nodes = 200;
-    const GpuGraph plain(meter.stream, [&] {
+    const auto plain = GpuGraph::recorded(meter.stream, [&] {
         for (int i = 0; i < nodes; ++i)
             GPU_CHECK(launch_with({}, dim3(static_cast<unsigned>(blocks)), dim3(256), meter.stream,
                                   empty_kernel));
@@ -234,16 +234,16 @@ void measure_nodes(Meter& meter, int blocks) {
     cudaLaunchAttribute early{};
     early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     early.val.programmaticStreamSerializationAllowed = 1;
-    const GpuGraph chained(meter.stream, [&] {
+    const auto chained = GpuGraph::recorded(meter.stream, [&] {
         for (int i = 0; i < nodes; ++i)
             GPU_CHECK(launch_with({early}, dim3(static_cast<unsigned>(blocks)), dim3(256),
                                   meter.stream, chained_kernel));
     });
     const std::string with = " of " + std::to_string(blocks) + " blocks in a graph";
-    meter.say("kernel" + with, meter.seconds([&] { plain.launch(meter.stream); }) / nodes * 1e6,
-              "us");
+    meter.say("kernel" + with,
+              meter.seconds([&] { plain.value().launch(meter.stream); }) / nodes * 1e6, "us");
     meter.say("kernel" + with + "; programmatic launch",
-              meter.seconds([&] { chained.launch(meter.stream); }) / nodes * 1e6, "us");
+              meter.seconds([&] { chained.value().launch(meter.stream); }) / nodes * 1e6, "us");
 }
 
 void measure_barriers(Meter& meter, int multiprocessors) {

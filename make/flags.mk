@@ -29,7 +29,8 @@ $(info # CUDA     $(if $(NVCC),$(NVCC_VERSION) ($(NVCC)) for sm $(GPU_ARCHS) and
     $(filter 0,$(CUDA)),not wanted (CUDA=0),no nvcc on the PATH or under CUDA_HOME or \
     /usr/local/cuda): trains on the CPU alone))
 $(if $(NVCC),$(info # GPU      $(if $(GPU_FOUND),compute capability $(GPU_FOUND),none here: \
-    ./main takes the CPU here and a GPU where there is one)))
+    ./main takes the CPU here and a GPU where there is one$(if $(filter 1,$(CUDA)),,; tests leave \
+    CUDA out. If there is a GPU but no nvidia-smi: CUDA=1))))
 endif
 
 # No fast-math and no contraction: host results depend on the program alone, not on the compiler.

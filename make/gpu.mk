@@ -1,5 +1,7 @@
 # gpu.mk: the kernels, by nvcc for GPUs and by g++ for the kernel runner, tests/gpuhost.
 #
+# nvidia-smi is missing in some containers that have a GPU: there CUDA=1 says that there is one.
+HAS_GPU    := $(and $(NVCC),$(or $(GPU_FOUND),$(filter 1,$(CUDA))))
 # bf16x3 is a way to multiply floats, so the build in double has no such file.
 GPU_FILES  := $(filter-out src/device/gpu/cublas $(if $(filter double,$(REAL)),src/device/gpu/gemm_bf16x3),\
               $(patsubst %.cu,%,$(wildcard gpu_func.cu src/device/gpu/*.cu)))
@@ -24,6 +26,23 @@ $(B)/gpuhost/tests/%.o: tests/%.cpp $(B)/host.flags | build/.setup-test
 # The runner itself is never sanitized: it moves between stacks, and tells the sanitizer of each move.
 $(RUNNER): $(B)/gpuhost/%.o: %.cpp $(B)/host.flags | build/.setup-build
 	$(call compile,GPUHOST,$(CXX) $(filter-out $(SAN),$(GPUHOST)) $(TOLD_$(SANITIZE)))
+
+# What the kit does on a bare machine, in this tree. Without a GPU there is nothing to run.
+FIRST_RUN := main tests/kernel_tests_cuda tests/train_tests_cuda bench/gpu_bench bench/gpu_model
+gpu-first-run: NEEDED := $(FIRST_RUN:%=build/float/%) build/float/bench/gpu_limits
+gpu-first-run: IN_DOUBLE := $(FIRST_RUN:%=build/double/%)
+gpu-sanitize: NEEDED := build/float/tests/kernel_tests_cuda
+ifneq ($(HAS_GPU),)
+gpu-first-run gpu-sanitize:
+	$(Q)+$(MAKE) --no-print-directory CUDA=1 DOUBLE_FLAG= $(NEEDED)
+	$(Q)+$(if $(IN_DOUBLE),$(MAKE) --no-print-directory CUDA=1 DOUBLE_FLAG=-DUSE_DOUBLE $(IN_DOUBLE))
+	$(Q)tools/gpu_kit/run.sh build/$@ $(or $(ARGS),360) $(if $(filter gpu-sanitize,$@),sanitize)
+else
+gpu-first-run gpu-sanitize:
+	@echo "# make $@: nothing was run, for there is no" \
+	    "$(if $(NVCC),GPU (nvidia-smi shows none); run it where there is one,nvcc (or CUDA=0): install the CUDA Toolkit);" \
+	    "or carry what make gpu-kit packs to a machine with a GPU"
+endif
 
 gpu-kit:
 	$(Q)+tools/gpu_kit/pack.sh $(ARGS)

@@ -19,7 +19,7 @@ CPU_CHOICE := $(patsubst %,src/device/cpu/%,table tiles_bf16x3 tiles_absent)
 
 BASICS := $(call room,src/base)
 FILES  := $(call room,src/input) $(call room,src/model) mnist_reader
-DEVICE := $(filter-out $(CPU_CHOICE) src/device/gpu/%,$(call room,src/device)) $(CPU_TILES) src/device/gpu/plan \
+DEVICE := $(filter-out $(CPU_CHOICE) src/device/gpu/%,$(call room,src/device)) $(CPU_TILES) src/device/gpu/plan src/device/gpu/first_layer \
           $(foreach isa,$(ISAS),$(EACH_ISA:%=%.$(isa)))
 COMM   := $(filter-out src/comm/absent,$(call room,src/comm))
 TRAIN  := $(call room,src/train) $(call room,src/reduce) neural_network

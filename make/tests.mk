@@ -10,7 +10,7 @@ UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNE
 FUZZED       := $(FILES) $(BASICS) $(filter-out tests/fuzz/fuzzer tests/fuzz/replay,$(call named,fuzz/*))
 
 # Without a GPU all of CUDA's tests would be skipped; make gpu-check compiles them.
-CUDA_TESTS   := $(if $(and $(NVCC),$(GPU_FOUND)),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
+CUDA_TESTS   := $(if $(HAS_GPU),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
 
 # The tiers: what is run, in the words of tests/run.sh. A run belongs to one of test and check;
 # test-quick is a choice for every edit.

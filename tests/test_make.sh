@@ -78,5 +78,14 @@ if [[ -d crlf ]]; then
     check "every text keeps its line ends on every checkout" \
         bash -c "[[ -s crlf/main.cpp ]] && ! grep -rlI --exclude-dir=corpus \$'\r' crlf"
 fi
+# shellcheck disable=SC2317
+says_why_nothing_ran() { # GOAL: it builds nothing, and one line says why
+    make "$1" >out 2>&1 && [[ $(grep -c "make $1: nothing was run" out) == 1 ]] && ! grep -E 'MPICXX|NVCC' out
+}
+for goal in gpu-first-run gpu-sanitize; do
+    check "make $goal says why it runs nothing here" says_why_nothing_ran $goal
+done
+check "for a GPU, make gpu-first-run is run.sh within its seconds" \
+    bash -c "make -n HAS_GPU=1 ARGS=99 gpu-first-run | grep -q 'run.sh build/gpu-first-run 99'"
 echo "$passed passed, $failed failed, 0 skipped"
 ((failed == 0))

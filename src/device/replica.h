@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/range.h"
 #include "base/real.h"
 #include "base/wait.h"
@@ -161,18 +162,38 @@ std::size_t cpu_shared_bytes(const ReplicaShape& shape, FirstLayerKind first_lay
 /// many ranks and threads share the rows out alike.
 std::unique_ptr<Replica> make_cpu_replica(const ReplicaShape& shape, const CpuSettings& settings);
 
-/// CUDA devices that this process can use; `why_none` says why when `count` is 0.
-struct CudaDevices {
-    int count = 0;
-    std::string why_none;
-    std::string runtime_version;  ///< "13.0"; empty in a build without CUDA
-    bool bf16x3 = false;          ///< all can: compute capability 8.0 or above, in float
+/// A GPU that this process can use.
+struct CudaDevice {
+    int number = 0;  ///< CUDA's
+    int multiprocessors = 0;
+    int capability = 0;   ///< compute capability x 10: 90 is 9.0
+    bool bf16x3 = false;  ///< compute capability 8.0 or above, in float
+    bool native = true;   ///< this binary has machine code for it; false: the driver compiles it
 };
+/// What CUDA says of this process's GPUs.
+struct CudaDevices {
+    std::vector<CudaDevice> usable;
+    std::string why_none;  ///< why none is usable, if none is
+    std::string left_out;  ///< which of them are not, and why; empty: all are
+    std::string
+        runtime_version;      ///< "13.0"; empty in a build without CUDA, or if CUDA was not asked
+    bool seems_here = false;  ///< a GPU is here, usable or not
+};
+/// Starts CUDA's driver, which can take seconds. A GPU that answers no question, or that is too
+/// old, is not usable.
 CudaDevices find_cuda_devices();
+/// The device's UUID, which no other device and no other slice of a device has (MIG). Empty if CUDA
+/// does not say.
+std::string cuda_uuid(int number);
+
+/// Thrown for a GPU that cannot be used now: busy, sick, too small. The line says what to do.
+struct GpuUnavailable : InputError {
+    using InputError::InputError;
+};
 
 /// The settings of a CUDA replica.
 struct CudaSettings {
-    int device = 0;                        ///< number of one of find_cuda_devices()
+    int device = 0;                        ///< CudaDevice::number
     bool bf16x3 = false;                   ///< the first layer's products on bf16 tensor cores
     bool several_ranks = false;            ///< every step's gradient will be lent
     bool shares_device = false;            ///< with other ranks: waiting must leave them the CPU
@@ -181,8 +202,8 @@ struct CudaSettings {
     std::size_t parts_from = std::size_t{1} << 20;
 };
 
-/// Throws InputError if the network has more outputs than the kernels take, which is some
-/// thousands.
+/// Throws GpuUnavailable if the GPU cannot be used or has too little memory, and InputError if the
+/// network has more outputs than the kernels take, which is some thousands.
 std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape& shape, const CudaSettings& settings);
 /// A replica with the plain kernels of gpu_func.cu, as a course would write them: one stream, one
 /// kernel for each formula, no limit on outputs. Of the settings, it uses only `device` and

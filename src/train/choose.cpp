@@ -10,7 +10,9 @@
 #include "comm/node_memory.h"
 #include "device/cpu/table.h"
 #include "device/cpu/tiles.h"
+#include "device/gpu/first_layer.h"
 #include "train/cores.h"
+#include "train/gpus.h"
 
 namespace {
 
@@ -88,7 +90,7 @@ void check_replicas(const Comm& comm, const DeviceRequest& asked, bool on_cuda) 
 /// Throws InputError if the flags ask for a device that is not here.
 void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevices& cuda,
                   bool on_cuda) {
-    if (asked.device == DeviceKind::cuda && cuda.count == 0)
+    if (asked.device == DeviceKind::cuda && cuda.usable.empty())
         throw InputError("--device cuda: rank " + std::to_string(comm.rank()) +
                          " has no CUDA device: " + cuda.why_none +
                          "; use --device auto or cpu, or run on a GPU node");
@@ -108,7 +110,8 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
         throw InputError(
             "--gemm bf16x3 takes the inputs in a way of its own; leave --inputs out, or use --gemm "
             "auto or fp32");
-    if (asked.gemm == GemmKind::bf16x3 && !(on_cuda ? cuda.bf16x3 : may_take_tiles(asked))) {
+    if (asked.gemm == GemmKind::bf16x3 &&
+        !(on_cuda ? gpu_of_rank(comm, cuda).bf16x3 : may_take_tiles(asked))) {
         const std::string rank = "rank " + std::to_string(comm.rank());
         throw InputError(
             std::string("--gemm bf16x3: ") +
@@ -180,23 +183,23 @@ int useful_threads(int cores, const Layout& layout, int shard) {
     return std::max(1, static_cast<int>(most));
 }
 
-/// True if the first layer's products go by bf16x3. `can`: this rank is able to; all ranks must be.
-/// `pays`: it is the faster way.
+/// True if the first layer's products go by bf16x3. `can`: this rank is able to; `pays`: it is
+/// faster there. Both must be so on all ranks, or the first, if the flags ask for it.
 bool by_bf16x3(const Comm& comm, const DeviceRequest& asked, bool can, bool pays) {
-    return comm.all(can) &&
-           (asked.gemm == GemmKind::bf16x3 || (asked.gemm == GemmKind::automatic && pays));
+    return comm.all(
+        can && (asked.gemm == GemmKind::bf16x3 || (asked.gemm == GemmKind::automatic && pays)));
 }
 
 /// How this rank works on its GPU.
-CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const CudaDevices& cuda,
-                           int shard) {
+CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const CudaDevice& device,
+                           const Layout& layout, int shard) {
     CudaSettings settings;
-    settings.device = comm.node_rank() % cuda.count;
-    settings.bf16x3 = by_bf16x3(comm, asked, cuda.bf16x3, shard >= 32);
+    settings.device = device.number;
+    settings.bf16x3 = by_bf16x3(comm, asked, device.bf16x3,
+                                gpu_gains_by_bf16x3(device.multiprocessors, device.capability,
+                                                    layout.size(1), layout.inputs(), shard));
     settings.several_ranks = (comm.size() > 1 && !asked.own_copies) || asked.lends_gradient;
-    // If each rank sees only its own GPU, the ranks are taken for ranks that share one. That costs
-    // a rank some microseconds a step; the opposite mistake would cost it its core.
-    settings.shares_device = comm.node_size() > cuda.count;
+    settings.shares_device = shares_gpu(comm, cuda_uuid(device.number));
     const bool by_mpi =
         asked.allreduce == AllreduceKind::automatic || asked.allreduce == AllreduceKind::mpi;
     settings.mpi_takes_device_memory = asked.cuda_aware && by_mpi && !asked.lends_gradient;
@@ -229,8 +232,13 @@ CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Rep
 ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
                            int shard, double density) {
     ChosenDevice chosen;
-    chosen.cuda = find_cuda_devices();
     chosen.taken = asked;
+    // The driver is not started for a run that does not want it: that takes time, and a GPU that is
+    // broken can hang there.
+    if (asked.device == DeviceKind::cpu)
+        chosen.cuda.why_none = "not asked, for --device is cpu";
+    else
+        chosen.cuda = find_cuda_devices();
     DeviceRequest& taken = chosen.taken;
     const auto sum_by = [&](AllreduceKind kind) {
         taken.allreduce = kind;
@@ -254,17 +262,27 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
     };
     // A GPU rounds differently from a CPU, and all ranks must keep the same bits. So all ranks take
     // a GPU, or none does.
-    const bool on_cuda = comm.all(chosen.cuda.count > 0) && asked.device != DeviceKind::cpu;
-    taken.device = on_cuda ? DeviceKind::cuda : DeviceKind::cpu;
+    const bool on_cuda = comm.all(!chosen.cuda.usable.empty()) && asked.device != DeviceKind::cpu;
     comm.together([&] { check_device(comm, asked, chosen.cuda, on_cuda); });
     if (on_cuda) {
-        const CudaSettings settings = cuda_settings(comm, asked, chosen.cuda, shard);
+        const CudaSettings settings =
+            cuda_settings(comm, asked, gpu_of_rank(comm, chosen.cuda), shape.layout, shard);
+        taken.device = DeviceKind::cuda;
         taken.gemm = settings.bf16x3 && !asked.course ? GemmKind::bf16x3 : GemmKind::fp32;
-        const auto make = asked.course ? make_course_replica : make_cuda_replica;
-        comm.together([&] { chosen.replica = make(shape, settings); });
-        sum_by(asked.allreduce == AllreduceKind::automatic ? AllreduceKind::mpi : asked.allreduce);
-        return chosen;
+        chosen.replica =
+            replica_on_gpu(comm, asked.course ? make_course_replica : make_cuda_replica, shape,
+                           settings, asked.device == DeviceKind::cuda, chosen.cuda);
+        if (chosen.replica) {
+            if (settings.mpi_takes_device_memory && comm.size() > 1)
+                check_sums_of_device_memory(comm);
+            sum_by(asked.allreduce == AllreduceKind::automatic ? AllreduceKind::mpi
+                                                               : asked.allreduce);
+            return chosen;
+        }
+        comm.together([&] { check_device(comm, asked, chosen.cuda, false); });
     }
+    taken.device = DeviceKind::cpu;
+    if (asked.device == DeviceKind::automatic) say_why_cpu(comm, chosen.cuda);
     taken.isa = agreed_isa(comm, asked);
     take_isa(taken.isa);
     const CpuSettings settings = cpu_settings(comm, asked, shape, shard, density);

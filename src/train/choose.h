@@ -59,11 +59,12 @@ struct ChosenDevice {
     DeviceRequest taken;  ///< only a GPU's instruction set is still automatic there
 };
 
-/// If every rank has a GPU, each takes one of its node, in turns; otherwise all take the CPU. The
-/// options decide about GEMM, threads and memory. What they leave open is chosen for a shard of
-/// `shard` samples, of whose inputs the fraction `density` is not zero. On the CPU, all ranks take
-/// the widest instruction set that every rank has and may take, because each set rounds
-/// differently, and the ranks of one node work on one replica. Collective; shape and density are
-/// the same on all ranks. Throws InputError if something is asked for that is not here.
+/// If every rank has a GPU that can be used, each takes one of its node, in turns; otherwise all
+/// take the CPU, and rank 0 says why on standard error if there seems to be a GPU. The options
+/// decide about GEMM, threads and memory. What they leave open is chosen for a shard of `shard`
+/// samples, of whose inputs the fraction `density` is not zero. On the CPU, all ranks take the
+/// widest instruction set that every rank has and may take, because each set rounds differently,
+/// and the ranks of one node work on one replica. Collective; shape and density are the same on all
+/// ranks. Throws InputError if something is asked for that is not here.
 ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
                            int shard, double density);

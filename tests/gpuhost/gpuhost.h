@@ -155,12 +155,15 @@ enum cudaError_t {
     cudaErrorMemoryAllocation = 2,
     cudaErrorInvalidConfiguration = 9,
     cudaErrorInsufficientDriver = 35,
+    cudaErrorDevicesUnavailable = 46,
     cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
     cudaErrorInvalidResourceHandle = 400,
     cudaErrorIllegalState = 401,
     cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
+    cudaErrorSystemDriverMismatch = 803,
+    cudaErrorCompatNotSupportedOnDevice = 804,
     cudaErrorStreamCaptureUnsupported = 900,
     cudaErrorStreamCaptureInvalidated = 901,
     cudaErrorStreamCaptureMerge = 902,
@@ -169,6 +172,7 @@ enum cudaError_t {
     cudaErrorStreamCaptureIsolation = 905,
     cudaErrorStreamCaptureImplicit = 906,
     cudaErrorCapturedEvent = 907,
+    cudaErrorUnknown = 999,
 };
 enum cudaMemcpyKind {
     cudaMemcpyHostToHost = 0,
@@ -176,8 +180,12 @@ enum cudaMemcpyKind {
     cudaMemcpyDeviceToHost = 2,
     cudaMemcpyDeviceToDevice = 3,
 };
+struct cudaUUID_t {
+    char bytes[16];
+};
 struct cudaDeviceProp {
     char name[256];
+    cudaUUID_t uuid;
     int multiProcessorCount;
     int major, minor;
 };
@@ -260,6 +268,9 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph,
                                  unsigned long long flags = 0);
+cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t stream);
+/// A graph that still has to run must not be destroyed: that ends the process. CUDA would keep it
+/// until then, but not the memory that it uses.
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
 
@@ -277,11 +288,27 @@ struct Config {
     std::size_t memory = std::size_t{16} << 30;  ///< bytes of a device
     int multiprocessors = 4;
     int capability = 75;  ///< compute capability x 10 of the GPU that is followed
+    unsigned uuid = 1;    ///< of device 0; the others count on
+
+    // What can be wrong with a machine.
+    bool hangs = false;                     ///< who asks the driver anything waits for ever: dies
+    cudaError_t count_error = cudaSuccess;  ///< of cudaGetDeviceCount
+    int sick = -1;                          ///< the device that answers no question
+    cudaError_t start_error = cudaSuccess;  ///< of what starts a device: cudaSetDevice
+    cudaError_t work_error = cudaSuccess;   ///< of kernels: who waits for their end gets it
+    bool file_is_here = false;              ///< the system has a GPU, whatever CUDA says
+    bool native = true;                     ///< the binary has machine code for the GPU
+    /// Memory of the host that is not page-locked is read when the stream gets there, as where the
+    /// GPU reads it by itself. False: when the call is made, as elsewhere.
+    bool pageable_is_read_late = true;
+    std::size_t graph_node_bytes = 1024;  ///< device memory that a node of a graph takes
 };
 
 /// As the environment says: GPUHOST_ORDER=forward|reverse|random, GPUHOST_SEED, GPUHOST_DEVICES,
-/// GPUHOST_MEMORY (bytes) and GPUHOST_CAPABILITY=75|80|86|89|90|100|120. A value that makes no
-/// sense ends the process with one line and exit code 2.
+/// GPUHOST_MEMORY (bytes) and GPUHOST_CAPABILITY=70|75|80|86|89|90|100|120, GPUHOST_UUID,
+/// GPUHOST_HANGS=0|1, GPUHOST_COUNT_ERROR and GPUHOST_START_ERROR (CUDA's numbers), GPUHOST_SICK (a
+/// device), GPUHOST_FILE_IS_HERE=0|1 and GPUHOST_NATIVE=0|1. A value that makes no sense ends the
+/// process with one line and exit code 2.
 Config config_from_environment();
 /// What counts now: it starts as config_from_environment(), and tests change it.
 Config& config();
@@ -299,7 +326,7 @@ struct Traffic {
 Traffic traffic();
 
 /// Whether a kernel can use an argument: a pointer has to be null or lead into cudaMalloc's memory
-/// (or just past its end, where nothing may be read).
+/// of the kernel's device (or just past its end, where nothing may be read).
 bool device_can_reach(const void* pointer);
 /// Whether device memory has all of these bytes, in one block.
 bool device_holds(const void* pointer, std::size_t bytes);
@@ -317,6 +344,9 @@ cudaError_t launch(dim3 grid, dim3 block, std::size_t shared, cudaStream_t strea
                    std::function<bool()> arguments_usable, ThreadBody thread_body);
 void run_grid(dim3 grid, dim3 block, const ThreadBody& thread_body);
 }  // namespace gpuhost
+
+inline bool gpu_file_is_here() { return gpuhost::config().file_is_here; }
+inline bool gpu_code_is_native(int) { return gpuhost::config().native; }
 
 template <class... Params, class... Args>
 cudaError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared,

@@ -38,14 +38,14 @@ Order order_from_environment() {
     refuse("GPUHOST_ORDER", text, "forward, reverse or random");
 }
 
-constexpr std::array capabilities = {75, 80, 86, 89, 90, 100, 120};
+constexpr std::array capabilities = {70, 75, 80, 86, 89, 90, 100, 120};
 
 int capability_from_environment(int otherwise) {
     const char* text = std::getenv("GPUHOST_CAPABILITY");
     if (!text) return otherwise;
     for (const int capability : capabilities)
         if (text == std::to_string(capability)) return capability;
-    refuse("GPUHOST_CAPABILITY", text, "75, 80, 86, 89, 90, 100 or 120");
+    refuse("GPUHOST_CAPABILITY", text, "70, 75, 80, 86, 89, 90, 100 or 120");
 }
 }  // namespace
 
@@ -57,6 +57,13 @@ Config config_from_environment() {
         static_cast<int>(number_from("GPUHOST_DEVICES", static_cast<std::size_t>(c.devices), 64));
     c.memory = number_from("GPUHOST_MEMORY", c.memory, SIZE_MAX);
     c.capability = capability_from_environment(c.capability);
+    c.uuid = static_cast<unsigned>(number_from("GPUHOST_UUID", c.uuid, UINT_MAX));
+    c.hangs = number_from("GPUHOST_HANGS", 0, 1) == 1;
+    c.count_error = static_cast<cudaError_t>(number_from("GPUHOST_COUNT_ERROR", 0, 999));
+    c.start_error = static_cast<cudaError_t>(number_from("GPUHOST_START_ERROR", 0, 999));
+    c.sick = static_cast<int>(number_from("GPUHOST_SICK", SIZE_MAX, 63));
+    c.file_is_here = number_from("GPUHOST_FILE_IS_HERE", 0, 1) == 1;
+    c.native = number_from("GPUHOST_NATIVE", 1, 1) == 1;
     return c;
 }
 

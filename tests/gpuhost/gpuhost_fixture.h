@@ -48,6 +48,7 @@ class GpuHost : public testing::Test {
     void SetUp() override { config().order = Order::forward; }
     void TearDown() override {
         config() = before_;
+        cudaSetDevice(0);
         cudaGetLastError();
         EXPECT_EQ(gpuhost::live_allocations(), 0u) << "the test left something on the device";
     }

@@ -6,6 +6,7 @@
 // memory is an error here, as it is, sooner or later, on a GPU.
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <utility>
 #include <vector>
@@ -14,7 +15,7 @@
 
 namespace gpuhost {
 namespace {
-/// Memory handed out by one kind of allocation: start of each block -> its bytes.
+/// Memory handed out by one kind of allocation: start of each block -> its bytes, and its device.
 class Account {
   public:
     /// Null where the host has no memory left.
@@ -23,6 +24,7 @@ class Account {
         if (posix_memalign(&memory, 256, bytes) != 0) return nullptr;  // as CUDA aligns
         std::memset(memory, 0xff, bytes);
         blocks_[static_cast<char*>(memory)] = bytes;
+        devices_[static_cast<char*>(memory)] = current_device;
         total_ += bytes;
         return memory;
     }
@@ -31,6 +33,7 @@ class Account {
         const auto block = blocks_.find(static_cast<char*>(memory));
         if (block == blocks_.end()) return false;
         total_ -= block->second;
+        devices_.erase(block->first);
         blocks_.erase(block);
         recent_ = {};
         std::free(memory);
@@ -52,6 +55,12 @@ class Account {
         return true;
     }
 
+    /// Whether a block of the current device begins here, or has this byte, or ends here.
+    bool is_current(const void* pointer) const {
+        const auto block = devices_.upper_bound(static_cast<const char*>(pointer));
+        return block != devices_.begin() && std::prev(block)->second == current_device;
+    }
+
     bool overlaps(const void* pointer, std::size_t bytes) const {
         const auto* start = static_cast<const char*>(pointer);
         auto block = blocks_.lower_bound(start + bytes);
@@ -65,6 +74,7 @@ class Account {
 
   private:
     std::map<const char*, std::size_t, std::less<>> blocks_;
+    std::map<const char*, int, std::less<>> devices_;
     /// The last two that were asked for: a kernel's copies come from two matrices, by turns.
     mutable std::array<std::pair<const char*, std::size_t>, 2> recent_{};
     std::size_t total_ = 0;
@@ -87,7 +97,12 @@ cudaError_t give_copy(void* to, const void* from, std::size_t bytes, cudaMemcpyK
     const bool from_pageable = !in_an_account(from, bytes), to_pageable = !in_an_account(to, bytes);
     if ((from_pageable || to_pageable) && captures(stream))
         return spoil(stream, cudaErrorStreamCaptureUnsupported);
-    if (from_pageable) {  // CUDA takes a copy of it before it returns
+    if (from_pageable && config().pageable_is_read_late) {
+        give(stream, [=] {
+            count_bytes(bytes, kind);
+            std::memcpy(to, from, bytes);
+        });
+    } else if (from_pageable) {  // CUDA takes a copy of it before it returns
         const auto* start = static_cast<const char*>(from);
         std::vector<char> taken(start, start + bytes);
         give(stream, [=] {
@@ -107,19 +122,22 @@ cudaError_t give_copy(void* to, const void* from, std::size_t bytes, cudaMemcpyK
 }
 }  // namespace
 
+std::size_t graph_bytes = 0;
 std::size_t live_blocks() { return device_memory.count() + pinned_memory.count(); }
 
 bool device_holds(const void* pointer, std::size_t bytes) {
     return device_memory.contains(pointer, bytes);
 }
-bool device_can_reach(const void* pointer) { return !pointer || device_holds(pointer, 0); }
+bool device_can_reach(const void* pointer) {
+    return !pointer || (device_holds(pointer, 0) && device_memory.is_current(pointer));
+}
 }  // namespace gpuhost
 
 using namespace gpuhost;
 
 cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes) {
     *total_bytes = config().memory;
-    *free_bytes = config().memory - std::min(device_memory.total(), config().memory);
+    *free_bytes = config().memory - std::min(device_memory.total() + graph_bytes, config().memory);
     return cudaSuccess;
 }
 

@@ -4,10 +4,12 @@
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 namespace gpuhost {
 Traffic all_traffic;
+int current_device = 0;
 
 namespace {
 cudaError_t last_error = cudaSuccess;
@@ -46,11 +48,16 @@ cudaError_t launch(dim3 grid, dim3 block, std::size_t shared, cudaStream_t strea
     if (!legal_grid(grid) || !legal_block(block) || shared != 0)
         return result(cudaErrorInvalidConfiguration);
     if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
+    // As in CUDA, a stream takes kernels only while its device is current.
+    const int device = device_of(stream);
+    if (device != current_device) return result(cudaErrorInvalidResourceHandle);
     if (!arguments_usable()) return result(cudaErrorIllegalAddress);
     give(stream, [=, usable = std::move(arguments_usable), body = std::move(thread_body)] {
+        const int selected = std::exchange(current_device, device);
         if (!usable()) die_of_freed_memory("a kernel");
         ++all_traffic.launches;
         run_grid(grid, block, body);
+        current_device = selected;
     });
     return cudaSuccess;
 }
@@ -72,6 +79,14 @@ const char* cudaGetErrorString(cudaError_t error) {
             return "invalid configuration argument";
         case cudaErrorInsufficientDriver:
             return "the driver is too old for this CUDA runtime";
+        case cudaErrorDevicesUnavailable:
+            return "CUDA-capable device(s) is/are busy or unavailable";
+        case cudaErrorSystemDriverMismatch:
+            return "system has unsupported display driver / cuda driver combination";
+        case cudaErrorCompatNotSupportedOnDevice:
+            return "forward compatibility was attempted on non supported HW";
+        case cudaErrorUnknown:
+            return "unknown error";
         case cudaErrorNoDevice:
             return "no CUDA-capable device is detected";
         case cudaErrorInvalidDevice:
@@ -109,21 +124,39 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
     return cudaSuccess;
 }
 
+namespace {
+/// What a question to the driver ends in that finds no such device.
+cudaError_t asked_about(int device) {
+    if (config().hangs) {
+        std::fprintf(stderr, "gpuhost: the driver was asked, which here waits for ever\n");
+        std::abort();
+    }
+    if (config().devices == 0) return cudaErrorNoDevice;
+    if (device < 0 || device >= config().devices) return cudaErrorInvalidDevice;
+    return device == config().sick ? cudaErrorUnknown : cudaSuccess;
+}
+}  // namespace
+
 cudaError_t cudaGetDeviceCount(int* count) {
-    if (config().devices == 0) return result(cudaErrorNoDevice);
+    const cudaError_t asked = asked_about(0);
+    if (config().count_error != cudaSuccess) return result(config().count_error);
+    if (asked == cudaErrorNoDevice) return result(asked);
     *count = config().devices;
     return cudaSuccess;
 }
 
 cudaError_t cudaSetDevice(int device) {
-    if (config().devices == 0) return result(cudaErrorNoDevice);
-    return result(device >= 0 && device < config().devices ? cudaSuccess : cudaErrorInvalidDevice);
+    const cudaError_t asked = asked_about(device);
+    if (asked == cudaSuccess && config().start_error == cudaSuccess) current_device = device;
+    return result(asked == cudaSuccess ? config().start_error : asked);
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-    if (const cudaError_t error = cudaSetDevice(device); error != cudaSuccess) return error;
+    if (const cudaError_t error = asked_about(device); error != cudaSuccess) return result(error);
     *properties = {};
     std::snprintf(properties->name, sizeof properties->name, "gpuhost (kernels on the CPU)");
+    const unsigned uuid = config().uuid + static_cast<unsigned>(device);
+    std::memcpy(properties->uuid.bytes, &uuid, sizeof uuid);
     properties->multiProcessorCount = config().multiprocessors;
     properties->major = config().capability / 10;
     properties->minor = config().capability % 10;

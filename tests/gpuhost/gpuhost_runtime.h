@@ -12,10 +12,13 @@ using Work = std::function<void()>;
 cudaError_t result(cudaError_t error);
 [[noreturn]] void die_of_freed_memory(const char* what);
 extern Traffic all_traffic;
+extern int current_device;  ///< that cudaSetDevice has selected, or whose kernel runs
 
 // gpuhost_streams.cpp:
 bool is_stream(cudaStream_t stream);  ///< null is one
 bool captures(cudaStream_t stream);
+/// A stream is of the device that was current when it was made; null is of the current one.
+int device_of(cudaStream_t stream);
 /// Puts work on a stream, or into the graph that it captures. On the null stream it is done now.
 void give(cudaStream_t stream, Work work);
 void finish(cudaStream_t stream);
@@ -28,5 +31,6 @@ bool spoils_captures();
 std::size_t live_streams();  ///< with events and graphs
 
 // gpuhost_memory.cpp:
-std::size_t live_blocks();  ///< of device memory and of pinned memory
+extern std::size_t graph_bytes;  ///< of device memory, that graphs take
+std::size_t live_blocks();       ///< of device memory and of pinned memory
 }  // namespace gpuhost

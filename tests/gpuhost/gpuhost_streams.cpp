@@ -3,6 +3,8 @@
 // Streams keep their work until somebody waits for it, so that a forgotten wait shows; graphs are
 // what streams were given.
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -68,6 +70,7 @@ struct CUstream_st {
     std::shared_ptr<Queue> queue = std::make_shared<Queue>();
     std::shared_ptr<Capture> capture;  ///< null while it does not capture
     std::size_t branch = 0;            ///< of the capture
+    int device = gpuhost::current_device;
 };
 
 /// Past when the first `after` pieces of what it was recorded in are done.
@@ -85,6 +88,8 @@ struct CUgraph_st {
 };
 struct CUgraphExec_st {
     std::shared_ptr<const Branches> branches;
+    std::size_t bytes = 0;                                   ///< of the device
+    std::shared_ptr<int> to_run = std::make_shared<int>(0);  ///< launches
 };
 
 namespace gpuhost {
@@ -96,6 +101,8 @@ std::set<cudaGraphExec_t> graph_execs;
 }  // namespace
 
 bool is_stream(cudaStream_t stream) { return !stream || streams.contains(stream); }
+
+int device_of(cudaStream_t stream) { return stream ? stream->device : current_device; }
 
 bool captures(cudaStream_t stream) { return stream && stream->capture; }
 
@@ -203,7 +210,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     if (!stream) return cudaSuccess;
     if (stream->capture) return spoil(stream, cudaErrorStreamCaptureUnsupported);
     stream->queue->finish();
-    return cudaSuccess;
+    return result(config().work_error);
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
@@ -263,7 +270,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
         return result(cudaErrorCapturedEvent);
     }
     if (event->queue) event->queue->finish_first(event->after);
-    return cudaSuccess;
+    return result(config().work_error);
 }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
@@ -311,12 +318,29 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph,
                                  unsigned long long flags) {
     if (!graphs.contains(graph) || flags != 0) return result(cudaErrorInvalidValue);
-    *exec = *graph_execs.insert(new CUgraphExec_st{graph->branches}).first;
+    std::size_t nodes = 0, free_bytes = 0, total_bytes = 0;
+    for (const auto& branch : *graph->branches) nodes += branch.size();
+    const std::size_t bytes = nodes * config().graph_node_bytes;
+    cudaMemGetInfo(&free_bytes, &total_bytes);
+    if (bytes > free_bytes) return result(cudaErrorMemoryAllocation);
+    graph_bytes += bytes;
+    *exec = *graph_execs.insert(new CUgraphExec_st{graph->branches, bytes}).first;
     return cudaSuccess;
+}
+
+cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t stream) {
+    if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
+    return result(graph_execs.contains(exec) ? cudaSuccess : cudaErrorInvalidValue);
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
     if (graph_execs.erase(exec) == 0) return result(cudaErrorInvalidValue);
+    if (*exec->to_run > 0) {
+        std::fprintf(stderr,
+                     "gpuhost: a graph is destroyed that still has to run: wait for its stream\n");
+        std::abort();
+    }
+    graph_bytes -= exec->bytes;
     delete exec;
     return cudaSuccess;
 }
@@ -324,9 +348,11 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
     if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
     if (!graph_execs.contains(exec)) return result(cudaErrorInvalidValue);
-    give(stream, [branches = exec->branches] {
+    ++*exec->to_run;
+    give(stream, [branches = exec->branches, to_run = exec->to_run] {
         ++all_traffic.graph_launches;
         GraphRun(*branches).finish_first(0, branches->front().size());
+        --*to_run;
     });
     return cudaSuccess;
 }

@@ -43,6 +43,23 @@ TEST_F(GpuHost, RefusesAHostPointerAsAKernelArgument) {
     EXPECT_EQ(launch(nullptr), cudaSuccess);
 }
 
+TEST_F(GpuHost, AKernelTakesStreamAndMemoryOfItsOwnDeviceAlone) {
+    config().devices = 2;
+    OnDevice<float> on_0(4);
+    cudaStream_t of_0{};
+    GPU_CHECK(cudaStreamCreateWithFlags(&of_0, cudaStreamNonBlocking));
+    const auto launch = [&](cudaStream_t stream) {
+        const float* const p = on_0.get();
+        return gpu_launch(do_nothing, 1, 1, 0, stream, p);
+    };
+    EXPECT_EQ(launch(of_0), cudaSuccess);
+    GPU_CHECK(cudaSetDevice(1));
+    EXPECT_EQ(cudaStreamSynchronize(of_0), cudaSuccess) << "its kernel runs on device 0";
+    EXPECT_EQ(launch(of_0), cudaErrorInvalidResourceHandle);
+    EXPECT_EQ(launch(nullptr), cudaErrorIllegalAddress);
+    EXPECT_EQ(cudaStreamDestroy(of_0), cudaSuccess);
+}
+
 TEST_F(GpuHost, KeepsTheLastErrorUntilAsked) {
     EXPECT_EQ(cudaFree(&config()), cudaErrorInvalidValue);
     EXPECT_EQ(cudaStreamSynchronize(nullptr), cudaSuccess);

@@ -78,13 +78,16 @@ TEST_F(GpuHostStream, APinnedSourceThatIsOverwrittenTooEarlyShows) {
     EXPECT_EQ(result[0], 4.0f);
 }
 
-TEST_F(GpuHostStream, PageableMemoryIsCopiedBeforeTheCallReturns) {
-    std::vector<float> host(4, 3.0f);
-    upload(host.data());
-    std::fill(host.begin(), host.end(), 4.0f);
-    double_on_device();
-    download(host.data());
-    EXPECT_EQ(host, std::vector<float>(4, 6.0f));
+TEST_F(GpuHostStream, PageableMemoryIsReadAtOnceOrWhenTheStreamGetsThere) {
+    for (const bool late : {false, true}) {
+        config().pageable_is_read_late = late;
+        std::vector<float> host(4, 3.0f), doubled(4);
+        upload(host.data());
+        std::fill(host.begin(), host.end(), 4.0f);
+        double_on_device();
+        download(doubled.data());
+        EXPECT_EQ(doubled, std::vector<float>(4, late ? 8.0f : 6.0f));
+    }
 }
 
 TEST_F(GpuHostStream, AnEventWaitsForTheWorkBeforeItAndForNoMore) {
@@ -275,12 +278,44 @@ TEST_F(GpuHostGraph, AGraphKeepsItsPlaceAmongTheWorkOfTheStream) {
     upload(pinned_);
     EXPECT_EQ(cudaGraphLaunch(exec_, stream_), cudaSuccess);
     download(pinned_);
-    EXPECT_EQ(cudaGraphExecDestroy(exec_), cudaSuccess) << "its launches still count";
+    EXPECT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
+    EXPECT_EQ(pinned_[0], 12.0f);
+    EXPECT_EQ(cudaGraphExecDestroy(exec_), cudaSuccess);
     EXPECT_EQ(cudaGraphLaunch(exec_, stream_), cudaErrorInvalidValue);
     EXPECT_EQ(cudaGraphExecDestroy(exec_), cudaErrorInvalidValue);
     exec_ = nullptr;
+}
+
+TEST_F(GpuHostGraph, ThatStillHasToRunMustNotBeDestroyed) {
+    begin();
+    double_on_device();
+    ASSERT_EQ(end(), cudaSuccess);
+    EXPECT_EQ(cudaGraphLaunch(exec_, stream_), cudaSuccess);
+    EXPECT_DEATH(cudaGraphExecDestroy(exec_), "a graph is destroyed that still has to run");
     EXPECT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
-    EXPECT_EQ(pinned_[0], 12.0f);
+}
+
+TEST_F(GpuHostGraph, TakesMemoryOfTheDeviceForEachNode) {
+    const auto free_bytes = [] {
+        std::size_t free = 0, total = 0;
+        GPU_CHECK(cudaMemGetInfo(&free, &total));
+        return free;
+    };
+    const std::size_t before = free_bytes();
+    begin();
+    double_on_device();
+    double_on_device();
+    ASSERT_EQ(end(), cudaSuccess);
+    EXPECT_EQ(before - free_bytes(), 2 * config().graph_node_bytes);
+    config().memory = config().memory - free_bytes() + config().graph_node_bytes;
+    begin();
+    double_on_device();
+    double_on_device();
+    cudaGraph_t graph = nullptr;
+    ASSERT_EQ(cudaStreamEndCapture(stream_, &graph), cudaSuccess);
+    cudaGraphExec_t second = nullptr;
+    EXPECT_EQ(cudaGraphInstantiate(&second, graph), cudaErrorMemoryAllocation);
+    EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
 }
 
 TEST_F(GpuHostGraph, AStreamThatIsForkedAndJoinedBecomesPartOfTheGraph) {

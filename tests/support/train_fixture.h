@@ -27,6 +27,7 @@
 #include "neural_network.h"
 #include "reduce/reducers.h"
 #include "train/evaluate.h"
+#include "train/gpus.h"
 #include "train/judge.h"
 #include "train/order.h"
 #include "train/schedule.h"
@@ -183,9 +184,9 @@ class Train : public testing::TestWithParam<Way> {
   protected:
     void SetUp() override {
         devices_ = find_cuda_devices();
-        if (GetParam().cuda && devices_.count == 0)
+        if (GetParam().cuda && devices_.usable.empty())
             GTEST_SKIP() << "no CUDA: " << devices_.why_none;
-        if (GetParam().cuda && GetParam().bf16x3 && !devices_.bf16x3)
+        if (GetParam().cuda && GetParam().bf16x3 && !gpu().bf16x3)
             GTEST_SKIP() << "a GPU before compute capability 8.0, or the build in double";
         if (GetParam().shared && comm().node_size() < comm().size())
             GTEST_SKIP() << "the ranks are on several nodes";
@@ -238,11 +239,12 @@ class Train : public testing::TestWithParam<Way> {
         return comm().size() > 1 ? make_mpi_reducer(comm().all_ranks()) : nullptr;
     }
 
+    const CudaDevice& gpu() const { return gpu_of_rank(comm(), devices_); }
     CudaSettings cuda_settings(const Way& way, bool several_ranks = comm().size() > 1) const {
-        return {.device = comm().node_rank() % devices_.count,
+        return {.device = gpu().number,
                 .bf16x3 = way.bf16x3,
                 .several_ranks = several_ranks,
-                .shares_device = comm().node_size() > devices_.count,
+                .shares_device = comm().size() > 1,
                 .parts_from = way.parts_from};
     }
 

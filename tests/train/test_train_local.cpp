@@ -116,7 +116,7 @@ TEST_F(Local, small_leaves_an_optimizers_moments_on_their_rank) {
 }
 
 TEST_F(Local, small_trains_each_rank_on_a_gpu_too) {
-    if (find_cuda_devices().count == 0) GTEST_SKIP() << find_cuda_devices().why_none;
+    if (find_cuda_devices().usable.empty()) GTEST_SKIP() << find_cuda_devices().why_none;
     expect_model(case_of_equal_shards(), 3, {.momentum = 0.9, .rate = 0.7}, true);
 }
 

@@ -1,28 +1,54 @@
 #!/bin/bash
-# run.sh RESULTS [SECONDS=360]: what make gpu-kit packed, run on a GPU machine in the project's root.
+# run.sh RESULTS [SECONDS=360] [sanitize|trial]: a first run on a GPU machine, in the project's root.
 #
-# Tests, sanitizer and benchmark, in the order of what is worth most, each within its own time, all
-# within SECONDS. A line a part, also in RESULTS/table.txt; beside it the benchmark's gpu.csv and
-# logs.tar.gz. It changes no setting of the machine. A kit for a trial runs on the kernel runner,
-# few tests and tiny sizes. Exit code 1: a part failed, or ran no test.
+# It runs what make gpu-kit packed beside it, or, without that, what make gpu-first-run has built in
+# the tree. Tests, sanitizer and benchmark, in the order of what is worth most, each within its own
+# time, all within SECONDS. A line a part, also in RESULTS/table.txt; beside it the benchmark's
+# gpu.csv and logs.tar.gz. It changes no setting of the machine. `sanitize`: the sanitizer alone. A
+# trial runs on the kernel runner, few tests and tiny sizes. Exit code 1: a part failed, or ran no
+# test.
 set -u
-out=${1:?usage: run.sh RESULTS [SECONDS]} limit=${2:-360}
-kit=$(cd "$(dirname "$0")" && pwd) at=$(mktemp -d)
+out=${1:?usage: run.sh RESULTS [SECONDS] [sanitize|trial]} limit=${2:-360} what=${3:-all}
+[[ $limit =~ ^[0-9]+$ && $what =~ ^(all|sanitize|trial)$ ]] || {
+    echo "usage: run.sh RESULTS [SECONDS] [sanitize|trial], for example run.sh results 600" >&2
+    exit 2
+}
+kit=$(cd "$(dirname "$0")" && pwd) at=$(mktemp -d) trial=
 trap 'rm -rf "$at"' EXIT
 mkdir -p "$out" "$at/logs"
-python3 -c "import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])" "$kit/kit.tar.xz" "$at" 2>/dev/null ||
-    tar -C "$at" -xJf "$kit/kit.tar.xz"
-trial=
-! grep -q '^trial' "$kit/made_for" || trial=1
-export LD_LIBRARY_PATH=$at/lib GTEST_COLOR=no
+export GTEST_COLOR=no LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}
+if [[ -f $kit/kit.tar.xz ]]; then
+    python3 -c "import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])" "$kit/kit.tar.xz" "$at" 2>/dev/null ||
+        tar -C "$at" -xJf "$kit/kit.tar.xz"
+    made_for=$(cat "$kit/made_for")
+    [[ $made_for != trial* ]] || trial=1
+    LD_LIBRARY_PATH=$at/lib
+    # shellcheck disable=SC1091 # packed
+    . "$at/mpi/env.sh"
+else
+    made_for="this tree, commit $(git rev-parse HEAD 2>/dev/null || echo unknown)"
+    [[ $what != trial ]] || trial=1
+    kernels=${trial:+gpuhost} kernels=${kernels:-cuda}
+    for real in float double; do # the names that the kit has
+        mkdir "$at/$real"
+        ln -s "$PWD/build/$real/main${trial:+_gpuhost}" "$at/$real/main"
+        ln -s "$PWD/build/$real/bench/gpu_bench${trial:+_gpuhost}" "$at/$real/gpu_bench"
+        for program in bench/gpu_model bench/gpu_limits; do
+            ln -s "$PWD/build/$real/$program" "$at/$real/"
+        done
+        for tests in kernel_tests train_tests; do
+            ln -s "$PWD/build/$real/tests/${tests}_$kernels" "$at/$real/$tests"
+        done
+    done
+    # shellcheck disable=SC1091
+    . tests/mpi_env.sh
+fi
 [[ -z $trial ]] || export GPUHOST_CAPABILITY=90
-# shellcheck disable=SC1091 # packed
-. "$at/mpi/env.sh"
 blas=$(find / -xdev -name 'libcublas.so.1[0-9]*' -not -path '/proc/*' 2>/dev/null | head -n 1)
 [[ -z $blas ]] || LD_LIBRARY_PATH=$LD_LIBRARY_PATH:$(dirname "$blas")
 start=$SECONDS table=$out/table.txt
 {
-    cat "$kit/made_for"
+    echo "$made_for"
     nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.sm,clocks.max.sm --format=csv,noheader
     echo "cublas ${blas:-not found}"
 } 2>&1 | tee "$table"
@@ -57,6 +83,30 @@ f_main() { # NAME SECONDS RANKS FLAGS...
     shift 3
     part "$name" "$most" mpirun -np "$ranks" "$f/main" --device cuda "$@"
 }
+# Small tests that have every kernel, tile and barrier between them: racecheck makes them 50 to 200
+# times slower.
+sanitize() {
+    local subset sanitizer tool
+    subset='*GemmIsExactOnSmallIntegers:*GemmKeepsEveryNaN*:*LayerOfPixels*:*GradientInChunks*:*Bf16x3IsExact*'
+    subset+=':*HeadIsRightForMoreInputsThanThreads:*HeadIsRightForMoreSamplesThanABlockHolds:*StepAddsTheParts*'
+    subset+=':*Gather*:*SumOfSquaresIsRight*'
+    sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
+    if [[ -z $sanitizer ]]; then
+        [[ -n $trial ]] || echo "not here   compute-sanitizer: it comes with the CUDA Toolkit" | tee -a "$table"
+        return
+    fi
+    [[ -z $trial ]] || return
+    for tool in memcheck racecheck synccheck initcheck; do
+        part "sanitizer-$tool" "$1" "$sanitizer" --tool "$tool" --error-exitcode 9 --launch-timeout 60 \
+            "$f/kernel_tests" --gtest_filter="$subset" &
+    done
+}
+if [[ $what == sanitize ]]; then
+    sanitize "$limit"
+    wait
+    [[ ! -e $at/failed ]]
+    exit
+fi
 # Is it right? Side by side, for none of these is timed.
 part kernels-float 90 "$f/kernel_tests" "$tests" &
 part kernels-double 90 "$d/kernel_tests" "$tests" &
@@ -72,18 +122,8 @@ if [[ -z $trial ]]; then
 fi
 part bench-float 100 "$f/gpu_bench" ${bench:+"$bench"} --csv "$at/float.csv"
 [[ -n $trial ]] || part bench-torch 50 python3 -B bench/gpu_torch.py --csv "$at/torch.csv"
-# What sanitizers say, and several ranks: side by side again. The tests are small and have every
-# kernel, tile and barrier between them; racecheck makes them 50 to 200 times slower.
-subset='*GemmIsExactOnSmallIntegers:*GemmKeepsEveryNaN*:*LayerOfPixels*:*GradientInChunks*:*Bf16x3IsExact*'
-subset+=':*HeadIsRightForMoreInputsThanThreads:*HeadIsRightForMoreSamplesThanABlockHolds:*StepAddsTheParts*'
-subset+=':*Gather*:*SumOfSquaresIsRight*'
-sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
-if [[ -n $sanitizer && -z $trial ]]; then
-    for tool in memcheck racecheck synccheck initcheck; do
-        part "sanitizer-$tool" 60 "$sanitizer" --tool "$tool" --error-exitcode 9 --launch-timeout 60 \
-            "$f/kernel_tests" --gtest_filter="$subset" &
-    done
-fi
+# What sanitizers say, and several ranks: side by side again.
+sanitize 60
 part train-float-2-small 60 mpirun -np 2 "$f/train_tests" "$small" &
 part train-double-2-small 60 mpirun -np 2 "$d/train_tests" "$small" &
 wait
@@ -115,4 +155,6 @@ done >"$out/gpu.csv"
     --model "$f/gpu_model" "$d/gpu_model" --out "$at/report"
 mkdir -p "$at/report"
 tar -C "$at" -czf "$out/logs.tar.gz" logs report
+echo "# the table again, from $out/table.txt:"
+cat "$table"
 [[ ! -e $at/failed ]]

@@ -89,14 +89,20 @@ std::vector<std::pair<std::string, std::string>> settings_for_people(const RunSu
     return settings;
 }
 
+/// "2 devices", "1 device, without device 1: ...", "no device: ..."
+std::string cuda_text(const CudaDevices& cuda) {
+    if (cuda.usable.empty()) return "no device: " + cuda.why_none;
+    return counted(cuda.usable.size(), "device") +
+           (cuda.left_out.empty() ? "" : ", without " + cuda.left_out);
+}
+
 RunSummary summary_of(const Comm& comm, const Start& start) {
     const CudaDevices& cuda = start.device.cuda;
     const std::string runtime =
         cuda.runtime_version.empty() ? "" : "runtime " + cuda.runtime_version + "; ";
     return {
         .mpi_version = Comm::library_version(),
-        .cuda = runtime + (cuda.count > 0 ? counted(static_cast<std::size_t>(cuda.count), "device")
-                                          : "no device: " + cuda.why_none),
+        .cuda = runtime + cuda_text(cuda),
         .reduction = start.device.reduction,
         .replicas = start.device.replicas,
         .rank_devices = comm.gather(Comm::host_name() + ": " + start.device.replica->device_name()),

@@ -3,6 +3,7 @@
 // Such a binary finds no device and says why, and then never asks for a replica on one.
 #include <stdexcept>
 
+#include "device/gpu/device_sums.h"
 #include "device/gpu/gemm_timing.h"
 #include "device/replica.h"
 
@@ -11,13 +12,17 @@ constexpr const char* why = "this binary was built without CUDA, for nvcc was no
 }
 
 CudaDevices find_cuda_devices() {
-    CudaDevices none;
-    none.why_none = why;
-    return none;
+    return {.usable = {}, .why_none = why, .left_out = {}, .runtime_version = {}};
 }
+
+std::string cuda_uuid(int) { return ""; }
 
 std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape&, const CudaSettings&) {
     throw std::logic_error("make_cuda_replica: find_cuda_devices() has found none");
+}
+
+bool device_sums_are_right(int, int, const std::function<void(std::span<nn_real>)>&) {
+    throw std::logic_error("device_sums_are_right: find_cuda_devices() has found none");
 }
 
 std::unique_ptr<Replica> make_course_replica(const ReplicaShape&, const CudaSettings&) {

@@ -1,6 +1,7 @@
 // copies.h: copies between host and device, in a stream's order. The host does not wait for them.
 //
-// From or to host memory that is not page-locked they may stand only where nothing is recorded.
+// Host memory must stay as it is until the stream has passed the copy, page-locked or not: on some
+// machines the GPU reads it no sooner. If it is not page-locked, nothing may be recorded.
 #pragma once
 #include "device/gpu/owned.h"
 

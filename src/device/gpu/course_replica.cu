@@ -18,7 +18,7 @@ class CourseReplica : public GpuReplica {
   public:
     CourseReplica(const ReplicaShape& shape, const CudaSettings& settings)
         : GpuReplica(shape, settings),
-          samples_(shape, gpu_, compute_, compute_, event_flags_, [] {}),
+          samples_(shape, gpu_, compute_, compute_, event_flags_, [this] { settle(); }),
           gradient_(layout_.total()),
           gradient_on_host_(layout_.total()),
           losses_(static_cast<std::size_t>(shape.capacity)),
@@ -31,6 +31,7 @@ class CourseReplica : public GpuReplica {
         }
         losses_.fill_bytes(0, compute_.get());
     }
+    ~CourseReplica() override { compute_.finish(); }
 
     std::string device_name() const override {
         return name_ + " (plain kernels, fp" + std::to_string(8 * sizeof(nn_real)) + ")";
@@ -38,6 +39,7 @@ class CourseReplica : public GpuReplica {
     SampleStore& samples() override { return samples_; }
 
     void forward(nn_real scale, Want want) override {
+        settle();
         scale_ = scale;
         want_ = want;
         const GpuBytes& now = samples_.current();
@@ -47,6 +49,7 @@ class CourseReplica : public GpuReplica {
         forward_layers(layout_, Layers{*this});
     }
     void backward(const std::function<void(int part)>& ready) override {
+        settle();
         compute_backward();
         download(gradient_.data(), gradient_.size(), gradient_on_host_.data(), compute_);
         ready_.event.record(compute_.get());
@@ -59,15 +62,20 @@ class CourseReplica : public GpuReplica {
     void update(const Update& update, const Sum& sum) override {
         if (sum.count != gradient_.size() || sum.memory != Memory::host)
             throw std::logic_error("the plain kernels update by a sum of the whole gradient");
+        settle();
         upload(sum.values, sum.count, gradient_.data(), compute_);
+        // What was lent is written by the stream alone, in its order; other memory by the reducer.
+        if (sum.values != gradient_on_host_.data()) compute_.wait();
         update_by_gradient(update);
     }
     void backward_and_update(const Update& update) override {
+        settle();
         compute_backward();
         update_by_gradient(update);
     }
 
     double take_loss() override {
+        settle();
         const double sum = total(losses_);
         losses_.fill_bytes(0, compute_.get());
         return sum;
@@ -172,5 +180,5 @@ std::unique_ptr<Replica> make_course_replica(const ReplicaShape& shape,
                          std::to_string(course_gemm_most) +
                          " that the course's matrix product takes; leave --course out, or use "
                          "smaller ones (-n, -b)");
-    return std::make_unique<CourseReplica>(shape, settings);
+    return made_on_gpu<CourseReplica>(shape, settings);
 }

@@ -21,6 +21,6 @@ struct GemmTiming {
 };
 
 /// Both compute one product, starting from the content of c, and write the result to c. Then they
-/// time `repeats` more products.
+/// time more of them, `repeats` times twenty in a row.
 GemmTiming time_our_gemm(const GemmProblem& problem, int repeats, nn_real* c);
 GemmTiming time_cublas_gemm(const GemmProblem& problem, int repeats, nn_real* c);

@@ -78,10 +78,13 @@ class GradientParts {
     const nn_real* bring_back(const Sum& sum, const GpuStream& compute) {
         if (sum.memory == Memory::device) return sum.values;
         upload(sum.values, sum.count, sum_.data() + sum.first, compute);
+        if (!is_lent(sum)) compute.wait();  // the reducer may write its memory when we return
         return sum_.data() + sum.first;
     }
 
   private:
+    /// Whether the sum lies where its part was lent. Nobody writes there before the stream does.
+    bool is_lent(const Sum& sum) const { return sum.values == on_host_.data() + sum.first; }
     /// Divides the columns into about four parts. Each part must be large enough to keep the device
     /// and the reducer busy. Tiles begin at multiples of 32.
     static std::vector<Range> quarters(int columns) {

@@ -1,9 +1,12 @@
 // graph.h: CUDA graphs: work that one call gives to the device again and again.
 //
 // A recorded kernel reads the same addresses and takes the same arguments each time. So a graph is
-// found by a key, which must hold every value of the recorded work that may change.
+// found by a key, which must hold every value of the recorded work that may change. A graph costs
+// host and device memory, a node about 1 KB of each. Where there is none left, work goes to the
+// device without a graph.
 #pragma once
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "device/gpu/owned.h"
@@ -12,9 +15,9 @@
 class GpuGraph {
   public:
     /// Calls record(), which puts the work on the stream. The stream keeps the work and does not
-    /// run it.
+    /// run it. Returns nothing if there is no memory for the graph.
     template <class Record>
-    GpuGraph(cudaStream_t stream, Record&& record) {
+    static std::optional<GpuGraph> recorded(cudaStream_t stream, Record&& record) {
         // Relaxed: a kernel that was never launched before may be loaded by its recording.
         GPU_CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
         Recorded recorded;
@@ -25,8 +28,12 @@ class GpuGraph {
             cudaGetLastError();
             throw;
         }
-        GPU_CHECK(cudaStreamEndCapture(stream, &recorded.graph));
-        GPU_CHECK(cudaGraphInstantiate(&graph_, recorded.graph, 0));
+        GpuGraph made;
+        if (!had_memory(cudaStreamEndCapture(stream, &recorded.graph)) ||
+            !had_memory(cudaGraphInstantiate(&made.graph_, recorded.graph, 0)) ||
+            !had_memory(cudaGraphUpload(made.graph_, stream)))  // else the first launch would ask
+            return std::nullopt;
+        return made;
     }
     ~GpuGraph() {
         if (graph_ != nullptr) cudaGraphExecDestroy(graph_);
@@ -39,6 +46,16 @@ class GpuGraph {
     void launch(cudaStream_t stream) const { GPU_CHECK(cudaGraphLaunch(graph_, stream)); }
 
   private:
+    GpuGraph() = default;
+    /// Any other error is thrown.
+    static bool had_memory(cudaError_t status) {
+        if (status == cudaErrorMemoryAllocation) {
+            cudaGetLastError();  // clears the error: the next check must not see it
+            return false;
+        }
+        GPU_CHECK(status);
+        return true;
+    }
     struct Recorded {
         cudaGraph_t graph = nullptr;
         ~Recorded() {
@@ -52,15 +69,21 @@ class GpuGraph {
 template <class Key>
 class GpuGraphs {
   public:
-    /// Launches the graph of `key`. If there is none yet, records it first: record() puts the work
-    /// on the stream.
+    /// Launches the graph of `key`, which does `what`. If there is none yet, records it first:
+    /// record() puts the work on the stream. If there is no memory for it, the work goes there as
+    /// it is.
     template <class Record>
-    void launch(cudaStream_t stream, const Key& key, Record&& record) {
+    void launch(cudaStream_t stream, const Key& key, const char* what, Record&& record) {
+        gpu_last_graph = what;
         auto graph = graphs_.find(key);
-        if (graph == graphs_.end()) graph = graphs_.try_emplace(key, stream, record).first;
-        graph->second.launch(stream);
+        if (graph == graphs_.end())
+            graph = graphs_.emplace(key, GpuGraph::recorded(stream, record)).first;
+        if (graph->second)
+            graph->second->launch(stream);
+        else
+            record();
     }
 
   private:
-    std::map<Key, GpuGraph> graphs_;
+    std::map<Key, std::optional<GpuGraph>> graphs_;
 };

@@ -40,7 +40,8 @@ void gpu_start(const Gpu& gpu, void (*kernel)(Params...), dim3 grid, dim3 block,
     gpu_start(gpu, starts_early(gpu, grid), kernel, grid, block, args...);
 }
 
-/// Selects `device` for this thread, and returns what the model needs to know about it.
+/// Selects `device` for this thread and starts it, and returns what the model needs to know about
+/// it. Throws GpuUnavailable if CUDA does not give the device to this process (devices.cu).
 GpuChip gpu_chip(int device);
 
 // ------------------------------------------------------------------ GEMM (gemm_fma.cu)
@@ -159,6 +160,8 @@ inline constexpr int most_head_parts = 512;
 /// those the second. numbers: on the device, so that a recorded graph can be used with others.
 void gpu_update(const Gpu& gpu, std::span<const Parts> runs, const Rule& rule,
                 const UpdateNumbers* numbers, nn_real* p, std::size_t to_moment);
+/// *to = numbers, in the stream's order (numbers.cu).
+void gpu_set_numbers(const Gpu& gpu, const UpdateNumbers& numbers, UpdateNumbers* to);
 /// gradient_i = the sum of its parts, for a gradient that MPI will sum.
 void gpu_add_parts(const Gpu& gpu, std::span<const Parts> runs, nn_real* gradient);
 

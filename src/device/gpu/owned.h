@@ -94,6 +94,8 @@ class GpuStream {
 
     cudaStream_t get() const { return stream_; }
     void wait() const { GPU_CHECK(cudaStreamSynchronize(stream_)); }
+    /// For destructors: what the work uses must stay until it is done. An error was reported.
+    void finish() const noexcept { cudaStreamSynchronize(stream_); }
 
   private:
     cudaStream_t stream_{};

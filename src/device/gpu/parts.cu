@@ -4,8 +4,6 @@
 // A kernel's comment says which thread computes what (mapping), what lies in shared memory (memory)
 // and why each barrier stands where it does. The same file is compiled by nvcc for GPUs and by the
 // host compiler for tests/gpuhost, which runs every CUDA thread as a fiber under sanitizers.
-#include <string>
-
 #include "device/gpu/runs.h"
 
 namespace {
@@ -86,22 +84,6 @@ __global__ void __launch_bounds__(plain_threads)
 }  // namespace
 
 // ------------------------------------------------------------------ launchers
-
-GpuChip gpu_chip(int device) {
-    GPU_CHECK(cudaSetDevice(device));
-    cudaDeviceProp properties;
-    GPU_CHECK(cudaGetDeviceProperties(&properties, device));
-    const int device_capability = 10 * properties.major + properties.minor;
-    cudaFuncAttributes compiled;
-    if (cudaFuncGetAttributes(&compiled, sum_of_squares_kernel) != cudaSuccess)
-        throw Failure(__FILE__, __LINE__, "cudaFuncGetAttributes",
-                      "this binary has no kernels for " + std::string(properties.name) +
-                          " (compute capability " + std::to_string(device_capability) + ")",
-                      "build it where nvidia-smi shows that GPU, or use --device cpu");
-    // What was compiled for old GPUs alone has none of the newer instructions on a new one.
-    const bool old = compiled.ptxVersion < 80 && device_capability >= 80;
-    return {properties.multiProcessorCount, old ? compiled.ptxVersion : device_capability};
-}
 
 void gpu_update(const Gpu& gpu, std::span<const Parts> runs, const Rule& rule,
                 const UpdateNumbers* numbers, nn_real* p, std::size_t to_moment) {

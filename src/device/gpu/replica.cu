@@ -64,9 +64,9 @@ struct Plans {
     const OfLayer& of(int l) const { return hidden[static_cast<std::size_t>(l) - 1]; }
 };
 
-/// A graph's memory and its recording grow with its steps. An epoch of more steps has small ones:
-/// there each goes by itself.
-constexpr std::size_t most_steps_in_graph = 8192;
+/// A graph's memory and its recording grow with its steps. A longer epoch launches the same graph
+/// again and again.
+constexpr std::size_t most_steps_in_graph = 64;
 
 class CudaReplica : public GpuReplica {
   public:
@@ -90,6 +90,11 @@ class CudaReplica : public GpuReplica {
                                  gradient_plan(l, shape.capacity).splits);
         loss_.fill_bytes(0, compute_.get());
     }
+    /// A graph and page-locked memory must outlive the work that uses them.
+    ~CudaReplica() override {
+        compute_.finish();
+        copies_.finish();
+    }
 
     std::string device_name() const override {
         return name_ + " (gemm " +
@@ -106,18 +111,18 @@ class CudaReplica : public GpuReplica {
         forward_is_due_ = true;
     }
     void backward(const std::function<void(int part)>& ready) override {
+        here();
         const bool whole_step = std::exchange(forward_is_due_, false);
         const auto work = [&] {
             if (whole_step) compute_forward();
             compute_backward(true);
         };
         // In parts, W1 is large, and a step so long that its launches are hidden.
-        if (lends_ && parts_.is_one() && whole_step) {
-            samples_.hold_still();
+        if (lends_ && parts_.is_one() && whole_step && samples_.hold_still()) {
             graphs_.launch(
                 compute_.get(),
                 {.of = GraphKey::Of::gradient, .samples = samples_.current(), .scale = scale_},
-                work);
+                "forward and backward", work);
         } else {
             work();
         }
@@ -128,41 +133,43 @@ class CudaReplica : public GpuReplica {
     Lent lend(int part) override { return parts_.lend(part); }
 
     void update(const Update& update, const Sum& sum) override {
+        here();
         set_numbers(update.numbers());
         const auto work = [&] {
             update_by(runs_of(sum, parts_.bring_back(sum, compute_)), update);
         };
         if (!parts_.in_lent_memory(sum)) return work();
-        graphs_.launch(compute_.get(), {.of = GraphKey::Of::update, .rule = update.rule}, work);
+        graphs_.launch(compute_.get(), {.of = GraphKey::Of::update, .rule = update.rule},
+                       "the update", work);
     }
     void backward_and_update(const Update& update) override {
-        set_numbers(update.numbers());
         settle();
+        set_numbers(update.numbers());
         compute_backward_and_update(update);
     }
 
     bool run(const Steps& steps) override {
-        const auto batch = static_cast<std::size_t>(steps.batch);
-        if ((steps.count + batch - 1) / batch > most_steps_in_graph) return false;
+        here();
+        const std::size_t window =
+            std::min(steps.count, most_steps_in_graph * static_cast<std::size_t>(steps.batch));
+        const bool several = window < steps.count;
+        if (several && !samples_.make_window(window)) return false;
         set_numbers(steps.update.numbers());
         samples_.set_current(samples_.in_order(0, 0));
         want_ = Want::gradient;
-        graphs_.launch(compute_.get(),
-                       {.of = GraphKey::Of::steps,
-                        .samples = samples_.current(),
-                        .count = steps.count,
-                        .batch = steps.batch,
-                        .rule = steps.update.rule},
-                       [&] {
-                           for (std::size_t first = 0; first < steps.count; first += batch) {
-                               const auto n =
-                                   static_cast<int>(std::min(batch, steps.count - first));
-                               samples_.set_current(samples_.in_order(first, n));
-                               scale_ = nn_real{1} / static_cast<nn_real>(n);
-                               compute_forward();
-                               compute_backward_and_update(steps.update);
-                           }
-                       });
+        for (std::size_t first = 0; first < steps.count; first += window) {
+            const std::size_t count = std::min(window, steps.count - first);
+            // A recorded kernel reads its samples where it was recorded to.
+            const GpuBytes samples =
+                several ? samples_.to_window(first, count) : samples_.in_order(0, 0);
+            graphs_.launch(compute_.get(),
+                           {.of = GraphKey::Of::steps,
+                            .samples = samples,
+                            .count = count,
+                            .batch = steps.batch,
+                            .rule = steps.update.rule},
+                           "steps of an epoch", [&] { do_steps(samples, count, steps); });
+        }
         samples_.set_current({});
         return true;
     }
@@ -313,6 +320,7 @@ class CudaReplica : public GpuReplica {
     };
 
     void settle() override {
+        GpuReplica::settle();
         if (std::exchange(forward_is_due_, false)) compute_forward();
     }
     void compute_forward() { forward_layers(layout_, Layers{*this}); }
@@ -389,12 +397,23 @@ class CudaReplica : public GpuReplica {
         parts_.send(part, runs, gpu_, compute_, copies_);
     }
 
+    /// The steps over `count` samples, which lie behind each other.
+    void do_steps(const GpuBytes& samples, std::size_t count, const Steps& steps) {
+        const auto batch = static_cast<std::size_t>(steps.batch);
+        for (std::size_t first = 0; first < count; first += batch) {
+            const auto n = static_cast<int>(std::min(batch, count - first));
+            samples_.set_current(samples_.within(samples, first, n));
+            scale_ = nn_real{1} / static_cast<nn_real>(n);
+            compute_forward();
+            compute_backward_and_update(steps.update);
+        }
+    }
     void update_by(std::span<const Parts> runs, const Update& update) {
         gpu_update(gpu_, runs, update.rule, numbers_.data(), parameters_.data(), layout_.total());
     }
     void set_numbers(const UpdateNumbers& numbers) {
         if (numbers_on_device_ == numbers) return;
-        upload(&numbers, 1, numbers_.data(), compute_);
+        gpu_set_numbers(gpu_, numbers, numbers_.data());
         numbers_on_device_ = numbers;
     }
 
@@ -427,5 +446,5 @@ std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape& shape,
         throw InputError("the network has " + std::to_string(shape.layout.classes()) +
                          " outputs, more than the " + std::to_string(gpu_head_most_classes()) +
                          " that a GPU's block holds; use --course or --device cpu");
-    return std::make_unique<CudaReplica>(shape, settings);
+    return made_on_gpu<CudaReplica>(shape, settings);
 }

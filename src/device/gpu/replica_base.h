@@ -1,6 +1,7 @@
 // replica_base.h: what both replicas on GPUs (replica.cu, course_replica.cu) share: the parameters,
 // and the calls that return values to the host.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -42,7 +43,8 @@ class GpuReplica : public Replica {
   protected:
     GpuReplica(const ReplicaShape& shape, const CudaSettings& settings)
         : Replica(shape),
-          chip_(gpu_chip(settings.device)),
+          device_(settings.device),
+          chip_(gpu_chip(device_)),
           gpu_{compute_.get(), chip_},
           event_flags_(cudaEventDisableTiming |
                        (settings.shares_device ? cudaEventBlockingSync : 0u)),
@@ -54,12 +56,16 @@ class GpuReplica : public Replica {
           squares_(elements(gpu_square_slots, top_)),
           done_(event_flags_) {
         cudaDeviceProp properties;
-        GPU_CHECK(cudaGetDeviceProperties(&properties, settings.device));
+        GPU_CHECK(cudaGetDeviceProperties(&properties, device_));
         name_ = properties.name;
     }
 
-    /// Puts the work that was asked for on the stream, if it is not there yet.
-    virtual void settle() {}
+    /// Selects this replica's device for the calling thread. Every public call does so first, for
+    /// another replica, or another thread, may have selected another one.
+    void here() const { GPU_CHECK(cudaSetDevice(device_)); }
+    /// Selects the device, and puts the work that was asked for on the stream, if it is not there
+    /// yet.
+    virtual void settle() { here(); }
 
     nn_real* weights(int l) const { return parameters_.data() + layout_.weight_offset(l); }
     nn_real* bias(int l) const { return parameters_.data() + layout_.bias_offset(l); }
@@ -97,6 +103,7 @@ class GpuReplica : public Replica {
         wait();
     }
 
+    int device_;
     GpuChip chip_;  ///< first: everything below lives on the device selected with it
     std::string name_;
     GpuStream compute_;  ///< all kernels, in their order
@@ -110,3 +117,16 @@ class GpuReplica : public Replica {
     DeviceArray<double> squares_;
     GpuEvent done_;
 };
+
+/// Makes a replica. Throws GpuUnavailable if its device has too little memory for it.
+template <class OfGpu>
+std::unique_ptr<Replica> made_on_gpu(const ReplicaShape& shape, const CudaSettings& settings) {
+    try {
+        return std::make_unique<OfGpu>(shape, settings);
+    } catch (const GpuOutOfMemory&) {
+        cudaGetLastError();  // clears the error: the next check must not see it
+        throw GpuUnavailable("device " + std::to_string(settings.device) +
+                             ": out of memory for the network and a mini-batch; " +
+                             gpu_memory_advice);
+    }
+}

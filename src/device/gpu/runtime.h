@@ -16,6 +16,9 @@
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
 
+#include <filesystem>
+#include <system_error>
+
 #include "device/gpu/ptx.h"
 #define GPU_SHARED(T, name, ...) __shared__ T name __VA_ARGS__
 template <class... Params, class... Args>
@@ -39,16 +42,42 @@ inline cudaError_t gpu_launch_early(void (*kernel)(Params...), dim3 grid, dim3 b
     config.numAttrs = 1;
     return cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...);
 }
+/// True if the system has a GPU of NVIDIA, whatever CUDA says of it.
+inline bool gpu_file_is_here() {
+    std::error_code none;
+    return std::filesystem::exists("/dev/nvidia0", none);
+}
+/// True if this binary has machine code for a GPU of that compute capability x 10. Code for an
+/// older GPU of the same generation runs too.
+inline bool gpu_code_is_native(int capability) {
+    for (const int arch : {__CUDA_ARCH_LIST__})
+        if (arch / 100 == capability / 10 && arch / 10 <= capability) return true;
+    return false;
+}
 #else
 #include "gpuhost.h"
 #endif
 
+inline constexpr const char* gpu_memory_advice =
+    "use a smaller batch (-b) or network (-n), or fewer ranks a GPU";
+
+/// The device has too little memory for what was asked of it.
+struct GpuOutOfMemory : Failure {
+    using Failure::Failure;
+};
+
+/// What the last graph that was launched does. An error in its kernels shows at a later call.
+inline const char* gpu_last_graph = nullptr;
+
 inline void gpu_check(cudaError_t status, const char* call, const char* file, int line) {
     if (status == cudaSuccess) return;
-    throw Failure(
-        file, line, call, cudaGetErrorString(status),
-        status == cudaErrorMemoryAllocation
-            ? "use a smaller batch (-b), fewer ranks a GPU, or --feed scattered"
-            : "run again with --device cpu, or under compute-sanitizer to find the cause");
+    if (status == cudaErrorMemoryAllocation)
+        throw GpuOutOfMemory(file, line, call, cudaGetErrorString(status), gpu_memory_advice);
+    std::string advice =
+        "run again with --device cpu, or under compute-sanitizer to find the cause";
+    if (gpu_last_graph != nullptr)
+        advice += std::string("; it may be in a CUDA graph, of which the last did ") +
+                  gpu_last_graph + ": --print-every 1 goes step by step";
+    throw Failure(file, line, call, cudaGetErrorString(status), advice);
 }
 #define GPU_CHECK(call) gpu_check((call), #call, __FILE__, __LINE__)

@@ -35,9 +35,12 @@ GpuSamples::GpuSamples(const ReplicaShape& shape, const Gpu& gpu, const GpuStrea
 
 bool GpuSamples::keep(Role role, const SampleBytes& set) {
     settle_();
+    copies_.wait();  // nothing may read the old set any more
+    compute_.wait();
     kept(role).reset();
     if (role == Role::train) {
         ordered_.reset();
+        window_.reset();
         in_file_order_ = true;
     }
     if (set.inputs.empty()) return true;
@@ -63,6 +66,7 @@ void GpuSamples::set_order(std::span<const std::uint32_t> order) {
     if (in_file_order_) return;
     const Bytes& set = kept(Role::train).value();
     upload(order.data(), order.size(), ordered_->order.data(), compute_);
+    compute_.wait();  // the order is the caller's again
     gpu_gather(gpu_, input_bytes_, target_bytes_, static_cast<int>(order.size()),
                ordered_->order.data(), set.inputs.data(), set.targets.data(),
                ordered_->bytes.inputs.data(), ordered_->bytes.targets.data());
@@ -101,6 +105,26 @@ GpuBytes GpuSamples::in_order(std::size_t first, int n) const {
                        first, n);
 }
 
+GpuBytes GpuSamples::within(const GpuBytes& samples, std::size_t first, int n) const {
+    return {samples.inputs + first * input_bytes_, samples.targets + first * target_bytes_, n};
+}
+
+bool GpuSamples::make_window(std::size_t n) {
+    if (window_ && window_->inputs.size() >= n * input_bytes_) return true;
+    compute_.wait();  // nothing may read the old window any more
+    window_.reset();
+    auto bytes = Bytes::if_they_fit(n * input_bytes_, n * target_bytes_);
+    if (bytes) window_.emplace(std::move(*bytes));
+    return window_.has_value();
+}
+
+GpuBytes GpuSamples::to_window(std::size_t first, std::size_t n) {
+    const GpuBytes from = in_order(first, 0);
+    copy(from.inputs, n * input_bytes_, window_->inputs.data(), compute_);
+    copy(from.targets, n * target_bytes_, window_->targets.data(), compute_);
+    return {window_->inputs.data(), window_->targets.data(), 0};
+}
+
 GpuBytes GpuSamples::part_of_set(const Bytes& set, std::size_t first, int n) const {
     return {set.inputs.data() + first * input_bytes_, set.targets.data() + first * target_bytes_,
             n};
@@ -115,10 +139,16 @@ void GpuSamples::set_current(const GpuBytes& samples) {
     current_ = samples;
 }
 
-void GpuSamples::hold_still() {
-    if (!std::exchange(of_a_set_, false)) return;
-    if (!still_) still_.emplace(all_inputs(capacity_), all_targets(capacity_));
+bool GpuSamples::hold_still() {
+    if (!of_a_set_) return true;
+    if (!still_) {
+        auto bytes = Bytes::if_they_fit(all_inputs(capacity_), all_targets(capacity_));
+        if (!bytes) return false;
+        still_.emplace(std::move(*bytes));
+    }
+    of_a_set_ = false;
     copy(current_.inputs, all_inputs(current_.n), still_->inputs.data(), compute_);
     copy(current_.targets, all_targets(current_.n), still_->targets.data(), compute_);
     current_ = {still_->inputs.data(), still_->targets.data(), current_.n};
+    return true;
 }

@@ -36,11 +36,20 @@ class GpuSamples final : public SampleStore {
     const GpuBytes& current() const { return current_; }
     /// Samples first .. first + n - 1 of the training set, in its order.
     GpuBytes in_order(std::size_t first, int n) const;
+    /// n of these samples, from `first` on.
+    GpuBytes within(const GpuBytes& samples, std::size_t first, int n) const;
+    /// Makes a window, in which recorded kernels find one piece of the training set after the
+    /// other. Returns false if the device has no room for n samples.
+    bool make_window(std::size_t n);
+    /// Copies the samples first .. first + n - 1 of the training set, in its order, into the
+    /// window. Returns where its samples begin.
+    GpuBytes to_window(std::size_t first, std::size_t n);
     /// Makes these samples current, whatever the interface's calls said.
     void set_current(const GpuBytes& samples);
     /// Puts the current samples where a recorded kernel finds them. Samples of a kept set are
     /// copied there. A shard is already in one of two slots, and each slot has its own graph.
-    void hold_still();
+    /// Returns false, and does nothing, if the device has no room for the copy.
+    bool hold_still();
 
   private:
     struct Bytes {
@@ -88,6 +97,7 @@ class GpuSamples final : public SampleStore {
     bool in_file_order_ = true;  ///< the training set itself is in the epoch's order
     Slot slots_[2];
     std::optional<Bytes> still_;  ///< for hold_still()
+    std::optional<Bytes> window_;
 
     GpuBytes current_;
     bool of_a_set_ = false;  ///< true if the current samples lie in a kept set

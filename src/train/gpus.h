@@ -1,0 +1,28 @@
+// gpus.h: which GPU a rank takes, who else has it, and what the user is told where none is taken.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "comm/comm.h"
+#include "device/replica.h"
+
+/// The GPU of this rank: the ranks of a node take its usable ones in turns.
+const CudaDevice& gpu_of_rank(const Comm& comm, const CudaDevices& cuda);
+
+/// True if another rank has a GPU of the same UUID. An empty UUID is nobody's. Collective.
+bool shares_gpu(const Comm& comm, const std::string& uuid);
+
+/// Makes this rank's replica. Returns null on all ranks if the GPU of one of them cannot be used,
+/// or, with `required`, throws GpuUnavailable. Then nothing of cuda.usable is left, and
+/// cuda.why_none says why. Collective.
+std::unique_ptr<Replica> replica_on_gpu(const Comm& comm, decltype(&make_cuda_replica) make,
+                                        const ReplicaShape& shape, const CudaSettings& settings,
+                                        bool required, CudaDevices& cuda);
+
+/// Throws InputError if this MPI sums device memory wrongly. Every rank has a replica on its GPU.
+/// Collective.
+void check_sums_of_device_memory(const Comm& comm);
+
+/// If a rank seems to have a GPU, rank 0 prints on standard error why the ranks take the CPU.
+/// Collective.
+void say_why_cpu(const Comm& comm, const CudaDevices& cuda);
