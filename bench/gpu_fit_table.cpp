@@ -196,8 +196,7 @@ double predicted_us(const GpuChip& chip, const PlanCosts& costs, const FitRow& r
     const StepShape& s = row.shape;
     // A row is a chain of the same kernel.
     const auto product = [&](FirstLayer what, GemmPlan plan) {
-        return product_seconds(model, what, row.by, s, plan, true) +
-               node_seconds(model, product_blocks(model, what, row.by, s, plan));
+        return product_seconds(model, what, row.by, s, plan) + node_seconds(model);
     };
     double seconds = 0;
     switch (row.timed) {
@@ -205,14 +204,13 @@ double predicted_us(const GpuChip& chip, const PlanCosts& costs, const FitRow& r
             seconds = product(FirstLayer::forward, row.forward);
             break;
         case Timed::head:
-            seconds = head_seconds(model, s) + node_seconds(model, head_parts(model, s));
+            seconds = head_seconds(model, s) + node_seconds(model);
             break;
         case Timed::gradient:
             seconds = product(FirstLayer::gradient, row.gradient);
             break;
         case Timed::update:
-            seconds = update_seconds(model, s, row.gradient.splits) +
-                      node_seconds(model, update_blocks(model, s));
+            seconds = update_seconds(model, s, row.gradient.splits) + node_seconds(model);
             break;
         case Timed::descent:
             seconds = product(FirstLayer::descent, row.descent);

@@ -46,8 +46,7 @@ Kernel head(const NamedChip& c, const StepShape& s) {
         3. * mnist_classes * s.hidden * s.batch /
         (plain_fma_a_clock(model) * gpu_rates(c.chip.capability).clock * c.chip.multiprocessors);
     return {"head", std::to_string(head_parts(model, s)) + " parts", head_seconds(model, s),
-            node_seconds(model, head_parts(model, s)),
-            std::max(arithmetic, at_least / bytes_a_second(c.chip, at_least))};
+            node_seconds(model), std::max(arithmetic, at_least / bytes_a_second(c.chip, at_least))};
 }
 
 Kernel update(const NamedChip& c, const StepShape& s, int parts) {
@@ -58,7 +57,7 @@ Kernel update(const NamedChip& c, const StepShape& s, int parts) {
     return {"step",
             "",
             update_seconds(model, s, parts),
-            node_seconds(model, update_blocks(model, s)),
+            node_seconds(model),
             at_least / bytes_a_second(c.chip, at_least),
             false};
 }
@@ -77,8 +76,8 @@ Kernel product(const NamedChip& c, GemmBy by, const StepShape& s, FirstLayer wha
     const bool forward = what == FirstLayer::forward;
     return {name,
             plan_text(by, plan),
-            product_seconds(model, what, by, s, plan, false),
-            node_seconds(model, product_blocks(model, what, by, s, plan)),
+            product_seconds(model, what, by, s, plan),
+            node_seconds(model),
             forward ? floor_seconds(c.chip, by, s.hidden, s.batch, mnist_pixels)
                     : floor_seconds(c.chip, by, s.hidden, mnist_pixels + 1, s.batch),
             what != FirstLayer::gradient};

@@ -26,9 +26,8 @@ double plain_fma_a_clock(const GpuModel& model) {
     return by_tensor_cores ? rates.fma_double / 2 : rates.fma_double;
 }
 
-double node_seconds(const GpuModel& model, double blocks) {
-    return 1e-6 *
-           (starts_early(model.chip, blocks) ? model.costs.early_node_us : model.costs.node_us);
+double node_seconds(const GpuModel& model) {
+    return 1e-6 * (starts_early(model.chip) ? model.costs.early_node_us : model.costs.node_us);
 }
 
 // A block of 8 warps takes its samples through all windows of 256 inputs: forward, a warp takes one
@@ -109,12 +108,11 @@ double product_blocks(const GpuModel& model, FirstLayer what, GemmBy by, const S
 // A descent reads the parameters where it would only write a gradient: for four fours of a thread
 // it waits once. Blocks beside those of its tiles update the second layer.
 double product_seconds(const GpuModel& model, FirstLayer what, GemmBy by, const StepShape& s,
-                       GemmPlan plan, bool chained) {
+                       GemmPlan plan) {
     const auto [m, n, k, split] = sizes_of(what, s);
     const bool descends = what == FirstLayer::descent;
-    const double product = product_seconds(model.chip, by, plan, m, n, k, split, model.costs,
-                                           model.bytes, Neighbours{chained, descends})
-                               .kernel;
+    const double product =
+        product_seconds(model.chip, by, plan, m, n, k, split, model.costs, model.bytes).kernel;
     if (!descends) return product;
     const TileShape t = tile_shape(by, plan.tile, model.bytes);
     const double tiles = product_blocks(model, what, by, s, {plan.tile, 1});
@@ -128,9 +126,8 @@ double product_seconds(const GpuModel& model, FirstLayer what, GemmBy by, const 
 double step_seconds(const GpuModel& model, GemmBy by, const StepShape& s, GemmPlan forward,
                     GemmPlan descent) {
     const auto with_node = [&](FirstLayer what, GemmPlan plan) {
-        return product_seconds(model, what, by, s, plan, false) +
-               node_seconds(model, product_blocks(model, what, by, s, plan));
+        return product_seconds(model, what, by, s, plan) + node_seconds(model);
     };
-    return with_node(FirstLayer::forward, forward) + head_seconds(model, s) +
-           node_seconds(model, head_parts(model, s)) + with_node(FirstLayer::descent, descent);
+    return with_node(FirstLayer::forward, forward) + head_seconds(model, s) + node_seconds(model) +
+           with_node(FirstLayer::descent, descent);
 }

@@ -28,8 +28,8 @@ int head_parts(const GpuModel& model, const StepShape& shape);
 /// Multiply-adds of a clock and multiprocessor without tensor cores.
 double plain_fma_a_clock(const GpuModel& model);
 
-/// From the end of a kernel of a graph to the start of the next, which has so many blocks.
-double node_seconds(const GpuModel& model, double blocks);
+/// From the end of a kernel of a graph to the start of the next.
+double node_seconds(const GpuModel& model);
 
 double head_seconds(const GpuModel& model, const StepShape& shape);
 
@@ -43,9 +43,9 @@ enum class FirstLayer { forward, gradient, descent };
 GemmPlan plan_of(const GpuModel& model, FirstLayer what, GemmBy by, const StepShape& shape);
 double product_blocks(const GpuModel& model, FirstLayer what, GemmBy by, const StepShape& shape,
                       GemmPlan plan);
-/// The kernel alone. chained: see Neighbours.
+/// The kernel alone.
 double product_seconds(const GpuModel& model, FirstLayer what, GemmBy by, const StepShape& shape,
-                       GemmPlan plan, bool chained);
+                       GemmPlan plan);
 
 /// A step on one rank: forward, head and descent, and their nodes, by the given plans.
 double step_seconds(const GpuModel& model, GemmBy by, const StepShape& shape, GemmPlan forward,

@@ -99,12 +99,15 @@ unchanged() {
 }
 
 # defect BUILD CHECK FILE WHAT FROM TO NAME: WHAT, planted in FILE by replacing FROM with TO, is
-# caught by CHECK. A defect in product.h is tried with gemm_fma.cu.
+# caught by CHECK. A defect in a header is tried with the kernels that include it.
 defect() {
     local build=$1 check=$2 file=$3 what=$4 from=$5 to=$6 name=$7 text after status=0
     local changed=${file%.*} place
     place=$(place_of "$file")
-    [[ $file != product.h ]] || changed=gemm_fma
+    case $file in
+        product.h | slices.h) changed=gemm_fma ;;
+        runs.h) changed=parts ;;
+    esac
     text=$(<"$place/$file")
     after=${text#*"$from"}
     if [[ $after == "$text" || $after == *"$from"* ]]; then
@@ -155,6 +158,7 @@ start defect tsan TSan $file 'a copy to a slice that is still read' \
     'stages - 1 : 1' 'stages : 1'
 start defect tsan TSan $file 'tiles of neighbouring blocks that overlap' \
     'static_cast<int>(blockIdx.x) * T.n' 'static_cast<int>(blockIdx.x) * (T.n - 1)'
+file=slices.h
 start defect plain NaN $file 'a read of shared memory that was not written' \
     'place = in.outside(e);' ';'
 start defect asan ASan $file 'an off-by-one global read' \
@@ -165,11 +169,17 @@ start defect tsan TSan $file 'sums that take the place of slices in use' \
 start defect tsan TSan $file 'sums of groups that are not waited for' \
     '__syncthreads();  // the other groups' '//'
 start defect asan ASan $file 'an off-by-one global write' \
-    'if (i >= x.m || j >= x.last) return;' 'if (i >= x.m || j > x.last) return;'
+    'if (i >= x.m || j >= x.last) return;
+    nn_real* const c' 'if (i >= x.m || j > x.last) return;
+    nn_real* const c'
 start defect plain runner $file 'a copy from a misaligned address' \
     '% alignof(Four<T>) == 0' '% sizeof(T) == 0'
 start defect plain NaN $file 'a read of global memory that was not written' \
-    'out.beta == 0 ? s :' ''
+    's + out.beta * c.old' 's + out.beta * out.c[c.at]'
+start defect tsan TSan $file 'a part that is published before it is whole' \
+    '__syncthreads();  // all of the part is written' '//'
+start defect plain order $file 'parts that the last block adds to its own' \
+    'own[f] = load_published(from);' ''
 if [[ ${kernels[*]} == *bf16x3* ]]; then
     file=gemm_bf16x3.cu
     start defect tsan TSan $file 'a missing barrier between slices' \
@@ -197,12 +207,13 @@ start defect tsan TSan $file 'a missing barrier in the tree of the sum of square
     '__syncthreads();  // the last round' '//'
 start defect tsan TSan $file 'a sum that every block adds to, unordered' \
     'out[blockIdx.x] = partial[0]' 'out[0] = partial[0] + out[0]'
+start defect asan UBSan $file 'an off-by-one shared read, by subscript' \
+    '+= partial[threadIdx.x + half]' '+= partial[threadIdx.x + half + 1]'
+file=runs.h
 start defect plain runner $file 'a barrier in a divergent branch' \
     '__syncthreads();  // the first group' 'if (inside) __syncthreads();  //'
 start defect asan ASan $file 'an off-by-one shared write, through a pointer' \
-    'partial[group][lane] = sum;' '(&partial[0][0])[threadIdx.x + 1] = sum;'
-start defect asan UBSan $file 'an off-by-one shared read, by subscript' \
-    'sum += partial[g][lane]' 'sum += partial[g + 1][lane]'
+    'memory[threadIdx.x] = sum;' 'memory[threadIdx.x + 1] = sum;'
 file=gpu_func.cu
 start defect tsan TSan $file 'tiles that are read too early' \
     '__syncthreads();  // both tiles' '//'

@@ -318,9 +318,8 @@ __global__ void __launch_bounds__(threads_of<T>, 1)
 template <TileShape T, class E, bool BAlongK>
 void launch_tile(const Gpu& gpu, int splits, Bf16x3Arguments g, const typename E::Others& others) {
     g.x = in_parts<T>(g.x, splits);
-    const dim3 tiles = tiles_of<T>(g.x), grid = with_others<E>(tiles);
-    gpu_start(gpu, starts_early(gpu, tiles), gemm_bf16x3_kernel<T, E, BAlongK>, grid,
-              dim3(T.threads()), g, others);
+    gpu_start(gpu, gemm_bf16x3_kernel<T, E, BAlongK>, grid_of<T, E>(g.x), dim3(T.threads()), g,
+              others);
 }
 
 template <TileShape T>

@@ -203,8 +203,7 @@ __global__ void __launch_bounds__(threads_of<T>, blocks_of<T>)
 template <TileShape T, class E, class B, bool AAlongEdge, bool BAlongEdge>
 void launch_tile(const Gpu& gpu, int splits, GemmArguments<B> g, const typename E::Others& others) {
     g.x = in_parts<T>(g.x, splits);
-    const dim3 tiles = tiles_of<T>(g.x), grid = with_others<E>(tiles);
-    gpu_start(gpu, starts_early(gpu, tiles), gemm_kernel<T, E, B, AAlongEdge, BAlongEdge>, grid,
+    gpu_start(gpu, gemm_kernel<T, E, B, AAlongEdge, BAlongEdge>, grid_of<T, E>(g.x),
               dim3(T.threads()), g, others);
 }
 

@@ -439,6 +439,7 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
                                                  : other_objective(head, first + j, logits);
             if (has_targets) loss += static_cast<double>(of_sample);
         }
+        let_next_kernel_start();
         __syncthreads();  // all deltas are there before threads go through all samples
         if (head.gradient != nullptr)
             go_back<In, F>(head, samples, first == begin, head.gradient + before, a, memory,

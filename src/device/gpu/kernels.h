@@ -24,20 +24,11 @@ struct Gpu {
     GpuChip chip;
 };
 
-/// starts_early() of plan.h, for a grid of the blocks that work long.
-inline bool starts_early(const Gpu& gpu, dim3 grid) {
-    return starts_early(gpu.chip, 1. * grid.x * grid.y * grid.z);
-}
-/// Puts such a kernel on gpu.stream.
-template <class... Params, class... Args>
-void gpu_start(const Gpu& gpu, bool early, void (*kernel)(Params...), dim3 grid, dim3 block,
-               Args... args) {
-    GPU_CHECK(early ? gpu_launch_early(kernel, grid, block, 0, gpu.stream, args...)
-                    : gpu_launch(kernel, grid, block, 0, gpu.stream, args...));
-}
+/// Puts a kernel that begins with wait_for_kernel_before() (ptx.h) on gpu.stream.
 template <class... Params, class... Args>
 void gpu_start(const Gpu& gpu, void (*kernel)(Params...), dim3 grid, dim3 block, Args... args) {
-    gpu_start(gpu, starts_early(gpu, grid), kernel, grid, block, args...);
+    GPU_CHECK(starts_early(gpu.chip) ? gpu_launch_early(kernel, grid, block, 0, gpu.stream, args...)
+                                     : gpu_launch(kernel, grid, block, 0, gpu.stream, args...));
 }
 
 /// Selects `device` for this thread and starts it, and returns what the model needs to know about

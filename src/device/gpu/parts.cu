@@ -19,6 +19,7 @@ __global__ void __launch_bounds__(plain_threads)
     parts_kernel(Runs runs, R rule, const UpdateNumbers* __restrict__ numbers,
                  nn_real* __restrict__ out, std::size_t to_moment) {
     wait_for_kernel_before();
+    let_next_kernel_start();
     GPU_SHARED(nn_real, memory, [plain_threads]);
     update_chunk<plain_threads>(runs, blockIdx.x, rule, numbers, out, to_moment, memory);
 }
@@ -54,6 +55,7 @@ __global__ void __launch_bounds__(gather_threads)
                   const std::uint8_t* __restrict__ targets, Piece* __restrict__ inputs_out,
                   std::uint8_t* __restrict__ targets_out) {
     wait_for_kernel_before();
+    let_next_kernel_start();
     const std::size_t j = blockIdx.x, s = samples[j];
     for (std::size_t i = threadIdx.x; i < pieces; i += gather_threads)
         inputs_out[j * pieces + i] = inputs[s * pieces + i];
@@ -68,6 +70,7 @@ __global__ void __launch_bounds__(plain_threads)
     sum_of_squares_kernel(std::size_t count, const nn_real* __restrict__ values,
                           double* __restrict__ out) {
     wait_for_kernel_before();
+    let_next_kernel_start();
     GPU_SHARED(double, partial, [plain_threads]);
     double sum = 0;
     for (std::size_t i = static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count;

@@ -142,10 +142,9 @@ double join_cycles(const Case& c, int splits) {
            splits * c.tile_bytes() / c.costs.join_bytes;
 }
 
-/// The most blocks that a multiprocessor gets where the last of a chain of equal kernels is
-/// launched while the one before is still there. A new block goes where the fewest are, old and new
-/// together, as long as there is room; the rest come when the old ones have left, and spread
-/// evenly.
+/// The most blocks that a multiprocessor gets where blocks start early. A new block goes where the
+/// fewest are, old and new together, as long as there is room; the rest come when the old ones have
+/// left, and spread evenly. So many old ones as new ones are assumed.
 double crowded(double blocks, double multiprocessors, double resident) {
     const double even = ceil_div(blocks, multiprocessors);
     const double fewest = std::floor(blocks / multiprocessors);  // old ones, somewhere
@@ -219,8 +218,7 @@ double floor_seconds(const GpuChip& chip, GemmBy by, int m, int n, int k) {
 }
 
 ProductSeconds product_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, int m, int n,
-                               int k, Split split, const PlanCosts& costs, int bytes,
-                               Neighbours beside) {
+                               int k, Split split, const PlanCosts& costs, int bytes) {
     if (m <= 0 || n <= 0) return {0, 0};
     const GpuRates& rates = gpu_rates(chip.capability);
     constexpr double never = std::numeric_limits<double>::infinity();
@@ -236,13 +234,13 @@ ProductSeconds product_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& p
     const double busy = std::min<double>(blocks, chip.multiprocessors);
     const auto on_busiest = [&](double of) {
         const double even = ceil_div(of, chip.multiprocessors);
-        if (!beside.chained || !starts_early(chip, blocks)) return even;
+        if (!starts_early(chip)) return even;
         const double most = crowded(of, chip.multiprocessors, resident_blocks(c));
         return even + costs.early_crowds * (most - even);
     };
     const bool joins = split == Split::joined && plan.splits > 1;
     const Share busiest{
-        .blocks = on_busiest(blocks) + (beside.others ? ceil_div(tiles, chip.multiprocessors) : 0),
+        .blocks = on_busiest(blocks),
         .working = on_busiest(working),
         .slices = working > chip.multiprocessors ? all_slices / parts : slices,
         .joins = joins ? ceil_div(tiles, chip.multiprocessors) : 0,

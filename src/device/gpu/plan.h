@@ -42,14 +42,9 @@ struct GpuChip {
     int capability;  ///< compute capability x 10: 90 is 9.0
 };
 
-/// Whether the blocks of a kernel that begins with wait_for_kernel_before() (ptx.h) are to start
-/// while the kernel before still runs, and wait there, which hides most of a launch: from
-/// capability 9.0 on. Blocks that start early do not lie evenly, for the multiprocessors that are
-/// done first get most of them. So only two a multiprocessor do: with four, a product was 6 to 20 %
-/// slower on an H100. blocks: those that work long.
-constexpr bool starts_early(const GpuChip& chip, double blocks) {
-    return chip.capability >= 90 && blocks <= 2. * chip.multiprocessors;
-}
+/// Whether the blocks of a kernel that begins with wait_for_kernel_before() (ptx.h) may start while
+/// the kernel before still runs, and wait there, which hides most of a launch.
+constexpr bool starts_early(const GpuChip& chip) { return chip.capability >= 90; }
 
 /// How one product is computed. If splits > 1, that many blocks share each tile, and each sums its
 /// part of k. The parts are added first to last.
@@ -80,14 +75,9 @@ struct ProductSeconds {
     double adding;  ///< for whoever reads the parts that it left, beyond the first
     double sum() const { return kernel + adding; }
 };
-/// What else there is. chained: the kernel before is the same one, as in a benchmark, and may still
-/// be there. others: for each tile there is a block more, which does other work.
-struct Neighbours {
-    bool chained = false, others = false;
-};
 ProductSeconds product_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, int m, int n,
                                int k, Split split, const PlanCosts& costs = {},
-                               int bytes = sizeof(nn_real), Neighbours beside = {});
+                               int bytes = sizeof(nn_real));
 /// Their sum, which the planner makes small.
 double predicted_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& plan, int m, int n, int k,
                          Split split, const PlanCosts& costs = {}, int bytes = sizeof(nn_real));

@@ -10,26 +10,26 @@ struct PlanCosts {
     // a kernel of a CUDA graph, from the end of the one before to its own first instruction
     double node_us = 0.85;        ///< microseconds
     double early_node_us = 0.60;  ///< the same where it is launched early: from capability 9.0
-    double early_crowds = 0.82;   ///< share of the crowding by equal blocks that are still there
+    double early_crowds = 0.374;  ///< share of crowded() in plan.cpp
 
     // a product
-    double product_start = 1630;  ///< once a kernel: its first instructions, its last stores
-    double block_start = 690;     ///< each round of blocks, to its first slice and from its last
-    double write_four = 180;      ///< each round: four sums of a thread, finished and written
-    double exposed_fma = 385;     ///< of a slice: barrier, first loads; however many blocks share
-    double exposed_bf16x3 = 770;  ///< the same, with the conversion between two barriers
-    double shared_fma = 0.39;     ///< share of shared memory's time that nothing hides
-    double shared_bf16x3 = 0.47;  ///< the same
+    double product_start = 1969;  ///< once a kernel: its first instructions, its last stores
+    double block_start = 755;     ///< each round of blocks, to its first slice and from its last
+    double write_four = 380;      ///< each round: four sums of a thread, finished and written
+    double exposed_fma = 390;     ///< of a slice: barrier, first loads; however many blocks share
+    double exposed_bf16x3 = 895;  ///< the same, with the conversion between two barriers
+    double shared_fma = 0.338;    ///< share of shared memory's time that nothing hides
+    double shared_bf16x3 = 0.19;  ///< the same
     double mma_double = 0.53;     ///< share of the peak that mma.sync in double reaches from 9.0 on
-    double join_wait = 980;       ///< for four sums of a thread and up to seven parts of them
-    double join_bytes = 49;       ///< a clock, of a tile's parts as they are added
+    double join_wait = 986;       ///< for four sums of a thread and up to seven parts of them
+    double join_bytes = 60.8;     ///< a clock, of a tile's parts as they are added
 
     // the head
-    double head_start = 5200;  ///< once: launch, bias, labels, softmax, losses
-    double head_window = 650;  ///< to bring a window of W to shared memory
-    double head_pass = 1360;   ///< of eight samples over a window, forward or back
+    double head_start = 5502;   ///< once: launch, bias, labels, softmax, losses
+    double head_window = 1586;  ///< to bring a window of W to shared memory
+    double head_pass = 766;     ///< of eight samples over a window, forward or back
 
     // the update
-    double update_start = 890;   ///< once a kernel
-    double update_round = 1410;  ///< each round of blocks: a number's parts and itself, and back
+    double update_start = 1711;  ///< once a kernel
+    double update_round = 1013;  ///< each round of blocks: a number's parts and itself, and back
 };

@@ -222,9 +222,8 @@ __device__ __forceinline__ OwnSums<T, Count> add_groups(const nn_real (&sums)[Co
 
 /// Adds the parts of a tile that its blocks computed, first to last, in the block that comes last.
 /// The others leave their part in joint.parts, and false is returned: they are done.
-/// Barriers: after the first, all of the block's part is written and nobody uses `memory` any
-/// more; one thread then takes the block's ticket, which publishes the part and, in the last block,
-/// shows it those of the others. After the second, all threads know the ticket.
+/// One thread takes the block's ticket, which publishes the part and, in the last block, shows it
+/// those of the others.
 template <TileShape T, int Fours>
 __device__ __forceinline__ bool join_parts(const Joint& joint, unsigned parts,
                                            Four<nn_real> (&own)[Fours], void* memory) {
@@ -235,10 +234,10 @@ __device__ __forceinline__ bool join_parts(const Joint& joint, unsigned parts,
                       tile * parts * Fours * threads + threadIdx.x;
 #pragma unroll
     for (int f = 0; f < Fours; ++f) all[(blockIdx.z * Fours + f) * threads] = own[f];
-    __syncthreads();
+    __syncthreads();  // all of the part is written, and nobody uses `memory` any more
     auto* const ticket = static_cast<unsigned*>(memory);
     if (threadIdx.x == 0) *ticket = take_ticket(joint.tickets + tile, parts);
-    __syncthreads();
+    __syncthreads();  // all threads see the ticket, and what earlier tickets published
     if (*ticket + 1 < parts) return false;
 #pragma unroll
     for (int f = 0; f < Fours; ++f) {
@@ -265,6 +264,7 @@ template <TileShape T, class E, class Sums>
 __device__ __forceinline__ void finish(const Sums& sums, const Output& out, const Extent& x,
                                        int first_row, int first_col, const WarpPlace& at,
                                        void* memory) {
+    let_next_kernel_start();
     auto own = add_groups<T>(sums.sums, memory);
     if (out.joint.parts != nullptr &&
         !join_parts<T>(out.joint, static_cast<unsigned>(x.parts), own.at, memory))
@@ -319,16 +319,12 @@ bool in_fours(const T* at, int line) {
     return reinterpret_cast<std::uintptr_t>(at) % alignof(Four<T>) == 0 && line % 4 == 0;
 }
 
-/// The blocks of an extent's tiles, one for each part.
-template <TileShape T>
-dim3 tiles_of(const Extent& x) {
+/// The grid for an extent, by tiles of T: the parts, and with other work one layer of blocks more.
+template <TileShape T, class E>
+dim3 grid_of(const Extent& x) {
     return {static_cast<unsigned>(ceil_div(x.last - x.first, T.n)),
-            static_cast<unsigned>(ceil_div(x.m, T.m)), static_cast<unsigned>(x.parts)};
-}
-/// With a layer of blocks more where E has other work.
-template <class E>
-dim3 with_others(dim3 tiles) {
-    return {tiles.x, tiles.y, tiles.z + (has_others<E> ? 1 : 0)};
+            static_cast<unsigned>(ceil_div(x.m, T.m)),
+            static_cast<unsigned>(x.parts + (has_others<E> ? 1 : 0))};
 }
 
 /// The extent in `parts` parts of k, of whole slices each.

@@ -150,11 +150,17 @@ __device__ __forceinline__ T load_published(const T* from) {
     return value;
 }
 
-/// The first thing in a kernel that gpu_launch_early starts: lets the next kernel start too, and
-/// waits until the kernel before has ended and what it wrote is there.
+/// The first thing in a kernel that gpu_launch_early starts: waits until the kernel before has
+/// ended and what it wrote is there.
 __device__ __forceinline__ void wait_for_kernel_before() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
     asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+/// When all blocks have come here, or have ended, those of the next kernel may start, and wait. It
+/// stands near a kernel's end: blocks that start early lie where there is room, and so unevenly.
+__device__ __forceinline__ void let_next_kernel_start() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
