@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "base/random.h"
+#include "device/gpu/first_layer.h"
 #include "device/replica.h"
 #include "gpu_bench.h"
 #include "gpu_traffic.h"
@@ -116,6 +117,10 @@ void measure_steps(Bench& bench, Shape shape) {
         2.0 * shape.batch * shape.hidden * (2.0 * images.pixels() + 3.0 * images.classes());
     LibraryStep plain(gpu, plain_product(gpu), shape, images);
 
+    const bool gains = gpu_has_bf16x3(gpu.chip) &&
+                       gpu_gains_by_bf16x3(gpu.chip.multiprocessors, gpu.chip.capability,
+                                           shape.hidden, images.pixels(), shape.batch);
+    const GemmBy taken = gains ? GemmBy::bf16x3 : GemmBy::fma;
     std::vector<OurStep> ours;
     ours.reserve(2);
     for (const GemmBy by : ways(gpu)) ours.emplace_back(gpu, by, shape, images);
@@ -125,7 +130,7 @@ void measure_steps(Bench& bench, Shape shape) {
     for (std::size_t i = 0; i < ours.size(); ++i) {
         const char* name = name_of(ways(gpu)[i]);
         contenders.push_back(whole(ours[i], name, start, plain, batches, flops));
-        contenders.back().chosen = i + 1 == ours.size();
+        contenders.back().chosen = ways(gpu)[i] == taken;
         const auto error = contenders.back().error;
         add_kernels(contenders, ours[i], name, error);
     }

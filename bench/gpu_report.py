@@ -341,8 +341,9 @@ def summary(results: Results, found: list[Goal], model: list[list[str]], notes: 
     parts.append(as_markdown([["", ""], *([k, v] for k, v in results.facts.items()
                                           if not k.startswith("plan of "))]))
     verdict = "NO" if wrong(results) else "yes"
-    parts.append("Medians of at least 200 repetitions (20 where one takes over 5 ms), contenders "
-                 "by turns; `bench/gpu_contest.h` says how. `<`: what ./main takes. Each judged "
+    counts = [int(r["repetitions"]) for r in results.rows if r["what"] != "epoch"]
+    parts.append(f"Medians of {min(counts)} to {max(counts)} repetitions, contenders by turns; "
+                 "`bench/gpu_contest.h` says how. `<`: what ./main takes. Each judged "
                  f"result is within its bound: {verdict}; the worst error is "
                  f"{worst_error(results):.2g} of it.\n")
     parts.append("## Goals\n\nTheirs over ours, each side's median; of the two products, the one "

@@ -12,8 +12,7 @@ constexpr double parameters = 784 * 16 + 16 + 16 * 10 + 10;
 /// What the footer says of the bytes of a step.
 double bytes_told(const Result& result) {
     std::smatch line;
-    if (!std::regex_search(result.out, line,
-                           std::regex("\n# sent ([0-9.]+) (bytes|KB) a step")))
+    if (!std::regex_search(result.out, line, std::regex("\n# sent ([0-9.]+) (bytes|KB) a step")))
         return std::nan("");
     return std::stod(line[1]) * (line[2] == "KB" ? 1000 : 1);
 }
