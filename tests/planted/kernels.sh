@@ -160,14 +160,15 @@ start defect tsan TSan $file 'tiles of neighbouring blocks that overlap' \
     'static_cast<int>(blockIdx.x) * T.n' 'static_cast<int>(blockIdx.x) * (T.n - 1)'
 file=slices.h
 start defect plain NaN $file 'a read of shared memory that was not written' \
-    'place = in.outside(e);' ';'
+    'copy_async<16>(&to.at[k][i + e], in.address() + e, in.whole());' \
+    'if (in.whole()) copy_async<16>(&to.at[k][i + e], in.address() + e, true);'
 start defect asan ASan $file 'an off-by-one global read' \
     'return AlongEdge ? i + e < x.edge && k' 'return AlongEdge ? i + e <= x.edge && k'
 file=product.h
 start defect tsan TSan $file 'sums that take the place of slices in use' \
     '__syncthreads();  // every thread is done' '//'
 start defect tsan TSan $file 'sums of groups that are not waited for' \
-    '__syncthreads();  // the other groups' '//'
+    "__syncthreads();  // the groups' sums are there" '//'
 start defect asan ASan $file 'an off-by-one global write' \
     'if (i >= x.m || j >= x.last) return;
     nn_real* const c' 'if (i >= x.m || j > x.last) return;
@@ -175,7 +176,7 @@ start defect asan ASan $file 'an off-by-one global write' \
 start defect plain runner $file 'a copy from a misaligned address' \
     '% alignof(Four<T>) == 0' '% sizeof(T) == 0'
 start defect plain NaN $file 'a read of global memory that was not written' \
-    's + out.beta * c.old' 's + out.beta * out.c[c.at]'
+    'return out.beta == 0 ? s : s + out.beta * c.old;' 'return s + out.beta * out.c[c.at];'
 start defect tsan TSan $file 'a part that is published before it is whole' \
     '__syncthreads();  // all of the part is written' '//'
 start defect plain order $file 'parts that the last block adds to its own' \

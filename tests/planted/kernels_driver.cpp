@@ -90,7 +90,7 @@ void run_layers(const Gpu& gpu, GemmBy by, Results& results, int m, int n, int k
         gpu_gradient(gpu, by, m, n, k, delta, input, 0, k + 1, parts, elements(m, k + 1),
                      {tile, 2});
         results["layer " + std::to_string(results.size())] = out.values();
-        const JointSize most = joint_size(by, {tile, 3}, m, k + 1);
+        const JointSize most = joint_size(by, {tile, 3}, m, n);
         const Array<nn_real> joined(elements(m, n)), shares(most.parts);
         const Array<unsigned> tickets(std::vector<unsigned>(most.tickets));
         gpu_layer(gpu, by, m, n, k, w, input, bias, joined, {tile, 3}, {}, {shares, tickets});
