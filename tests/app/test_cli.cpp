@@ -120,20 +120,23 @@ TEST(Flags, SharedMemoryAndAllreduceLearnTheSameOnTwoRanks) {
               learned(run_main(flags + " --allreduce mpi", 2)));
 }
 
-TEST(Flags, GemmAutoIsBf16x3WhereItCanBeAndSlicesAreLargeEnough) {
-    const std::string flags = small_set() + " -n 8 -e 1 --device cpu";
-    const char* const plain = ", zeros left out, ";
-    const Result asked = run_main(flags + " -b 32 --gemm bf16x3");
-    const Result large = run_main(flags + " -b 32"), small = run_main(flags + " -b 31");
-    EXPECT_TRUE(says(small.out, plain));
+TEST(Flags, GemmAutoIsBf16x3WhereItCanBeAndPays) {
+    const std::string flags = small_set() + " -n 8 -e 1 --device cpu", dense = " --inverted";
+    const char* const tiles = ", bf16x3 tiles, ";
+    const Result asked = run_main(flags + dense + " -b 64 --gemm bf16x3");
+    const Result taken = run_main(flags + dense + " -b 64");
     if (asked.code == 0) {
-        EXPECT_TRUE(says(asked.out, ", bf16x3 tiles, "));
-        EXPECT_TRUE(says(large.out, ", bf16x3 tiles, "));
-        EXPECT_EQ(learned(asked), learned(large));
+        EXPECT_TRUE(says(asked.out, tiles));
+        EXPECT_TRUE(says(taken.out, tiles));
+        EXPECT_EQ(learned(asked), learned(taken));
     } else {
         EXPECT_EQ(asked.code, 2);
-        EXPECT_TRUE(says(large.out, plain));
+        EXPECT_EQ(taken.out.find(tiles), std::string::npos) << taken.out;
     }
+    const Result few = run_main(flags + dense + " -b 63"), with_zeros = run_main(flags + " -b 64");
+    EXPECT_TRUE(succeeded(few));
+    EXPECT_EQ(few.out.find(tiles), std::string::npos) << few.out;
+    EXPECT_TRUE(says(with_zeros.out, ", zeros left out, "));
 }
 
 /// Ranks on different processors, as far as one machine can have them. Each set rounds differently:

@@ -4,7 +4,8 @@
 namespace {
 
 std::string run_of(const char* flags, const std::string& save) {
-    return small_set() + " -n 16 --device cpu " + flags + " --save " + scratch(save).string();
+    return small_set() + " -n 16 --device cpu " + flags + " --save " +
+           scratch("sums-" + save).string();
 }
 
 TEST(Reproducible, GivesTheSameFileAndLossesOnAnyNodesAndThreads) {
@@ -20,7 +21,7 @@ TEST(Reproducible, GivesTheSameFileAndLossesOnAnyNodesAndThreads) {
         const Result result =
             run_main(run_of("--reproducible -e 2 ", "other") + " " + c.flags, c.ranks);
         EXPECT_EQ(learned(result), learned(one)) << c.flags;
-        EXPECT_TRUE(same_bits(scratch("other"), scratch("one"))) << c.ranks << c.flags;
+        EXPECT_TRUE(same_bits(scratch("sums-other"), scratch("sums-one"))) << c.ranks << c.flags;
         EXPECT_TRUE(says(result.out, "# sums       in a fixed order"));
     }
 }
@@ -34,14 +35,14 @@ TEST(Reproducible, ResumesToTheSameBitsAtAnotherNumberOfRanksAndNodes) {
     const Result rest = run_main(run_of((flags + "-e 2").c_str(), "rest") + keep + " --resume", 2);
     EXPECT_TRUE(succeeded(rest));
     EXPECT_TRUE(lines_with("# rounding", rest.out).empty()) << rest.out;
-    EXPECT_TRUE(same_bits(scratch("rest"), scratch("whole")));
+    EXPECT_TRUE(same_bits(scratch("sums-rest"), scratch("sums-whole")));
 }
 
 TEST(Reproducible, AccumulatesToTheBitsOfALargeMiniBatch) {
     ASSERT_TRUE(succeeded(run_main(run_of("--reproducible -e 1 -b 120", "large"))));
     const std::string slices = "--reproducible -e 1 -b 24 --accumulate 5 --ranks-per-node 1";
     ASSERT_TRUE(succeeded(run_main(run_of(slices.c_str(), "slices"), 2)));
-    EXPECT_TRUE(same_bits(scratch("slices"), scratch("large")));
+    EXPECT_TRUE(same_bits(scratch("sums-slices"), scratch("sums-large")));
 }
 
 TEST(Reproducible, IsTheReferencesToo) {
@@ -76,7 +77,7 @@ TEST(Sync, LocalResumesToTheSameBitsAndOnlyAtTheSameNumberOfRanks) {
     EXPECT_TRUE(refused(run_main(run_of("-e 2", "local-3") + keep + " --resume", 2), 2, "",
                         "its sync was \"local:7\", not \"every-step\""));
     ASSERT_TRUE(succeeded(run_main(rest, 2)));
-    EXPECT_TRUE(same_bits(scratch("local-3"), scratch("local-2")));
+    EXPECT_TRUE(same_bits(scratch("sums-local-3"), scratch("sums-local-2")));
 }
 
 TEST(Sync, LocalGivesTheSameBitsOnAnyNodesByBothFeeds) {
@@ -84,7 +85,7 @@ TEST(Sync, LocalGivesTheSameBitsOnAnyNodesByBothFeeds) {
     ASSERT_TRUE(succeeded(run_main(run_of(descent, "one-node"), 3)));
     for (const char* flags : {"--ranks-per-node 1", "--ranks-per-node 2 --feed scattered"}) {
         ASSERT_TRUE(succeeded(run_main(run_of(descent, "nodes") + " " + flags, 3)));
-        EXPECT_TRUE(same_bits(scratch("nodes"), scratch("one-node"))) << flags;
+        EXPECT_TRUE(same_bits(scratch("sums-nodes"), scratch("sums-one-node"))) << flags;
     }
 }
 
