@@ -168,7 +168,8 @@ void measure_epoch(Bench& bench, Shape shape) {
     const bool bf16x3 = gpu_has_bf16x3(bench.gpu.chip);
     const Layout layout({images.pixels(), shape.hidden, images.classes()});
     const auto replica =
-        make_cuda_replica({layout, shape.batch, Images::scale}, {.device = 0, .bf16x3 = bf16x3});
+        make_cuda_replica({layout, shape.batch, Images::scale},
+                          {.device = find_cuda_devices().usable.front().number, .bf16x3 = bf16x3});
     replica->write(initial_parameters<nn_real>(layout, 21, 0).values);
 
     const std::size_t before = uploaded_bytes();
@@ -237,15 +238,18 @@ void note_plans(Csv& csv, const Gpu& gpu, Shape shape, int pixels) {
 }
 
 int run(const Settings& settings) {
-    if (const CudaDevices devices = find_cuda_devices(); devices.usable.empty())
+    const CudaDevices devices = find_cuda_devices();
+    if (devices.usable.empty())
         throw InputError("gpu_bench: there is no GPU (" + devices.why_none +
                          "); run it where nvidia-smi lists one, or try it by make bench-gpu-trial");
+    const int device = devices.usable.front().number;
+    GPU_CHECK(cudaSetDevice(device));
     const GpuStream stream;
-    const Gpu gpu{stream.get(), gpu_chip(0)};
+    const Gpu gpu{stream.get(), gpu_chip(device)};
     Cublas cublas(gpu.stream);
     Csv csv(settings.csv);
     cudaDeviceProp properties;
-    GPU_CHECK(cudaGetDeviceProperties(&properties, 0));
+    GPU_CHECK(cudaGetDeviceProperties(&properties, device));
     csv.note("device", properties.name);
     csv.note("capability", std::to_string(gpu.chip.capability));
     csv.note("multiprocessors", std::to_string(gpu.chip.multiprocessors));

@@ -257,15 +257,16 @@ def goal_table(found: list[Goal]) -> list[list[str]]:
 
 def model_table(results: Results, predictions: list[Row]) -> list[list[str]]:
     """Predicted beside measured: a kernel with its node in the graph."""
-    rows = [["type", "hidden", "batch", "what", "contender", "plan", "predicted_us", "measured_us",
-             "measured_over_predicted"]]
+    rows = [["type", "hidden", "batch", "what", "contender", "plan", "predicted_us", "measured_plan",
+             "measured_us", "measured_over_predicted"]]
     device = results.facts.get("device", "")
     chip = next((name for part, name in CHIPS.items() if part in device), None)
     for p in predictions:
         if p["gpu"] != chip:
             continue
         us = results.us(p["type"], (int(p["hidden"]), int(p["batch"])), p["what"], p["contender"])
-        rows.append([*(p[key] for key in rows[0][:7]), number(us),
+        plan = results.facts.get(f"plan of {p['contender']} at ({p['hidden']},{p['batch']})", "")
+        rows.append([*(p[key] for key in rows[0][:7]), plan, number(us),
                      number(us / float(p["predicted_us"]))])
     return rows
 
@@ -357,8 +358,9 @@ def summary(results: Results, found: list[Goal], model: list[list[str]], notes: 
             parts.append(f"## {real}\n")
             parts += [as_markdown(table) for table in tables_of(results, real) if len(table) > 1]
     if len(model) > 1:
-        parts.append("## The model\n\nPredicted by `bench/gpu_model`; a kernel's prediction is "
-                     "without the about 1 us that a node of a graph takes.\n")
+        parts.append("## The model\n\nPredicted by `bench/gpu_model`, with the node of a graph, for "
+                     "the plan that the model takes now; beside it the plan that was measured. "
+                     "32x32 is a small tile, 64x64 a medium one and 128x128 a large one in float.\n")
         parts.append(as_markdown(model))
     parts.append("## Notes\n\n" + "".join(f"- {line}\n" for line in notes + wrong(results)))
     return "\n".join(parts)

@@ -3,7 +3,7 @@
 # The GPU's benchmark needs neither MPI nor a network; main_no_mpi is main with a stand-in for MPI.
 GPU_BENCH := $(patsubst bench/%.cu,%,$(filter-out bench/gpu_traffic.cu bench/gpu_limits.cu,$(wildcard bench/gpu_*.cu)))
 # What it takes of the program beside the kernels.
-BENCH_PARTS = $(B)/src/device/gpu/plan.o $(B)/src/model/initial.o
+BENCH_PARTS = $(B)/src/device/gpu/plan.o $(B)/src/device/gpu/first_layer.o $(B)/src/model/initial.o
 .PHONY: bench-programs bench-cold-start bench-density ladder-cpu
 
 bench-programs bench-peers: | build/.setup-bench

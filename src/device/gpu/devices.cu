@@ -135,7 +135,8 @@ GpuChip gpu_chip(int number) {
         }
         // What was compiled for old GPUs alone has none of the newer instructions on a new one.
         const bool old = compiled.ptxVersion < 80 && device.capability >= 80;
-        return {device.multiprocessors, old ? compiled.ptxVersion : device.capability};
+        return {device.multiprocessors, old ? compiled.ptxVersion : device.capability,
+                compiled.ptxVersion >= 90};
     } catch (const GpuUnavailable& why) {
         throw GpuUnavailable(name + why.what());
     }

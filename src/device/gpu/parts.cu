@@ -1,6 +1,9 @@
 // parts.cu: the kernels that only move and add: the update, sums of a gradient's parts, the
 // gathering of samples, the sum of squares.
 //
+// Pointers have no __restrict__: what a kernel that starts early reads may still be written when it
+// starts, and the compiler could read it before the kernel waits.
+//
 // A kernel's comment says which thread computes what (mapping), what lies in shared memory (memory)
 // and why each barrier stands where it does. The same file is compiled by nvcc for GPUs and by the
 // host compiler for tests/gpuhost, which runs every CUDA thread as a fiber under sanitizers.
@@ -16,8 +19,8 @@ constexpr int plain_threads = 256;
 /// double.
 template <class R>
 __global__ void __launch_bounds__(plain_threads)
-    parts_kernel(Runs runs, R rule, const UpdateNumbers* __restrict__ numbers,
-                 nn_real* __restrict__ out, std::size_t to_moment) {
+    parts_kernel(Runs runs, R rule, const UpdateNumbers* numbers, nn_real* out,
+                 std::size_t to_moment) {
     wait_for_kernel_before();
     let_next_kernel_start();
     GPU_SHARED(nn_real, memory, [plain_threads]);
@@ -50,10 +53,9 @@ struct alignas(16) SixteenBytes {
 /// is small, since an image of 784 is 49 pieces. No shared memory.
 template <class Piece>
 __global__ void __launch_bounds__(gather_threads)
-    gather_kernel(std::size_t pieces, std::size_t target_bytes,
-                  const std::uint32_t* __restrict__ samples, const Piece* __restrict__ inputs,
-                  const std::uint8_t* __restrict__ targets, Piece* __restrict__ inputs_out,
-                  std::uint8_t* __restrict__ targets_out) {
+    gather_kernel(std::size_t pieces, std::size_t target_bytes, const std::uint32_t* samples,
+                  const Piece* inputs, const std::uint8_t* targets, Piece* inputs_out,
+                  std::uint8_t* targets_out) {
     wait_for_kernel_before();
     let_next_kernel_start();
     const std::size_t j = blockIdx.x, s = samples[j];
@@ -67,8 +69,7 @@ __global__ void __launch_bounds__(gather_threads)
 /// elements t, t + T, ...; a block's threads then add up as a tree, half of them at a time. Memory:
 /// partial[thread], 2 KiB.
 __global__ void __launch_bounds__(plain_threads)
-    sum_of_squares_kernel(std::size_t count, const nn_real* __restrict__ values,
-                          double* __restrict__ out) {
+    sum_of_squares_kernel(std::size_t count, const nn_real* values, double* out) {
     wait_for_kernel_before();
     let_next_kernel_start();
     GPU_SHARED(double, partial, [plain_threads]);

@@ -40,11 +40,13 @@ constexpr TileShape tile_shape(GemmBy by, GemmTile tile, int bytes) {
 struct GpuChip {
     int multiprocessors;
     int capability;  ///< compute capability x 10: 90 is 9.0
+    /// The kernels were compiled for 9.0 or later: they can wait for the kernel before.
+    bool waits = true;
 };
 
 /// Whether the blocks of a kernel that begins with wait_for_kernel_before() (ptx.h) may start while
 /// the kernel before still runs, and wait there, which hides most of a launch.
-constexpr bool starts_early(const GpuChip& chip) { return chip.capability >= 90; }
+constexpr bool starts_early(const GpuChip& chip) { return chip.capability >= 90 && chip.waits; }
 
 /// How one product is computed. If splits > 1, that many blocks share each tile, and each sums its
 /// part of k. The parts are added first to last.

@@ -81,7 +81,7 @@ struct Activated {
     static constexpr int together = 1;
     static __device__ __forceinline__ bool reads(const Output&) { return false; }
     static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
-        return F::value(s + __ldg(out.bias + c.i), Exp{});
+        return F::value(s + load_unchanged(out.bias + c.i), Exp{});
     }
 };
 /// s slope(a_ij)
@@ -91,7 +91,7 @@ struct TimesSlope {
     static constexpr int together = 1;
     static __device__ __forceinline__ bool reads(const Output&) { return false; }
     static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
-        return s * F::slope(__ldg(out.a + c.at));
+        return s * F::slope(load_unchanged(out.a + c.at));
     }
 };
 /// C holds parameters, and s is their gradient: plain descent, sgd.h's. The last column holds
@@ -101,7 +101,8 @@ struct Descended {
     static constexpr int together = 4;
     static __device__ __forceinline__ bool reads(const Output&) { return true; }
     static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
-        const UpdateNumbers now{__ldg(&out.numbers->rate), __ldg(&out.numbers->reg)};
+        const UpdateNumbers now{load_unchanged(&out.numbers->rate),
+                                load_unchanged(&out.numbers->reg)};
         return Sgd{}(c.old, c.j < out.biases ? s + now.reg * c.old : s,
                      static_cast<nn_real*>(nullptr), now, Root{});
     }

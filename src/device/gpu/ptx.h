@@ -136,6 +136,23 @@ __device__ __forceinline__ unsigned take_ticket(unsigned* counter, unsigned bloc
     return before;
 }
 
+/// Loads what an earlier kernel may have written, but nobody writes in this one: such a load need
+/// not wait for the stores before it. Not __ldg: a kernel that started early lived while it was
+/// written.
+template <class T>
+__device__ __forceinline__ T load_unchanged(const T* from) {
+    T value;
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 700
+    if constexpr (sizeof(T) == 8)
+        asm volatile("ld.relaxed.gpu.global.f64 %0, [%1];" : "=d"(value) : "l"(from));
+    else
+        asm volatile("ld.relaxed.gpu.global.f32 %0, [%1];" : "=f"(value) : "l"(from));
+#else
+    value = *from;
+#endif
+    return value;
+}
+
 /// Loads what another block has published, from L2: this multiprocessor's L1 may know it as it was.
 template <class T>
 __device__ __forceinline__ T load_published(const T* from) {
@@ -157,8 +174,9 @@ __device__ __forceinline__ void wait_for_kernel_before() {
     asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
-/// When all blocks have come here, or have ended, those of the next kernel may start, and wait. It
-/// stands near a kernel's end: blocks that start early lie where there is room, and so unevenly.
+/// When all blocks have come here, or have ended, those of the next kernel may start, and wait. In
+/// products it stands near the end, for blocks that start early lie where there is room, and so
+/// unevenly. The other kernels are short, and let the next one start sooner.
 __device__ __forceinline__ void let_next_kernel_start() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");

@@ -168,7 +168,8 @@ class CudaReplica : public GpuReplica {
                             .count = count,
                             .batch = steps.batch,
                             .rule = steps.update.rule},
-                           "steps of an epoch", [&] { do_steps(samples, count, steps); });
+                           "steps of an epoch: --print-every 1 goes step by step",
+                           [&] { do_steps(samples, count, steps); });
         }
         samples_.set_current({});
         return true;
@@ -221,19 +222,20 @@ class CudaReplica : public GpuReplica {
         return plan_gemm(chip_, GemmBy::fma, layout_.size(l), n, layout_.size(l + 1),
                          Split::joined);
     }
-    /// What the products of the largest shard need.
+    /// What the products of the largest shard need, and those of smaller ones, which have fewer
+    /// tiles and more parts.
     JointSize most_joint() const {
         JointSize most{};
         const auto needs = [&](const JointSize& size) {
             most = {std::max(most.parts, size.parts), std::max(most.tickets, size.tickets)};
         };
-        const int n = shape().capacity;
-        for (int l = 1; l < top_; ++l) {
-            needs(joint_size(by(l), forward_plan(l, n), layout_.size(l), n));
-            needs(joint_size(GemmBy::fma, delta_plan(l, n), layout_.size(l), n));
-        }
-        if (top_ > 1)
+        for (int n = shape().capacity; n > 0 && top_ > 1; n /= 2) {
+            for (int l = 1; l < top_; ++l) {
+                needs(joint_size(by(l), forward_plan(l, n), layout_.size(l), n));
+                needs(joint_size(GemmBy::fma, delta_plan(l, n), layout_.size(l), n));
+            }
             needs(joint_size(by(1), descent_plan(n), layout_.size(1), layout_.inputs() + 1));
+        }
         return most;
     }
     /// For the current shard.

@@ -8,6 +8,7 @@
 // and, in device/gpu/ptx.h, instructions that CUDA C++ has no name for.
 // Every runtime call goes through GPU_CHECK, which throws Failure with file, line and call.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <string>
 
@@ -47,12 +48,16 @@ inline bool gpu_file_is_here() {
     std::error_code none;
     return std::filesystem::exists("/dev/nvidia0", none);
 }
-/// True if this binary has machine code for a GPU of that compute capability x 10. Code for an
-/// older GPU of the same generation runs too.
+/// False if the driver compiles the kernels at start, for a GPU of that compute capability x 10.
+/// Machine code for an older GPU of the same generation runs too. What can be compiled is for the
+/// newest GPU of the list: for an older one there is nothing to compile.
 inline bool gpu_code_is_native(int capability) {
-    for (const int arch : {__CUDA_ARCH_LIST__})
+    int newest = 0;
+    for (const int arch : {__CUDA_ARCH_LIST__}) {
         if (arch / 100 == capability / 10 && arch / 10 <= capability) return true;
-    return false;
+        newest = std::max(newest, arch / 10);
+    }
+    return newest > capability;
 }
 #else
 #include "gpuhost.h"
@@ -76,8 +81,8 @@ inline void gpu_check(cudaError_t status, const char* call, const char* file, in
     std::string advice =
         "run again with --device cpu, or under compute-sanitizer to find the cause";
     if (gpu_last_graph != nullptr)
-        advice += std::string("; it may be in a CUDA graph, of which the last did ") +
-                  gpu_last_graph + ": --print-every 1 goes step by step";
+        advice +=
+            std::string("; it may be in a CUDA graph, of which the last did ") + gpu_last_graph;
     throw Failure(file, line, call, cudaGetErrorString(status), advice);
 }
 #define GPU_CHECK(call) gpu_check((call), #call, __FILE__, __LINE__)
