@@ -49,7 +49,8 @@ struct Thread {
     uint3 index{};
     int number = 0;  ///< in the block, x fastest
     State state = State::ended;
-    Place where;  ///< the barrier or shuffle it was last at
+    bool waited = false;  ///< for the kernel before
+    Place where;          ///< the barrier or shuffle it was last at
     // What it brought to a meeting of lanes; afterwards, `bits` is what it takes away.
     unsigned mask = 0;
     int source = 0;
@@ -253,6 +254,16 @@ void run_grid(dim3 grid, dim3 size, const ThreadBody& thread_body) {
 }
 
 int lane() { return current_thread().lane(); }
+
+void start_early() { current_thread().waited = false; }
+void note_wait() { current_thread().waited = true; }
+void end_early() {
+    const Thread& self = current_thread();
+    if (!self.waited)
+        die("thread " + name_of(self.index) +
+            " has not waited for the kernel before, and its own may start early: call "
+            "wait_for_kernel_before() first");
+}
 
 void block_barrier(Place where) {
     Thread& self = current_thread();

@@ -343,6 +343,11 @@ using ThreadBody = std::function<void()>;
 cudaError_t launch(dim3 grid, dim3 block, std::size_t shared, cudaStream_t stream,
                    std::function<bool()> arguments_usable, ThreadBody thread_body);
 void run_grid(dim3 grid, dim3 block, const ThreadBody& thread_body);
+/// A thread of a kernel that may start early calls these at its start, where it waits for the
+/// kernel before, and at its end. It has to have waited.
+void start_early();
+void note_wait();
+void end_early();
 }  // namespace gpuhost
 
 inline bool gpu_file_is_here() { return gpuhost::config().file_is_here; }
@@ -359,5 +364,12 @@ cudaError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::si
 template <class... Params, class... Args>
 cudaError_t gpu_launch_early(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared,
                              cudaStream_t stream, Args... args) {
-    return gpu_launch(kernel, grid, block, shared, stream, args...);
+    return gpuhost::launch(
+        grid, block, shared, stream,
+        [=] { return (gpuhost::usable_argument(static_cast<Params>(args)) && ...); },
+        [=] {
+            gpuhost::start_early();
+            kernel(static_cast<Params>(args)...);
+            gpuhost::end_early();
+        });
 }

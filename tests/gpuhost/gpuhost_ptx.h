@@ -44,6 +44,7 @@ inline unsigned __byte_perm(unsigned x, unsigned y, unsigned selector) {
 }
 
 namespace gpuhost {
+void note_wait();  ///< gpuhost.h
 /// A copy that was started and has not taken place.
 struct Copy {
     void* to;
@@ -117,6 +118,6 @@ T load_unchanged(const T* from) {
     return *from;
 }
 
-/// Here a kernel begins when the one before has ended.
-inline void wait_for_kernel_before() {}
+/// Here a kernel begins when the one before has ended. That each thread waits is checked.
+inline void wait_for_kernel_before() { gpuhost::note_wait(); }
 inline void let_next_kernel_start() {}

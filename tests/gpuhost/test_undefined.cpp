@@ -25,6 +25,10 @@ __global__ void barrier_against_shuffle() {
     else
         __syncwarp();
 }
+__global__ void one_thread_does_not_wait() {
+    if (threadIdx.x == 3) return;
+    wait_for_kernel_before();
+}
 __global__ void own_lane_not_in_mask() { __syncwarp(0xfffffffeu); }
 __global__ void masks_differ() { __syncwarp(threadIdx.x == 0 ? 0x3u : ~0u); }
 __global__ void too_large_shared_array() {
@@ -48,6 +52,12 @@ TEST_F(GpuHostDeathTest, ADeadlockAborts) {
     EXPECT_DEATH(launch_kernel_of(32, barrier_against_shuffle),
                  "thread \\(0,0,0\\) at .*test_undefined.cpp:[0-9]+ and thread \\(7,0,0\\) at "
                  ".*test_undefined.cpp:[0-9]+ wait for each other");
+}
+
+TEST_F(GpuHostDeathTest, AKernelThatStartsEarlyAndDoesNotWaitAborts) {
+    EXPECT_DEATH(GPU_CHECK(gpu_launch_early(one_thread_does_not_wait, 2, 32u, 0, nullptr)),
+                 "thread \\(3,0,0\\) has not waited for the kernel before");
+    launch_kernel_of(32, one_thread_does_not_wait);  // in its turn there is nothing to wait for
 }
 
 TEST_F(GpuHostDeathTest, WrongMasksAbort) {

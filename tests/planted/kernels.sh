@@ -201,6 +201,8 @@ start defect tsan TSan $file 'a missing __syncwarp in the other objectives' \
     '__syncwarp();  // the first logit' '//'
 start defect tsan TSan $file 'deltas that are read too early' \
     '__syncthreads();  // all deltas are there' '//'
+start defect plain runner $file 'a kernel that starts early and does not wait' \
+    'wait_for_kernel_before();' ''
 start defect plain runner $file 'a shuffle mask that leaves out a lane' \
     'all_lanes = 0xffffffffu' 'all_lanes = 0x7fffffffu'
 file=parts.cu

@@ -180,7 +180,7 @@ Results run_all(gpuhost::Order order, unsigned seed) {
     run_course_products(nullptr, results);
     run_course(nullptr, results, {}, "course, default: ");
     run_course(nullptr, results, {OutputLayer::softmax, LossFunction::mse}, "course, mse: ");
-    for (const int capability : {75, 86}) {
+    for (const int capability : {75, 90}) {
         gpuhost::config().capability = capability;
         const Gpu gpu{nullptr, {gpuhost::config().multiprocessors, capability}};
         run_head(gpu, results, {}, "default");
