@@ -270,14 +270,18 @@ __device__ __forceinline__ void finish(const Sums& sums, const Output& out, cons
     if (out.joint.parts != nullptr &&
         !join_parts<T>(out.joint, static_cast<unsigned>(x.parts), own.at, memory))
         return;
-    constexpr int fours = decltype(own)::fours, together = E::together;
+    constexpr int fours = decltype(own)::fours;
+    constexpr int together = E::together < fours ? E::together : fours;
+    static_assert(fours % together == 0);
 #pragma unroll
-    for (int first = 0; first < fours; first += together) {
+    for (int some = 0; some < fours / together; ++some) {
         const auto for_some = [&](auto&& work) {
 #pragma unroll
-            for (int i = first; i < (first + together < fours ? first + together : fours); ++i)
+            for (int each = 0; each < together; ++each) {
+                const int i = some * together + each;
                 Sums::for_four(first_row + at.row, first_col + at.col, at.lane,
                                own.number(i, at.group), own.at[i].at, work);
+            }
         };
         for_some([&](auto count, int i, int j, nn_real* sums_there) {
             complete<E, count.value>(out, x, i, j, sums_there);
