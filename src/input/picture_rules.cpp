@@ -59,7 +59,7 @@ std::vector<Rows> lines_of(const Sheet& ink) {
 
 /// Takes out the lines across the sheet, and returns them.
 std::vector<Rows> remove_rows(Sheet& ink) {
-    const std::vector<Rows> lines = lines_of(ink);
+    std::vector<Rows> lines = lines_of(ink);
     for (const Rows& line : lines) remove_line(ink, line.top, line.bottom);
     return lines;
 }

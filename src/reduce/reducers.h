@@ -33,23 +33,23 @@ std::unique_ptr<Reducer> make_compressed_reducer(const Group& group, const Codec
 
 struct ReducerRow {
     AllreduceKind kind;
-    const char* text;  ///< for the banner
     Replicas replicas;
+    const char* text;  ///< for the banner
     /// For a group of ranks each of which has the same part of a replica. Null where there is one
     /// replica: then there is nothing to sum.
     std::unique_ptr<Reducer> (*make)(const Group& group);
     bool takes_one_replica = false;  ///< not refused where there is nothing to sum
 };
 inline constexpr ReducerRow reducers[] = {
-    {AllreduceKind::mpi, "gradients summed by MPI_Allreduce", Replicas::one_a_rank,
+    {AllreduceKind::mpi, Replicas::one_a_rank, "gradients summed by MPI_Allreduce",
      make_mpi_reducer, true},
-    {AllreduceKind::shared, "all work on one replica in shared memory", Replicas::one, nullptr},
-    {AllreduceKind::hierarchical,
+    {AllreduceKind::shared, Replicas::one, "all work on one replica in shared memory", nullptr},
+    {AllreduceKind::hierarchical, Replicas::one_a_node,
      "the ranks of a node work on one replica, MPI_Allreduce sums over the nodes",
-     Replicas::one_a_node, make_mpi_reducer},
-    {AllreduceKind::ring, "gradients summed in a ring of ranks", Replicas::one_a_rank,
+     make_mpi_reducer},
+    {AllreduceKind::ring, Replicas::one_a_rank, "gradients summed in a ring of ranks",
      make_ring_reducer},
-    {AllreduceKind::tree, "gradients summed up a tree of ranks and sent down", Replicas::one_a_rank,
+    {AllreduceKind::tree, Replicas::one_a_rank, "gradients summed up a tree of ranks and sent down",
      make_tree_reducer}};
 
 /// The row of a way that is not automatic.

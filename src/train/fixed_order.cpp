@@ -173,6 +173,7 @@ double sum_of_losses(const Comm& comm, std::span<const double> mine, std::span<c
             at[static_cast<std::size_t>(r)] +=
                 static_cast<std::size_t>(dealt_to(r, comm.size(), load.count, dealing).count);
     std::vector<int> bytes;
+    bytes.reserve(at.size());
     for (const std::size_t samples : at)
         bytes.push_back(static_cast<int>(samples * sizeof(double)));
     std::vector<double> all;

@@ -121,8 +121,8 @@ defect "trees of leaves added in the order of their arrival" src/train/fixed_ord
     return trees[0].values;' \
     3 'FixedOrder.small_gives_the_bits_of_one_rank*'
 defect "leaves added one after the other, not as a tree" src/device/cpu/leaves.h \
-    'while (depth > 0 && level[depth - 1] < meet) add_top();' \
-    'while (depth > 0) add_top();' \
+    'while (depth > 0 && level[depth - 1] < meet) add(--depth);' \
+    'while (depth > 0) add(--depth);' \
     1 'FixedOrder.small_gradient_adds_leaves*'
 defect "a mean that leaves out one replica" src/train/local.cpp \
     'network.comm().all_ranks().sum(mean);' \

@@ -45,16 +45,15 @@ ALWAYS_INLINE void sums_of_mask(std::uint64_t mask, const X* x, std::size_t step
     constexpr std::uint64_t leaf_bits = 0xff;
     Vector stack[3][vectors];
     int level[3], depth = 0, leaf = 0;
-    const auto add_top = [&]() __attribute__((always_inline)) {
-        --depth;
-        unroll<vectors>([&](auto v) { sums[v] = stack[depth][v] + sums[v]; });
+    const auto add = [&](int top) __attribute__((always_inline)) {
+        unroll<vectors>([&](auto v) { sums[v] = stack[top][v] + sums[v]; });
     };
     for (bool first = true; mask != 0; first = false) {
         const int next = std::countr_zero(mask) / leaf_samples;
         if (!first) {
             // The level at which the two leaves' trees meet; lower ones are complete.
             const int meet = std::bit_width(static_cast<unsigned>(leaf ^ next));
-            while (depth > 0 && level[depth - 1] < meet) add_top();
+            while (depth > 0 && level[depth - 1] < meet) add(--depth);
             unroll<vectors>([&](auto v) { stack[depth][v] = sums[v]; });
             level[depth++] = meet;
         }
@@ -64,7 +63,7 @@ ALWAYS_INLINE void sums_of_mask(std::uint64_t mask, const X* x, std::size_t step
         add_rows<vectors>(mask & bits, x, step, value_of_pixel, rows, ld, sums);
         mask &= ~bits;
     }
-    while (depth > 0) add_top();
+    while (depth > 0) add(--depth);
 }
 
 template <int vectors, class X, class Finish>
