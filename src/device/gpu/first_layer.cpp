@@ -1,9 +1,11 @@
 // first_layer.cpp: see first_layer.h.
 #include "device/gpu/first_layer.h"
 
+#include "base/real.h"
 #include "device/gpu/plan.h"
 
 bool gpu_gains_by_bf16x3(int multiprocessors, int capability, int size, int inputs, int n) {
+    if (sizeof(nn_real) > sizeof(float)) return false;  // bf16x3 is for float
     const GpuChip chip{multiprocessors, capability};
     const auto seconds = [&](GemmBy by) {
         const auto best = [&](int columns, int k, Split split) {
