@@ -146,6 +146,7 @@ TEST(Rules, RefuseWhatLocalDescentHasNoMeaningFor) {
                        "--sync local:H and " + flag + ": " + c.why);
         expect_taken("--sync every-step " + flag + value);
     }
+    expect_taken("--sync local:4 --allreduce auto");
     expect_refused("--outer-rate 0.5", "--outer-rate is for --sync local:H; leave it out");
     expect_refused("--checkpoint c --sync local:4 --outer-momentum 0.9",
                    "--checkpoint and --outer-momentum: a checkpoint does not hold the velocity of "

@@ -89,7 +89,7 @@ sanitize() {
     local subset sanitizer tool
     subset='*GemmIsExactOnSmallIntegers:*GemmKeepsEveryNaN*:*LayerOfPixels*:*GradientInChunks*:*Bf16x3IsExact*'
     subset+=':*HeadIsRightForMoreInputsThanThreads:*HeadIsRightForMoreSamplesThanABlockHolds:*StepAddsTheParts*'
-    subset+=':*Gather*:*SumOfSquaresIsRight*'
+    subset+=':*Gather*:*SumOfSquaresIsRight*:*LayerOfActivations*:*DeltaBelow*:*Descent*'
     sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
     if [[ -z $sanitizer ]]; then
         [[ -n $trial ]] || echo "not here   compute-sanitizer: it comes with the CUDA Toolkit" | tee -a "$table"

@@ -72,6 +72,7 @@ bool has_another_sum(const Asked& a) {
     const AllreduceKind kind = a.options.device.allreduce;
     return kind != AllreduceKind::automatic && kind != AllreduceKind::shared;
 }
+bool names_a_sum(const Asked& a) { return a.options.device.allreduce != AllreduceKind::automatic; }
 bool is_compressed(const Asked& a) { return compresses(a.options.device.compress); }
 bool accumulates(const Asked& a) { return a.options.accumulate > 1; }
 bool cuts_leaves(const Asked& a) {
@@ -84,7 +85,7 @@ std::vector<FlagRule> rules_of_sums() {
     return {
         {{compress},
          Kind::excludes,
-         {{"--allreduce"}},
+         {{"--allreduce", names_a_sum}},
          "the codes are gathered from all ranks, and not summed on the way; leave one of the two "
          "out"},
         {{compress},
@@ -118,7 +119,7 @@ std::vector<FlagRule> rules_of_sums() {
          "the mean depends on the number of ranks; leave one of the two out"},
         {{local},
          Kind::excludes,
-         {{"--allreduce"}, {"--cuda-aware"}},
+         {{"--allreduce", names_a_sum}, {"--cuda-aware"}},
          "no gradient is summed, and each rank has a copy; leave one of the two out"},
         {{local},
          Kind::excludes,

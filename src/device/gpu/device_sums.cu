@@ -8,8 +8,8 @@
 
 namespace {
 
-/// Element i of a rank's array: a whole number, and the
-/// sums are below 2^24 up to 16,000 ranks, so they are exact.
+/// Element i of a rank's array: a whole number. Sums over up to 16,000 ranks are below 2^24, so
+/// they are exact in any order.
 nn_real element(int rank, std::size_t i) {
     return static_cast<nn_real>(rank % 16 + 1 + static_cast<int>(i % 1000));
 }

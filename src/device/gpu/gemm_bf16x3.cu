@@ -44,6 +44,12 @@ __device__ __forceinline__ float number(std::uint32_t bytes) {
     return __uint_as_float(__byte_perm(bytes, 0x4b000000u, 0x7440u + Place)) - 8388608.0f;
 }
 
+/// Whether this thread moves packs of a slice: in large blocks there are fewer packs than threads.
+template <int Packs, int Threads>
+__device__ __forceinline__ bool has_pack() {
+    return Packs >= Threads || static_cast<int>(threadIdx.x) < Packs;
+}
+
 /// op(A): floats with neighbours in i. A thread copies two packs of four, of neighbouring k, and
 /// writes four pairs of each part.
 template <int Depth, int Edge, int Threads, int Ahead>
@@ -61,7 +67,7 @@ class FloatLoader {
         : memory_(memory), x_(x), first_(first) {}
 
     __device__ __forceinline__ void fetch(int t, int k0, int k_end) {
-        if (!takes_part()) return;
+        if (!has_pack<count, Threads>()) return;
 #pragma unroll
         for (int round = 0; round < rounds; ++round)
 #pragma unroll
@@ -80,7 +86,7 @@ class FloatLoader {
             }
     }
     __device__ __forceinline__ void deliver(int t) {
-        if (!takes_part()) return;
+        if (!has_pack<count, Threads>()) return;
 #pragma unroll
         for (int round = 0; round < rounds; ++round) {
             const int pack = pack_of(round), i = pack % in_line * 4, pair = pack / in_line;
@@ -106,10 +112,6 @@ class FloatLoader {
     }
 
   private:
-    /// In large blocks there are fewer packs than threads.
-    static __device__ __forceinline__ bool takes_part() {
-        return count >= Threads || static_cast<int>(threadIdx.x) < count;
-    }
     static __device__ __forceinline__ int pack_of(int round) {
         return static_cast<int>(threadIdx.x) + round * Threads;
     }
@@ -137,7 +139,7 @@ class PixelLoader {
         : memory_(memory), x_(x), first_(first) {}
 
     __device__ __forceinline__ void fetch(int t, int k0, int k_end) {
-        if (!takes_part()) return;
+        if (!has_pack<count, Threads>()) return;
 #pragma unroll
         for (int round = 0; round < rounds; ++round)
 #pragma unroll
@@ -154,7 +156,7 @@ class PixelLoader {
             }
     }
     __device__ __forceinline__ void deliver(int t) {
-        if (!takes_part()) return;
+        if (!has_pack<count, Threads>()) return;
 #pragma unroll
         for (int round = 0; round < rounds; ++round) {
             const int pack = pack_of(round), i = i_of(pack), pair = k_of(pack) / 2;
@@ -175,10 +177,6 @@ class PixelLoader {
     }
 
   private:
-    /// In large blocks there are fewer packs than threads.
-    static __device__ __forceinline__ bool takes_part() {
-        return count >= Threads || static_cast<int>(threadIdx.x) < count;
-    }
     static __device__ __forceinline__ int pack_of(int round) {
         return static_cast<int>(threadIdx.x) + round * Threads;
     }

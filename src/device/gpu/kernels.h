@@ -95,10 +95,10 @@ struct Parts {
     int parts;
 };
 
-/// The same for all of [dW|db], which is not kept, with the update of all parameters by plain
-/// descent, in one kernel. p: the flat parameters, with the layer's [W|b] at p + first. others: the
-/// runs of the other layers, at most most_other_runs. numbers: on the device. joint: for a plan of
-/// several splits.
+/// The same for all of [dW|db] (m is at least 1), which is not kept, with the update of all
+/// parameters by plain descent, in one kernel. p: the flat parameters, with the layer's [W|b] at p
+/// + first. others: the runs of the other layers, at most most_other_runs. numbers: on the device.
+/// joint: for a plan of several splits.
 void gpu_gradient_and_descent(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta,
                               Input a_in, const UpdateNumbers* numbers, nn_real* p,
                               std::size_t first, std::span<const Parts> others, GemmPlan plan,

@@ -47,8 +47,8 @@ struct PackInMemory {
     __device__ __forceinline__ const T* address() const {
         return x.at + (AlongEdge ? position(i, k, x.stride) : position(k, i, x.stride));
     }
-    /// Whether either all four are in memory or none is, and all are 0. In Fours an edge lies
-    /// between two packs, and so does k_end where k runs along the lines.
+    /// True if all four are in memory, or if none is and all are 0. In Fours an edge lies between
+    /// two packs, and so does k_end where k runs along the lines.
     __device__ __forceinline__ bool whole_or_nothing() const {
         return x.fours && !(x.ones && i == x.edge);
     }
