@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <numeric>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,15 @@ class ReplicaTraffic : public testing::Test {
             replica.update(update_,
                            {part.first, part.values.size(), part.values.data(), part.memory});
         return parts;
+    }
+    /// Forward and backward, as of several. `memory`, a reducer's own, gets the gradient.
+    static void gradient_to(Replica& replica, std::size_t first, std::span<nn_real> memory) {
+        forward(replica, first);
+        replica.backward([&](int part) {
+            const Lent lent = replica.lend(part);
+            lent.ready->wait();
+            std::ranges::copy(lent.values, memory.begin());
+        });
     }
     /// What the device does for `action`, until the last of it.
     template <class Action>

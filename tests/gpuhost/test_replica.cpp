@@ -132,12 +132,7 @@ TEST_F(ReplicaTraffic, OfASumElsewhereIsTheSumAlone) {
     for (Replica* each : {replica.get(), same.get()}) keep(*each);
     std::vector<nn_real> sum(layout_.total());
     const auto seen = traffic_of(*replica, [&] {
-        forward(*replica, 7);
-        replica->backward([&](int part) {
-            const Lent lent = replica->lend(part);
-            lent.ready->wait();
-            std::ranges::copy(lent.values, sum.begin());
-        });
+        gradient_to(*replica, 7, sum);
         replica->update(update_, {0, sum.size(), sum.data()});
     });
     EXPECT_EQ(seen.uploaded, gradient_bytes_);

@@ -51,12 +51,7 @@ TEST_F(ReplicaMachines, MayReadASumLate) {
             const auto replica = make({.several_ranks = true}, by);
             keep(*replica);
             std::vector<nn_real> sum(layout_.total());
-            forward(*replica, 7);
-            replica->backward([&](int part) {
-                const Lent lent = replica->lend(part);
-                lent.ready->wait();
-                std::ranges::copy(lent.values, sum.begin());
-            });
+            gradient_to(*replica, 7, sum);
             replica->update(update_, {0, sum.size(), sum.data()});
             if (writes) std::ranges::fill(sum, nn_real{100});
             learned.push_back(parameters_of(*replica));
