@@ -3,7 +3,7 @@
 //
 // device/gpu/ptx.h says what each one does and which lane holds what. Here they are as unkind as
 // they may be: a copy takes place at the last moment, in the wait for it, and until then its
-// destination is NaN; a sum on tensor cores is truncated, not rounded; products order nothing in
+// destination is NaN; what a sum on tensor cores cannot hold is cut off; products order nothing in
 // memory. What a GPU of config().capability does not have ends the program. gpuhost.h includes this
 // file, which is nothing alone.
 #pragma once

@@ -326,14 +326,16 @@ float sum_of_three(float c, float first, float second) {
     return product(a, b, all_c)[0];
 }
 
-TEST_F(GpuHost, ProductsInBf16AreSummedExactlyAndThenTruncated) {
+TEST_F(GpuHost, ProductsInBf16AreCutOffAtTheLastBitOfTheLargest) {
     config().capability = 80;
-    const float ulp = 0x1p-23f, three_quarters = 0.75f * ulp;
+    const float ulp = 0x1p-23f, three_quarters = 0.75f * ulp, six_quarters = 1.5f * ulp;
     EXPECT_EQ(sum_of_three(1.0f, three_quarters, 0.0f), 1.0f);
-    EXPECT_EQ(sum_of_three(-1.0f, -three_quarters, 0.0f), -1.0f);
-    EXPECT_EQ(sum_of_three(1.0f, three_quarters, three_quarters), 1.0f + ulp) << "not each alone";
-    EXPECT_EQ(sum_of_three(1.0f, -three_quarters, 0.0f), 1.0f - ulp) << "toward zero";
-    EXPECT_EQ(sum_of_three(1.0f, 0x1p40f, -0x1p40f), 1.0f);
+    EXPECT_EQ(sum_of_three(1.0f, three_quarters, three_quarters), 1.0f) << "each alone";
+    EXPECT_EQ(sum_of_three(1.0f, -three_quarters, 0.0f), 1.0f) << "before the sum, not after";
+    EXPECT_EQ(sum_of_three(1.0f, six_quarters, six_quarters), 1.0f + 2 * ulp);
+    EXPECT_EQ(sum_of_three(-1.0f, -six_quarters, six_quarters), -1.0f) << "toward zero";
+    EXPECT_EQ(sum_of_three(1.0f, 0x1p40f, -0x1p40f), 0.0f) << "what is small is lost";
+    EXPECT_EQ(sum_of_three(0.0f, 0x1p-120f, 0.0f), 0x1p-120f);
     EXPECT_TRUE(std::isnan(sum_of_three(NAN, 1.0f, 1.0f)));
     EXPECT_TRUE(std::isnan(sum_of_three(1.0f, INFINITY, -INFINITY)));
     EXPECT_EQ(sum_of_three(1.0f, INFINITY, 1.0f), INFINITY);
