@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "device/gpu/graph.h"
 #include "device/gpu/owned.h"
+#include "device/gpu/ptx.h"
 
 namespace {
 
@@ -112,7 +113,9 @@ __global__ void cluster_barrier_kernel(int rounds) {
 
 constexpr int chains = 8;
 
+// Chips before 8.0 have neither of the two products on tensor cores.
 __global__ void bf16_rate_kernel(int rounds, float* out) {
+    if constexpr (gpu_compiled_for < 80) return;
     float c[chains][4] = {};
     const unsigned a = threadIdx.x, b = threadIdx.x + 1;
     for (int r = 0; r < rounds; ++r)
@@ -129,6 +132,7 @@ __global__ void bf16_rate_kernel(int rounds, float* out) {
 }
 
 __global__ void s8_rate_kernel(int rounds, float* out) {
+    if constexpr (gpu_compiled_for < 80) return;
     int c[chains][4] = {};
     const unsigned a = threadIdx.x, b = threadIdx.x + 1;
     for (int r = 0; r < rounds; ++r)
@@ -297,7 +301,7 @@ void measure_barriers(Meter& meter, int multiprocessors) {
     }
 }
 
-void measure_rates(Meter& meter, int multiprocessors, double clock) {
+void measure_rates(Meter& meter, int multiprocessors, double clock, bool has_products) {
     constexpr int rounds = 4000;
     DeviceArray<float> out(1);
     const auto rate = [&](const char* what, auto kernel, int warps, double products_a_round) {
@@ -313,8 +317,10 @@ void measure_rates(Meter& meter, int multiprocessors, double clock) {
                   all / seconds / clock, "1");
     };
     for (const int warps : {4, 8, 16}) {
-        rate("bf16 mma", bf16_rate_kernel, warps, chains * 16. * 8 * 16);
-        rate("s8 mma", s8_rate_kernel, warps, chains * 16. * 8 * 32);
+        if (has_products) {
+            rate("bf16 mma", bf16_rate_kernel, warps, chains * 16. * 8 * 16);
+            rate("s8 mma", s8_rate_kernel, warps, chains * 16. * 8 * 32);
+        }
         rate("float", fma_rate_kernel, warps, 32. * 32);
     }
 }
@@ -362,7 +368,7 @@ int run(std::FILE* file) {
                  properties.multiProcessorCount);
     measure_nodes(meter, 1);
     measure_nodes(meter, properties.multiProcessorCount);
-    measure_rates(meter, properties.multiProcessorCount, 1e3 * kilohertz);
+    measure_rates(meter, properties.multiProcessorCount, 1e3 * kilohertz, properties.major >= 8);
     measure_memory(meter, properties.multiProcessorCount);
     measure_barriers(meter, properties.multiProcessorCount);
     return exit_ok;

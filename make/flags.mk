@@ -44,8 +44,8 @@ INCLUDES := -I. -Isrc
 HOST     := -std=c++20 $(if $(filter 1,$(DEBUG)),-g,-g1) $(OPTIMISE) $(WARN) -ffp-contract=off $(DOUBLE_FLAG) $(SAN) $(INCLUDES) -MMD -MP
 MPI_HOST := $(HOST) -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX
 NVCC_HOST_WARN := -Wall,-Wextra,-Wshadow,-ffp-contract=off
-# With REPORT=1, an object's registers and shared memory go to a .log beside it.
-NVCC_FLAGS := -std=c++20 -ccbin $(CXX) $(GENCODE) $(if $(REPORT),-Xptxas -v,-t 2) -Werror all-warnings \
+# A kernel's registers and shared memory go to a .log beside its object (make gpu-check).
+NVCC_FLAGS := -std=c++20 -ccbin $(CXX) $(GENCODE) -Xptxas -v -Werror all-warnings \
     $(if $(filter 1,$(DEBUG)),-O0 -g -G -D_GLIBCXX_ASSERTIONS,-O2 -lineinfo) -Xcompiler=$(NVCC_HOST_WARN) \
     $(DOUBLE_FLAG) $(INCLUDES) -MMD -MP
 # The .cu files are C++ to g++, which knows none of nvcc's pragmas.

@@ -12,7 +12,7 @@ GPU_absent  := $(B)/src/device/gpu/absent.o
 GPU_gpuhost := $(GPU_FILES:%=$(B)/gpuhost/%.o) $(B)/gpuhost/tests/gpuhost/no_cublas.o $(RUNNER)
 
 $(B)/cuda/%.o: %.cu $(B)/cuda.flags | build/.setup-build
-	$(call compile,NVCC,$(NVCC) $(NVCC_FLAGS)) $(if $(REPORT),2>$@.log || { cat $@.log >&2; exit 1; })
+	$(call compile,NVCC,$(NVCC) $(NVCC_FLAGS)) 2>$@.log || { cat $@.log >&2; exit 1; }
 # Tests launch kernels that others hold, and have none themselves: one architecture is enough.
 $(B)/cuda/%.o: %.cpp $(B)/cuda.flags | build/.setup-build
 	$(call compile,NVCC,$(NVCC) $(filter-out $(GENCODE) -Xptxas -v,$(NVCC_FLAGS)) -arch=sm_$(firstword $(GPU_ARCHS)) -x cu)
@@ -47,14 +47,14 @@ endif
 gpu-kit:
 	$(Q)+tools/gpu_kit/pack.sh $(ARGS)
 
-# A GEMM kernel that does not fit its registers would be right, only several times slower.
+# A GEMM kernel that does not fit its registers would be right, only several times slower. Where there is
+# no GPU, ./main has code for every architecture too, and these are its objects.
+CHECKED := $(if $(GPU_FOUND),build/gpu-check,build)
+REPORTS  = $$(find $(CHECKED)/$(1)/cuda/src $(CHECKED)/$(1)/cuda/gpu_func.o.log -name '*.log' -printf '$(1)=%p ')
 gpu-check:
 	$(Q)tests/ptxas_table.py --self-test
-	$(Q)+for double in "" -DUSE_DOUBLE; do $(MAKE) --no-print-directory CUDA=1 GPU_FOUND= \
-	    EVERY_ARCH="$(CHECKED_ARCHS)" REPORT=1 DOUBLE_FLAG=$$double \
-	    B=build/gpu-check/$$([ -z "$$double" ] && echo float || echo double) gpu-objects || exit; done
-	$(Q)tests/ptxas_table.py --out build/gpu-check/kernels.txt \
-	    $$(for log in $$(find build/gpu-check/float/cuda -name '*.log'); do echo float=$$log; done) \
-	    $$(for log in $$(find build/gpu-check/double/cuda -name '*.log'); do echo double=$$log; done)
+	$(Q)+for double in "" -DUSE_DOUBLE; do $(MAKE) --no-print-directory CUDA=1 GPU_FOUND= DOUBLE_FLAG=$$double \
+	    B=$(CHECKED)/$$([ -z "$$double" ] && echo float || echo double) gpu-objects || exit; done
+	$(Q)mkdir -p build/gpu-check && tests/ptxas_table.py --out build/gpu-check/kernels.txt $(call REPORTS,float) $(call REPORTS,double)
 .PHONY: gpu-objects
 gpu-objects: $(patsubst %,$(B)/cuda/%.o,$(GPU_FILES)) $(B)/cuda/bench/gpu_limits.o $(KERNEL_TESTS:%=$(B)/cuda/%.o)

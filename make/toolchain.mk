@@ -53,7 +53,6 @@ BACKEND := $(if $(NVCC),cuda,absent)
 # Machine code for 8.0 runs on 8.6 and 8.9 too, and newer GPUs than all of these take the PTX, which
 # the driver compiles when the program starts.
 EVERY_ARCH ?= $(filter 75 80 90 100 120,$(NVCC_KNOWS))
-CHECKED_ARCHS := $(filter 75 80 86 90 100 120,$(NVCC_KNOWS))
 GPU_ARCHS := $(or $(filter $(GPU_FOUND),$(NVCC_KNOWS)),$(EVERY_ARCH))
 GENCODE := $(foreach a,$(GPU_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
     $(foreach a,$(lastword $(GPU_ARCHS)),-gencode arch=compute_$(a),code=compute_$(a))

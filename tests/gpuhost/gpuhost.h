@@ -352,6 +352,8 @@ void end_early();
 
 inline bool gpu_file_is_here() { return gpuhost::config().file_is_here; }
 inline bool gpu_code_is_native(int) { return gpuhost::config().native; }
+/// Code that is not the GPU's own is the oldest that there is.
+inline int gpu_code_for(int capability) { return gpuhost::config().native ? capability : 75; }
 
 template <class... Params, class... Args>
 cudaError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared,

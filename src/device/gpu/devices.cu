@@ -66,7 +66,8 @@ CudaDevice asked_device(int number) {
         throw GpuUnavailable("compute capability " + capability_text(device.capability) +
                              " is too old; the kernels need " + capability_text(oldest) +
                              " or above");
-    device.bf16x3 = gpu_has_bf16x3({device.multiprocessors, device.capability});
+    // What was compiled for old GPUs alone has none of the newer instructions on a new one.
+    device.bf16x3 = gpu_has_bf16x3({device.multiprocessors, gpu_code_for(device.capability)});
     device.native = gpu_code_is_native(device.capability);
     return device;
 }
@@ -133,7 +134,6 @@ GpuChip gpu_chip(int number) {
                                  capability_text(device.capability) +
                                  "; build it where nvidia-smi shows that GPU");
         }
-        // What was compiled for old GPUs alone has none of the newer instructions on a new one.
         const bool old = compiled.ptxVersion < 80 && device.capability >= 80;
         return {device.multiprocessors, old ? compiled.ptxVersion : device.capability,
                 compiled.ptxVersion >= 90};

@@ -48,6 +48,14 @@ inline bool gpu_file_is_here() {
     std::error_code none;
     return std::filesystem::exists("/dev/nvidia0", none);
 }
+/// The compute capability x 10 whose code a GPU of `capability` runs: the newest that it can take
+/// of those that the binary was compiled for. 0: it can take none.
+inline int gpu_code_for(int capability) {
+    int newest = 0;
+    for (const int arch : {__CUDA_ARCH_LIST__})
+        if (arch / 10 <= capability) newest = std::max(newest, arch / 10);
+    return newest;
+}
 /// False if the driver compiles the kernels at start, for a GPU of that compute capability x 10.
 /// Machine code for an older GPU of the same generation runs too. What can be compiled is for the
 /// newest GPU of the list: for an older one there is nothing to compile.
