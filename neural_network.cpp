@@ -266,6 +266,15 @@ void DataParallelNeuralNetwork::load(const Batch& batch) {
     feed_->load(batch);
 }
 
+void DataParallelNeuralNetwork::load(const Batch& batch, const Range& shard) {
+    const Span span(Work::data);
+    const Traced traced("load");
+    if (feed_->kind() != FeedKind::resident)
+        throw std::logic_error("only of a set that is on every device, a rank can take any shard");
+    batch_ = {batch.first + static_cast<std::size_t>(shard.first), shard.count, batch.of};
+    replica_->samples().select(Role::train, batch.first, {shard.first, shard.count, batch.count});
+}
+
 void DataParallelNeuralNetwork::forward(nn_real weight) {
     const Span span(Work::compute);
     const Traced traced("forward");
@@ -373,7 +382,7 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
         techniques_.strategy->step(*this, {first, static_cast<int>(std::min(batch, count - first))},
                                    update);
         if (reports) {
-            const auto samples = static_cast<double>(unreported_);
+            const double samples = unreported();
             const double sum = take_loss();
             observer->on_step(state.epoch, state.step + 1, steps, sum / samples + penalty_before);
             state.loss += sum;
@@ -426,7 +435,7 @@ void DataParallelNeuralNetwork::check_format(const SampleSet& set_on_root,
 }
 
 double DataParallelNeuralNetwork::loss(double reg) {
-    const auto samples = static_cast<double>(unreported_);
+    const double samples = unreported();
     return take_loss() / samples + penalty(reg);
 }
 
@@ -449,12 +458,19 @@ double DataParallelNeuralNetwork::take_loss(std::span<const Batch> loads, const 
     return so_far + comm_.sum(mine);
 }
 
+double DataParallelNeuralNetwork::unreported() {
+    const auto samples = static_cast<double>(unreported_);
+    return techniques_.strategy->deals_itself() ? comm_.sum(samples) : samples;
+}
+
 double DataParallelNeuralNetwork::bytes_a_step() {
-    if (updates_ == 0) return 0;
+    // Ranks may have done different numbers of updates.
+    const double updates = comm_.sum(static_cast<double>(updates_));
+    if (updates == 0) return 0;
     const std::size_t bytes = (techniques_.reducer ? techniques_.reducer->bytes_given() : 0) +
                               (fixed_order_ ? fixed_order_->bytes_given() : 0) +
                               techniques_.strategy->bytes_given();
-    return comm_.sum(static_cast<double>(bytes)) / static_cast<double>(updates_) / comm_.size();
+    return comm_.sum(static_cast<double>(bytes)) / updates;
 }
 
 double DataParallelNeuralNetwork::penalty(double reg) {
@@ -472,6 +488,7 @@ void DataParallelNeuralNetwork::restart(Parameters<nn_real> parameters, Moments 
         replica_->write_moment(static_cast<int>(m), moments[m].values);
     }
     std::ranges::fill(residual(), nn_real{0});
+    std::ranges::fill(velocity(), nn_real{0});
 }
 
 Moments DataParallelNeuralNetwork::moments() {
@@ -484,6 +501,10 @@ Moments DataParallelNeuralNetwork::moments() {
 
 std::span<nn_real> DataParallelNeuralNetwork::residual() {
     return techniques_.reducer ? techniques_.reducer->residual() : std::span<nn_real>{};
+}
+
+std::span<nn_real> DataParallelNeuralNetwork::velocity() {
+    return techniques_.strategy->velocity(layout_.total());
 }
 
 Parameters<nn_real> DataParallelNeuralNetwork::parameters() {

@@ -63,10 +63,11 @@ std::vector<FlagRule> rules_of_files() {
 }
 
 bool is_local(const Asked& a) { return a.options.local_steps > 0; }
+bool is_async(const Asked& a) { return a.options.async.has_value(); }
+bool is_scattered(const Asked& a) { return a.options.feed == FeedKind::scattered; }
 bool is_on_cuda(const Asked& a) { return a.options.device.device == DeviceKind::cuda; }
-bool has_outer_momentum(const Asked& a) { return a.options.outer.momentum > 0; }
 bool keeps_moments(const Asked& a) {
-    return is_local(a) && moments_of(a.options.training.rule) > 0;
+    return (is_local(a) || is_async(a)) && moments_of(a.options.training.rule) > 0;
 }
 bool has_another_sum(const Asked& a) {
     const AllreduceKind kind = a.options.device.allreduce;
@@ -80,7 +81,8 @@ bool cuts_leaves(const Asked& a) {
 }
 
 std::vector<FlagRule> rules_of_sums() {
-    const Setting local{"--sync local:H", is_local}, reproducible{"--reproducible"};
+    const Setting local{"--sync local:H", is_local}, async{"--sync async", is_async};
+    const Setting reproducible{"--reproducible"};
     const Setting compress{"--compress", is_compressed};
     return {
         {{compress},
@@ -96,7 +98,10 @@ std::vector<FlagRule> rules_of_sums() {
          Kind::excludes,
          {reproducible},
          "what is sent of a gradient depends on the number of ranks; leave one of the two out"},
-        {{compress}, Kind::excludes, {local}, "no gradient is sent; leave one of the two out"},
+        {{compress},
+         Kind::excludes,
+         {local, async},
+         "no gradient is sent; leave one of the two out"},
         {{reproducible},
          Kind::excludes,
          {{"--device cuda", is_on_cuda}},
@@ -117,25 +122,29 @@ std::vector<FlagRule> rules_of_sums() {
          Kind::excludes,
          {reproducible},
          "the mean depends on the number of ranks; leave one of the two out"},
-        {{local},
+        {{async},
+         Kind::excludes,
+         {reproducible},
+         "updates are applied as they come, so equal runs differ; leave one of the two out"},
+        {{async},
+         Kind::excludes,
+         {{"--feed scattered", is_scattered}},
+         "a rank takes whatever shard is next, and waits for no scatter; use --feed resident"},
+        {{local, async},
          Kind::excludes,
          {{"--allreduce", names_a_sum}, {"--cuda-aware"}},
          "no gradient is summed, and each rank has a copy; leave one of the two out"},
-        {{local},
+        {{local, async},
          Kind::excludes,
          {{"--accumulate", accumulates}},
-         "a rank updates its own parameters after every mini-batch; leave one of the two out"},
-        {{local},
+         "a rank makes an update of its own for every mini-batch; leave one of the two out"},
+        {{local, async},
          Kind::excludes,
          {{"--compare"}},
          "the reference takes the steps of all ranks together; leave one of the two out"},
         {{{"--checkpoint"}},
          Kind::excludes,
-         {{"--outer-momentum", has_outer_momentum}},
-         "a checkpoint does not hold the velocity of the means; leave one of the two out"},
-        {{{"--checkpoint"}},
-         Kind::excludes,
-         {{"--sync local:H beside an --optimizer other than sgd", keeps_moments}},
+         {{"--sync local:H or async beside an --optimizer other than sgd", keeps_moments}},
          "a checkpoint does not hold the moments of each rank; leave one of the two out"},
         {{{"--outer-momentum"}, {"--outer-rate"}}, Kind::is_for, {local}}};
 }
