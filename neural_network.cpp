@@ -269,8 +269,6 @@ void DataParallelNeuralNetwork::load(const Batch& batch) {
 void DataParallelNeuralNetwork::load(const Batch& batch, const Range& shard) {
     const Span span(Work::data);
     const Traced traced("load");
-    if (feed_->kind() != FeedKind::resident)
-        throw std::logic_error("only of a set that is on every device, a rank can take any shard");
     batch_ = {batch.first + static_cast<std::size_t>(shard.first), shard.count, batch.of};
     replica_->samples().select(Role::train, batch.first, {shard.first, shard.count, batch.count});
 }
@@ -458,19 +456,12 @@ double DataParallelNeuralNetwork::take_loss(std::span<const Batch> loads, const 
     return so_far + comm_.sum(mine);
 }
 
-double DataParallelNeuralNetwork::unreported() {
-    const auto samples = static_cast<double>(unreported_);
-    return techniques_.strategy->deals_itself() ? comm_.sum(samples) : samples;
-}
-
 double DataParallelNeuralNetwork::bytes_a_step() {
-    // Ranks may have done different numbers of updates.
     const double updates = comm_.sum(static_cast<double>(updates_));
-    if (updates == 0) return 0;
     const std::size_t bytes = (techniques_.reducer ? techniques_.reducer->bytes_given() : 0) +
                               (fixed_order_ ? fixed_order_->bytes_given() : 0) +
                               techniques_.strategy->bytes_given();
-    return comm_.sum(static_cast<double>(bytes)) / updates;
+    return updates == 0 ? 0 : comm_.sum(static_cast<double>(bytes)) / updates;
 }
 
 double DataParallelNeuralNetwork::penalty(double reg) {
@@ -487,8 +478,7 @@ void DataParallelNeuralNetwork::restart(Parameters<nn_real> parameters, Moments 
         comm_.broadcast(moments[m].values);
         replica_->write_moment(static_cast<int>(m), moments[m].values);
     }
-    std::ranges::fill(residual(), nn_real{0});
-    std::ranges::fill(velocity(), nn_real{0});
+    for (const auto kept : {residual(), velocity()}) std::ranges::fill(kept, nn_real{0});
 }
 
 Moments DataParallelNeuralNetwork::moments() {
@@ -501,10 +491,6 @@ Moments DataParallelNeuralNetwork::moments() {
 
 std::span<nn_real> DataParallelNeuralNetwork::residual() {
     return techniques_.reducer ? techniques_.reducer->residual() : std::span<nn_real>{};
-}
-
-std::span<nn_real> DataParallelNeuralNetwork::velocity() {
-    return techniques_.strategy->velocity(layout_.total());
 }
 
 Parameters<nn_real> DataParallelNeuralNetwork::parameters() {

@@ -176,7 +176,7 @@ class DataParallelNeuralNetwork {
     std::span<nn_real> residual();
     /// What the strategy keeps (Strategy::velocity): P numbers, or none; the same on all ranks. A
     /// resume writes them after restart().
-    std::span<nn_real> velocity();
+    std::span<nn_real> velocity() { return techniques_.strategy->velocity(layout_.total()); }
     /// Rank 0's `parameters` and `moments` replace those of every replica. No moments: all are 0.
     /// Residuals and velocity are 0.
     void restart(Parameters<nn_real> parameters, Moments moments = {});
@@ -190,7 +190,7 @@ class DataParallelNeuralNetwork {
                techniques_.strategy->has_copies();
     }
     /// The bytes that a rank has handed to MPI in a step, for gradients or for means of parameters:
-    /// the mean over the steps so far, and over the ranks.
+    /// the mean over the steps so far, and over the ranks, which may have done different numbers.
     double bytes_a_step();
     /// Of the updates of all ranks, if they are asynchronous; else there are none. Collective.
     Staleness staleness() { return techniques_.strategy->staleness().of_all(comm_); }
@@ -211,7 +211,11 @@ class DataParallelNeuralNetwork {
     bool run_epoch(std::size_t count, const Training& training, int epoch);
     double take_loss(double so_far = 0);  ///< of the unreported samples
     double penalty(double reg);
-    double unreported();  ///< samples of all ranks
+    /// Samples of all ranks.
+    double unreported() {
+        const auto samples = static_cast<double>(unreported_);
+        return techniques_.strategy->deals_itself() ? comm_.sum(samples) : samples;
+    }
 
     const Comm& comm_;
     std::unique_ptr<Replica> replica_;

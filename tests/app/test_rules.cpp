@@ -162,10 +162,22 @@ TEST(Rules, RefuseWhatLocalDescentHasNoMeaningFor) {
 TEST(Rules, SyncIsEveryStepOrSomeStepsAlone) {
     EXPECT_EQ(parse_train(split_words("--sync local:8"), false).value().local_steps, 8);
     EXPECT_EQ(parse_train(split_words("--sync every-step"), false).value().local_steps, 0);
-    for (const char* wrong : {"local", "local:", "local:0", "local:-1", "local:1.5", "local:8x",
-                              "local:1000001", "async", "''"})
+    for (const char* wrong :
+         {"local", "local:", "local:0", "local:-1", "local:1.5", "local:8x", "local:1000001",
+          "async:", "async:-1", "async:x", "asynchronous", "''"})
         EXPECT_THROW(parse_train(split_words(std::string("--sync ") + wrong), false), InputError)
             << wrong;
+}
+
+TEST(Rules, SyncMayBeAsynchronousWithABoundOrWithout) {
+    const auto asked = [](const char* words) {
+        return parse_train(split_words(std::string("--sync ") + words), false).value().async;
+    };
+    EXPECT_FALSE(asked("every-step").has_value());
+    EXPECT_FALSE(asked("local:8").has_value());
+    EXPECT_EQ(asked("async").value().bound, Ledger::unbounded);
+    EXPECT_EQ(asked("async:0").value().bound, 0);
+    EXPECT_EQ(asked("async:7").value().bound, 7);
 }
 
 TEST(Rules, AreAllInTheHelp) {
