@@ -117,36 +117,41 @@ std::vector<FlagRule> rules_of_sums() {
         {{reproducible},
          Kind::excludes,
          {{"--accumulate beside a -b that is no multiple of 8", cuts_leaves}},
-         "8 samples are added together, and a slice would cut them; use a multiple of 8"},
-        {{local},
-         Kind::excludes,
-         {reproducible},
-         "the mean depends on the number of ranks; leave one of the two out"},
-        {{async},
-         Kind::excludes,
-         {reproducible},
-         "updates are applied as they come, so equal runs differ; leave one of the two out"},
-        {{async},
-         Kind::excludes,
-         {{"--feed scattered", is_scattered}},
-         "a rank takes whatever shard is next, and waits for no scatter; use --feed resident"},
-        {{local, async},
-         Kind::excludes,
-         {{"--allreduce", names_a_sum}, {"--cuda-aware"}},
-         "no gradient is summed, and each rank has a copy; leave one of the two out"},
-        {{local, async},
-         Kind::excludes,
-         {{"--accumulate", accumulates}},
-         "a rank makes an update of its own for every mini-batch; leave one of the two out"},
-        {{local, async},
-         Kind::excludes,
-         {{"--compare"}},
-         "the reference takes the steps of all ranks together; leave one of the two out"},
-        {{{"--checkpoint"}},
-         Kind::excludes,
-         {{"--sync local:H or async beside an --optimizer other than sgd", keeps_moments}},
-         "a checkpoint does not hold the moments of each rank; leave one of the two out"},
-        {{{"--outer-momentum"}, {"--outer-rate"}}, Kind::is_for, {local}}};
+         "8 samples are added together, and a slice would cut them; use a multiple of 8"}};
+}
+
+std::vector<FlagRule> rules_of_sync() {
+    const Setting local{"--sync local:H", is_local}, async{"--sync async", is_async};
+    const Setting reproducible{"--reproducible"};
+    return {{{local},
+             Kind::excludes,
+             {reproducible},
+             "the mean depends on the number of ranks; leave one of the two out"},
+            {{async},
+             Kind::excludes,
+             {reproducible},
+             "updates are applied as they come, so equal runs differ; leave one of the two out"},
+            {{async},
+             Kind::excludes,
+             {{"--feed scattered", is_scattered}},
+             "a rank takes whatever shard is next, and waits for no scatter; use --feed resident"},
+            {{local, async},
+             Kind::excludes,
+             {{"--allreduce", names_a_sum}, {"--cuda-aware"}},
+             "no gradient is summed, and each rank has a copy; leave one of the two out"},
+            {{local, async},
+             Kind::excludes,
+             {{"--accumulate", accumulates}},
+             "a rank makes an update of its own for every mini-batch; leave one of the two out"},
+            {{local, async},
+             Kind::excludes,
+             {{"--compare"}},
+             "the reference takes the steps of all ranks together; leave one of the two out"},
+            {{{"--checkpoint"}},
+             Kind::excludes,
+             {{"--sync local:H or async beside an --optimizer other than sgd", keeps_moments}},
+             "a checkpoint does not hold the moments of each rank; leave one of the two out"},
+            {{{"--outer-momentum"}, {"--outer-rate"}}, Kind::is_for, {local}}};
 }
 
 std::string listed(const std::vector<Setting>& settings) {
@@ -194,7 +199,8 @@ std::string FlagRule::broken_by(const Asked& asked) const {
 const std::vector<FlagRule>& flag_rules() {
     static const std::vector<FlagRule> all = [] {
         std::vector<FlagRule> rules;
-        for (const auto& part : {rules_of_samples, rules_of_network, rules_of_files, rules_of_sums})
+        for (const auto& part :
+             {rules_of_samples, rules_of_network, rules_of_files, rules_of_sums, rules_of_sync})
             for (FlagRule& rule : part()) rules.push_back(std::move(rule));
         return rules;
     }();
