@@ -24,7 +24,7 @@ show = @printf '  %-12s %s\n'
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: run test test-quick test-custom check test-slurm test-qemu interop fuzz bench bench-peers bench-gpu \
-        bench-gpu-trial bench-cold-start bench-density ladder-cpu pictures scaling gpu-check gpu-kit gpu-first-run \
+        bench-gpu-trial bench-cold-start bench-density ladder-cpu straggler pictures scaling gpu-check gpu-kit gpu-first-run \
         gpu-sanitize gpu-fit same-bits ab lint format clean help FORCE
 
 include make/toolchain.mk make/flags.mk make/gpu.mk make/objects.mk make/tests.mk make/bench.mk make/lint.mk
@@ -50,6 +50,7 @@ bench:  ## speed on the CPU, beside every peer that is installed (ARGS="--quick"
 bench-cold-start:  ## the time from the start of a process to 98 %, beside PyTorch and NumPy
 bench-density:  ## from which density on zeros are worth multiplying
 pictures:  ## how well predict reads pictures as people make them (ARGS="--seed 3", "--help")
+straggler:  ## what a slow rank costs each way to train together (ARGS="--slow-rank 1:4")
 ladder-cpu:  ## what each idea of the CPU's products buys (ARGS="--keep": to bench/results/)
 bench-peers:  ## installs the peers (PyTorch, NumPy, scikit-learn) in build/peers: several GB
 bench-gpu:  ## speed of the kernels on a GPU, beside cuBLAS and PyTorch, to bench/results/

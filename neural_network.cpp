@@ -266,6 +266,13 @@ void DataParallelNeuralNetwork::load(const Batch& batch) {
     feed_->load(batch);
 }
 
+void DataParallelNeuralNetwork::load(const Batch& batch, const Range& shard) {
+    const Span span(Work::data);
+    const Traced traced("load");
+    batch_ = {batch.first + static_cast<std::size_t>(shard.first), shard.count, batch.of};
+    replica_->samples().select(Role::train, batch.first, {shard.first, shard.count, batch.count});
+}
+
 void DataParallelNeuralNetwork::forward(nn_real weight) {
     const Span span(Work::compute);
     const Traced traced("forward");
@@ -373,7 +380,7 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
         techniques_.strategy->step(*this, {first, static_cast<int>(std::min(batch, count - first))},
                                    update);
         if (reports) {
-            const auto samples = static_cast<double>(unreported_);
+            const double samples = unreported();
             const double sum = take_loss();
             observer->on_step(state.epoch, state.step + 1, steps, sum / samples + penalty_before);
             state.loss += sum;
@@ -426,7 +433,7 @@ void DataParallelNeuralNetwork::check_format(const SampleSet& set_on_root,
 }
 
 double DataParallelNeuralNetwork::loss(double reg) {
-    const auto samples = static_cast<double>(unreported_);
+    const double samples = unreported();
     return take_loss() / samples + penalty(reg);
 }
 
@@ -450,11 +457,11 @@ double DataParallelNeuralNetwork::take_loss(std::span<const Batch> loads, const 
 }
 
 double DataParallelNeuralNetwork::bytes_a_step() {
-    if (updates_ == 0) return 0;
+    const double updates = comm_.sum(static_cast<double>(updates_));
     const std::size_t bytes = (techniques_.reducer ? techniques_.reducer->bytes_given() : 0) +
                               (fixed_order_ ? fixed_order_->bytes_given() : 0) +
                               techniques_.strategy->bytes_given();
-    return comm_.sum(static_cast<double>(bytes)) / static_cast<double>(updates_) / comm_.size();
+    return updates == 0 ? 0 : comm_.sum(static_cast<double>(bytes)) / updates;
 }
 
 double DataParallelNeuralNetwork::penalty(double reg) {
@@ -471,7 +478,7 @@ void DataParallelNeuralNetwork::restart(Parameters<nn_real> parameters, Moments 
         comm_.broadcast(moments[m].values);
         replica_->write_moment(static_cast<int>(m), moments[m].values);
     }
-    std::ranges::fill(residual(), nn_real{0});
+    for (const auto kept : {residual(), velocity()}) std::ranges::fill(kept, nn_real{0});
 }
 
 Moments DataParallelNeuralNetwork::moments() {

@@ -139,6 +139,8 @@ class DataParallelNeuralNetwork {
 
     /// This rank's shard of a mini-batch becomes the current samples. feed() must have been called.
     void load(const Batch& batch);
+    /// The same with a shard that the strategy has dealt itself. The feed must be resident.
+    void load(const Batch& batch, const Range& shard);
     /// Computes yhat, the losses and the output's delta of the current samples, times `weight`.
     void forward(nn_real weight = 1);
     /// Computes the gradient, and starts the sum of its parts over all replicas. If there is only
@@ -172,8 +174,11 @@ class DataParallelNeuralNetwork {
     /// What this rank's reducer has not sent yet (Reducer::residual): P numbers, or none. A resume
     /// writes them after restart().
     std::span<nn_real> residual();
+    /// What the strategy keeps (Strategy::velocity): P numbers, or none; the same on all ranks. A
+    /// resume writes them after restart().
+    std::span<nn_real> velocity() { return techniques_.strategy->velocity(layout_.total()); }
     /// Rank 0's `parameters` and `moments` replace those of every replica. No moments: all are 0.
-    /// Residuals are 0.
+    /// Residuals and velocity are 0.
     void restart(Parameters<nn_real> parameters, Moments moments = {});
     const Layout& layout() const { return layout_; }
     const Comm& comm() const { return comm_; }
@@ -185,8 +190,10 @@ class DataParallelNeuralNetwork {
                techniques_.strategy->has_copies();
     }
     /// The bytes that a rank has handed to MPI in a step, for gradients or for means of parameters:
-    /// the mean over the steps so far, and over the ranks.
+    /// the mean over the steps so far, and over the ranks, which may have done different numbers.
     double bytes_a_step();
+    /// Of the updates of all ranks, if they are asynchronous; else there are none. Collective.
+    Staleness staleness() { return techniques_.strategy->staleness().of_all(comm_); }
     /// The samples' losses, summed over all ranks. `loads` are the mini-batches, or slices of them,
     /// that went forward since the last call, dealt as `dealing` says; the sum is added to
     /// `so_far`.
@@ -204,6 +211,11 @@ class DataParallelNeuralNetwork {
     bool run_epoch(std::size_t count, const Training& training, int epoch);
     double take_loss(double so_far = 0);  ///< of the unreported samples
     double penalty(double reg);
+    /// Samples of all ranks.
+    double unreported() {
+        const auto samples = static_cast<double>(unreported_);
+        return techniques_.strategy->deals_itself() ? comm_.sum(samples) : samples;
+    }
 
     const Comm& comm_;
     std::unique_ptr<Replica> replica_;
@@ -216,7 +228,8 @@ class DataParallelNeuralNetwork {
     std::size_t updates_ = 0;
     std::vector<Sum> own_sums_;  ///< of the only replica, if its gradient came in slices
     std::unique_ptr<FixedOrder> fixed_order_;  ///< null: sums are in another order
-    /// Samples of all ranks whose losses take_loss() has not returned yet.
+    /// Samples of all ranks whose losses take_loss() has not returned yet; of this rank, if the
+    /// strategy deals them itself.
     std::size_t unreported_ = 0;
     std::vector<Batch> unreported_loads_;  ///< those samples, if sums are in the fixed order
 };

@@ -38,6 +38,9 @@ bench-gpu bench-gpu-trial:
 	    --model $(foreach t,float double,build/$(t)/bench/gpu_model) \
 	    $(if $(filter gpu_bench,$(BENCH)),,--trial --out build/bench-gpu-trial) $(ARGS)
 
+straggler: main
+	$(Q)python3 -B bench/straggler.py $(ARGS)
+
 # New constants for src/device/gpu/plan_costs.h, from the table of a run on a GPU.
 gpu-fit: $(B)/bench/gpu_fit
 	$(Q)$< $(or $(CSV),$(error gpu-fit needs CSV=FILE, the csv that make bench-gpu wrote))

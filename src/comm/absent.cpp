@@ -10,6 +10,7 @@
 #include "comm/node_memory.h"
 #include "comm/scatter.h"
 #include "comm/session.h"
+#include "comm/window.h"
 
 namespace {
 
@@ -100,3 +101,17 @@ bool NodeMemory::fit(std::size_t) { return false; }
 NodeMemory::NodeMemory(const Group&, std::size_t, int) {}
 NodeMemory::~NodeMemory() = default;
 NodeMemory* Comm::node_memory(std::size_t, int) const { return nullptr; }
+
+// One rank alone is never asynchronous.
+struct Window::Handle {};
+Window::~Window() = default;
+void Window::visit(const std::function<void(Visit&)>&) {}
+void Window::rest() {}
+void Window::Visit::read(std::span<std::int64_t>) {}
+void Window::Visit::write(std::span<const std::int64_t>) {}
+void Window::Visit::read(std::span<nn_real>) {}
+void Window::Visit::write(std::span<const nn_real>) {}
+void Window::Visit::add(std::span<const nn_real>) {}
+Window& Comm::window(std::size_t, std::size_t) const {
+    throw InputError("this is the build without MPI; use ./main");
+}

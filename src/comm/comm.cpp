@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "comm/node_memory.h"
+#include "comm/window.h"
 
 namespace {
 
@@ -210,4 +211,16 @@ NodeMemory* Comm::node_memory(std::size_t bytes, int waiters) const {
     if (!all(NodeMemory::fit(bytes * static_cast<std::size_t>(nodes_here_)))) return nullptr;
     node_memory_.push_back(std::make_unique<NodeMemory>(*on_node_, bytes, waiters));
     return node_memory_.back().get();
+}
+
+Window& Comm::window(std::size_t numbers, std::size_t values) const {
+    window_.reset();
+    together([&] {
+        if (is_root() && !NodeMemory::fit(Window::bytes(numbers, values)))
+            throw InputError(
+                "--sync async: too little room in /dev/shm for the parameters; give it more "
+                "(docker run --shm-size), or use --sync every-step");
+    });
+    window_ = std::make_unique<Window>(*all_, numbers, values, nodes_ == 1);
+    return *window_;
 }

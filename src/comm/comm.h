@@ -17,6 +17,7 @@
 #include "comm/group.h"
 
 class NodeMemory;
+class Window;
 
 /// Thrown on the other ranks if one rank throws InputError. That rank prints the message. The
 /// others only end with exit_bad_input.
@@ -82,6 +83,10 @@ class Comm {
     /// if a system has no room for it. It lives as long as this object.
     NodeMemory* node_memory(std::size_t bytes, int waiters) const;
 
+    /// Memory on rank 0 that every rank reads and changes by itself (Window). It lives until the
+    /// next call, or as long as this object. Throws InputError on every rank if there is no room.
+    Window& window(std::size_t numbers, std::size_t values) const;
+
     /// MPI's name of this machine. Not collective.
     static std::string host_name();
     /// True if this MPI says at run time that it takes device pointers. Not collective.
@@ -94,4 +99,5 @@ class Comm {
     std::unique_ptr<const Group> on_node_, all_, across_;
     int rank_ = 0, size_ = 1, node_rank_ = 0, node_size_ = 1, node_ = 0, nodes_ = 1;
     mutable std::vector<std::unique_ptr<NodeMemory>> node_memory_;
+    mutable std::unique_ptr<Window> window_;
 };

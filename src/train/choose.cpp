@@ -101,8 +101,11 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
             "--device cpu, or leave the flag out");
     if (asked.own_copies && comm.size() == 1)
         throw InputError(
-            "--sync local: there is one rank, so there are no parameters to average; start several "
-            "ranks (mpirun -np 2), or leave the flag out");
+            std::string(asked.as_they_come
+                            ? "--sync async: there is one rank, so no update can come late"
+                            : "--sync local: there is one rank, so there are no parameters to "
+                              "average") +
+            "; start several ranks (mpirun -np 2), or leave the flag out");
     if (asked.cuda_aware && !Comm::is_cuda_aware())
         throw InputError("--cuda-aware: this MPI (" + Comm::library_version() +
                          ") does not take device memory; leave the flag out");
@@ -251,7 +254,9 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
         if (comm.size() == 1 || row.make == nullptr) return;
         const Group& group = by_node ? comm.across_nodes() : comm.all_ranks();
         if (asked.own_copies) {
-            chosen.reduction = "each trains alone, then the parameters' mean is taken";
+            chosen.reduction = asked.as_they_come
+                                   ? "each adds its updates to parameters on rank 0, as they come"
+                                   : "each trains alone, then the parameters' mean is taken";
         } else if (asked.fixed_order) {
             chosen.reduction = "gradients summed in a fixed order";
             chosen.fixed_order.across = &group;

@@ -47,6 +47,8 @@ struct DeviceRequest {
     bool lends_gradient = false;
     bool fixed_order = false;  ///< sums with the same bits at any number of replicas
     bool own_copies = false;   ///< each rank trains parameters of its own; no gradient is summed
+    bool as_they_come =
+        false;  ///< with own_copies: updates are applied as they come (--sync async)
 };
 
 struct ChosenDevice {

@@ -22,8 +22,12 @@ class Local : public Strategy {
 
     void begin(DataParallelNeuralNetwork& network) override {
         at_last_mean_ = network.parameters().values;
-        velocity_.assign(momentum_ == 0 ? 0 : at_last_mean_.size(), 0);
+        velocity(at_last_mean_.size());
         alone_ = 0;
+    }
+    std::span<nn_real> velocity(std::size_t parameters) override {
+        if (momentum_ != 0) velocity_.resize(parameters);
+        return velocity_;
     }
     void step(DataParallelNeuralNetwork& network, const Batch& batch,
               const Update& update) override {

@@ -1,7 +1,10 @@
 // strategies.h: the strategies, a row each.
 #pragma once
+#include <cstdint>
 #include <memory>
+#include <vector>
 
+#include "train/ledger.h"
 #include "train/strategy.h"
 
 /// Synchronous gradient descent: for every mini-batch load, forward, backward, and one update by
@@ -18,6 +21,21 @@ std::unique_ptr<Strategy> make_accumulate(int slice);
 struct OuterUpdate {
     double momentum = 0, rate = 1;
 };
+/// The name of v in a checkpoint.
+inline constexpr const char* outer_velocity_name = "outer_velocity";
 /// Local descent: each rank trains its own parameters on its shards. After every `steps` steps of
 /// an epoch, and at its end, all take the mean, by `outer`.
 std::unique_ptr<Strategy> make_local(int steps, OuterUpdate outer);
+
+/// An update of asynchronous descent: by shard number `shard` of the whole training, from the
+/// parameters after `fetched` updates, applied as number `applied`. All count from 0.
+struct AppliedUpdate {
+    std::int64_t shard, fetched, applied;
+};
+struct AsyncSettings {
+    std::int64_t bound = Ledger::unbounded;        ///< of the staleness
+    std::vector<AppliedUpdate>* record = nullptr;  ///< gets this rank's updates, if not null
+};
+/// Asynchronous descent: each rank does one shard after the other, and its updates are applied to
+/// parameters on rank 0 as they come. Equal runs give different bits.
+std::unique_ptr<Strategy> make_async(const AsyncSettings& settings);

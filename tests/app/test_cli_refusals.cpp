@@ -146,10 +146,14 @@ TEST(Failures, MoreThreadsThanTheSystemGivesEndEveryRank) {
     }
 }
 
-TEST(Failures, AKilledRankEndsTheOthers) {
+/// What the ranks have begun when one is killed: sums, or visits of a window.
+class Killed : public testing::TestWithParam<const char*> {};
+
+TEST_P(Killed, ARankEndsTheOthers) {
     const fs::path pids = scratch("pids");
+    fs::remove(pids);
     Process process("mpirun -np 3 sh -c 'echo $$ >>" + pids.string() + "; exec ./main " +
-                    small_set() + " -n 8 -e 1000000'");
+                    small_set() + " -n 8 -e 1000000" + GetParam() + "'");
     ASSERT_TRUE(process.prints("epoch ")) << "training has not begun";
     std::vector<pid_t> ranks;
     for (const std::string& line : lines_of(read_text(pids))) ranks.push_back(std::stoi(line));
@@ -161,5 +165,6 @@ TEST(Failures, AKilledRankEndsTheOthers) {
         EXPECT_NE(kill(rank, 0), 0) << "process " << rank << " goes on without mpirun";
     }
 }
+INSTANTIATE_TEST_SUITE_P(In, Killed, testing::Values("", " --sync async:1"));
 
 }  // namespace

@@ -68,13 +68,16 @@ TEST(Sync, LocalSendsAMeanForSomeStepsAndSaysSo) {
     EXPECT_TRUE(says(result.out, "# ranks agree"));
 }
 
+/// Its checkpoint has the velocity, too.
 TEST(Sync, LocalResumesToTheSameBitsAndOnlyAtTheSameNumberOfRanks) {
-    ASSERT_TRUE(succeeded(run_main(run_of("-e 2 --sync local:7", "local-2"), 2)));
-    const std::string keep = " --checkpoint " + scratch("local-state").string();
-    ASSERT_TRUE(succeeded(run_main(run_of("-e 1 --sync local:7", "local-1") + keep, 2)));
-    const std::string rest = run_of("-e 2 --sync local:7", "local-3") + keep + " --resume";
+    const std::string flags = " --sync local:7 --outer-momentum 0.9 --outer-rate 0.7";
+    ASSERT_TRUE(succeeded(run_main(run_of("-e 2", "local-2") + flags, 2)));
+    const std::string keep = flags + " --checkpoint " + scratch("local-state").string();
+    ASSERT_TRUE(succeeded(run_main(run_of("-e 1", "local-1") + keep, 2)));
+    const std::string rest = run_of("-e 2", "local-3") + keep + " --resume";
     EXPECT_TRUE(refused(run_main(rest, 3), 2, "", "its replicas was 2, not 3"));
-    EXPECT_TRUE(refused(run_main(run_of("-e 2", "local-3") + keep + " --resume", 2), 2, "",
+    const std::string other = " --checkpoint " + scratch("local-state").string() + " --resume";
+    EXPECT_TRUE(refused(run_main(run_of("-e 2", "local-3") + other, 2), 2, "",
                         "its sync was \"local:7\", not \"every-step\""));
     ASSERT_TRUE(succeeded(run_main(rest, 2)));
     EXPECT_TRUE(same_bits(scratch("sums-local-3"), scratch("sums-local-2")));
@@ -89,8 +92,32 @@ TEST(Sync, LocalGivesTheSameBitsOnAnyNodesByBothFeeds) {
     }
 }
 
-TEST(Sync, LocalIsRefusedOnOneRank) {
-    expect_refused(small_set() + " --sync local:2", "there is one rank");
+TEST(Sync, LocalAndAsyncAreRefusedOnOneRank) {
+    for (const char* way : {" --sync local:2", " --sync async"})
+        expect_refused(small_set() + way, "there is one rank");
+}
+
+/// 600 samples in 150 shards. With S = 0, ranks take turns, as in plain descent on 150 batches.
+TEST(Sync, AsyncLearnsKeepsItsBoundAndPromisesNoBits) {
+    const Result result = run_main(run_of("-e 3 --sync async:2", "async"), 2);
+    EXPECT_TRUE(succeeded(result));
+    for (const char* line :
+         {"2 ranks, each adds its updates to parameters on rank 0, as they come",
+          "# sync       asynchronous, at most 2 other updates from a fetch to its update; no "
+          "promise of bits: equal runs differ",
+          " of 150 updates; ", "# ranks agree"})
+        EXPECT_TRUE(says(result.out, line)) << result.out;
+    const std::string most = lines_with("# staleness ", result.out).at(0);
+    EXPECT_LE(number_behind(" in the mean, ", most), 2);
+    EXPECT_GT(number_behind("accuracy ", lines_with("# test accuracy", result.out).at(0)), 70);
+}
+
+TEST(Sync, AsyncGoesOnFromAnEpochsEnd) {
+    const std::string keep = " --sync async --checkpoint " + scratch("async-state").string();
+    ASSERT_TRUE(succeeded(run_main(run_of("-e 1", "async-1") + keep, 2)));
+    const Result rest = run_main(run_of("-e 2", "async-2") + keep + " --resume", 2);
+    EXPECT_TRUE(succeeded(rest));
+    EXPECT_TRUE(says(rest.out, " of 50 updates; ")) << rest.out;
 }
 
 }  // namespace

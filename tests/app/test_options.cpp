@@ -125,7 +125,7 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
         {"--allreduce auto|mpi|shared|hierarchical|ring|tree", "auto"},
         {"--compress none|bf16|int8|topk:F|sign", "none"},
         {"--reproducible", ""},
-        {"--sync every-step|local:H", "every-step"},
+        {"--sync every-step|local:H|async[:S]", "every-step"},
         {"--outer-momentum X", "0"},
         {"--outer-rate X", "1"},
         {"--feed resident|scattered", "resident"},

@@ -70,7 +70,10 @@ std::string written(const std::string& setting) {
         {"--accumulate", "--accumulate 2"},
         {"--accumulate beside a -b that is no multiple of 8", "--accumulate 2 -b 12"},
         {"--sync local:H", "--sync local:2"},
-        {"--sync local:H beside an --optimizer other than sgd", "--sync local:2 --optimizer adam"},
+        {"--sync async", "--sync async:3"},
+        {"--feed scattered", "--feed scattered"},
+        {"--sync local:H or async beside an --optimizer other than sgd",
+         "--sync async --optimizer adam"},
         {"--outer-momentum", "--outer-momentum 0.5"},
         {"--outer-rate", "--outer-rate 0.5"}};
     const auto found = words.find(setting);
@@ -134,7 +137,7 @@ TEST(Rules, RefuseWhatLocalDescentHasNoMeaningFor) {
         {"--cuda-aware",
          "no gradient is summed, and each rank has a copy; leave one of the two out"},
         {"--accumulate",
-         "a rank updates its own parameters after every mini-batch; leave one of the two out"},
+         "a rank makes an update of its own for every mini-batch; leave one of the two out"},
         {"--compare",
          "the reference takes the steps of all ranks together; leave one of the two out"}};
     for (const auto& c : cases) {
@@ -148,24 +151,33 @@ TEST(Rules, RefuseWhatLocalDescentHasNoMeaningFor) {
     }
     expect_taken("--sync local:4 --allreduce auto");
     expect_refused("--outer-rate 0.5", "--outer-rate is for --sync local:H; leave it out");
-    expect_refused("--checkpoint c --sync local:4 --outer-momentum 0.9",
-                   "--checkpoint and --outer-momentum: a checkpoint does not hold the velocity of "
-                   "the means; leave one of the two out");
-    expect_refused(
-        "--checkpoint c --sync local:4 --optimizer adam",
-        "--checkpoint and --sync local:H beside an --optimizer other than sgd: a checkpoint "
-        "does not hold the moments of each rank; leave one of the two out");
-    expect_taken("--checkpoint c --sync local:4");
+    expect_refused("--checkpoint c --sync local:4 --optimizer adam",
+                   "--checkpoint and --sync local:H or async beside an --optimizer other than sgd: "
+                   "a checkpoint "
+                   "does not hold the moments of each rank; leave one of the two out");
+    expect_taken("--checkpoint c --sync local:4 --outer-momentum 0.9");
     expect_taken("--checkpoint c --optimizer adam");
 }
 
 TEST(Rules, SyncIsEveryStepOrSomeStepsAlone) {
     EXPECT_EQ(parse_train(split_words("--sync local:8"), false).value().local_steps, 8);
     EXPECT_EQ(parse_train(split_words("--sync every-step"), false).value().local_steps, 0);
-    for (const char* wrong : {"local", "local:", "local:0", "local:-1", "local:1.5", "local:8x",
-                              "local:1000001", "async", "''"})
+    for (const char* wrong :
+         {"local", "local:", "local:0", "local:-1", "local:1.5", "local:8x", "local:1000001",
+          "async:", "async:-1", "async:x", "asynchronous", "''"})
         EXPECT_THROW(parse_train(split_words(std::string("--sync ") + wrong), false), InputError)
             << wrong;
+}
+
+TEST(Rules, SyncMayBeAsynchronousWithABoundOrWithout) {
+    const auto asked = [](const char* words) {
+        return parse_train(split_words(std::string("--sync ") + words), false).value().async;
+    };
+    EXPECT_FALSE(asked("every-step").has_value());
+    EXPECT_FALSE(asked("local:8").has_value());
+    EXPECT_EQ(asked("async").value().bound, Ledger::unbounded);
+    EXPECT_EQ(asked("async:0").value().bound, 0);
+    EXPECT_EQ(asked("async:7").value().bound, 7);
 }
 
 TEST(Rules, AreAllInTheHelp) {

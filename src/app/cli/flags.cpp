@@ -18,23 +18,33 @@ using enum OnResume;
 constexpr Named<FeedKind> scatter_names[] = {{FeedKind::resident, "once"},
                                              {FeedKind::scattered, "every-step"}};
 
-/// "every-step", or "local:H" for H steps of each rank alone.
-FlagValue sync(int& local_steps) {
+/// "every-step"; "local:H" for H steps of each rank alone; or "async", "async:S" for updates as
+/// they come, at most S others late.
+FlagValue sync(TrainOptions& o) {
     constexpr int most = 1000000;
-    return {
-        [&local_steps](const std::string& words) -> std::string {
-            constexpr std::string_view local = "local:";
-            const bool is_local = words.starts_with(local);
-            if (words == "every-step") local_steps = 0;
-            if (words == "every-step" ||
-                (is_local && is_number(words.substr(local.size()), 1, most, local_steps)))
-                return "";
-            return "every-step, or local:H with a whole number H from 1 to " + std::to_string(most);
-        },
-        [&local_steps] {
-            return Json(local_steps == 0 ? "every-step" : "local:" + std::to_string(local_steps));
-        },
-        "every-step|local:H", "every-step"};
+    return {[&o](const std::string& words) -> std::string {
+                constexpr std::string_view local = "local:", async = "async:";
+                o.local_steps = 0;
+                o.async.reset();
+                if (words == "every-step") return "";
+                if (words.starts_with(local) &&
+                    is_number(words.substr(local.size()), 1, most, o.local_steps))
+                    return "";
+                int bound = 0;
+                const bool is_bound = words.starts_with(async) &&
+                                      is_number(words.substr(async.size()), 0, most, bound);
+                if (is_bound) o.async.emplace().bound = bound;
+                if (words == "async") o.async.emplace();
+                if (o.async) return "";
+                return "every-step, local:H with a whole number H from 1 to " +
+                       std::to_string(most) + ", async, or async:S with S from 0";
+            },
+            [&o] {
+                if (o.async) return Json(async_text(*o.async));
+                return Json(o.local_steps == 0 ? "every-step"
+                                               : "local:" + std::to_string(o.local_steps));
+            },
+            "every-step|local:H|async[:S]", "every-step"};
 }
 
 /// A number whose default follows the activation: "1.2; tanh: 0.3; relu: 0.3".
@@ -285,9 +295,12 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
            "them, on CPUs of one instruction set; slower"},
           rounding,
           by_grade | by_course},
-         {{"--sync", sync(o.local_steps), "Devices",
+         {{"--sync", sync(o), "Devices",
            "every-step: an update takes the gradients of all ranks; local:H: each rank trains "
-           "parameters of its own for H steps, then all take the mean"},
+           "parameters of its own for H steps, then all take the mean; async: ranks do not wait, "
+           "and "
+           "updates are applied as they come; async:S: after at most S others since their rank "
+           "fetched the parameters"},
           same,
           by_grade | by_course},
          {{"--outer-momentum", number(o.outer.momentum, 0.0, 1 - 1e-6), "Devices",

@@ -65,6 +65,7 @@ struct TrainOptions {
     int accumulate = 1;      ///< slices of a mini-batch; training.batch has all of them
     int local_steps = 0;     ///< of each rank alone between two means; 0: ranks are never alone
     OuterUpdate outer;       ///< of the means
+    std::optional<AsyncSettings> async;  ///< ranks do not wait for each other
     bool course =
         false;  ///< the course's way: scattered, MPI_Allreduce, the file's order, 1 thread
     int print_every = 0;  ///< report the loss every print_every steps; 0: never
@@ -76,6 +77,9 @@ struct TrainOptions {
     int grade = 0;         ///< grading mode 1 to 4; 0: none
     Settings settings;     ///< the values of all flags, as given
 };
+
+/// "async", or "async:S".
+std::string async_text(const AsyncSettings& async);
 
 /// The strategy that the options ask for.
 std::unique_ptr<Strategy> strategy_of(const TrainOptions& options);

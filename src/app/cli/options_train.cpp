@@ -111,7 +111,8 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
         line.refuse("--accumulate: -b times K is more than 2147483647 samples; use a smaller K");
     o.training.batch *= o.accumulate;
     o.device.lends_gradient = o.accumulate > 1;
-    o.device.own_copies = o.local_steps > 0;
+    o.device.own_copies = o.local_steps > 0 || o.async;
+    o.device.as_they_come = o.async.has_value();
     if (o.grade >= 1 && o.grade <= 3) apply_grade(o);
     if (o.course) apply_course(o);
     o.training.pixel_scale = o.raw_pixels ? nn_real{1} : nn_real{1} / nn_real{255};
@@ -120,7 +121,12 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
 
 }  // namespace
 
+std::string async_text(const AsyncSettings& async) {
+    return async.bound == Ledger::unbounded ? "async" : "async:" + std::to_string(async.bound);
+}
+
 std::unique_ptr<Strategy> strategy_of(const TrainOptions& options) {
+    if (options.async) return make_async(*options.async);
     if (options.local_steps > 0) return make_local(options.local_steps, options.outer);
     return options.accumulate > 1 ? make_accumulate(options.training.batch / options.accumulate)
                                   : make_every_step();

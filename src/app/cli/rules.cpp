@@ -63,10 +63,11 @@ std::vector<FlagRule> rules_of_files() {
 }
 
 bool is_local(const Asked& a) { return a.options.local_steps > 0; }
+bool is_async(const Asked& a) { return a.options.async.has_value(); }
+bool is_scattered(const Asked& a) { return a.options.feed == FeedKind::scattered; }
 bool is_on_cuda(const Asked& a) { return a.options.device.device == DeviceKind::cuda; }
-bool has_outer_momentum(const Asked& a) { return a.options.outer.momentum > 0; }
 bool keeps_moments(const Asked& a) {
-    return is_local(a) && moments_of(a.options.training.rule) > 0;
+    return (is_local(a) || is_async(a)) && moments_of(a.options.training.rule) > 0;
 }
 bool has_another_sum(const Asked& a) {
     const AllreduceKind kind = a.options.device.allreduce;
@@ -80,7 +81,8 @@ bool cuts_leaves(const Asked& a) {
 }
 
 std::vector<FlagRule> rules_of_sums() {
-    const Setting local{"--sync local:H", is_local}, reproducible{"--reproducible"};
+    const Setting local{"--sync local:H", is_local}, async{"--sync async", is_async};
+    const Setting reproducible{"--reproducible"};
     const Setting compress{"--compress", is_compressed};
     return {
         {{compress},
@@ -96,7 +98,10 @@ std::vector<FlagRule> rules_of_sums() {
          Kind::excludes,
          {reproducible},
          "what is sent of a gradient depends on the number of ranks; leave one of the two out"},
-        {{compress}, Kind::excludes, {local}, "no gradient is sent; leave one of the two out"},
+        {{compress},
+         Kind::excludes,
+         {local, async},
+         "no gradient is sent; leave one of the two out"},
         {{reproducible},
          Kind::excludes,
          {{"--device cuda", is_on_cuda}},
@@ -112,32 +117,41 @@ std::vector<FlagRule> rules_of_sums() {
         {{reproducible},
          Kind::excludes,
          {{"--accumulate beside a -b that is no multiple of 8", cuts_leaves}},
-         "8 samples are added together, and a slice would cut them; use a multiple of 8"},
-        {{local},
-         Kind::excludes,
-         {reproducible},
-         "the mean depends on the number of ranks; leave one of the two out"},
-        {{local},
-         Kind::excludes,
-         {{"--allreduce", names_a_sum}, {"--cuda-aware"}},
-         "no gradient is summed, and each rank has a copy; leave one of the two out"},
-        {{local},
-         Kind::excludes,
-         {{"--accumulate", accumulates}},
-         "a rank updates its own parameters after every mini-batch; leave one of the two out"},
-        {{local},
-         Kind::excludes,
-         {{"--compare"}},
-         "the reference takes the steps of all ranks together; leave one of the two out"},
-        {{{"--checkpoint"}},
-         Kind::excludes,
-         {{"--outer-momentum", has_outer_momentum}},
-         "a checkpoint does not hold the velocity of the means; leave one of the two out"},
-        {{{"--checkpoint"}},
-         Kind::excludes,
-         {{"--sync local:H beside an --optimizer other than sgd", keeps_moments}},
-         "a checkpoint does not hold the moments of each rank; leave one of the two out"},
-        {{{"--outer-momentum"}, {"--outer-rate"}}, Kind::is_for, {local}}};
+         "8 samples are added together, and a slice would cut them; use a multiple of 8"}};
+}
+
+std::vector<FlagRule> rules_of_sync() {
+    const Setting local{"--sync local:H", is_local}, async{"--sync async", is_async};
+    const Setting reproducible{"--reproducible"};
+    return {{{local},
+             Kind::excludes,
+             {reproducible},
+             "the mean depends on the number of ranks; leave one of the two out"},
+            {{async},
+             Kind::excludes,
+             {reproducible},
+             "updates are applied as they come, so equal runs differ; leave one of the two out"},
+            {{async},
+             Kind::excludes,
+             {{"--feed scattered", is_scattered}},
+             "a rank takes whatever shard is next, and waits for no scatter; use --feed resident"},
+            {{local, async},
+             Kind::excludes,
+             {{"--allreduce", names_a_sum}, {"--cuda-aware"}},
+             "no gradient is summed, and each rank has a copy; leave one of the two out"},
+            {{local, async},
+             Kind::excludes,
+             {{"--accumulate", accumulates}},
+             "a rank makes an update of its own for every mini-batch; leave one of the two out"},
+            {{local, async},
+             Kind::excludes,
+             {{"--compare"}},
+             "the reference takes the steps of all ranks together; leave one of the two out"},
+            {{{"--checkpoint"}},
+             Kind::excludes,
+             {{"--sync local:H or async beside an --optimizer other than sgd", keeps_moments}},
+             "a checkpoint does not hold the moments of each rank; leave one of the two out"},
+            {{{"--outer-momentum"}, {"--outer-rate"}}, Kind::is_for, {local}}};
 }
 
 std::string listed(const std::vector<Setting>& settings) {
@@ -185,7 +199,8 @@ std::string FlagRule::broken_by(const Asked& asked) const {
 const std::vector<FlagRule>& flag_rules() {
     static const std::vector<FlagRule> all = [] {
         std::vector<FlagRule> rules;
-        for (const auto& part : {rules_of_samples, rules_of_network, rules_of_files, rules_of_sums})
+        for (const auto& part :
+             {rules_of_samples, rules_of_network, rules_of_files, rules_of_sums, rules_of_sync})
             for (FlagRule& rule : part()) rules.push_back(std::move(rule));
         return rules;
     }();

@@ -243,6 +243,7 @@ int finish(const Run& run) {
     outcome.feed = run.network.feed_kind();
     outcome.bytes_a_step = run.network.bytes_a_step();
     outcome.ranks_agree = run.network.compared_copies();
+    if (run.start.options.async) outcome.staleness = run.network.staleness();
     std::string note;
     if (run.comm.is_root()) {
         note = note_on_guessing(run, outcome.last);

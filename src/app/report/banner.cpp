@@ -8,6 +8,33 @@
 #include "app/report/update_text.h"
 #include "base/text.h"
 
+namespace {
+
+std::string async_words(const AsyncSettings& async) {
+    return (async.bound == Ledger::unbounded
+                ? std::string("asynchronous, without a bound")
+                : "asynchronous, at most " +
+                      counted(static_cast<std::size_t>(async.bound), "other update") +
+                      " from a fetch to its update") +
+           "; no promise of bits: equal runs differ";
+}
+
+}  // namespace
+
+std::string staleness_words(const Staleness& staleness) {
+    std::string words;
+    for (std::size_t row = 0; row < staleness.updates.size(); ++row) {
+        const double updates = staleness.updates[row];
+        if (updates == 0) continue;
+        const std::uint64_t first = row == 0 ? 0 : std::uint64_t{1} << (row - 1);
+        words += std::to_string(first);
+        if (row > 1) words += "-" + std::to_string(2 * first - 1);
+        words += formatted(": %.1f %%, ", 100 * updates / staleness.all());
+    }
+    return words + formatted("of %.0f updates; %.2f in the mean, %d at most", staleness.all(),
+                             staleness.sum / staleness.all(), staleness.most);
+}
+
 void print_banner(const TrainOptions& options, const RunSummary& summary) {
     const Training& t = options.training;
     std::printf("# main %s, %s\n", program_version, nn_real_name);
@@ -51,6 +78,7 @@ void print_banner(const TrainOptions& options, const RunSummary& summary) {
         std::printf("# sync       after %s of each rank alone; outer momentum %g, outer rate %g\n",
                     counted(static_cast<std::size_t>(options.local_steps), "step").c_str(),
                     options.outer.momentum, options.outer.rate);
+    if (options.async) std::printf("# sync       %s\n", async_words(*options.async).c_str());
     if (t.rule != Rule{}) std::printf("# update     %s\n", rule_text(t.rule).c_str());
     std::printf("# samples    %s%s\n", t.shuffled ? "shuffled each epoch" : "in the file's order",
                 sets.is_table        ? ""
@@ -84,6 +112,8 @@ void print_footer(const Sets& sets, const Outcome& outcome) {
                     : ": the training set does not fit on the device of every rank");
     if (outcome.bytes_a_step > 0)
         std::printf("# sent %s a step from each rank\n", bytes_text(outcome.bytes_a_step).c_str());
+    if (outcome.staleness.all() > 0)
+        std::printf("# staleness  %s\n", staleness_words(outcome.staleness).c_str());
     if (outcome.ranks_agree) std::printf("# ranks agree: all hold the same bits\n");
     std::fflush(stdout);
 }

@@ -33,7 +33,10 @@ struct Outcome {
     FeedKind asked = FeedKind::resident, feed = FeedKind::resident;  ///< feed: the one used
     double bytes_a_step = 0;   ///< that a rank sent, of gradients or parameters; 0: none
     bool ranks_agree = false;  ///< each rank has its own copy, and this run compared them
+    Staleness staleness{};     ///< of the updates of all ranks, if they are asynchronous
 };
+/// "0: 41.0 %, 1: 52.0 %, 2-3: 7.0 %, of 20000 updates; 0.68 in the mean, 3 at most"
+std::string staleness_words(const Staleness& staleness);
 void print_footer(const Sets& sets, const Outcome& outcome);
 
 /// "# written    mnist.safetensors, run.html": every file that the options name, if any.

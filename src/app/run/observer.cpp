@@ -111,6 +111,15 @@ void RunObserver::keep(const TrainingState& state) {
                        "; use smaller inputs (--scale), or a smaller learning rate (-l)");
     for (std::size_t m = 0; m < moments.size(); ++m)
         now.moments.push_back({moment_name(options_.training.rule, m), moments[m]});
+    if (const auto velocity = network_.velocity(); !velocity.empty()) {
+        if (!comm_.all(std::ranges::all_of(velocity, finite)))
+            throw Diverged(
+                "training diverged: the velocity of --outer-momentum is not finite after " +
+                progress_text(state.epoch, state.step) +
+                "; use a smaller --outer-rate, or a smaller learning rate (-l)");
+        now.moments.push_back({outer_velocity_name, Parameters<nn_real>(network_.layout())});
+        std::ranges::copy(velocity, now.moments.back().values.values.begin());
+    }
     gather_residuals(comm_, residual, network_.layout(), now.moments);
     comm_.together([&] {
         if (files_.checkpoints != nullptr) files_.checkpoints->save(now);

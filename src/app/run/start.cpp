@@ -171,6 +171,21 @@ Moments moments_for(const Rule& rule, const Model& model, const std::string& fil
     return moments;
 }
 
+/// The velocity of the checkpoint's outer descent, which is taken out of the model; empty without
+/// --outer-momentum.
+std::vector<nn_real> velocity_for(const OuterUpdate& outer, Model& model, const std::string& file) {
+    if (outer.momentum == 0) return {};
+    const auto found = std::ranges::find(model.moments, outer_velocity_name, &NamedMoment::name);
+    if (found == model.moments.end())
+        throw InputError(
+            "--resume: " + file +
+            " lacks the velocity of --outer-momentum; remove this checkpoint, or begin "
+            "anew in another folder");
+    std::vector<nn_real> velocity = std::move(found->values.values);
+    model.moments.erase(found);
+    return velocity;
+}
+
 /// The checkpoint's residuals, which are taken out of the model. With another number of ranks, they
 /// are nobody's: none are returned, and a note says so.
 std::vector<Parameters<nn_real>> residuals_for(Start& start, int ranks, Model& model) {
@@ -214,6 +229,7 @@ void take_checkpoint(Start& start, const RunSettings& settings, int ranks) {
     start.rounding = rounding_differences(settings, model->facts.settings);
     start.now = model->parameters;
     start.residuals = residuals_for(start, ranks, *model);
+    start.velocity = velocity_for(options.outer, *model, file);
     start.moments = moments_for(options.training.rule, *model, file);
     start.beginning = {state, history_from(model->facts.history)};
     check_best_file(options, start.sets, start.beginning.history);
@@ -241,6 +257,10 @@ void begin(DataParallelNeuralNetwork& network, const Start& start) {
     const Comm& comm = network.comm();
     if (comm.from_root(!start.residuals.empty()))
         hand_out_residuals(comm, start.residuals, network.residual());
+    if (comm.from_root(!start.velocity.empty())) {
+        std::ranges::copy(start.velocity, network.velocity().begin());
+        comm.broadcast(network.velocity());
+    }
 }
 
 Start start_run(const Comm& comm, const TrainOptions& asked) {

@@ -27,6 +27,7 @@ struct Start {
     Moments moments{};          ///< there, of a checkpoint; empty: all are 0
     /// Rank 0: of each rank, what it had not sent there (train/residuals.h); empty: all are 0.
     std::vector<Parameters<nn_real>> residuals{};
+    std::vector<nn_real> velocity{};  ///< rank 0: of a checkpoint's outer descent; empty: all 0
     ChosenDevice device;
     int capacity;                 ///< largest number of current samples
     Beginning beginning{};        ///< the state in which this run begins
