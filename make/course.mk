@@ -18,8 +18,9 @@ handout:  ## the starter code of the course: build/handout, build/handout.tar.gz
 grade: grader-both  ## grades SUBMISSION=path/neural_network.cpp: a table, points of 70, build/grade/results.json
 	$(Q). tests/mpi_env.sh && python3 -B tools/grader/grade.py $(SUBMISSION) $(RESULTS:%=--results %)
 
-test-course: grader-both  ## grades the solution, the starter, eight mistakes and some cheats; builds the handout
-	$(Q). tests/mpi_env.sh && python3 -B tests/course/test_course.py
+test-course: grader-both main  ## grades right, wrong and dishonest submissions; builds the handout; takes the tour
+	$(Q). tests/mpi_env.sh && export CUDA='$(CUDA)' && python3 -B tests/course/test_course.py
+	$(Q). tests/mpi_env.sh && export CUDA='$(CUDA)' && python3 -B tests/course/test_tour.py
 
 grader-both:
 	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= DEBUG=0 SANITIZE= grader
