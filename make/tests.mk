@@ -49,6 +49,7 @@ check-binaries:  # also what its goals need, so that none builds while another d
 	    kernel_tests_gpuhost train_tests_gpuhost fuzz_replay)
 	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= DEBUG=0 SANITIZE=tsan $(patsubst %,build/float-tsan/tests/%,\
 	    kernel_tests_gpuhost train_tests_gpuhost)
+	$(Q)+$(MAKE) --no-print-directory grader-both
 
 test-custom: $(B)/tests/train_tests_gpuhost  ## the course's largest training, which takes minutes
 	$(Q). tests/mpi_env.sh && mpirun -np $(or $(NP),2) $< --gtest_also_run_disabled_tests --gtest_filter='*custom*'

@@ -80,10 +80,13 @@ def processes_called(name):
 
 
 def solution_lines():
-    """The lines of the solution that are long enough to be told from others."""
-    parts = re.findall(r"// solution: \w+\n(.*?)// end of solution", SOLVED.read_text(), re.S)
-    lines = {line.strip() for part in parts for line in part.splitlines()}
-    return {line for line in lines if len(line) > 45 and not line.startswith(("//", "void Data", "double Data"))}
+    """The lines that stand in the solution alone, and are long enough to be told from others."""
+    solution = re.compile(r"// solution: \w+\n(.*?)// end of solution", re.S)
+    text = SOLVED.read_text()
+    lines = {line.strip() for part in solution.findall(text) for line in part.splitlines()}
+    given = solution.sub("", text)
+    return {line for line in lines if len(line) > 40 and line not in given
+            and not line.startswith(("//", "void Data", "double Data"))}
 
 
 def check_handout(folder):

@@ -119,7 +119,10 @@ def end_all():
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 pass
-        if not pids:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:  # none is left, not even a dead one
             return
         time.sleep(0.005)
 
