@@ -3,6 +3,7 @@
 #   toolchain.mk  what this machine has       objects.mk  what the programs are made of
 #   flags.mk      configurations and flags    gpu.mk      kernels: nvcc, kernel runner, gpu-check
 #   tests.mk      test programs and tiers     bench.mk    what measures      lint.mk  what checks style
+#   course.mk     what a teacher needs: the handout, the grader
 #
 # What a user may set: the type, nvcc or not, a debugger's or a sanitizer's build, the compilers.
 DOUBLE_FLAG ?=
@@ -28,6 +29,7 @@ show = @printf '  %-12s %s\n'
         gpu-sanitize gpu-fit same-bits ab lint format clean help FORCE
 
 include make/toolchain.mk make/flags.mk make/gpu.mk make/objects.mk make/tests.mk make/bench.mk make/lint.mk
+-include make/course.mk # the handout has none
 
 main:  ## builds ./main (DOUBLE_FLAG=-DUSE_DOUBLE: in double)
 
@@ -70,6 +72,6 @@ clean:  ## removes all that was built
 	rm -rf build main
 
 help:  ## says what make can do
-	@sed -n 's/^\([a-z-]*\):.*## */  make \1|/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## */  make \1|/p' Makefile $(wildcard make/course.mk) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
 	@echo "  with any of them: DOUBLE_FLAG=-DUSE_DOUBLE, CUDA=0 (no nvcc), DEBUG=1, VERBOSE=1,"
 	@echo "  MPICXX=mpicxx.mpich MPIRUN=mpirun.mpich (another MPI), CXX=clang++ OMPI_CXX=clang++"

@@ -273,6 +273,7 @@ void DataParallelNeuralNetwork::load(const Batch& batch, const Range& shard) {
     replica_->samples().select(Role::train, batch.first, {shard.first, shard.count, batch.count});
 }
 
+// solution: verbs
 void DataParallelNeuralNetwork::forward(nn_real weight) {
     const Span span(Work::compute);
     const Traced traced("forward");
@@ -313,13 +314,14 @@ void DataParallelNeuralNetwork::update(const Update& update) {
     } else {
         for (const Sum& sum : std::exchange(own_sums_, {})) replica_->update(update, sum);
     }
-}
+}  // end of solution
 
 // ---- the loop over epochs and mini-batches
 
 TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
                                                const Training& training, TrainingObserver* observer,
                                                TrainingState from) {
+    // solution: train
     if (moments_of(training.rule) > replica_->shape().moments)
         throw std::logic_error("the network's replicas have no room for the rule's moments");
     const std::size_t count = comm_.from_root(set_on_root.count());
@@ -346,7 +348,7 @@ TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
         if (observer->may_stop() && observer->stops()) break;
     }
     return state;
-}
+}  // end of solution
 
 void DataParallelNeuralNetwork::compare_copies(const std::string& when) {
     if (!has_copies()) return;
@@ -357,6 +359,7 @@ void DataParallelNeuralNetwork::compare_copies(const std::string& when) {
 /// Trains the rest of an epoch; returns false if the observer stopped it before its end.
 bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& training,
                                             TrainingObserver* observer, TrainingState& state) {
+    // solution: epoch
     const auto batch = static_cast<std::size_t>(training.batch);
     const Schedule schedule(training, count);
     const int steps = schedule.steps_in_epoch();
@@ -396,7 +399,7 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
     techniques_.strategy->settle(*this);
     state.loss = take_loss(state.loss);
     return true;
-}
+}  // end of solution
 
 /// Trains a whole epoch in one submission to the device, with the same bits. Returns false, and
 /// does nothing, if that is not possible.
@@ -432,6 +435,7 @@ void DataParallelNeuralNetwork::check_format(const SampleSet& set_on_root,
         throw std::logic_error("the set has another SampleFormat than the network's replicas");
 }
 
+// solution: loss
 double DataParallelNeuralNetwork::loss(double reg) {
     const double samples = unreported();
     return take_loss() / samples + penalty(reg);
@@ -454,7 +458,7 @@ double DataParallelNeuralNetwork::take_loss(std::span<const Batch> loads, const 
     const double mine = replica_->take_loss();
     const Span sum(Work::communication);
     return so_far + comm_.sum(mine);
-}
+}  // end of solution
 
 double DataParallelNeuralNetwork::bytes_a_step() {
     const double updates = comm_.sum(static_cast<double>(updates_));

@@ -1,6 +1,6 @@
 # lint.mk: what checks style. Neither clang-tidy nor cppcheck reads CUDA.
 PRODUCT := $(wildcard *.cpp src/*/*.cpp src/*/*/*.cpp src/*/*/*/*.cpp)
-SOURCES := $(wildcard $(foreach place,. src/* src/*/* src/*/*/* bench bench/peers tests/*,$(place)/*.cpp $(place)/*.h $(place)/*.cu))
+SOURCES := $(wildcard $(foreach place,. src/* src/*/* src/*/*/* bench bench/peers tests/* tools/*,$(place)/*.cpp $(place)/*.h $(place)/*.cu))
 SCRIPTS := $(wildcard *.sh tools/*.sh tools/*/*.sh tests/*.sh tests/*/*.sh bench/*/*.sh) .ci/run
 TIDY := -std=c++20 $(INCLUDES) $(addprefix -isystem ,$(MPI_INCLUDES)) \
     -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX -DCPU_ISA=baseline

@@ -21,7 +21,7 @@ RUNS_TEST  := commands:1 commands:2 kernels:forward kills:5 planted-trainer plan
               $(if $(CUDA_TESTS),kernels-cuda $(patsubst %,train-cuda:%,1 2 3 5),skip:tests-on-CUDA)
 RUNS_CHECK := planted-kernels:all kills:50 goal:lint $(if $(NVCC),goal:gpu-check,skip:gpu-check) float-tsan/kernels-small float-asan/kernels-small \
               kernels:reverse kernels:random double/kernels-small double/units float-asan/corpus \
-              goal:interop goal:fuzz goal:test-qemu goal:bench-gpu-trial gpu-kit double/train-course:2 double/train:3 shards:16 \
+              goal:test-course goal:interop goal:fuzz goal:test-qemu goal:bench-gpu-trial gpu-kit double/train-course:2 double/train:3 shards:16 \
               float-asan/train-small:2 float-tsan/train-small:2 goal:bench
 
 # The aarch64 build has the same two (tests/qemu.sh).
@@ -49,6 +49,7 @@ check-binaries:  # also what its goals need, so that none builds while another d
 	    kernel_tests_gpuhost train_tests_gpuhost fuzz_replay)
 	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= DEBUG=0 SANITIZE=tsan $(patsubst %,build/float-tsan/tests/%,\
 	    kernel_tests_gpuhost train_tests_gpuhost)
+	$(Q)+$(MAKE) --no-print-directory grader-both
 
 test-custom: $(B)/tests/train_tests_gpuhost  ## the course's largest training, which takes minutes
 	$(Q). tests/mpi_env.sh && mpirun -np $(or $(NP),2) $< --gtest_also_run_disabled_tests --gtest_filter='*custom*'

@@ -26,6 +26,7 @@ MAY = {
     "main": ["base", "comm", "app"],
     "bench": [*BELOW_TRAIN, "train", "app", "app/report", "tests"],
     "tests": [*BELOW_TRAIN, "train", "app", "app/report", "bench"],
+    "tools": [*BELOW_TRAIN, "train"],
 }
 TOP = {"neural_network": "train", "gpu_func": "device", "mnist_reader": "input", "main": "main"}
 # What comes from outside stands in one place of the product.
@@ -46,7 +47,7 @@ def room_of(path):
         return TOP.get(path.stem)
     if first == "src":
         return "app/report" if path.parts[1:3] == ("app", "report") else rest[0] if rest[0] in MAY else None
-    return first if first in ("bench", "tests") else None
+    return first if first in ("bench", "tests", "tools") else None
 
 
 def edge(root, path, system, name):
@@ -54,7 +55,7 @@ def edge(root, path, system, name):
     room = room_of(path)
     if system:
         for outside, home in OUTSIDE.items():
-            if name.startswith(outside) and room not in ("bench", "tests") and not str(path).startswith(home):
+            if name.startswith(outside) and room not in ("bench", "tests", "tools") and not str(path).startswith(home):
                 return f"<{name}> is included in {home} alone"
         return None
     target = next((pathlib.Path(folder, name) for folder in (*SEARCHED, path.parent)

@@ -168,7 +168,7 @@ make -s "$program"
 mkdir "$work/tree"
 tar -c --exclude=./data --exclude=./.git --exclude=./build --exclude=./main --exclude=./bench/results . |
     tar -C "$work/tree" -x
-tar -c --exclude='*_tests' --exclude='*_tests_gpuhost' --exclude=build/float/main build/.setup-* build/float |
+tar -c --exclude='*_tests' --exclude='*_tests_gpuhost' --exclude=build/float/main --exclude=build/float/grader build/.setup-* build/float |
     tar -C "$work/tree" -x
 ln -s "$tree/data" "$work/tree/data"
 

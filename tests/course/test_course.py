@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""test_course.py [NAME...]: the grader gives the solution all points, the starter none, and each mistake and
+each cheat (submissions.py) what it deserves; the handout has no solution, builds, and is the same twice.
+
+make test-course builds what it needs. Two submissions are graded at a time. With names, only what has one
+of them in its statement is tried.
+"""
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import submissions
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+SOLVED = ROOT / "neural_network.cpp"
+GRADER = [sys.executable, "-B", str(ROOT / "tools/grader/grade.py")]
+HANDOUT = [sys.executable, "-B", str(ROOT / "tools/handout/handout.py")]
+SECONDS = "60"  # of a run; a machine that is busy with other tests takes several times as long as a quiet one
+FORKS = "processes without end"
+passed, failed = [], []
+
+
+def check(statement, right, what=""):
+    (passed if right else failed).append(statement)
+    if not right:
+        print(f"FAIL  {statement}" + "".join(f"\n    | {line}" for line in str(what).splitlines()), flush=True)
+
+
+def graded(submission, folder):
+    """What grade.py printed, and the rows of its results.json."""
+    results = folder / "results.json"
+    seconds = "10" if FORKS in str(submission) else SECONDS
+    done = subprocess.run([*GRADER, str(submission), "--results", str(results), "--seconds", seconds],
+                          capture_output=True, text=True, check=False)
+    rows = json.loads(results.read_text())["tests"] if results.exists() else []
+    return done, rows
+
+
+def check_submission(name, text, lost):
+    """Grades a text; `lost` has the rows that it must lose, or is None for all of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder, name.replace("/", " "))
+        folder.mkdir()
+        (folder / "neural_network.cpp").write_text(text)
+        done, rows = graded(folder / "neural_network.cpp", folder)
+    wanted = {row["name"] for row in rows} if lost is None else set(lost)
+    found = {row["name"] for row in rows if row["score"] != row["max_score"]}
+    points = sum(row["score"] for row in rows)
+    right = (done.returncode == 0 and found == wanted and wanted <= {row["name"] for row in rows} and
+             sum(row["max_score"] for row in rows) == 70 and done.stdout.endswith(f"\npoints {points} / 70\n"))
+    unlike = "".join(f"{'lost' if row in found else 'kept'} by mistake: {row}\n" for row in sorted(found ^ wanted))
+    check(name, right, unlike + done.stdout + done.stderr)
+    return done
+
+
+def check_refused(name, text, first_line):
+    """Does not build: no points, and one error."""
+    done = check_submission(name, text, submissions.EVERYTHING)
+    error = next((line for line in done.stdout.splitlines() if " / 5     builds" in line), "")
+    check(f"{name}: it says why", first_line in error, done.stdout)
+
+
+def digest():
+    """Of all that a submission must not change."""
+    files = [file for folder in ("build/float/grader", "build/double/grader", "tools/grader")
+             for file in sorted((ROOT / folder).iterdir()) if file.is_file()]
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in [*files, SOLVED]]
+
+
+def processes_called(name):
+    return [entry for entry in pathlib.Path("/proc").glob("[0-9]*/comm")
+            if entry.exists() and entry.read_text(errors="replace").strip() == name]
+
+
+def solution_lines():
+    """The lines that stand in the solution alone, and are long enough to be told from others."""
+    solution = re.compile(r"// solution: \w+\n(.*?)// end of solution", re.S)
+    text = SOLVED.read_text()
+    lines = {line.strip() for part in solution.findall(text) for line in part.splitlines()}
+    given = solution.sub("", text)
+    return {line for line in lines if len(line) > 40 and line not in given
+            and not line.startswith(("//", "void Data", "double Data"))}
+
+
+def check_handout(folder):
+    handouts = [folder / "one" / "handout", folder / "two" / "handout"]
+    for handout in handouts:
+        subprocess.run([*HANDOUT, str(handout)], check=True, capture_output=True)
+    archives = [handout.with_name("handout.tar.gz").read_bytes() for handout in handouts]
+    check("a handout made twice has the same bytes", archives[0] == archives[1])
+    files = [file for file in handouts[0].rglob("*") if file.is_file()]
+    unlike = [file for file in files if file.read_bytes() != (ROOT / file.relative_to(handouts[0])).read_bytes()]
+    check("a handout differs from this tree in neural_network.cpp alone",
+          unlike == [handouts[0] / "neural_network.cpp"], unlike)
+    told = [f"{file}: {line}" for file in files if file.suffix in (".cpp", ".h", ".md", ".sh", ".py", ".txt")
+            for line in solution_lines() if line in file.read_text(errors="replace")]
+    check("no line of the solution stands anywhere in a handout", len(solution_lines()) > 20 and not told, told)
+    return handouts[0]
+
+
+def check_handout_builds(handout):
+    """With this tree's objects, which are its own but for one."""
+    shutil.copytree(ROOT / "build/float", handout / "build/float", ignore=shutil.ignore_patterns("tests", "gpuhost"))
+    for file in (handout / "build").rglob("*"):
+        os.utime(file)
+    (handout / "build/float/neural_network.o").unlink()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    made = subprocess.run(["make", "-s"], cwd=handout, capture_output=True, text=True, check=False,
+                          env=environment)
+    check("make builds a handout, without a warning", made.returncode == 0 and "warning" not in made.stderr and
+          (handout / "main").exists(), made.stdout + made.stderr)
+
+
+def main():
+    names = sys.argv[1:]
+    solution = SOLVED.read_text()
+    victims = [ROOT / "build/float/grader/judge", ROOT / "tools/grader/grade.py", SOLVED]
+    tried = {"the solution": ([], [])} | submissions.MISTAKES | submissions.cheats(victims)
+    before = digest()
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        handout = check_handout(pathlib.Path(folder))
+        starter = (handout / "neural_network.cpp").read_text()
+        jobs = [(check_submission, f"grades: {name}", submissions.changed(solution, changes), lost)
+                for name, (changes, lost) in tried.items()]
+        jobs += [(check_submission, "grades: the starter", starter, submissions.EVERYTHING),
+                 (check_refused, "grades: a name that is not declared", solution.replace("feed_->load", "feeds_->load"),
+                  "neural_network.cpp:"),
+                 (check_refused, "grades: the grader's own file, included", f'#include "{SOLVED}"\n',
+                  "neural_network.cpp:1"),
+                 (check_handout_builds, handout)]
+        chosen = [job for job in jobs if not names or any(name in str(job[1]) for name in names)]
+        for done in [pool.submit(*job) for job in chosen]:
+            done.result()
+    check("nothing that the grader is made of was changed", digest() == before)
+    check("no process of a submission is left", not processes_called("course-cheat"))
+    missing = subprocess.run([*GRADER, "no_such_file.cpp"], capture_output=True, text=True, check=False)
+    check("a submission that is not there is bad use, in one line",
+          missing.returncode == 2 and missing.stderr.count("\n") == 1, missing.stderr)
+    print(f"{len(passed)} passed, {len(failed)} failed, 0 skipped")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()

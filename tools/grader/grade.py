@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""grade.py SUBMISSION: grades a neural_network.cpp with at most 70 points. make grade calls it.
+
+It compiles the submission apart, links it with the driver, lets it work at 1 to 5 ranks on data that it
+draws only then, and asks the judge, a program that knows nothing of the submission, which of the numbers
+are right. Whatever runs of the submission runs in a cell (cell.py). It prints a table, a last line
+"points N / 70", and writes results.json as Gradescope takes it. Exit codes: 0 it was graded, whatever the
+points; 1 the grader itself failed; 2 bad use.
+"""
+import argparse
+import io
+import json
+import os
+import pathlib
+import re
+import secrets
+import shlex
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+CELL = pathlib.Path(__file__).with_name("cell.py")
+UNSHARE = ["unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
+MPIRUN = os.environ.get("MPIRUN") or "mpirun"  # its settings are those of tests/mpi_env.sh
+MB = 1 << 20
+RANKS = (1, 2, 3, 4, 5)
+FEW = 3  # the ranks of what is asked once
+
+
+def ranks_text(ranks):
+    return f"{ranks} rank{'s' if ranks > 1 else ''}"
+
+
+def rows():
+    """(name, points, type, ranks, questions of the judge), in the order of the table."""
+    for name, points, questions in (("loss", 2, ["loss"]), ("gradient", 3, ["step"]), ("training", 5, ["training"])):
+        for ranks in RANKS:
+            yield f"{name}, {ranks_text(ranks)}", points, "float", ranks, questions
+    yield f"penalty in the loss, {ranks_text(FEW)}", 2, "float", FEW, ["penalty-in-loss"]
+    yield f"penalty on the weights, {ranks_text(FEW)}", 5, "float", FEW, ["penalty-of-weights"]
+    yield f"no penalty on the biases, {ranks_text(FEW)}", 3, "float", FEW, ["no-penalty-of-biases"]
+    yield f"double, {ranks_text(FEW)}", 5, "double", FEW, ["step", "training"]
+
+
+class Broken(Exception):
+    """The grader itself cannot go on."""
+
+
+class Cells:
+    """Runs commands by cell.py, with namespaces where this system allows them."""
+
+    def __init__(self):
+        self.as_root = os.getuid() == 0
+        prefix = UNSHARE if self.as_root else [*UNSHARE, "--map-root-user"]
+        self.prefix = prefix if self.works(prefix) else []
+
+    def works(self, prefix):
+        """Whether a cell with these namespaces can be made here."""
+        self.prefix = prefix
+        try:
+            return self.run({}, ["true"], [], 30)["status"]["code"] == 0
+        except (Broken, OSError):
+            return False
+
+    def note(self):
+        """What protects this system less than it could, or nothing."""
+        if self.prefix:
+            return ""
+        user = "as another user" if self.as_root else "as you, so it may change your files"
+        return f"not isolated: unshare makes no namespaces here; the submission runs {user}"
+
+    def run(self, files, command, collect, seconds, memory=2048 * MB, file=64 * MB):
+        uid = os.getuid()
+        own = sum(task.stat().st_uid == uid for task in pathlib.Path("/proc").glob("[0-9]*/task"))
+        limits = {"seconds": seconds, "memory": memory, "file": file, "disk": 512 * MB,
+                  "processes": 200 if self.as_root else 200 + 10 * own}
+        spec = {"files": {name: str(path) for name, path in files.items()}, "command": command,
+                "collect": collect, "limits": limits, "isolated": bool(self.prefix), "hide": str(ROOT),
+                "uid": 30000 + os.getpid() % 30000 if self.as_root else 0}
+        done = subprocess.run([*self.prefix, sys.executable, "-B", str(CELL)], input=json.dumps(spec).encode() + b"\n",
+                              capture_output=True, check=False, timeout=seconds + 60)
+        if done.returncode != 0:
+            raise Broken(f"cell.py failed: {done.stderr.decode(errors='replace')[-400:]}")
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            found = {entry.name: archive.extractfile(entry).read() for entry in archive}
+        found["status"] = json.loads(found["status"])
+        return found
+
+
+def first_error(output, code):
+    """The compiler's first error with the lines that show it, or what else went wrong."""
+    lines = output.decode(errors="replace").splitlines()
+    if code is None:
+        return "the compiler did not come to an end"
+    for pattern in (r": (fatal )?error: ", r"undefined reference|multiple definition", r"error|cannot"):
+        for number, line in enumerate(lines):
+            if re.search(pattern, line):
+                return "\n".join(text[:200] for text in lines[number:number + 3])
+    return f"the compiler ended with exit code {code}: " + " ".join(lines[-1:])[:200]
+
+
+class Program:
+    """The driver with the submission in it, for float or double."""
+
+    def __init__(self, cells, real, submission, scratch):
+        self.cells, self.real, self.scratch = cells, real, scratch
+        self.build = ROOT / "build" / real / "grader"
+        compiler, link = (self.build / "commands").read_text().splitlines()
+        headers = [*ROOT.glob("*.h"), *ROOT.glob("src/**/*.h")]
+        files = {str(header.relative_to(ROOT)): header for header in headers}
+        files |= {"neural_network.cpp": submission, "rest.a": self.build / "rest.a"}
+        script = (f"{compiler} -c -o submission.o neural_network.cpp && "
+                  f"{compiler} -s -o driver submission.o rest.a {link}")
+        made = cells.run(files, ["sh", "-c", script], ["driver", "submission.d"], 300, 6144 * MB, 256 * MB)
+        code = made["status"]["code"]
+        self.error = first_error(made["output"], code) if code != 0 or "driver" not in made else ""
+        if inside := self.includes_of_the_grader(made.get("submission.d", b"").decode(errors="replace")):
+            self.error = f"the submission includes {inside}, a file that is not its own"
+        if not self.error:
+            self.driver = scratch / f"driver-{real}"
+            self.driver.write_bytes(made["driver"])
+            self.driver.chmod(0o755)
+
+    @staticmethod
+    def includes_of_the_grader(rule):
+        """A file of this tree, in the rule that the compiler wrote. The cell's own have relative names."""
+        return next((name for name in shlex.split(rule.replace("\\\n", " "))
+                     if name.startswith("/") and pathlib.Path(name.rstrip(":")).resolve().is_relative_to(ROOT)), None)
+
+    def answers(self, ranks, seconds):
+        """The judge's word on each question: {name: what is wrong, or nothing}; and whether time ran out."""
+        seed, nonce = str(secrets.randbits(63)), secrets.token_hex(16)
+        names = [f"out/{rank}" for rank in range(ranks)]
+        done = self.cells.run({"driver": self.driver}, [MPIRUN, "-np", str(ranks), "./driver", seed, nonce, "out"],
+                              names, seconds)
+        with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
+            for name in names:
+                if name in done:
+                    (pathlib.Path(folder) / name[4:]).write_bytes(done[name])
+            said = subprocess.run([self.build / "judge", seed, str(ranks), nonce, folder],
+                                  capture_output=True, text=True, check=False)
+        if said.returncode != 0:
+            raise Broken(f"the judge failed: {said.stderr[-400:]}")
+        code = done["status"]["code"]
+        end = f"; its {seconds} s were over" if code is None else f"; its exit code was {code}" if code else ""
+        answers = {}
+        for line in said.stdout.splitlines():
+            name, right, fault = line.split(" ", 2)
+            answers[name] = "" if right == "1" else fault + (end if "ended before" in fault else "")
+        return answers, code is None
+
+
+def grade(submission, seconds, cells, scratch):
+    """A list of (name, points, of, text), the build first."""
+    table = list(rows())
+    program = Program(cells, "float", submission, scratch)
+    if program.error:
+        return [("builds", 0, 5, program.error)] + [(row[0], 0, row[1], "not built") for row in table]
+    answers, late = {}, 0
+    for ranks in RANKS:
+        if late < 2:  # a submission that does not end costs two times the limit, not six
+            answers["float", ranks], timed_out = program.answers(ranks, seconds)
+            late += timed_out
+    # In double only what is right in float: half of all submissions need not be compiled again.
+    if all(answers.get(("float", FEW), {}).get(question) == "" for question in ("step", "training")):
+        program = Program(cells, "double", submission, scratch)
+        if not program.error:
+            answers["double", FEW], _ = program.answers(FEW, seconds)
+    graded = []
+    for name, points, real, ranks, questions in table:
+        asked = answers.get((real, ranks))
+        if asked is None:
+            text = "not right in float" if real == "double" else "not run: the submission did not end before"
+        else:
+            text = "; ".join(asked[question] for question in questions if asked[question])
+        graded.append((name, 0 if text else points, points, text))
+    works = any(points for _, points, _, _ in graded)
+    return [("builds", 5 if works else 0, 5, "" if works else "it builds, but does nothing right"), *graded]
+
+
+def report(graded, results, note):
+    """Prints the table and writes results.json."""
+    print("points      test")
+    for name, points, most, text in graded:
+        first, *others = text.splitlines() or [""]
+        print(f"{points:3d} / {most:<3d}   {name:36s}{first}".rstrip())
+        for line in others:
+            print(f"            {line}")
+    tests = [{"name": name, "score": points, "max_score": most, "output": text or "right"}
+             for name, points, most, text in graded]
+    results.parent.mkdir(parents=True, exist_ok=True)
+    new = results.with_name(results.name + ".new")
+    new.write_text(json.dumps({"output": note, "tests": tests}, indent=1) + "\n")
+    new.replace(results)
+    print(f"points {sum(row[1] for row in graded)} / {sum(row[2] for row in graded)}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("submission", type=pathlib.Path)
+    parser.add_argument("--results", type=pathlib.Path, default=ROOT / "build" / "grade" / "results.json")
+    parser.add_argument("--seconds", type=int, default=60, help="that a run of the submission may take")
+    arguments = parser.parse_args()
+    if not arguments.submission.is_file():
+        print(f"grade.py: {arguments.submission}: no such file; say make grade SUBMISSION=path/neural_network.cpp",
+              file=sys.stderr)
+        return 2
+    try:
+        cells = Cells()
+        if cells.note():
+            print(f"# {cells.note()}", file=sys.stderr)
+        with tempfile.TemporaryDirectory() as scratch:
+            graded = grade(arguments.submission.resolve(), arguments.seconds, cells, pathlib.Path(scratch))
+        report(graded, arguments.results, cells.note())
+    except (Broken, OSError, subprocess.TimeoutExpired) as error:
+        print(f"grade.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""handout.py [FOLDER]: writes the starter code of the course to FOLDER (build/handout), and beside
+it FOLDER.tar.gz.
+
+It is this tree without its solutions. In neural_network.cpp, the lines from "// solution: NAME" to
+"// end of solution" are replaced by what starter.txt has for NAME. What else would give a solution
+away, or grades it, is left out. Made twice from the same tree, the archive has the same bytes.
+"""
+import gzip
+import io
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+SOLVED = "neural_network.cpp"
+# Planted defects quote the solution; the grader and its tests are the teacher's.
+LEFT_OUT = (".ci/", "CHANGELOG.md", "bench/results/", "make/course.mk", "tests/course/", "tests/planted/",
+            "tools/grader/", "tools/handout/")
+SOLUTION = re.compile(r"^ *// solution: (\w+)\n.*?// end of solution\n", re.M | re.S)
+
+
+def starter_texts():
+    """What takes the place of each solution, by its name."""
+    text = pathlib.Path(__file__).with_name("starter.txt").read_text()
+    parts = re.split(r"^== (\w+)\n", text, flags=re.M)[1:]
+    return {name: body.rstrip("\n") + "\n" for name, body in zip(parts[::2], parts[1::2])}
+
+
+def without_solutions(text):
+    """The text of neural_network.cpp with the starter in the place of its solutions."""
+    texts = starter_texts()
+    found = [match[1] for match in SOLUTION.finditer(text)]
+    if sorted(found) != sorted(texts) or "solution" in SOLUTION.sub("", text):
+        sys.exit(f"handout.py: {SOLVED} has the solutions {', '.join(found) or 'none'}, and starter.txt has "
+                 f"{', '.join(texts)}: give each a text, and each marker its end")
+    return SOLUTION.sub(lambda match: texts[match[1]], text)
+
+
+def names():
+    """The files of the handout, in order: what git knows, or what is there if this is no clone."""
+    git = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if git.returncode == 0:
+        all_names = [name for name in git.stdout.split("\0") if name]
+    else:
+        all_names = [str(file.relative_to(ROOT)) for file in ROOT.rglob("*") if file.is_file()]
+        all_names = [name for name in all_names if not re.match(r"build/|main$|.*__pycache__/", name)]
+    kept = [name for name in all_names if not name.startswith(LEFT_OUT) and (ROOT / name).is_file()]
+    return sorted(kept)
+
+
+def content(name):
+    data = (ROOT / name).read_bytes()
+    return without_solutions(data.decode()).encode() if name == SOLVED else data
+
+
+def pack(folder):
+    """An archive of a folder that depends on names, bytes and the right to execute alone."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+            entry = tarfile.TarInfo(f"{folder.name}/{file.relative_to(folder)}")
+            entry.size = file.stat().st_size
+            entry.mode = 0o755 if file.stat().st_mode & 0o100 else 0o644
+            archive.addfile(entry, io.BytesIO(file.read_bytes()))
+    return gzip.compress(packed.getvalue(), mtime=0)
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build" / "handout")
+    if folder.exists() and not (folder / SOLVED).is_file():
+        sys.exit(f"handout.py: {folder} is there and is no handout; say another folder, or remove it")
+    shutil.rmtree(folder, ignore_errors=True)
+    files = names()
+    for name in files:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content(name))
+        file.chmod(0o755 if (ROOT / name).stat().st_mode & 0o100 else 0o644)
+    archive = folder.with_name(folder.name + ".tar.gz")
+    archive.write_bytes(pack(folder))
+    print(f"# {len(files)} files in {folder}, packed in {archive}")
+
+
+if __name__ == "__main__":
+    main()
