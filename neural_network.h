@@ -187,6 +187,10 @@ class DataParallelNeuralNetwork {
     /// The bytes that a rank has handed to MPI in a step, for gradients or for means of parameters:
     /// the mean over the steps so far, and over the ranks.
     double bytes_a_step();
+    /// Of this rank's sums that go on while it computes; all 0 if none do.
+    SumTimes sum_times() const {
+        return techniques_.reducer ? techniques_.reducer->times() : SumTimes{};
+    }
     /// The samples' losses, summed over all ranks. `loads` are the mini-batches, or slices of them,
     /// that went forward since the last call, dealt as `dealing` says; the sum is added to
     /// `so_far`.

@@ -146,10 +146,12 @@ TEST(Failures, MoreThreadsThanTheSystemGivesEndEveryRank) {
     }
 }
 
-TEST(Failures, AKilledRankEndsTheOthers) {
+/// Starts a training of three ranks, kills one of them, and expects that all end.
+void expect_a_killed_rank_ends_all(const std::string& flags) {
     const fs::path pids = scratch("pids");
+    fs::remove(pids);
     Process process("mpirun -np 3 sh -c 'echo $$ >>" + pids.string() + "; exec ./main " +
-                    small_set() + " -n 8 -e 1000000'");
+                    small_set() + " -e 1000000 " + flags + "'");
     ASSERT_TRUE(process.prints("epoch ")) << "training has not begun";
     std::vector<pid_t> ranks;
     for (const std::string& line : lines_of(read_text(pids))) ranks.push_back(std::stoi(line));
@@ -160,6 +162,13 @@ TEST(Failures, AKilledRankEndsTheOthers) {
         for (int i = 0; i < 300 && kill(rank, 0) == 0; ++i) pause(10);
         EXPECT_NE(kill(rank, 0), 0) << "process " << rank << " goes on without mpirun";
     }
+}
+
+TEST(Failures, AKilledRankEndsTheOthers) { expect_a_killed_rank_ends_all("-n 8"); }
+
+/// These steps are sums for the most part: small batches, and buckets of one part each.
+TEST(Failures, ARankKilledWhileSumsAreUnderWayEndsTheOthers) {
+    expect_a_killed_rank_ends_all("-n 256 -b 3 --device cpu --allreduce overlap --bucket-size 1");
 }
 
 }  // namespace
