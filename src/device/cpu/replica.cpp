@@ -442,15 +442,8 @@ class CpuReplica : public Replica, private LeafSums {
 
     /// Updates rows of layer l's weights, as far as they are in the sum.
     void update_rows(const Update& update, const Sum& sum, int l, Range inputs) const {
-        const std::size_t first = rows_.weight(l, inputs.first);
-        const auto outputs = static_cast<std::size_t>(layer(l).outputs);
-        // A gradient in many parts would look at most rows in vain.
-        const auto rows_before = [&](std::size_t at) {
-            return inputs.first + static_cast<int>(at < first ? 0 : (at - first) / outputs);
-        };
-        const int end =
-            std::min(inputs.first + inputs.count, rows_before(sum.first + sum.count + outputs - 1));
-        for (int i = rows_before(sum.first); i < end; ++i)
+        const Range in_sum = rows_.inputs_in({sum.first, sum.count}, l, inputs);
+        for (int i = in_sum.first; i < in_sum.first + in_sum.count; ++i)
             update_range(update, sum, rows_.weight(l, i), layer(l).outputs, layer(l).weights(i),
                          layer(l).to_moment);
     }
