@@ -62,7 +62,8 @@ TEST(Trace, BucketsAreEventsBesideTheThreads) {
     trace.of_rank[1].insert(trace.of_rank[1].begin(), {"bucket", 3, 1.25, 1.95});
     std::string kinds;
     double begin = 0, end = 0;
-    for (const Json& event : Json::parse(trace_json(trace))["traceEvents"].items()) {
+    const Json json = Json::parse(trace_json(trace));
+    for (const Json& event : json["traceEvents"].items()) {
         if (event["name"].text() != "bucket 3") continue;
         kinds += event["ph"].text();
         (event["ph"].text() == "b" ? begin : end) = event["ts"].number();
