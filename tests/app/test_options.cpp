@@ -262,7 +262,8 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
     EXPECT_EQ(keys(OnResume::content),
               "hidden init init-scale load data picture-folder as-is set first-label transposed "
               "inverted train-size csv-data target scale target-columns ");
-    EXPECT_EQ(keys(OnResume::rounding), "device gemm isa bucket-size reproducible course cuda-aware ");
+    EXPECT_EQ(keys(OnResume::rounding),
+              "device gemm isa bucket-size reproducible course cuda-aware ");
 }
 
 // ---- refusals -----------------------------------------------------------------------------------
