@@ -194,6 +194,10 @@ class DataParallelNeuralNetwork {
     double bytes_a_step();
     /// Of the updates of all ranks, if they are asynchronous; else there are none. Collective.
     Staleness staleness() { return techniques_.strategy->staleness().of_all(comm_); }
+    /// Of this rank's sums that go on while it computes; all 0 if none do.
+    SumTimes sum_times() const {
+        return techniques_.reducer ? techniques_.reducer->times() : SumTimes{};
+    }
     /// The samples' losses, summed over all ranks. `loads` are the mini-batches, or slices of them,
     /// that went forward since the last call, dealt as `dealing` says; the sum is added to
     /// `so_far`.

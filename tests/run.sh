@@ -78,7 +78,7 @@ look_up() {
         command=("${sanitized[@]}" "$tests/train_tests_gpuhost")
         ;;
     train-tiles) ranks=${NP:-$argument} what="training by bf16x3, tiles in plain loops" filter=$by_tiles command=("$tests/train_tests_tiles") ;;
-    train-reduce) ranks=${NP:-$argument} what="sums by hand and of codes" filter='Ring*:Tree*:Compressed*' command=("$tests/train_tests_gpuhost") ;;
+    train-reduce) ranks=${NP:-$argument} what="sums by hand and of codes" filter='Ring*:Tree*:Overlapped*:Compressed*' command=("$tests/train_tests_gpuhost") ;;
     train-nodes) ranks=${NP:-$argument} what="training on two nodes" filter='Node*' command=("$tests/train_tests_gpuhost") ;;
     shards) ranks=${NP:-$argument} what="shards of batches" filter=$shards command=("$tests/train_tests_gpuhost") ;;
     kernels-cuda) what="kernels on CUDA" command=("$tests/kernel_tests_cuda") ;;

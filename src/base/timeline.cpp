@@ -31,6 +31,9 @@ void step_begins() {
     steps_begun += on;
 }
 
+void note(const Event& event) {
+    if (on && record.size() < record.capacity()) record.push_back(event);
+}
 const std::vector<Event>& events() { return record; }
 std::size_t steps() { return steps_begun; }
 

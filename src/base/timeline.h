@@ -25,6 +25,8 @@ void stop();
 bool is_on();
 /// A step begins: the last moment to end the record if there is little memory left.
 void step_begins();
+/// Notes a piece of work that another piece may cut: start in one, end in another.
+void note(const Event& event);
 /// All that was noted, in the order of the ends.
 const std::vector<Event>& events();
 std::size_t steps();  ///< noted as a whole

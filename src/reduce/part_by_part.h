@@ -1,8 +1,7 @@
 // part_by_part.h: what the reducers have in common that sum a part as a whole before the next one.
 //
-// start() returns when the part's sum is there. A device computes the next part meanwhile. Calls
-// that do not block would hide no more time: an MPI without a thread of its own works on a sum only
-// inside its calls.
+// start() returns when the part's sum is there. A GPU computes the next part meanwhile. What lets a
+// CPU compute meanwhile too is in overlap.cpp.
 #pragma once
 #include <vector>
 

@@ -10,6 +10,15 @@
 
 #include "device/lent.h"
 
+/// Seconds in which sums went on while this rank could compute.
+struct SumTimes {
+    double under_way = 0;  ///< at least one sum was
+    double spent = 0;      ///< of these, this rank worked on sums or waited for them
+
+    /// From 0 to 1; not a number if no sum ever was under way.
+    double hidden_share() const { return (under_way - spent) / under_way; }
+};
+
 /// A reducer promises the same parameters on every rank after each update, and the same ones in two
 /// runs with the same number of ranks. The trainer compares the copies after each epoch.
 class Reducer {
@@ -24,6 +33,8 @@ class Reducer {
     virtual Sum finish() = 0;
     /// The bytes of gradients that this rank has handed to MPI so far, as they travel.
     virtual std::size_t bytes_given() const = 0;
+    /// Of a reducer whose sums go on while this rank computes.
+    virtual SumTimes times() const { return {}; }
     /// What this rank keeps for its next sums, a number for each parameter, and only of this rank:
     /// 0 at first. A resume needs it, so checkpoints have it. Empty: the sums need nothing.
     virtual std::span<nn_real> residual() { return {}; }

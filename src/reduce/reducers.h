@@ -8,14 +8,15 @@
 #include "reduce/codec/codec.h"
 #include "reduce/reducer.h"
 
-enum class AllreduceKind { automatic, mpi, shared, hierarchical, ring, tree };
+enum class AllreduceKind { automatic, mpi, shared, hierarchical, ring, tree, overlap };
 
 template <>
 struct Names<AllreduceKind> {
     static constexpr Named<AllreduceKind> all[] = {
         {AllreduceKind::automatic, "auto"}, {AllreduceKind::mpi, "mpi"},
         {AllreduceKind::shared, "shared"},  {AllreduceKind::hierarchical, "hierarchical"},
-        {AllreduceKind::ring, "ring"},      {AllreduceKind::tree, "tree"}};
+        {AllreduceKind::ring, "ring"},      {AllreduceKind::tree, "tree"},
+        {AllreduceKind::overlap, "overlap"}};
 };
 
 /// Who has a copy of the parameters: all ranks together have one, each node has one, or each rank.
@@ -26,10 +27,21 @@ std::unique_ptr<Reducer> make_mpi_reducer(const Group& group);
 /// Messages in a ring of ranks, or up and down a binomial tree of them.
 std::unique_ptr<Reducer> make_ring_reducer(const Group& group);
 std::unique_ptr<Reducer> make_tree_reducer(const Group& group);
+/// MPI_Iallreduce of buckets of the gradient, which go on while the gradient is computed.
+std::unique_ptr<Reducer> make_overlapped_reducer(const Group& group, std::size_t bucket_bytes);
 /// Each rank has a whole replica of `parameters` numbers, and sends its gradient as the codec
 /// writes it. Without a codec: make_mpi_reducer().
 std::unique_ptr<Reducer> make_compressed_reducer(const Group& group, const Codec& codec,
                                                  std::size_t parameters);
+
+/// A sum that --allreduce overlap starts has at least so many bytes, but for the last of a step.
+inline constexpr std::size_t default_bucket_bytes = std::size_t{1} << 19;
+
+/// A way to sum that takes each part as it is.
+template <std::unique_ptr<Reducer> (*make)(const Group&)>
+std::unique_ptr<Reducer> by_parts(const Group& group, std::size_t) {
+    return make(group);
+}
 
 struct ReducerRow {
     AllreduceKind kind;
@@ -37,20 +49,22 @@ struct ReducerRow {
     const char* text;  ///< for the banner
     /// For a group of ranks each of which has the same part of a replica. Null where there is one
     /// replica: then there is nothing to sum.
-    std::unique_ptr<Reducer> (*make)(const Group& group);
+    std::unique_ptr<Reducer> (*make)(const Group& group, std::size_t bucket_bytes);
     bool takes_one_replica = false;  ///< not refused where there is nothing to sum
 };
 inline constexpr ReducerRow reducers[] = {
     {AllreduceKind::mpi, Replicas::one_a_rank, "gradients summed by MPI_Allreduce",
-     make_mpi_reducer, true},
+     by_parts<make_mpi_reducer>, true},
     {AllreduceKind::shared, Replicas::one, "all work on one replica in shared memory", nullptr},
     {AllreduceKind::hierarchical, Replicas::one_a_node,
      "the ranks of a node work on one replica, MPI_Allreduce sums over the nodes",
-     make_mpi_reducer},
+     by_parts<make_mpi_reducer>},
     {AllreduceKind::ring, Replicas::one_a_rank, "gradients summed in a ring of ranks",
-     make_ring_reducer},
+     by_parts<make_ring_reducer>},
     {AllreduceKind::tree, Replicas::one_a_rank, "gradients summed up a tree of ranks and sent down",
-     make_tree_reducer}};
+     by_parts<make_tree_reducer>},
+    {AllreduceKind::overlap, Replicas::one_a_rank,
+     "gradients summed by MPI_Iallreduce while they are computed", make_overlapped_reducer}};
 
 /// The row of a way that is not automatic.
 constexpr const ReducerRow& row_of(AllreduceKind kind) {

@@ -52,11 +52,12 @@ void check_sums(const Comm& comm, const DeviceRequest& asked) {
         throw InputError(compress +
                          ": there is one rank, so there is one replica and nothing to send; start "
                          "several ranks (mpirun -np 2), or leave the flag out");
-    const bool by_hand =
-        asked.allreduce == AllreduceKind::ring || asked.allreduce == AllreduceKind::tree;
-    if (asked.cuda_aware && (by_hand || compresses(asked.compress)))
+    const bool in_host_memory = asked.allreduce == AllreduceKind::ring ||
+                                asked.allreduce == AllreduceKind::tree ||
+                                asked.allreduce == AllreduceKind::overlap;
+    if (asked.cuda_aware && (in_host_memory || compresses(asked.compress)))
         throw InputError(
-            (by_hand ? "--allreduce " + std::string(name_of(asked.allreduce)) : compress) +
+            (in_host_memory ? "--allreduce " + std::string(name_of(asked.allreduce)) : compress) +
             " adds in host memory; leave --cuda-aware out");
 }
 
@@ -211,6 +212,13 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
     return settings;
 }
 
+/// The parts of a gradient whose sums go on meanwhile: MPI works on them only when a part is ready,
+/// so parts are small, but large enough for all threads.
+std::size_t part_bytes_between_calls(int threads) {
+    constexpr std::size_t of_thread = std::size_t{1} << 16;
+    return of_thread * static_cast<std::size_t>(threads);
+}
+
 /// How this rank works on its CPU. Its first layer leaves out zeros if that pays at this density.
 CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
                          int shard, double density) {
@@ -223,6 +231,8 @@ CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Rep
                                   : asked.inputs == InputsKind::sparse;
     settings.first_layer = sparse ? FirstLayerKind::sparse : FirstLayerKind::dense;
     settings.in_leaves = asked.fixed_order;  // tiles add in another order
+    if (asked.allreduce == AllreduceKind::overlap)
+        settings.part_bytes = part_bytes_between_calls(settings.threads);
     if (!asked.fixed_order &&
         by_bf16x3(comm, asked, may_take_tiles(asked), tiles_pay(shard, density)) && automatic &&
         takes_tiles(shape))
@@ -264,7 +274,7 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
             chosen.reduction = "gradients sent as " + text_of(asked.compress) + ", and added";
             chosen.reducer = make_compressed_reducer(group, asked.compress, shape.layout.total());
         } else {
-            chosen.reducer = row.make(group);
+            chosen.reducer = row.make(group, asked.bucket_bytes);
         }
     };
     // A GPU rounds differently from a CPU, and all ranks must keep the same bits. So all ranks take

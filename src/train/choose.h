@@ -37,6 +37,7 @@ struct DeviceRequest {
     DeviceKind device = DeviceKind::automatic;
     GemmKind gemm = GemmKind::automatic;
     AllreduceKind allreduce = AllreduceKind::automatic;
+    std::size_t bucket_bytes = default_bucket_bytes;  ///< with AllreduceKind::overlap
     Codec compress = {};                        ///< of the gradients; with allreduce automatic
     InputsKind inputs = InputsKind::automatic;  ///< on the CPU: leave out zeros, or not
     CpuIsa isa = CpuIsa::automatic;  ///< for the CPU: the widest set that this rank may take

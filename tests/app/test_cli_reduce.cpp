@@ -26,6 +26,8 @@ TEST(Reductions, TellHowTheySumAndHowManyBytesARankGives) {
         {"--allreduce mpi", "gradients summed by MPI_Allreduce", whole},
         {"--allreduce ring", "gradients summed in a ring of ranks", 4.0 / 3 * whole},
         {"--allreduce tree", "gradients summed up a tree of ranks and sent down", 4.0 / 3 * whole},
+        {"--allreduce overlap", "gradients summed by MPI_Iallreduce while they are computed",
+         whole},
         {"--compress bf16", "gradients sent as bf16, and added", 2 * parameters},
         {"--compress int8", "gradients sent as int8, and added", parameters + 4 * 50},
         {"--compress topk:0.01", "gradients sent as topk:0.01, and added",
@@ -45,6 +47,14 @@ TEST(Reductions, TellHowTheySumAndHowManyBytesARankGives) {
 TEST(Reductions, ByHandPassTheCheck) {
     for (const char* flags : {"--allreduce ring", "--allreduce tree"})
         EXPECT_TRUE(check_passed(run_main(small_run() + "-e 1 -s " + flags, 3))) << flags;
+}
+
+TEST(Reductions, ThatGoOnMeanwhilePassTheCheckAndTellWhatIsHidden) {
+    const Result result = run_main(small_run() + "-e 1 -s --allreduce overlap --bucket-size 9", 3);
+    EXPECT_TRUE(check_passed(result));
+    EXPECT_TRUE(std::regex_search(
+        result.out, std::regex("\n# hidden [0-9]+ % of the time in which sums were under way: ")));
+    EXPECT_FALSE(says(run_main(small_run() + "-e 1 --allreduce mpi", 2).out, "# hidden"));
 }
 
 TEST(Reductions, OfAnotherOrderAreNamedAtAResume) {
@@ -88,7 +98,8 @@ TEST(Compression, LeavesResidualsOfOtherRanksOutAndSaysSo) {
 }
 
 TEST(Compression, IsRefusedWhereThereIsNothingToSend) {
-    for (const char* flags : {"--compress int8", "--allreduce ring", "--allreduce tree"}) {
+    for (const char* flags :
+         {"--compress int8", "--allreduce ring", "--allreduce tree", "--allreduce overlap"}) {
         const Result alone = run_main(small_run() + "-e 1 " + flags);
         EXPECT_TRUE(refused(alone, 2, "", flags));
         EXPECT_TRUE(says(alone.err, "there is one rank, so there is one replica and nothing to "));

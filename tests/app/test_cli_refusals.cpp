@@ -153,7 +153,7 @@ TEST_P(Killed, ARankEndsTheOthers) {
     const fs::path pids = scratch("pids");
     fs::remove(pids);
     Process process("mpirun -np 3 sh -c 'echo $$ >>" + pids.string() + "; exec ./main " +
-                    small_set() + " -n 8 -e 1000000" + GetParam() + "'");
+                    small_set() + " -e 1000000 " + GetParam() + "'");
     ASSERT_TRUE(process.prints("epoch ")) << "training has not begun";
     std::vector<pid_t> ranks;
     for (const std::string& line : lines_of(read_text(pids))) ranks.push_back(std::stoi(line));
@@ -165,6 +165,10 @@ TEST_P(Killed, ARankEndsTheOthers) {
         EXPECT_NE(kill(rank, 0), 0) << "process " << rank << " goes on without mpirun";
     }
 }
-INSTANTIATE_TEST_SUITE_P(In, Killed, testing::Values("", " --sync async:1"));
+// The last one's steps are sums for the most part: small batches, and buckets of one part each.
+INSTANTIATE_TEST_SUITE_P(In, Killed,
+                         testing::Values("-n 8", "-n 8 --sync async:1",
+                                         "-n 256 -b 3 --device cpu --allreduce overlap "
+                                         "--bucket-size 1"));
 
 }  // namespace

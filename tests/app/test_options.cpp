@@ -122,7 +122,8 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
         {"--gemm auto|fp32|bf16x3", "auto"},
         {"--inputs auto|sparse|dense", "auto"},
         {"--isa auto|baseline|avx2|avx512", "auto"},
-        {"--allreduce auto|mpi|shared|hierarchical|ring|tree", "auto"},
+        {"--allreduce auto|mpi|shared|hierarchical|ring|tree|overlap", "auto"},
+        {"--bucket-size N", "524288"},
         {"--compress none|bf16|int8|topk:F|sign", "none"},
         {"--reproducible", ""},
         {"--sync every-step|local:H|async[:S]", "every-step"},
@@ -261,7 +262,8 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
     EXPECT_EQ(keys(OnResume::content),
               "hidden init init-scale load data picture-folder as-is set first-label transposed "
               "inverted train-size csv-data target scale target-columns ");
-    EXPECT_EQ(keys(OnResume::rounding), "device gemm isa reproducible course cuda-aware ");
+    EXPECT_EQ(keys(OnResume::rounding),
+              "device gemm isa bucket-size reproducible course cuda-aware ");
 }
 
 // ---- refusals -----------------------------------------------------------------------------------

@@ -66,6 +66,7 @@ std::string written(const std::string& setting) {
         {"--save FILE", "--save f"},
         {"--allreduce", "--allreduce mpi"},
         {"--allreduce other than shared", "--allreduce hierarchical"},
+        {"--bucket-size", "--bucket-size 4096"},
         {"--compress", "--compress sign"},
         {"--accumulate", "--accumulate 2"},
         {"--accumulate beside a -b that is no multiple of 8", "--accumulate 2 -b 12"},

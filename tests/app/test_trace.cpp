@@ -56,6 +56,26 @@ TEST(Trace, PictureHasARowForEachRankAndNoBarOutsideTheStep) {
     EXPECT_EQ(step_picture({}), "");
 }
 
+/// A sum that goes on while something else is done lies within no event of its thread.
+TEST(Trace, BucketsAreEventsBesideTheThreads) {
+    Trace trace = two_ranks();
+    trace.of_rank[1].insert(trace.of_rank[1].begin(), {"bucket", 3, 1.25, 1.95});
+    std::string kinds;
+    double begin = 0, end = 0;
+    const Json json = Json::parse(trace_json(trace));
+    for (const Json& event : json["traceEvents"].items()) {
+        if (event["name"].text() != "bucket 3") continue;
+        kinds += event["ph"].text();
+        (event["ph"].text() == "b" ? begin : end) = event["ts"].number();
+        EXPECT_EQ(event["id"].text(), "1.3");
+    }
+    EXPECT_EQ(kinds, "be");
+    EXPECT_NEAR(begin, 1.25e6, 1e-3);
+    EXPECT_NEAR(end, 1.95e6, 1e-3);
+    EXPECT_NE(step_picture(trace).find(">bucket 3 700000.0 us<"), std::string::npos);
+    EXPECT_EQ(trace_words(trace), trace_words(two_ranks())) << "nobody waits for it";
+}
+
 TEST(Timeline, NotesNothingUntilItStartsAndEndsBetweenTwoSteps) {
     { const Traced before("before"); }
     EXPECT_TRUE(timeline::events().empty());

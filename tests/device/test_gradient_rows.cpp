@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <string>
 
@@ -97,6 +98,31 @@ TEST(GradientRows, PartsAreCutWhereALayerIsLarge) {
     EXPECT_EQ(rows.pieces(0)[1].layer, 2);
     for (std::size_t p = 0; p + 1 < parts.size(); ++p)
         EXPECT_GE(parts[p].count * sizeof(nn_real), bytes);
+}
+
+TEST(GradientRows, FindTheInputsOfWhichAPartHasAWeight) {
+    const Layout layout({130, 65, 9, 2});
+    const GradientRows rows = rows_of(layout, {2, 2}, 1, one_part);
+    const Range mine{70, 50};
+    for (int l = 1; l <= 2; ++l) {
+        const Range inputs = l == 1 ? mine : Range{40, 20};
+        const auto outputs = static_cast<std::size_t>(layout.size(l));
+        for (std::size_t first = 0; first < rows.total(); first += 13)
+            for (const std::size_t count : {std::size_t{1}, outputs, std::size_t{700}}) {
+                int found = 0, lowest = inputs.first + inputs.count;
+                for (int i = inputs.first; i < inputs.first + inputs.count; ++i) {
+                    const std::size_t row = rows.weight(l, i);
+                    if (row >= first + count || row + outputs <= first) continue;
+                    ++found;
+                    lowest = std::min(lowest, i);
+                }
+                const Range in_part = rows.inputs_in({first, count}, l, inputs);
+                EXPECT_EQ(in_part.count, found) << "from " << first << ", " << count;
+                if (found > 0) {
+                    EXPECT_EQ(in_part.first, lowest);
+                }
+            }
+    }
 }
 
 }  // namespace

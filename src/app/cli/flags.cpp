@@ -274,6 +274,7 @@ std::vector<TrainFlag> check_flags(TrainOptions& o) {
 }
 
 std::vector<TrainFlag> way_flags(TrainOptions& o) {
+    constexpr std::size_t most_bucket_bytes = std::size_t{1} << 30;
     std::vector<TrainFlag> rows;
     for (Flag& flag : device_flags(o.device)) {
         const std::string name = flag.names;
@@ -283,6 +284,11 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
     }
     add(rows,
         {{allreduce_flag(o.device), free /* the replicas and their sums tell it */,
+          by_grade | by_course},
+         {{"--bucket-size", number(o.device.bucket_bytes, std::size_t{1}, most_bucket_bytes),
+           "Devices",
+           "--allreduce overlap starts a sum as soon as so many bytes of the gradient are ready"},
+          rounding,
           by_grade | by_course},
          {{"--compress", codec_choice(o.device.compress), "Devices",
            "each rank sends its gradient made smaller, and keeps what is lost for the next step: "
@@ -388,7 +394,8 @@ Flag allreduce_flag(DeviceRequest& device) {
         "mpi: each rank has a copy of the network, and MPI_Allreduce sums the gradients; shared: "
         "all ranks, of one node, work on one copy (CPU); hierarchical: the ranks of each node do, "
         "and MPI_Allreduce sums over the nodes; ring, tree: as mpi, but gradients are added by "
-        "messages in a ring of ranks, or in a tree; auto: shared or hierarchical where it can be"};
+        "messages in a ring of ranks, or in a tree; overlap: as mpi, but sums start while the "
+        "gradient is computed; auto: shared or hierarchical where it can be"};
 }
 
 std::vector<Flag> output_flags(OutputFiles& files, const std::string& logged) {

@@ -74,6 +74,7 @@ bool has_another_sum(const Asked& a) {
     return kind != AllreduceKind::automatic && kind != AllreduceKind::shared;
 }
 bool names_a_sum(const Asked& a) { return a.options.device.allreduce != AllreduceKind::automatic; }
+bool is_overlapped(const Asked& a) { return a.options.device.allreduce == AllreduceKind::overlap; }
 bool is_compressed(const Asked& a) { return compresses(a.options.device.compress); }
 bool accumulates(const Asked& a) { return a.options.accumulate > 1; }
 bool cuts_leaves(const Asked& a) {
@@ -85,6 +86,7 @@ std::vector<FlagRule> rules_of_sums() {
     const Setting reproducible{"--reproducible"};
     const Setting compress{"--compress", is_compressed};
     return {
+        {{{"--bucket-size"}}, Kind::is_for, {{"--allreduce overlap", is_overlapped}}},
         {{compress},
          Kind::excludes,
          {{"--allreduce", names_a_sum}},

@@ -242,6 +242,8 @@ int finish(const Run& run) {
     outcome.asked = run.start.options.feed;
     outcome.feed = run.network.feed_kind();
     outcome.bytes_a_step = run.network.bytes_a_step();
+    const SumTimes sums = run.network.sum_times();
+    if (sums.under_way > 0) outcome.hidden = sums.hidden_share();
     outcome.ranks_agree = run.network.compared_copies();
     if (run.start.options.async) outcome.staleness = run.network.staleness();
     std::string note;

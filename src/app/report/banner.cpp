@@ -114,6 +114,11 @@ void print_footer(const Sets& sets, const Outcome& outcome) {
         std::printf("# sent %s a step from each rank\n", bytes_text(outcome.bytes_a_step).c_str());
     if (outcome.staleness.all() > 0)
         std::printf("# staleness  %s\n", staleness_words(outcome.staleness).c_str());
+    if (outcome.hidden >= 0)
+        std::printf(
+            "# hidden %.0f %% of the time in which sums were under way: rank 0 computed "
+            "meanwhile\n",
+            100 * outcome.hidden);
     if (outcome.ranks_agree) std::printf("# ranks agree: all hold the same bits\n");
     std::fflush(stdout);
 }

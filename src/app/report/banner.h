@@ -31,6 +31,7 @@ struct Outcome {
     TimeSplit times;
     double seconds = 0;
     FeedKind asked = FeedKind::resident, feed = FeedKind::resident;  ///< feed: the one used
+    double hidden = -1;        ///< share of the time of sums that rank 0 computed; -1: no such sums
     double bytes_a_step = 0;   ///< that a rank sent, of gradients or parameters; 0: none
     bool ranks_agree = false;  ///< each rank has its own copy, and this run compared them
     Staleness staleness{};     ///< of the updates of all ranks, if they are asynchronous

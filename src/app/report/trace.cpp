@@ -67,6 +67,20 @@ std::string bar(const TracedEvent& event, double y, double from, double scale) {
     return text;
 }
 
+/// A bucket's sum begins while one piece of work is done and ends in another.
+bool goes_on_meanwhile(const TracedEvent& event) { return event.name == "bucket"; }
+
+/// A thin line below the bars.
+std::string line(const TracedEvent& event, double y, double from, double scale) {
+    return formatted(
+               "<rect x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"3\" "
+               "fill=\"var(--t4)\"><title>",
+               left + (event.start - from) * scale, y + 2 * bar_height + 3,
+               std::max((event.end - event.start) * scale, 0.5)) +
+           escaped(title_of(event)) +
+           formatted(" %.1f us</title></rect>\n", 1e6 * (event.end - event.start));
+}
+
 }  // namespace
 
 std::string trace_json(const Trace& trace) {
@@ -82,10 +96,21 @@ std::string trace_json(const Trace& trace) {
             ",\n{\"ph\":\"M\",\"name\":\"process_name\",%s,\"args\":{\"name\":\"node %d\"}}",
             where.c_str(), trace.nodes[r]);
         comma = ",\n";
-        for (const TracedEvent& e : trace.of_rank[r])
+        for (const TracedEvent& e : trace.of_rank[r]) {
+            if (goes_on_meanwhile(e)) {
+                // An event of a thread must lie within another one; these need not.
+                for (const char* ends : {"b", "e"})
+                    json += formatted(
+                        ",\n{\"ph\":\"%s\",\"cat\":\"bucket\",\"id\":\"%zu.%d\",\"name\":\"%s\",%s,"
+                        "\"ts\":%.3f}",
+                        ends, r, e.number, title_of(e).c_str(), where.c_str(),
+                        1e6 * ((*ends == 'b' ? e.start : e.end) - begin));
+                continue;
+            }
             json += formatted(",\n{\"ph\":\"X\",\"name\":\"%s\",%s,\"ts\":%.3f,\"dur\":%.3f}",
                               title_of(e).c_str(), where.c_str(), 1e6 * (e.start - begin),
                               1e6 * (e.end - e.start));
+        }
     }
     return json + "\n]}\n";
 }
@@ -111,7 +136,9 @@ std::string step_picture(const Trace& trace) {
         bars += formatted("<text class=\"label\" x=\"0\" y=\"%.1f\">rank %zu</text>\n", y + 13, r);
         for (const TracedEvent& event : trace.of_rank[r])
             if (event.name != "step" && event.start >= from && event.end <= to)
-                bars += bar(event, is_verb(event) ? y : y + bar_height + 2, from, scale);
+                bars += goes_on_meanwhile(event)
+                            ? line(event, y, from, scale)
+                            : bar(event, is_verb(event) ? y : y + bar_height + 2, from, scale);
     }
     return formatted(
                "<svg class=\"step\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"one step, "

@@ -66,3 +66,15 @@ void GradientRows::add_piece(const GradientPiece& piece, std::size_t count,
     parts_.back().count += count;
     pieces_.back().push_back(piece);
 }
+
+Range GradientRows::inputs_in(const Part& part, int l, Range inputs) const {
+    const auto outputs = static_cast<std::size_t>(of(l).outputs);
+    const std::size_t begin = weight(l, inputs.first);
+    const auto rows_up_to = [&](std::size_t at) {
+        const std::size_t rows = at < begin ? 0 : (at - begin) / outputs;
+        return static_cast<int>(std::min(rows, static_cast<std::size_t>(inputs.count)));
+    };
+    const int first = rows_up_to(part.first);
+    const int end = rows_up_to(part.first + part.count + outputs - 1);
+    return {inputs.first + first, std::max(0, end - first)};
+}

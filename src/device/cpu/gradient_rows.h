@@ -53,6 +53,8 @@ class GradientRows {
     std::size_t weight(int l, int input) const {
         return of(l).weights_at + elements(of(l).outputs, input - of(l).inputs.first);
     }
+    /// Those of `inputs`, which must be this rank's, of which the part has a weight.
+    Range inputs_in(const Part& part, int l, Range inputs) const;
     std::size_t bias(int l, int unit) const {
         return of(l).biases_at + static_cast<std::size_t>(unit - of(l).units.first);
     }

@@ -442,7 +442,8 @@ class CpuReplica : public Replica, private LeafSums {
 
     /// Updates rows of layer l's weights, as far as they are in the sum.
     void update_rows(const Update& update, const Sum& sum, int l, Range inputs) const {
-        for (int i = inputs.first; i < inputs.first + inputs.count; ++i)
+        const Range in_sum = rows_.inputs_in({sum.first, sum.count}, l, inputs);
+        for (int i = in_sum.first; i < in_sum.first + in_sum.count; ++i)
             update_range(update, sum, rows_.weight(l, i), layer(l).outputs, layer(l).weights(i),
                          layer(l).to_moment);
     }
