@@ -84,6 +84,7 @@ class Page:
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = "dark" if dark else "light"
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.run("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")  # until it is seen
 
     def picture(self, file):
         """Writes what the window shows."""
