@@ -24,7 +24,7 @@ show = @printf '  %-12s %s\n'
 .DEFAULT_GOAL := main
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: run test test-quick test-custom check test-slurm test-qemu interop fuzz bench bench-peers bench-gpu \
+.PHONY: run test test-quick test-custom check test-slurm test-qemu interop browser fuzz bench bench-peers bench-gpu \
         bench-gpu-trial bench-cold-start bench-density ladder-cpu straggler pictures scaling gpu-check gpu-kit gpu-first-run \
         gpu-sanitize gpu-fit same-bits ab lint format clean help FORCE
 
@@ -42,6 +42,7 @@ check:  ## the rest: double, sanitizers, planted defects, kills, lint and more: 
 test-qemu:  ## the CPU's products as aarch64 and as older x86-64 processors, in qemu-user
 test-slurm:  ## hw6.sh on a real Slurm, started on this machine
 interop:  ## installs PyTorch in build/interop and exchanges files with it and with NumPy
+browser:  ## installs Chromium, and draws digits on the page of --html (ARGS=DIR: leaves pictures)
 fuzz:  ## fuzzes the readers of files (FUZZ_SECONDS=600 of each, ARGS="model idx" alone)
 lint:  ## clang-format, shellcheck, includes, cppcheck and clang-tidy
 gpu-check:  ## the kernels for every architecture, all warnings as errors; build/gpu-check/kernels.txt

@@ -23,7 +23,7 @@ DEVICE := $(filter-out $(CPU_CHOICE) src/device/gpu/%,$(call room,src/device)) $
           $(foreach isa,$(ISAS),$(EACH_ISA:%=%.$(isa)))
 COMM   := $(filter-out src/comm/absent,$(call room,src/comm))
 TRAIN  := $(call room,src/train) $(call room,src/reduce) neural_network
-APP    := $(call room,src/app)
+APP    := $(call room,src/app) build/digit_page_files
 
 # What fits the constants of the model of GPU kernels, but for its main.
 GPU_FIT := $(filter-out bench/gpu_fit,$(patsubst %.cpp,%,$(wildcard bench/gpu_fit*.cpp))) bench/gpu_step_model
@@ -34,6 +34,12 @@ OBJECTS      := $(call objects_of,$(BASICS) $(FILES) $(DEVICE) $(COMM) $(TRAIN))
 
 main $(B)/main: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_$(BACKEND)) build/main.flags
 	$(call link,$(LIBS_$(BACKEND)))
+
+# The digit page's own files, as strings.
+DIGIT_PAGE := $(addprefix src/app/report/digit/,page.html page.css prepare.js network.js draw.js)
+build/digit_page_files.cpp: $(DIGIT_PAGE) tools/embed.sh
+	$(show) EMBED $@
+	$(Q)mkdir -p $(@D) && tools/embed.sh $(DIGIT_PAGE) >$@
 
 define link
 $(show) LINK $@

@@ -21,7 +21,7 @@ RUNS_TEST  := commands:1 commands:2 kernels:forward kills:5 planted-trainer plan
               $(if $(CUDA_TESTS),kernels-cuda $(patsubst %,train-cuda:%,1 2 3 5),skip:tests-on-CUDA)
 RUNS_CHECK := planted-kernels:all kills:50 goal:lint $(if $(NVCC),goal:gpu-check,skip:gpu-check) float-tsan/kernels-small float-asan/kernels-small \
               kernels:reverse kernels:random double/kernels-small double/units float-asan/corpus \
-              goal:test-course goal:interop goal:fuzz goal:test-qemu goal:bench-gpu-trial gpu-kit double/train-course:2 double/train:3 shards:16 \
+              goal:test-course goal:interop goal:browser goal:fuzz goal:test-qemu goal:bench-gpu-trial gpu-kit double/train-course:2 double/train:3 shards:16 \
               float-asan/train-small:2 float-tsan/train-small:2 goal:bench
 
 # The aarch64 build has the same two (tests/qemu.sh).
@@ -57,6 +57,10 @@ test-custom: $(B)/tests/train_tests_gpuhost  ## the course's largest training, w
 interop: main
 	$(Q)tests/interop/setup.sh
 	$(Q)REQUIRE_INTEROP=1 build/interop/bin/python tests/interop/interop.py ./main
+
+browser: main
+	$(Q)tools/setup.sh browser
+	$(Q)REQUIRE_INTEROP=1 python3 tests/browser/browser.py ./main $(ARGS)
 
 test-qemu:
 	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG= DEBUG=0 SANITIZE= $(QEMU_PROGRAMS)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # setup.sh WHAT...: sees to it that what is needed is installed. WHAT: build, test, bench,
-# pictures, fuzz, interop, qemu, slurm, lint.
+# pictures, browser, fuzz, interop, qemu, slurm, lint.
 #
 # It looks for the programs, headers and libraries themselves, not for packages, so that what came
 # by "module load" or from source counts. What is missing is installed with apt-get by root, or by
@@ -91,6 +91,10 @@ for what in "$@"; do
         /usr/bin/python3 -c 'import numpy' 2>/dev/null || package[numpy]=python3-numpy
         /usr/bin/python3 -c 'import torch' 2>/dev/null || package[torch]=python3-torch
         ;;
+    browser)
+        need_program python3 python3
+        command -v google-chrome >/dev/null || need_program chromium chromium
+        ;;
     fuzz)
         need_program clang++ clang
         # Debian keeps libFuzzer in a package of its own.
@@ -105,7 +109,7 @@ for what in "$@"; do
         need_program shellcheck shellcheck
         ;;
     *)
-        echo "usage: tools/setup.sh build|test|bench|pictures|interop|qemu|slurm|fuzz|lint ..." >&2
+        echo "usage: tools/setup.sh build|test|bench|pictures|browser|interop|qemu|slurm|fuzz|lint ..." >&2
         exit 2
         ;;
     esac

@@ -235,6 +235,9 @@ std::vector<TrainFlag> file_flags(TrainOptions& o) {
     add(rows,
         {{{"--report", file_name(o.files.report), "Output", "write an HTML page about the run"},
           free},
+         {{"--html", file_name(o.files.html), "Output",
+           "write an HTML page in which a digit is drawn and the network reads it"},
+          free},
          {{"--trace", file_name(o.files.trace), "Output",
            "write what each rank did when, in the first steps: JSON for Perfetto or "
            "chrome://tracing; the page of --report shows one step"},

@@ -19,15 +19,15 @@ inline constexpr const char* program_version = "0.2.0";
 
 /// The files that a run writes; a file with an empty name is not written.
 struct OutputFiles {
-    std::string save, csv, jsonl, plot, report, trace;
+    std::string save, csv, jsonl, plot, report, html, trace;
 
     struct Named {
         const char* flag;
         std::string name;
     };
     std::vector<Named> all() const {
-        return {{"--save", save}, {"--csv", csv},       {"--jsonl", jsonl},
-                {"--plot", plot}, {"--report", report}, {"--trace", trace}};
+        return {{"--save", save},     {"--csv", csv},   {"--jsonl", jsonl}, {"--plot", plot},
+                {"--report", report}, {"--html", html}, {"--trace", trace}};
     }
 };
 
@@ -75,6 +75,7 @@ struct TrainOptions {
     bool resume = false;
     bool compare = false;  ///< train the reference too and compare
     int grade = 0;         ///< grading mode 1 to 4; 0: none
+    std::string command;   ///< the command line as it was given, for the page
     Settings settings;     ///< the values of all flags, as given
 };
 
@@ -120,6 +121,13 @@ struct ImportOptions {
     Settings settings;
 };
 
+/// A network becomes a page to draw in.
+struct ExportOptions {
+    std::string load, html;
+    ForeignFacts said;  ///< of a network of another program
+    Settings settings;
+};
+
 struct InspectOptions {
     std::vector<std::string> files;  ///< models, checkpoints, folders
     bool json = false;
@@ -140,5 +148,6 @@ std::optional<TrainOptions> parse_grade(const Arguments& arguments, bool speaks)
 std::optional<PredictOptions> parse_predict(const Arguments& arguments, bool speaks);
 std::optional<EvaluateOptions> parse_evaluate(const Arguments& arguments, bool speaks);
 std::optional<ImportOptions> parse_import(const Arguments& arguments, bool speaks);
+std::optional<ExportOptions> parse_export(const Arguments& arguments, bool speaks);
 std::optional<InspectOptions> parse_inspect(const Arguments& arguments, bool speaks);
 std::optional<DemoOptions> parse_demo(const Arguments& arguments, bool speaks);

@@ -1,4 +1,4 @@
-// options_others.cpp: the command lines of predict, evaluate, inspect and demo.
+// options_others.cpp: the command lines of all commands that do not train on samples.
 #include "app/cli/flags.h"
 #include "app/cli/flags_foreign.h"
 #include "app/cli/flags_images.h"
@@ -118,6 +118,22 @@ std::optional<ImportOptions> parse_import(const Arguments& arguments, bool speak
                       "--input-mean 0.1307 --input-std 0.3081"});
     line.add_required({"FILE", file_name(o.file), "", "the network of another program"});
     line.add_required({"-o,--out", file_name(o.out), "Output", "the file to write"});
+    add(line, foreign_flags(o.said));
+    if (!line.parse(arguments, speaks)) return std::nullopt;
+    o.settings = line.settings();
+    return o;
+}
+
+std::optional<ExportOptions> parse_export(const Arguments& arguments, bool speaks) {
+    ExportOptions o;
+    CommandLine line({"./main export", "makes a page in which a digit is drawn and read",
+                      "--load FILE --html FILE",
+                      "The page is one file of at most 1.5 MB with the network in it, and loads "
+                      "nothing. It prepares\nwhat is drawn as predict does, and shows what each "
+                      "layer makes of it while one draws.",
+                      "./main export --load mnist.safetensors --html digit.html"});
+    add_load_flag(line, o.load);
+    line.add_required({"--html", file_name(o.html), "Output", "the page to write"});
     add(line, foreign_flags(o.said));
     if (!line.parse(arguments, speaks)) return std::nullopt;
     o.settings = line.settings();

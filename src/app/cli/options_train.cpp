@@ -11,12 +11,13 @@ namespace {
 
 const Manual train_manual{
     "./main", "trains a neural network on MNIST or on a table, data-parallel",
-    "[train] [FLAGS]          or: ./main predict|evaluate|import|inspect|demo|grade ...",
+    "[train] [FLAGS]          or: ./main predict|evaluate|export|import|inspect|demo|grade ...",
     "The MPI ranks share every mini-batch. Each rank computes its part of the gradient on its GPU\n"
     "or its CPU, and every rank gets the same sum. Each other command has a --help of its own:\n"
     "\n"
     "./main predict --load FILE IMAGES...   classifies pictures and IDX images\n"
     "./main evaluate --load FILE            accuracy, confusion matrix, precision and recall\n"
+    "./main export --load FILE --html OUT   a page in which a digit is drawn and read\n"
     "./main import FILE -o OUT              takes over a network of PyTorch, Keras or NumPy\n"
     "./main inspect FILE...                 what a model, a checkpoint or a data folder holds\n"
     "./main demo xor                        a network small enough to print every number of it\n"
@@ -33,6 +34,20 @@ const Manual grade_manual{
     "4        checks and times the matrix product at the course's sizes; takes no flags",
     "mpirun -np 2 ./main grade 3\n"
     "./main grade 4"};
+
+/// The command line as one types it, in quotes where the shell needs them.
+std::string as_typed(std::string command, const Arguments& arguments) {
+    for (const std::string& word : arguments) {
+        std::string quoted;
+        for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+        const bool plain =
+            !word.empty() && word.find_first_not_of(
+                                 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "0123456789-_=+,.:/@%") == std::string::npos;
+        command += " " + (plain ? word : "'" + quoted + "'");
+    }
+    return command;
+}
 
 /// The course's grading modes 1 to 3.
 void apply_grade(TrainOptions& o) {
@@ -148,6 +163,7 @@ std::optional<TrainOptions> parse_train(const Arguments& arguments, bool speaks)
     for (const TrainFlag& flag : flags) line.add(flag);
     if (!line.parse(arguments, speaks)) return std::nullopt;
     options.settings = line.settings();
+    options.command = as_typed(train_manual.command, arguments);
     return complete(line, flags, options);
 }
 
@@ -164,5 +180,6 @@ std::optional<TrainOptions> parse_grade(const Arguments& arguments, bool speaks)
     for (const TrainFlag& flag : flags) line.add(flag);
     if (!line.parse(arguments, speaks)) return std::nullopt;
     options.settings = line.settings();
+    options.command = as_typed(grade_manual.command, arguments);
     return complete(line, flags, options);
 }

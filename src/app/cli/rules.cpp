@@ -59,7 +59,11 @@ std::vector<FlagRule> rules_of_network() {
 
 std::vector<FlagRule> rules_of_files() {
     return {{{{"--resume"}, {"--checkpoint-every"}}, Kind::needs, {{"--checkpoint DIR"}}},
-            {{{"--keep-best"}}, Kind::needs, {{"--save FILE"}}}};
+            {{{"--keep-best"}}, Kind::needs, {{"--save FILE"}}},
+            {{{"--html"}},
+             Kind::excludes,
+             {{"--csv-data"}, {"--as-is"}},
+             "the page prepares what is drawn as images of digits are; leave one of the two out"}};
 }
 
 bool is_local(const Asked& a) { return a.options.local_steps > 0; }

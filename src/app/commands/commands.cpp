@@ -3,6 +3,7 @@
 
 #include "app/commands/demo.h"
 #include "app/commands/evaluate.h"
+#include "app/commands/export.h"
 #include "app/commands/grade.h"
 #include "app/commands/import.h"
 #include "app/commands/inspect.h"
@@ -36,7 +37,7 @@ constexpr Command commands[] = {
     {"train", job<parse_train, train_or_grade>}, {"predict", job<parse_predict, predict>},
     {"evaluate", job<parse_evaluate, evaluate>}, {"import", job<parse_import, import_model>},
     {"inspect", job<parse_inspect, inspect>},    {"demo", job<parse_demo, demo>},
-    {"grade", job<parse_grade, train_or_grade>},
+    {"export", job<parse_export, export_model>}, {"grade", job<parse_grade, train_or_grade>},
 };
 
 /// Parses the words after the name of the command.

@@ -3,8 +3,10 @@
 
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 #include <future>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "app/report/banner.h"
 #include "app/report/chart.h"
 #include "app/report/comparison.h"
+#include "app/report/digit_page.h"
 #include "app/report/guessing.h"
 #include "app/report/notes.h"
 #include "app/report/page.h"
@@ -19,6 +22,7 @@
 #include "app/report/update_text.h"
 #include "app/run/gather_trace.h"
 #include "app/run/observer.h"
+#include "app/run/output_file.h"
 #include "app/run/reference_progress.h"
 #include "app/run/signals.h"
 #include "app/run/start.h"
@@ -27,6 +31,7 @@
 #include "base/text.h"
 #include "base/timeline.h"
 #include "train/evaluate.h"
+#include "train/schedule.h"
 #include "train/score.h"
 #include "train/step_check.h"
 
@@ -60,6 +65,24 @@ ModelFacts facts_of_files(const TrainOptions& options, const Sets& sets,
     return facts;
 }
 
+/// "2026-11-27 14:05 UTC", here and now.
+std::string date_text() {
+    const std::time_t now = std::time(nullptr);
+    std::tm here{};
+    localtime_r(&now, &here);
+    char text[40];
+    std::strftime(text, sizeof text, "%Y-%m-%d %H:%M %Z", &here);
+    return text;
+}
+
+/// "host: CPU, avx2, 1 thread; ...": what the ranks compute on, each kind once.
+std::string processors_text(const std::vector<std::string>& rank_devices) {
+    std::string text;
+    for (const std::string& device : std::set(rank_devices.begin(), rank_devices.end()))
+        text += (text.empty() ? "" : "; ") + device;
+    return text;
+}
+
 /// The page's table of settings, in the order of the flags.
 std::vector<std::pair<std::string, std::string>> settings_for_people(const RunSummary& summary,
                                                                      const TrainOptions& options) {
@@ -70,10 +93,13 @@ std::vector<std::pair<std::string, std::string>> settings_for_people(const RunSu
         return std::string(digits);
     };
     std::vector<std::pair<std::string, std::string>> settings{
+        {"command", options.command},
+        {"date", date_text()},
         {"program", std::string("main ") + program_version + ", " + nn_real_name},
         {"MPI", summary.mpi_version},
+        {"CUDA", summary.cuda},
         {"ranks", std::to_string(summary.rank_devices.size())},
-        {"rank 0", summary.rank_devices.front()},
+        {"processors", processors_text(summary.rank_devices)},
         {"samples", summary.sets.is_table ? options.csv_data : options.data},
         {"network", sizes_text(summary.layout)},
         {"activation", name_of(options.activation)},
@@ -112,8 +138,30 @@ RunSummary summary_of(const Comm& comm, const Start& start) {
         .rounding = start.rounding};
 }
 
-/// --save, --plot and --report, and the end of the logs; `note` on the result, if it is not empty,
-/// is on the page. Collective.
+/// The learning rate in each epoch of the history: "0.5", or "0.5 to 0.44" where it changes.
+std::vector<std::string> rates_of(const Run& run) {
+    const Schedule schedule(run.start.options.training, run.start.sets.train_count);
+    std::vector<std::string> rates;
+    for (const EpochRow& row : run.observer.history()) {
+        const auto text = [&](int step) {
+            return formatted("%.4g", static_cast<double>(schedule.rate(row.epoch - 1, step)));
+        };
+        const std::string first = text(0), last = text(schedule.steps_in_epoch() - 1);
+        rates.push_back(first == last ? first : first + " to " + last);
+    }
+    return rates;
+}
+
+/// --html, if it is asked for.
+void write_digit_page(const OutputFiles& files, const Model& model) {
+    if (files.html.empty()) return;
+    const DigitPage page = digit_page(model, named("--html", files.html));
+    write_file("--html", files.html, page.html);
+    if (page.is_half) print_note(note_half);
+}
+
+/// --save, --plot, --html and --report, and the end of the logs; `note` on the result, if it is not
+/// empty, is on the page. Collective.
 void write_files(const Run& run, const Outcome& outcome, const std::string& note) {
     const TrainOptions& options = run.start.options;
     const OutputFiles& files = options.files;
@@ -130,6 +178,7 @@ void write_files(const Run& run, const Outcome& outcome, const std::string& note
             write_file("--trace", files.trace, trace_json(trace));
             std::printf("# trace      %s\n", trace_words(trace).c_str());
         }
+        write_digit_page(files, model);
         run.files.finish();
         constexpr std::size_t worst = 24;
         auto settings = settings_for_people(run.summary, options);
@@ -137,7 +186,8 @@ void write_files(const Run& run, const Outcome& outcome, const std::string& note
         if (!files.report.empty())
             write_page(files.report,
                        {settings, history, accuracy_name, outcome.times, outcome.seconds,
-                        outcome.last, sets.final_name(), step_picture(trace)},
+                        outcome.last, sets.final_name(), step_picture(trace), rates_of(run),
+                        files.html.empty() ? "" : address_from(files.report, files.html)},
                        score(sets.final_set(), outcome.last.yhat, worst), sets.final_set());
         print_written(files);
     });
@@ -268,6 +318,11 @@ int train(const Comm& comm, const TrainOptions& asked) {
     const TrainOptions& options = start.options;
     std::optional<RunFiles> files;
     comm.together([&] {
+        if (comm.is_root() && !options.files.html.empty()) {
+            check_writable("--html", options.files.html);
+            check_digit_page(start.first.layout, facts_of_files(options, start.sets, ""),
+                             named("--html", options.files.html));
+        }
         files.emplace(options.files, start.folder.get(), comm.is_root(), start.beginning.state);
     });
     const RunSummary summary = summary_of(comm, start);

@@ -22,3 +22,17 @@ std::string escaped(std::string_view text) {
     }
     return safe;
 }
+
+std::string base64(std::span<const std::uint8_t> bytes) {
+    constexpr const char* digits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string text;
+    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+        const std::size_t have = std::min<std::size_t>(3, bytes.size() - i);
+        unsigned group = 0;
+        for (std::size_t b = 0; b < 3; ++b) group = group << 8 | (b < have ? bytes[i + b] : 0u);
+        for (std::size_t d = 0; d < 4; ++d)
+            text += d <= have ? digits[group >> (18 - 6 * d) & 63] : '=';
+    }
+    return text;
+}

@@ -6,9 +6,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <span>
+#include <string_view>
 
 #include "app/report/chart.h"
 #include "app/report/markup.h"
@@ -33,6 +36,7 @@ body{margin:0;background:var(--back);color:var(--ink);font:16px/1.5 system-ui,sa
 main{max-width:1280px;margin:0 auto;padding:1rem}
 h1{font-size:1.6rem;margin:.5rem 0 1rem}
 h2{font-size:1.15rem;margin:0 0 .5rem}
+a{color:rgb(var(--right))}
 p{margin:0 0 .75rem;color:var(--soft);max-width:45rem}
 section{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:1rem;
 margin:0 0 1rem}
@@ -125,6 +129,48 @@ std::string curves(const PageSummary& summary) {
     for (const std::string& panel : svg_panels(summary.history, summary.accuracy_name, "epoch"))
         panels += panel;
     return section("Curves", "<div class=\"curves\">" + panels + "</div>\n");
+}
+
+/// Which epochs the table has: all, or every tenth, hundredth or thousandth, and the last.
+std::size_t shown_every(std::size_t epochs) {
+    constexpr std::size_t most_rows = 100;
+    std::size_t every = 1;
+    while (epochs / every > most_rows) every *= 10;
+    return every;
+}
+
+std::string epoch_row(const EpochRow& row, const std::string& rate, bool has_accuracy) {
+    return formatted("<tr><th scope=\"row\">%d</th>", row.epoch) +
+           (rate.empty() ? "" : "<td>" + escaped(rate) + "</td>") +
+           formatted("<td>%.5f</td>", row.loss) +
+           (has_accuracy ? "<td>" + percent(row.accuracy) + "</td>" : "") +
+           formatted("<td>%.0f</td><td>%.2f</td></tr>\n", row.images_per_second, row.seconds);
+}
+
+std::string epochs(const PageSummary& summary, bool is_table) {
+    const History& history = summary.history;
+    const bool has_accuracy = !summary.accuracy_name.empty();
+    const std::size_t every = shown_every(history.size());
+    std::string rows;
+    for (std::size_t i = 0; i < history.size(); ++i)
+        if ((i + 1) % every == 0 || i + 1 == history.size())
+            rows +=
+                epoch_row(history[i], summary.rates.empty() ? "" : summary.rates[i], has_accuracy);
+    if (rows.empty()) return "";
+    return section(
+        "Epochs",
+        (every == 1 ? "" : formatted("<p>Every %zuth epoch, and the last one.</p>", every)) +
+            "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>epoch</th>" +
+            (summary.rates.empty() ? "" : "<th>learning rate</th>") + "<th>training loss</th>" +
+            (has_accuracy ? "<th>" + escaped(summary.accuracy_name) + " accuracy</th>" : "") +
+            (is_table ? "<th>samples/s</th>" : "<th>images/s</th>") +
+            "<th>seconds</th></tr></thead>\n<tbody>" + rows + "</tbody></table></div>\n");
+}
+
+std::string link_to_draw(const PageSummary& summary) {
+    if (summary.digit_page.empty()) return "";
+    return "<p><a href=\"" + escaped(summary.digit_page) +
+           "\">Draw a digit, and let this network read it</a></p>\n";
 }
 
 std::string time_split(const PageSummary& summary) {
@@ -240,20 +286,6 @@ std::string each_class(const Score& score) {
             "<th>mistaken for</th></tr></thead>\n<tbody>" + rows + "</tbody></table></div>\n");
 }
 
-std::string base64(std::span<const std::uint8_t> bytes) {
-    constexpr const char* digits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const std::size_t have = std::min<std::size_t>(3, bytes.size() - i);
-        unsigned group = 0;
-        for (std::size_t b = 0; b < 3; ++b) group = group << 8 | (b < have ? bytes[i + b] : 0u);
-        for (std::size_t d = 0; d < 4; ++d)
-            text += d <= have ? digits[group >> (18 - 6 * d) & 63] : '=';
-    }
-    return text;
-}
-
 /// A probability with two digits. It reads 0 or 1 only if it is exactly that.
 std::string probability(double p) {
     if (p > 0 && p < 0.005) return "&lt;0.01";
@@ -308,7 +340,8 @@ std::string html_page(const PageSummary& summary, const Score& score, const Samp
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>"
         "<title>Training report</title><style>" +
         std::string(style) + "</style></head>\n<body><main><h1>Training report</h1>\n" +
-        headline(summary, score) + curves(summary) + time_split(summary) + one_step(summary) +
+        link_to_draw(summary) + headline(summary, score) + curves(summary) +
+        epochs(summary, test.format.number_inputs) + time_split(summary) + one_step(summary) +
         settings(summary);
     if (score.total > 0) {
         const bool beside = score.classes <= few_classes;
@@ -322,6 +355,22 @@ std::string html_page(const PageSummary& summary, const Score& score, const Samp
 void write_page(const std::string& file, const PageSummary& summary, const Score& score,
                 const SampleSet& test) {
     write_file("--report", file, html_page(summary, score, test));
+}
+
+std::string address_from(const std::string& file, const std::string& other) {
+    namespace fs = std::filesystem;
+    const auto whole = [](const std::string& name) {
+        return fs::absolute(name).lexically_normal();
+    };
+    const fs::path folder = whole(file).parent_path();
+    const std::string path = whole(other).lexically_relative(folder).generic_string();
+    std::string address;
+    for (const char c : path) {
+        const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                           std::string_view("/._-~").find(c) != std::string_view::npos;
+        address += plain ? std::string(1, c) : formatted("%%%02X", static_cast<unsigned char>(c));
+    }
+    return address;
 }
 
 void check_page(const std::string& file) { check_writable("--report", file); }

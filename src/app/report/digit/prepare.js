@@ -1,0 +1,297 @@
+// prepare.js: what was drawn becomes the network's input, by the steps of ./main predict.
+//
+// Every function has the name and the arithmetic of its twin in src/input, in the same order; a
+// Float32Array rounds as float does there. So both make the same bytes. A drawing is 0 (paper) and
+// 1 (ink). The steps that are not here take out light, shadow and lines; docs/pictures.md says why
+// they change nothing of a drawing.
+'use strict';
+
+const sheetOf = (width, height) => ({width, height, values: new Float32Array(width * height)});
+const at = (sheet, x, y) => sheet.values[y * sheet.width + x];
+const holds = (sheet, x, y) => x >= 0 && y >= 0 && x < sheet.width && y < sheet.height;
+const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
+
+// ---- sheet.cpp
+
+const right = (box) => box.left + box.width;
+const bottom = (box) => box.top + box.height;
+
+function boxOf(sheet) {
+  let left = sheet.width, top = sheet.height, last = -1, lowest = -1;
+  for (let y = 0; y < sheet.height; ++y)
+    for (let x = 0; x < sheet.width; ++x)
+      if (at(sheet, x, y) > 0) {
+        left = Math.min(left, x);
+        last = Math.max(last, x);
+        top = Math.min(top, y);
+        lowest = y;
+      }
+  if (last < 0) return {left: 0, top: 0, width: 0, height: 0};
+  return {left, top, width: last - left + 1, height: lowest - top + 1};
+}
+
+function both(a, b) {
+  const left = Math.min(a.left, b.left), top = Math.min(a.top, b.top);
+  return {left, top, width: Math.max(right(a), right(b)) - left,
+          height: Math.max(bottom(a), bottom(b)) - top};
+}
+
+function transposed(sheet) {
+  const result = sheetOf(sheet.height, sheet.width);
+  for (let y = 0; y < sheet.height; ++y)
+    for (let x = 0; x < sheet.width; ++x) result.values[x * sheet.height + y] = at(sheet, x, y);
+  return result;
+}
+
+// The mean over a square of 2 reach + 1 pixels a side, as far as it lies in the sheet.
+function meanAround(sheet, reach) {
+  for (let turn = 0; turn < 2; ++turn) {
+    const result = sheetOf(sheet.width, sheet.height);
+    for (let y = 0; y < sheet.height; ++y) {
+      let sum = 0, count = 0;
+      for (let i = 0; i < sheet.width + reach; ++i) {
+        if (i < sheet.width) sum += at(sheet, i, y), ++count;
+        if (i > 2 * reach) sum -= at(sheet, i - 2 * reach - 1, y), --count;
+        if (i >= reach) result.values[y * sheet.width + i - reach] = sum / count;
+      }
+    }
+    sheet = transposed(result);
+  }
+  return sheet;
+}
+
+// The weights of the pixels from `first` on that make one pixel of a scaled row.
+function scaling(from, to) {
+  const all = [], stretch = from / to;
+  for (let i = 0; i < to; ++i) {
+    if (stretch >= 1) {
+      const begin = i * stretch, end = Math.min(from, (i + 1) * stretch);
+      const first = Math.floor(begin), weights = [];
+      for (let k = first; k < from && k < end; ++k)
+        weights.push((Math.min(end, k + 1) - Math.max(begin, k)) / (end - begin));
+      all.push({first, weights});
+    } else {
+      const centre = clamp((i + 0.5) * stretch - 0.5, 0, from - 1);
+      const first = Math.min(Math.floor(centre), Math.max(0, from - 2));
+      all.push({first, weights: from === 1 ? [1] : [1 - (centre - first), centre - first]});
+    }
+  }
+  return all;
+}
+
+function scaled(sheet, box, width, height) {
+  const result = sheetOf(width, height);
+  const across = scaling(box.width, width), down = scaling(box.height, height);
+  const row = new Float64Array(box.width);
+  for (let y = 0; y < height; ++y) {
+    row.fill(0);
+    down[y].weights.forEach((weight, k) => {
+      for (let x = 0; x < box.width; ++x)
+        row[x] += weight * at(sheet, box.left + x, box.top + down[y].first + k);
+    });
+    for (let x = 0; x < width; ++x) {
+      let sum = 0;
+      across[x].weights.forEach((weight, k) => { sum += weight * row[across[x].first + k]; });
+      result.values[y * width + x] = sum;
+    }
+  }
+  return result;
+}
+
+// The largest value within `radius` pixels; from there on a straight line to 0 over one pixel.
+function thicker(sheet, radius) {
+  const reach = Math.ceil(radius), {width, height} = sheet;
+  const result = {width, height, values: sheet.values.slice()};
+  for (let v = -reach; v <= reach; ++v)
+    for (let u = -reach; u <= reach; ++u) {
+      const weight = Math.fround(clamp(radius + 1 - Math.sqrt(u * u + v * v), 0, 1));
+      if (weight === 0) continue;
+      for (let y = Math.max(0, -v); y < Math.min(height, height - v); ++y)
+        for (let x = Math.max(0, -u); x < Math.min(width, width - u); ++x)
+          result.values[y * width + x] =
+              Math.max(at(result, x, y), weight * at(sheet, x + u, y + v));
+    }
+  return result;
+}
+
+function thinner(sheet, radius) {
+  const most = sheet.values.reduce((a, b) => Math.max(a, b));
+  const opposite = ({width, height, values}) => ({width, height, values: values.map((v) => most - v)});
+  return opposite(thicker(opposite(sheet), radius));
+}
+
+// ---- picture_pieces.cpp
+
+// What hangs together, diagonals too; the largest first, without what is too small to be drawn.
+function piecesOf(ink) {
+  const labels = new Int32Array(ink.values.length), all = [];
+  for (let from = 0; from < labels.length; ++from) {
+    if (ink.values[from] === 0 || labels[from] !== 0) continue;
+    const piece = {label: all.length + 1, mass: 0, box: null}, open = [from];
+    labels[from] = piece.label;
+    while (open.length > 0) {
+      const place = open.pop(), x = place % ink.width, y = (place - x) / ink.width;
+      const pixel = {left: x, top: y, width: 1, height: 1};
+      piece.box = piece.box ? both(piece.box, pixel) : pixel;
+      piece.mass += ink.values[place];
+      for (let b = y - 1; b <= y + 1; ++b)
+        for (let a = x - 1; a <= x + 1; ++a) {
+          const near = b * ink.width + a;
+          if (!holds(ink, a, b) || ink.values[near] === 0 || labels[near] !== 0) continue;
+          labels[near] = piece.label;
+          open.push(near);
+        }
+    }
+    all.push(piece);
+  }
+  all.sort((a, b) => b.mass - a.mass);
+  const large = all.filter((piece) => piece.mass >= all[0].mass / 40);
+  const specks = all.slice(large.length).reduce((sum, piece) => sum + piece.mass, 0);
+  return {all: large, labels, specks};
+}
+
+const side = (box) => Math.max(box.width, box.height);
+const gapAcross = (a, b) => Math.max(a.left, b.left) - Math.min(right(a), right(b));
+const gapDown = (a, b) => Math.max(a.top, b.top) - Math.min(bottom(a), bottom(b));
+
+function areTwoDigits(a, b) {
+  const larger = Math.max(side(a), side(b)), smaller = Math.min(side(a), side(b));
+  const taller = Math.max(a.height, b.height), narrower = Math.min(a.width, b.width);
+  if (2 * smaller <= larger) return false;
+  const flat = 2 * Math.min(a.height, b.height) <= taller;
+  const asTall = -4 * gapDown(a, b) > 3 * taller;
+  const shared = flat ? -0.06 * larger : (asTall ? 0.6 : 0.25) * narrower;
+  return -gapAcross(a, b) < shared || gapDown(a, b) > 0.15 * larger;
+}
+
+function mayBeOneDigit(a, b) {
+  const far = 3 * Math.max(gapAcross(a, b), gapDown(a, b)) > Math.max(side(a), side(b));
+  return !far && !areTwoDigits(a, b);
+}
+
+function isNearer(a, b, piece) {
+  const space = (box) => Math.hypot(Math.max(0, gapAcross(box, piece)), Math.max(0, gapDown(box, piece)));
+  const between = (box) => Math.hypot(2 * box.left + box.width - 2 * piece.left - piece.width,
+                                      2 * box.top + box.height - 2 * piece.top - piece.height);
+  return space(a) < space(b) || (space(a) === space(b) && between(a) < between(b));
+}
+
+// The groups of pieces that belong to one digit each.
+function digitsOf(pieces) {
+  const groups = [];
+  for (const piece of pieces) {
+    let home = null;
+    for (const group of groups)
+      if (mayBeOneDigit(group.box, piece.box) && (!home || isNearer(group.box, home.box, piece.box)))
+        home = group;
+    if (!home) {
+      groups.push({box: piece.box, pieces: [piece]});
+    } else {
+      home.box = both(home.box, piece.box);
+      home.pieces.push(piece);
+    }
+  }
+  return groups;
+}
+
+// ---- picture_prepare.cpp
+
+// Width and length of the pen's stroke: a stroke has twice its length as outline.
+function strokeOf(digit, box) {
+  const smooth = meanAround(digit, Math.floor(side(box) / 60));
+  const inked = (x, y) => holds(smooth, x, y) && at(smooth, x, y) >= 0.5;
+  let area = 0, outline = 0;
+  for (let y = box.top; y < bottom(box); ++y)
+    for (let x = box.left; x < right(box); ++x) {
+      if (!inked(x, y)) continue;
+      ++area;
+      for (const [u, v] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) if (!inked(x + u, y + v)) ++outline;
+    }
+  outline *= Math.PI / 4;
+  return {width: outline > 0 ? 2 * area / outline : 1, length: outline / 2};
+}
+
+// A stroke that winds, unlike that of a 1, gets proportions that digits have.
+function naturalSize(box, stroke) {
+  const size = {width: box.width, height: box.height};
+  if (stroke.length <= 1.3 * Math.hypot(size.width, size.height)) return size;
+  if (size.width < 0.5 * size.height) size.width = 0.6 * size.height;
+  if (size.width > 1.15 * size.height) size.width = 0.9 * size.height;
+  return size;
+}
+
+// How many pixels of 28 a stroke should be wider (or, below 0, less wide).
+function widerBy(width) {
+  return width < 1.9 ? 1.9 - width : Math.max(-4, Math.min(0, 4.5 - width));
+}
+
+// The darkest pixel becomes full ink.
+function stretch(drawing) {
+  const factor = Math.fround(255 / drawing.values.reduce((a, b) => Math.max(a, b)));
+  drawing.values = drawing.values.map((ink) => ink * factor);
+}
+
+function withWiderStroke(digit, box, size, by) {
+  const fine = 4, length = (pixels) => Math.max(1, Math.round(fine * pixels));
+  const inner = scaled(digit, box, length(size.width), length(size.height));
+  const edge = fine * (1 + Math.ceil(Math.abs(by)));
+  const large = sheetOf(inner.width + 2 * edge, inner.height + 2 * edge);
+  for (let y = 0; y < inner.height; ++y)
+    for (let x = 0; x < inner.width; ++x)
+      large.values[(y + edge) * large.width + x + edge] = at(inner, x, y);
+  stretch(large);
+  const radius = Math.abs(by) / 2 * fine;
+  return by > 0 ? thicker(large, radius) : thinner(large, radius);
+}
+
+// The drawing in rows x cols bytes, its centre of mass in the middle.
+function centred(drawing, rows, cols) {
+  let mass = 0, along = 0, down = 0;
+  for (let y = 0; y < drawing.height; ++y)
+    for (let x = 0; x < drawing.width; ++x) {
+      const ink = at(drawing, x, y);
+      mass += ink;
+      along += ink * x;
+      down += ink * y;
+    }
+  const placed = (centre, box, whole) => clamp(Math.floor(whole / 2) - Math.round(centre), 0, whole - box);
+  const left = placed(along / mass, drawing.width, cols), top = placed(down / mass, drawing.height, rows);
+  const input = new Uint8Array(rows * cols);
+  for (let y = 0; y < drawing.height; ++y)
+    for (let x = 0; x < drawing.width; ++x)
+      input[(top + y) * cols + left + x] = Math.round(at(drawing, x, y));
+  return input;
+}
+
+function inputOfDigit(digit, rows, cols) {
+  const filled = 20 / 28, box = boxOf(digit), stroke = strokeOf(digit, box);
+  const natural = naturalSize(box, stroke), toMnist = 20 / side(natural);
+  const fitted = (from, piece, size) => {
+    const scale = Math.min(filled * cols / size.width, filled * rows / size.height);
+    const length = (pixels) => Math.max(1, Math.round(scale * pixels));
+    return scaled(from, piece, length(size.width), length(size.height));
+  };
+  let drawing = fitted(digit, box, natural);
+  const by = widerBy(stroke.width * toMnist);
+  if (by !== 0) {
+    const size = {width: natural.width * toMnist, height: natural.height * toMnist};
+    const large = withWiderStroke(digit, box, size, by), grown = boxOf(large);
+    if (grown.width > 0) drawing = fitted(large, grown, grown);
+  }
+  stretch(drawing);
+  return {bytes: centred(drawing, rows, cols), wasSqueezed: natural.width < box.width};
+}
+
+// The input of a drawing, or why there is none.
+function prepared(ink, rows, cols) {
+  const pieces = piecesOf(ink);
+  if (pieces.all.length === 0) return {why: ''};
+  const drawn = pieces.all.reduce((sum, piece) => sum + piece.mass, 0);
+  if (2 * pieces.specks > drawn) return {why: 'Only specks: draw one digit.'};
+  const digits = digitsOf(pieces.all);
+  if (digits.length > 1) return {why: `${digits.length} drawings that stand apart: draw one digit.`};
+  const chosen = new Set(digits[0].pieces.map((piece) => piece.label));
+  const digit = sheetOf(ink.width, ink.height);
+  digit.values = ink.values.map((value, i) => chosen.has(pieces.labels[i]) ? value : 0);
+  return inputOfDigit(digit, rows, cols);
+}

@@ -1,0 +1,146 @@
+// digit_page.cpp: puts the network, as JSON with its parameters in base64, into the page's sources.
+#include "app/report/digit_page.h"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "app/report/digit/files.h"
+#include "app/report/markup.h"
+#include "base/error.h"
+#include "base/half.h"
+#include "base/json.h"
+#include "base/text.h"
+
+namespace {
+
+enum class Precision { single, half };
+
+std::size_t bytes_each(Precision precision) { return precision == Precision::single ? 4 : 2; }
+
+/// The characters that base64 makes of so many bytes.
+std::size_t base64_size(std::size_t bytes) { return (bytes + 2) / 3 * 4; }
+
+/// Little-endian, whatever this machine is.
+template <class Code>
+void append(std::vector<std::uint8_t>& bytes, Code code) {
+    for (std::size_t b = 0; b < sizeof code; ++b)
+        bytes.push_back(static_cast<std::uint8_t>(code >> (8 * b)));
+}
+
+std::string parameters_text(const Parameters<nn_real>& parameters, Precision precision,
+                            const std::string& name) {
+    std::vector<std::uint8_t> bytes;
+    for (const nn_real value : parameters.values) {
+        if (precision == Precision::single) {
+            append(bytes, std::bit_cast<std::uint32_t>(static_cast<float>(value)));
+            continue;
+        }
+        const std::uint16_t code = half_of(static_cast<double>(value));
+        if ((code & half_infinity) == half_infinity)
+            refuse(name, "parameters below 65520, which half precision holds",
+                   formatted("%g", static_cast<double>(value)), "train a smaller network");
+        append(bytes, code);
+    }
+    return base64(bytes);
+}
+
+/// A text in a script's element: no "</script>" may end it.
+std::string in_script(const std::string& json) {
+    std::string safe;
+    for (const char c : json) safe += c == '<' ? std::string("\\u003c") : std::string(1, c);
+    return safe;
+}
+
+std::string network_json(const Layout& layout, const ModelFacts& facts, Precision precision,
+                         const std::string& parameters) {
+    return in_script(
+        Json::object({{"sizes", layout.sizes()},
+                      {"activation", name_of(facts.activation)},
+                      {"output", name_of(facts.objective.output)},
+                      {"rows", facts.rows},
+                      {"cols", facts.cols},
+                      {"pixel_scale", facts.pixel_scale},
+                      {"class_names", facts.class_names},
+                      {"precision", precision == Precision::single ? "single" : "half"},
+                      {"parameters", parameters}})
+            .dump());
+}
+
+std::string about(const Layout& layout, const ModelFacts& facts,
+                  const std::vector<std::string>& notes, Precision precision) {
+    std::string text = "<p>The network: " + sizes_text(layout);
+    if (layout.layers() > 1) text += std::string(", ") + name_of(facts.activation);
+    text += formatted(", %s, %zu parameters", name_of(facts.objective.output), layout.total());
+    if (facts.state.epoch > 0)
+        text += ", trained for " + progress_text(facts.state.epoch, facts.state.step);
+    text += std::string(". Made by main ") + escaped(facts.version) + ".</p>\n";
+    for (const std::string& note : notes) text += "<p>Note: " + escaped(note) + ".</p>\n";
+    if (precision == Precision::half) text += std::string("<p>Note: ") + note_half + ".</p>\n";
+    return text;
+}
+
+/// The text, with what stands in double braces replaced, each once.
+std::string filled(std::string text,
+                   const std::vector<std::pair<std::string, std::string>>& contents) {
+    for (const auto& [place, content] : contents) {
+        const std::string braces = "{{" + place + "}}";
+        text.replace(text.find(braces), braces.size(), content);
+    }
+    return text;
+}
+
+std::string page_with(const Layout& layout, const ModelFacts& facts,
+                      const std::vector<std::string>& notes, Precision precision,
+                      const std::string& parameters) {
+    const std::string script = std::string(prepare_js) + network_js + draw_js;
+    return filled(page_html, {{"style", page_css},
+                              {"script", script},
+                              {"about", about(layout, facts, notes, precision)},
+                              {"network", network_json(layout, facts, precision, parameters)}});
+}
+
+std::size_t page_size(const Layout& layout, const ModelFacts& facts,
+                      const std::vector<std::string>& notes, Precision precision) {
+    return page_with(layout, facts, notes, precision, "").size() +
+           base64_size(bytes_each(precision) * layout.total());
+}
+
+void check_page_size(const Layout& layout, const ModelFacts& facts,
+                     const std::vector<std::string>& notes, const std::string& name) {
+    const std::size_t size = page_size(layout, facts, notes, Precision::half);
+    if (size <= most_page_bytes) return;
+    refuse(name, "a network whose page has at most 1.5 MB",
+           std::to_string(layout.total()) + " parameters, " +
+               bytes_text(static_cast<double>(size)) + " in half precision",
+           "train one with smaller layers (-n)");
+}
+
+}  // namespace
+
+void check_digit_page(const Layout& layout, const ModelFacts& facts, const std::string& name) {
+    if (layout.classes() < 2)
+        refuse(name, "a network whose outputs are classes", "one output",
+               "give one that was trained on labels");
+    if (facts.pictures_as_is)
+        refuse(name, "a network for prepared pictures, for a page to draw in",
+               "one that takes pictures as they are (--as-is)",
+               "give one that was trained without it");
+    check_page_size(layout, facts, {}, name);
+}
+
+DigitPage digit_page(const Model& model, const std::string& name) {
+    const Layout& layout = model.parameters.layout;
+    const ModelFacts& facts = model.facts;
+    check_digit_page(layout, facts, name);
+    check_page_size(layout, facts, model.notes, name);
+    const Precision precision =
+        page_size(layout, facts, model.notes, Precision::single) <= most_page_bytes
+            ? Precision::single
+            : Precision::half;
+    return {page_with(layout, facts, model.notes, precision,
+                      parameters_text(model.parameters, precision, name)),
+            precision == Precision::half};
+}
