@@ -261,13 +261,6 @@ def pair(m, low, high, slant=0.0):
     return side_by_side(inks, [m.rng.integers(low, high + 1)])
 
 
-def overlapping(m):
-    """Two digits that share from 10 to 25 % of the narrower one's width."""
-    inks = [cropped(large(m.digit()[0])) for _ in range(2)]
-    narrower = min(ink.shape[1] for ink in inks)
-    return side_by_side(inks, [-max(3, int(m.between(0.10, 0.25) * narrower))])
-
-
 def touching(m, over, two_sizes=False):
     """Two digits that share `over` of MNIST's 28 pixels where they come nearest; 0: they only touch."""
     inks = [cropped(large(m.digit()[0])) for _ in range(2)]
@@ -375,7 +368,6 @@ NOT_ONE = {
 }
 PAIRS = {
     "two digits, touching": lambda m: on_paper(pair(m, -10, -3)),
-    "two digits, overlapping": lambda m: on_paper(overlapping(m)),
     "two digits, touching by 0 of 28": lambda m: on_paper(touching(m, 0)),
     "two digits, touching by 2 of 28": lambda m: on_paper(touching(m, 2)),
     "two digits, touching by 4 of 28": lambda m: on_paper(touching(m, 4)),
