@@ -36,8 +36,8 @@ DrawnDigit digit_of(double strokes, bool is_wide = false) {
 
 /// Reads a 1 and then a drawing of two digits, with two cuts.
 std::vector<std::size_t> read_line(const std::vector<Outputs>& parts, bool is_of_digits = true,
-                                   bool breaks_line = false) {
-    std::vector<DrawnDigit> digits{digit_of(1), digit_of(2.6)};
+                                   bool breaks_line = false, bool is_wide = true) {
+    std::vector<DrawnDigit> digits{digit_of(1), digit_of(2.6, is_wide)};
     digits[1].parts.assign(4, digit_of(1));
     digits[1].breaks_line = breaks_line;
     std::vector<Outputs> each{reading(1, 0.99), reading(2, 0.99)};
@@ -105,7 +105,8 @@ TEST(Touching, digits_of_a_line_become_the_parts_of_the_surest_cut) {
         expect_refusal(read, {"two that touch as number 2 of 2, from the left"});
     };
     is_refused([&] { read_line({sure(0.99), sure(0.89), sure(0.89), sure(0.99)}); });
-    std::vector<DrawnDigit> three{digit_of(3)};
+    is_refused([&] { read_line(std::vector<Outputs>(4, sure(0.99)), true, false, false); });
+    std::vector<DrawnDigit> three{digit_of(3, true)};
     three[0].parts = {digit_of(1), digit_of(2)};
     expect_refusal(
         [&] {
