@@ -36,7 +36,7 @@ DrawnDigit digit_of(double strokes, bool is_wide = false) {
 
 /// Reads a 1 and then a drawing of two digits, with two cuts.
 std::vector<std::size_t> read_line(const std::vector<Outputs>& parts, bool is_of_digits = true,
-                                   bool breaks_line = false, bool is_wide = true) {
+                                   bool breaks_line = true, bool is_wide = true) {
     std::vector<DrawnDigit> digits{digit_of(1), digit_of(2.6, is_wide)};
     digits[1].parts.assign(4, digit_of(1));
     digits[1].breaks_line = breaks_line;
@@ -107,6 +107,7 @@ TEST(Touching, digits_of_a_line_become_the_parts_of_the_surest_cut) {
     is_refused([&] { read_line({sure(0.99), sure(0.89), sure(0.89), sure(0.99)}); });
     is_refused([&] { read_line(std::vector<Outputs>(4, sure(0.99)), true, false, false); });
     std::vector<DrawnDigit> three{digit_of(3, true)};
+    three[0].breaks_line = true;
     three[0].parts = {digit_of(1), digit_of(2)};
     expect_refusal(
         [&] {
@@ -119,7 +120,7 @@ TEST(Touching, digits_of_a_line_become_the_parts_of_the_surest_cut) {
 
 TEST(Touching, other_networks_cut_nothing_and_refuse_what_breaks_the_line) {
     const std::vector<Outputs> parts(4, reading(1, 0.99));
-    EXPECT_EQ(read_line(parts, false), (Samples{0, 1}));
+    EXPECT_EQ(read_line(parts, false, false), (Samples{0, 1}));
     EXPECT_THROW(read_line(parts, false, true), InputError);
     EXPECT_EQ(read_line(parts, true, true), (Samples{0, 2, 3}));
 }

@@ -78,7 +78,8 @@ std::vector<std::size_t> samples_of_line(const std::string& file,
         }
         double best = 0;
         std::size_t left = 0;
-        for (std::size_t p = 0; is_of_digits && digit.is_wide && p < digit.parts.size(); p += 2) {
+        for (std::size_t p = 0; is_of_digits && digit.breaks_line && p < digit.parts.size();
+             p += 2) {
             const std::size_t at = first + p;
             const double both =
                 predicted_class(of(at)).probability * predicted_class(of(at + 1)).probability;

@@ -23,9 +23,9 @@ void check_is_one(const std::string& file, const DrawnDigit& digit, std::span<co
 
 /// The samples that are the number's digits, from left to right. The samples are `digits`, and then
 /// the parts of them all, in this order; yhat has `outputs` for each. A drawing that looks like two
-/// digits, and is wider than high, becomes the two parts of the cut of which the network is surest.
-/// Without `is_of_digits`, none is cut. Throws InputError if what breaks the line, or looks like
-/// two, cannot be cut so that the network is sure.
+/// digits, and is too wide for the line, becomes the two parts of the cut of which the network is
+/// surest. Without `is_of_digits`, none is cut. Throws InputError if what breaks the line, or looks
+/// like two, cannot be cut so that the network is sure.
 std::vector<std::size_t> samples_of_line(const std::string& file,
                                          std::span<const DrawnDigit> digits,
                                          std::span<const nn_real> yhat, std::size_t outputs,
