@@ -261,11 +261,13 @@ def pair(m, low, high, slant=0.0):
     return side_by_side(inks, [m.rng.integers(low, high + 1)])
 
 
-def overlapping(m):
-    """Two digits that share from 10 to 25 % of the narrower one's width."""
+def touching(m, over, two_sizes=False):
+    """Two digits that share `over` of MNIST's 28 pixels where they come nearest; 0: they only touch."""
     inks = [cropped(large(m.digit()[0])) for _ in range(2)]
-    narrower = min(ink.shape[1] for ink in inks)
-    return side_by_side(inks, [-max(3, int(m.between(0.10, 0.25) * narrower))])
+    if two_sizes:
+        which, size = m.rng.integers(2), m.between(0.6, 0.85)
+        inks[which] = resized(inks[which], *(max(1, round(size * side)) for side in inks[which].shape))
+    return side_by_side(inks, [-SIDE // 28 * over])
 
 
 def uneven(m, ink):
@@ -347,6 +349,13 @@ def blank(m):
     return BLANKS[m.either(*BLANKS)](m, np.zeros((side, side)))
 
 
+def in_28(ink):
+    """As large as MNIST's digits are, in the middle."""
+    ink = cropped(ink)
+    height, width = (max(1, round(20 * side / max(ink.shape))) for side in ink.shape)
+    return placed(resized(ink, height, width), 28, 28, (28 - height) // 2, (28 - width) // 2)
+
+
 NOT_ONE = {
     "two digits": lambda m: on_paper(np.hstack([large(m.digit()[0]), large(m.digit()[0])])),
     "two digits, near": lambda m: on_paper(beside(m, False)),
@@ -359,7 +368,12 @@ NOT_ONE = {
 }
 PAIRS = {
     "two digits, touching": lambda m: on_paper(pair(m, -10, -3)),
-    "two digits, overlapping": lambda m: on_paper(overlapping(m)),
+    "two digits, touching by 0 of 28": lambda m: on_paper(touching(m, 0)),
+    "two digits, touching by 2 of 28": lambda m: on_paper(touching(m, 2)),
+    "two digits, touching by 4 of 28": lambda m: on_paper(touching(m, 4)),
+    "two sizes, touching by 0 of 28": lambda m: on_paper(touching(m, 0, True)),
+    "two sizes, touching by 2 of 28": lambda m: on_paper(touching(m, 2, True)),
+    "two touching, in 28 x 28": lambda m: in_28(touching(m, 1)),
 }
 
 

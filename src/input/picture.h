@@ -34,13 +34,26 @@ struct Stage {
     Picture picture;
 };
 
+/// An input, and what its drawing shows beside it. Two digits that touch are drawn as one is.
+struct DrawnDigit {
+    std::vector<std::uint8_t> input = {};
+    double strokes = 0;    ///< that a row of its pixels meets, on average
+    bool is_wide = false;  ///< wider than high
+    /// It was wider than digits are, and was made narrower. It may be two that touch.
+    bool was_squeezed = false;
+    /// It is too wide for the line that it stands in.
+    bool breaks_line = false;
+    /// Of a digit in a line: what is left and right of each cut that may separate two digits, the
+    /// left first.
+    std::vector<DrawnDigit> parts = {};
+};
+
 /// What was done to a picture, up to where it was refused, if it was.
 struct Preparation {
     std::vector<Stage> stages = {};
-    std::size_t drawings = 0;       ///< that stand apart, as digits do
+    std::size_t drawings = 0;             ///< that stand apart, as digits do
+    std::vector<DrawnDigit> digits = {};  ///< of each input, from left to right
     bool changed_own_size = false;  ///< a picture of the network's size was not prepared already
-    /// A drawing was wider than digits are, and was made narrower. It may be two that touch.
-    bool was_squeezed = false;
 };
 
 /// The rows x cols bytes of a picture of this size that is prepared already, or of its opposite;
@@ -53,7 +66,8 @@ std::vector<std::uint8_t> prepared_already(const Picture& picture, int rows, int
 std::vector<std::uint8_t> as_network_input(const Picture& picture, int rows, int cols,
                                            const std::string& name, Preparation* told = nullptr);
 
-/// The same for a line of digits: an input for each, from left to right.
+/// The same for a line of digits: an input for each, from left to right. Throws InputError also if
+/// there is a point or a sign beside them. What is too wide for one digit is told, and not refused.
 std::vector<std::vector<std::uint8_t>> as_network_inputs(const Picture& picture, int rows, int cols,
                                                          const std::string& name,
                                                          Preparation* told = nullptr);

@@ -69,7 +69,7 @@ struct Reader {
         Preparation told;
         input = as_network_input(picture, set.rows, set.cols, file, &told);
         if (told.changed_own_size) ++changed_own_size;
-        if (told.was_squeezed && squeezed++ == 0) first_squeezed = file;
+        if (told.digits.front().was_squeezed && squeezed++ == 0) first_squeezed = file;
         return input;
     }
 

@@ -163,14 +163,26 @@ Drawing drawing_of(const Picture& picture, const std::string& name, Preparation&
     return drawing;
 }
 
-std::vector<std::uint8_t> input_of_group(const Drawing& drawing, const std::vector<InkPiece>& group,
-                                         int rows, int cols, Preparation& told) {
-    const Sheet digit = ink_of_pieces(drawing.ink, drawing.pieces, group);
-    keep(told, "digit", digit, 1);
-    DigitInput input = input_of_digit(digit, rows, cols);
+/// What `ink` shows, where `input` came of it.
+DrawnDigit drawn_digit(const Sheet& ink, std::vector<std::uint8_t> input) {
+    const Box box = box_of(ink);
+    return {std::move(input), strokes_met(ink), box.width > box.height};
+}
+
+/// With its parts, if `with_parts`.
+const DrawnDigit& add_group(const Drawing& drawing, const std::vector<InkPiece>& group, int rows,
+                            int cols, bool with_parts, Preparation& told) {
+    const Sheet ink = ink_of_pieces(drawing.ink, drawing.pieces, group);
+    keep(told, "digit", ink, 1);
+    DigitInput input = input_of_digit(ink, rows, cols);
     told.stages.push_back({"input", {cols, rows, input.bytes}});
-    told.was_squeezed = told.was_squeezed || input.was_squeezed;
-    return std::move(input.bytes);
+    DrawnDigit& digit = told.digits.emplace_back(drawn_digit(ink, std::move(input.bytes)));
+    digit.was_squeezed = input.was_squeezed;
+    if (with_parts)
+        for (const Cut& cut : cuts_of(ink))
+            for (const Sheet* part : {&cut.left, &cut.right})
+                digit.parts.push_back(drawn_digit(*part, input_of_digit(*part, rows, cols).bytes));
+    return digit;
 }
 
 Box box_of_group(const std::vector<InkPiece>& group) {
@@ -181,19 +193,17 @@ Box box_of_group(const std::vector<InkPiece>& group) {
 
 /// Digits, from left to right, are one line if each stands beside the one before and all are about
 /// as large.
-void check_line(const std::vector<std::vector<InkPiece>>& digits, const std::string& name) {
+void check_line(const std::vector<std::vector<InkPiece>>& digits, int highest,
+                const std::string& name) {
     const auto refuse_line = [&](std::size_t i, const char* found) {
         refuse(name, "one line of digits that stand apart",
                std::string(found) + " as number " + std::to_string(i + 1) + " of " +
                    std::to_string(digits.size()) + ", from the left",
                "cut the picture, or write them anew");
     };
-    int highest = 0;
-    for (const auto& digit : digits) highest = std::max(highest, box_of_group(digit).height);
     for (std::size_t i = 0; i < digits.size(); ++i) {
         const Box box = box_of_group(digits[i]);
         if (5 * box.height < 2 * highest) refuse_line(i, "something smaller");
-        if (4 * box.width > 5 * highest) refuse_line(i, "something wider, such as two that touch");
         if (i == 0) continue;
         const Box before = box_of_group(digits[i - 1]);
         const int beside = std::min(box.bottom(), before.bottom()) - std::max(box.top, before.top);
@@ -204,14 +214,42 @@ void check_line(const std::vector<std::vector<InkPiece>>& digits, const std::str
     }
 }
 
-/// Whether an input shows two digits, about as tall as each other, that stand apart. Some of
-/// MNIST's own digits fall into pieces, but into such ones only 20 of 70,000.
-bool shows_two_digits(const std::vector<std::uint8_t>& input, int rows, int cols) {
+/// An input's values as ink, from 0 to 1.
+Sheet as_ink(const std::vector<std::uint8_t>& input, int rows, int cols) {
     Sheet ink(cols, rows);
     std::ranges::transform(input, ink.values.begin(),
                            [](std::uint8_t value) { return static_cast<float>(value) / 255; });
+    return ink;
+}
+
+/// A number may have a point, or a sign, which are not read. They are small, and share no column
+/// with a digit, as a digit's own parts do; a point is at the bottom of the line, a sign in the
+/// middle of its height.
+void check_points(const InkPieces& pieces, int highest, const std::string& name) {
+    Box line = pieces.all.front().box;
+    for (const InkPiece& piece : pieces.all) line = both(line, piece.box);
+    for (const InkPiece& piece : pieces.all) {
+        const Box& box = piece.box;
+        const auto shares_column = [&](const InkPiece& other) {
+            return other.label != piece.label && other.box.left < box.right() &&
+                   box.left < other.box.right();
+        };
+        const double middle = (box.top + 0.5 * box.height - line.top) / line.height;
+        const bool is_flat = 5 * box.height <= highest;
+        const bool is_point = is_flat && 4 * box.width <= highest && middle > 0.75;
+        const bool is_sign = is_flat && box.width <= highest && middle > 0.3 && middle < 0.7;
+        if ((is_point || is_sign) && std::ranges::none_of(pieces.all, shares_column))
+            refuse(name, "digits alone",
+                   is_point ? "a point at the bottom of the line" : "a sign beside a digit",
+                   "cover it, or cut the picture: points and signs are not read");
+    }
+}
+
+/// Whether an input shows two digits, about as tall as each other, that stand apart. Some of
+/// MNIST's own digits fall into pieces, but into such ones only 20 of 70,000.
+bool shows_two_digits(const std::vector<std::uint8_t>& input, int rows, int cols) {
     std::vector<int> heights;
-    for (const auto& digit : digits_of(pieces_of(ink)))
+    for (const auto& digit : digits_of(pieces_of(as_ink(input, rows, cols))))
         heights.push_back(box_of_group(digit).height);
     std::ranges::sort(heights, std::greater());
     return heights.size() > 1 && 10 * heights[1] >= 7 * heights[0];
@@ -277,6 +315,7 @@ std::vector<std::uint8_t> as_network_input(const Picture& picture, int rows, int
         !input.empty() && !shows_two_digits(input, rows, cols)) {
         way.stages.push_back({"input", {cols, rows, input}});
         way.drawings = 1;
+        way.digits.push_back(drawn_digit(as_ink(input, rows, cols), input));
         return input;
     }
     way.changed_own_size = picture.width == cols && picture.height == rows;
@@ -286,7 +325,7 @@ std::vector<std::uint8_t> as_network_input(const Picture& picture, int rows, int
     if (digits.size() > 1)
         throw InputError(name + ": expected one digit, found " + std::to_string(digits.size()) +
                          " separate drawings; cut the picture");
-    return input_of_group(drawing, digits.front(), rows, cols, way);
+    return add_group(drawing, digits.front(), rows, cols, false, way).input;
 }
 
 std::vector<std::vector<std::uint8_t>> as_network_inputs(const Picture& picture, int rows, int cols,
@@ -297,11 +336,16 @@ std::vector<std::vector<std::uint8_t>> as_network_inputs(const Picture& picture,
     const Drawing drawing = drawing_of(picture, name, way);
     const auto digits = digits_of(drawing.pieces);
     way.drawings = digits.size();
-    check_line(digits, name);
+    int highest = 0;
+    for (const auto& group : digits) highest = std::max(highest, box_of_group(group).height);
+    check_line(digits, highest, name);
+    check_points(drawing.pieces, highest, name);
     std::vector<std::vector<std::uint8_t>> inputs;
     inputs.reserve(digits.size());
-    for (const auto& group : digits)
-        inputs.push_back(input_of_group(drawing, group, rows, cols, way));
+    for (const auto& group : digits) {
+        inputs.push_back(add_group(drawing, group, rows, cols, true, way).input);
+        way.digits.back().breaks_line = 4 * box_of_group(group).width > 5 * highest;
+    }
     return inputs;
 }
 

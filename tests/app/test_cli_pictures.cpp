@@ -156,7 +156,7 @@ TEST(Predict, ExplainReplacesWhatItWroteOfAPictureAndNothingElse) {
                         2, "", "would be replaced by a stage of same"));
 }
 
-TEST(Predict, NotesADrawingThatWasMadeNarrower) {
+TEST(Predict, RefusesTwoDigitsThatTouch) {
     std::string rings(120 * 60, '\xff');  // two that touch
     for (int y = 0; y < 60; ++y)
         for (int x = 0; x < 120; ++x) {
@@ -167,10 +167,8 @@ TEST(Predict, NotesADrawingThatWasMadeNarrower) {
     const std::string file = (scratch("pictures") / "rings.pgm").string();
     std::ofstream(file, std::ios::binary) << "P5\n120 60\n255\n" << rings;
     const std::string load = "predict --load " + trained_network() + " ";
-    const Result said = run_main(load + file);
-    EXPECT_EQ(said.code, 0);
-    EXPECT_TRUE(says(said.err, file + ": a drawing is wider than a digit is"));
-    EXPECT_TRUE(refused(run_main(load + "--digits " + file), 2, "", "such as two that touch"));
+    // A row meets more of their strokes than of any digit, so it does not matter how they are read.
+    EXPECT_TRUE(refused(run_main(load + file), 2, "", "looks like two that touch"));
 }
 
 TEST(Predict, AsIsTakesThePictureOrRefusesItsSize) {

@@ -5,44 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 
 #include "base/error.h"
 #include "input/picture.h"
 #include "input/picture_stages.h"
+#include "tests/support/drawn.h"
 
 namespace {
-
-/// White paper, and a pen of this radius.
-struct Drawn {
-    Picture picture;
-    double radius;
-
-    Drawn(int width, int height, double pen) : picture{width, height, {}}, radius(pen) {
-        picture.grey.assign(static_cast<std::size_t>(width * height), 255);
-    }
-    std::uint8_t& at(int x, int y) {
-        return picture.grey[static_cast<std::size_t>(y * picture.width + x)];
-    }
-    void dot(double x, double y) {
-        const auto first = [&](double c) { return std::max(0, static_cast<int>(c - radius)); };
-        for (int v = first(y); v < std::min<double>(picture.height, y + radius + 1); ++v)
-            for (int u = first(x); u < std::min<double>(picture.width, x + radius + 1); ++u)
-                if (std::hypot(u - x, v - y) <= radius) at(u, v) = 0;
-    }
-    Drawn& line(double x0, double y0, double x1, double y1) {
-        const double steps = std::hypot(x1 - x0, y1 - y0) + 1;
-        for (double i = 0; i <= steps; ++i)
-            dot(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps);
-        return *this;
-    }
-    Drawn& ring(double x, double y, double across, double down) {
-        for (double angle = 0; angle < 2 * std::numbers::pi; angle += 0.01)
-            dot(x + across * std::cos(angle), y + down * std::sin(angle));
-        return *this;
-    }
-};
 
 /// How many drawings stand apart.
 std::size_t drawings_on(const Picture& picture) {
@@ -144,7 +113,7 @@ TEST(Preparation, says_where_a_drawing_was_made_narrower) {
         Preparation told;
         as_network_input(picture, 28, 28, "it", &told);
         EXPECT_EQ(told.drawings, 1u);
-        return told.was_squeezed;
+        return told.digits.at(0).was_squeezed;
     };
     EXPECT_TRUE(was_squeezed(two.picture)) << "00 that touch";
     EXPECT_FALSE(was_squeezed(Drawn(320, 240, 8).ring(100, 120, 60, 80).picture));

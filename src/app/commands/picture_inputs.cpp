@@ -80,16 +80,8 @@ std::vector<std::vector<std::uint8_t>> prepared(const std::string& file, const M
     return inputs;
 }
 
-void note_squeezed(const std::string& file, bool is_line) {
-    print_note(file +
-                   ": a drawing is wider than a digit is, and was made narrower; if it is two "
-                   "digits that touch, " +
-                   (is_line ? "write them apart" : "cut the picture between them"),
-               stderr);
-}
-
-SampleSet read_prepared(const std::string& file, const ModelFacts& facts,
-                        const PredictOptions& options, OwnSize& own_size) {
+PictureInputs read_prepared(const std::string& file, const ModelFacts& facts,
+                            const PredictOptions& options, OwnSize& own_size) {
     SampleSet set;
     set.rows = facts.rows;
     set.cols = facts.cols;
@@ -107,14 +99,16 @@ SampleSet read_prepared(const std::string& file, const ModelFacts& facts,
         throw;
     }
     explain();
-    if (told.was_squeezed) note_squeezed(file, options.digits);
-    return set;
+    for (const DrawnDigit& digit : told.digits)
+        for (const DrawnDigit& part : digit.parts)
+            set.pixels.insert(set.pixels.end(), part.input.begin(), part.input.end());
+    return {std::move(set), std::move(told.digits)};
 }
 
 }  // namespace
 
-SampleSet read_inputs(const std::string& file, const ModelFacts& facts,
-                      const PredictOptions& options, OwnSize& own_size) {
+PictureInputs read_inputs(const std::string& file, const ModelFacts& facts,
+                          const PredictOptions& options, OwnSize& own_size) {
     if (!is_idx_or_gzip(file)) return read_prepared(file, facts, options, own_size);
     if (options.digits || !options.explain.empty())
         throw InputError(one_line(file) +
@@ -126,7 +120,7 @@ SampleSet read_inputs(const std::string& file, const ModelFacts& facts,
             formatted("%s: expected images of %d x %d pixels, as the network takes, "
                       "found %d x %d; give it images of its size, or pictures, which are scaled",
                       file.c_str(), facts.rows, facts.cols, set.rows, set.cols));
-    return set;
+    return {std::move(set)};
 }
 
 void check_explain(const PredictOptions& options) {

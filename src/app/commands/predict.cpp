@@ -3,9 +3,11 @@
 #include "train/evaluate.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "app/commands/picture_inputs.h"
 #include "app/commands/prediction.h"
+#include "app/commands/touching.h"
 #include "app/report/draw.h"
 #include "app/report/notes.h"
 #include "app/run/load.h"
@@ -70,6 +72,40 @@ std::string Answers::about_line(const std::string& file, const SampleSet& set,
         text += drawn(std::span(set.pixels).subspan(i * set.features(), set.features()), set.rows,
                       set.cols, shades_of_output());
     return text;
+}
+
+void note_squeezed(const std::string& file) {
+    print_note(file +
+                   ": a drawing is wider than a digit is, and was made narrower; if it is two "
+                   "digits that touch, cut the picture between them, or write them apart",
+               stderr);
+}
+
+/// Keeps what is one digit each, and its outputs. Throws InputError if a drawing looks like two
+/// digits that touch, and is not cut.
+void keep_digits(const std::string& file, PictureInputs& inputs, bool is_line,
+                 std::span<const std::string> class_names, std::vector<nn_real>& yhat) {
+    SampleSet& set = inputs.set;
+    if (inputs.digits.empty()) return;  // nothing was prepared
+    const std::size_t outputs = outputs_each(set, yhat), features = set.features();
+    const bool is_of_digits = reads_digits(class_names, outputs);
+    if (!is_line) {
+        if (is_of_digits) check_is_one(file, inputs.digits.front(), yhat);
+        if (inputs.digits.front().was_squeezed) note_squeezed(file);
+        return;
+    }
+    std::vector<std::uint8_t> pixels;
+    std::vector<nn_real> chosen;
+    for (const std::size_t i : samples_of_line(file, inputs.digits, yhat, outputs, is_of_digits)) {
+        const auto from = [i](auto& values, std::size_t each) {
+            return std::span(values).subspan(i * each, each);
+        };
+        std::ranges::copy(from(set.pixels, features), std::back_inserter(pixels));
+        std::ranges::copy(from(yhat, outputs), std::back_inserter(chosen));
+        if (i < inputs.digits.size() && inputs.digits[i].was_squeezed) note_squeezed(file);
+    }
+    set.pixels = std::move(pixels);
+    yhat = std::move(chosen);
 }
 
 /// A picture is prepared by guesses, and may show no digit at all. What the network gives less than
@@ -161,12 +197,14 @@ int predict(const Comm& comm, const PredictOptions& given) {
     OwnSize own_size;
     bool all_right = true;
     for (const std::string& file : options.files) {
-        SampleSet set;
-        bool right =
-            tried_on_root(comm, [&] { set = read_inputs(file, model.facts, options, own_size); });
+        PictureInputs inputs;
+        SampleSet& set = inputs.set;
+        bool right = tried_on_root(
+            comm, [&] { inputs = read_inputs(file, model.facts, options, own_size); });
         if (right) {
-            const std::vector<nn_real> yhat = Evaluator(network, set).outputs();
+            std::vector<nn_real> yhat = Evaluator(network, set).outputs();
             right = tried_on_root(comm, [&] {
+                keep_digits(file, inputs, options.digits, model.facts.class_names, yhat);
                 print(options.digits ? answers.about_line(file, set, yhat)
                                      : answers.about(file, set, yhat, is_idx_or_gzip(file)));
                 if (!is_idx_or_gzip(file)) note_unsure(file, set, yhat, !options.as_is);

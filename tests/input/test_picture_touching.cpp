@@ -1,0 +1,86 @@
+// test_picture_touching.cpp: what a drawing shows that may be two digits, and where it is cut.
+//
+// Rings and lines are drawn with a pen, so that it is known how many strokes a row of pixels meets.
+// How many pairs of digits are told from one digit: bench/pictures.py.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "input/picture.h"
+#include "input/picture_stages.h"
+#include "tests/support/drawn.h"
+#include "tests/support/file_fixture.h"
+
+namespace {
+
+/// The ink of black on white.
+Sheet ink_on(const Picture& picture) {
+    Sheet ink(picture.width, picture.height);
+    std::ranges::transform(picture.grey, ink.values.begin(),
+                           [](std::uint8_t grey) { return static_cast<float>(255 - grey) / 255; });
+    return ink;
+}
+
+double strokes_on(const Drawn& drawn) { return strokes_met(ink_on(drawn.picture)); }
+
+/// Two rings of a digit's size, which a bridge as thick as the pen joins.
+Drawn one_ring() { return Drawn(320, 140, 4).ring(60, 70, 25, 40); }
+Drawn two_rings() { return one_ring().ring(126, 70, 25, 40).line(85, 70, 101, 70); }
+
+}  // namespace
+
+TEST(Strokes, are_counted_row_by_row) {
+    EXPECT_EQ(strokes_on(Drawn(90, 90, 4).line(40, 10, 40, 80)), 1);
+    EXPECT_EQ(strokes_on(Drawn(90, 90, 4).line(40, 10, 40, 80).line(60, 10, 60, 80)), 2);
+    EXPECT_EQ(strokes_on(Drawn(90, 90, 4).line(10, 10, 10, 45).line(60, 60, 60, 80)), 1);
+    // A ring is 88 pixels high. Its top and bottom of 8 pixels each are one stroke.
+    const double ring = strokes_on(one_ring());
+    EXPECT_NEAR(ring, 2 - 2 * 8.0 / 88, 2.0 / 56) << "by two rows of 56";
+    EXPECT_NEAR(strokes_on(two_rings()), 2 * ring - 8.0 / 88, 3.0 / 56) << "the bridge joins two";
+    EXPECT_NEAR(strokes_on(Drawn(320, 140, 4).ring(160, 70, 100, 40)), ring, 4.0 / 56)
+        << "four times as wide";
+}
+
+TEST(Cuts, meet_the_least_ink_between_two_digits) {
+    const std::vector<Cut> cuts = cuts_of(ink_on(two_rings().picture));
+    ASSERT_FALSE(cuts.empty());
+    const double one = strokes_on(one_ring());
+    EXPECT_NEAR(strokes_met(cuts[0].left), one, 2.0 / 56);
+    EXPECT_NEAR(strokes_met(cuts[0].right), one, 2.0 / 56);
+    for (const Sheet* part : {&cuts[0].left, &cuts[0].right}) {
+        const Box box = box_of(*part);
+        EXPECT_EQ(box.height, 56);
+        // A ring of 58 pixels, with no more than the bridge of 8; scaled, and rounded.
+        EXPECT_GE(box.width, 58 * 56 / 88.0 - 1);
+        EXPECT_LE(box.width, (58 + 8) * 56 / 88.0 + 2);
+    }
+}
+
+TEST(Cuts, leave_ink_on_both_sides) {
+    EXPECT_TRUE(cuts_of(ink_on(Drawn(60, 200, 4).line(30, 20, 30, 180).picture)).size() <= 1);
+    for (const Cut& cut : cuts_of(ink_on(one_ring().picture))) {
+        EXPECT_GT(box_of(cut.left).width, 0);
+        EXPECT_GT(box_of(cut.right).width, 0);
+    }
+}
+
+TEST(Line, tells_the_parts_of_each_digit_and_refuses_points_and_signs) {
+    const auto line = [] {
+        return Drawn(400, 200, 6).line(50, 30, 50, 170).line(250, 30, 250, 170);
+    };
+    Preparation told;
+    EXPECT_EQ(as_network_inputs(line().ring(330, 100, 40, 70).picture, 28, 28, "it", &told).size(),
+              3u);
+    ASSERT_EQ(told.digits.size(), 3u);
+    for (const DrawnDigit& digit : told.digits) EXPECT_EQ(digit.parts.size() % 2, 0u);
+    EXPECT_GE(told.digits[2].parts.size(), 2u);
+    const auto refused = [&](const Picture& picture, const std::string& found) {
+        expect_refusal([&] { as_network_inputs(picture, 28, 28, "it"); }, {found});
+    };
+    refused(line().line(90, 166, 91, 166).picture, "a point at the bottom of the line");
+    refused(line().line(150, 166, 151, 166).picture, "something smaller");
+    refused(line().line(275, 100, 310, 100).picture, "a sign beside a digit");
+    // What stands above a digit's own part is a part of it.
+    EXPECT_EQ(as_network_inputs(line().line(250, 30, 300, 30).picture, 28, 28, "it").size(), 2u);
+}
