@@ -25,7 +25,7 @@ show = @printf '  %-12s %s\n'
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: run test test-quick test-custom check test-slurm test-qemu interop browser fuzz bench bench-peers bench-gpu \
-        bench-gpu-trial bench-cold-start bench-density ladder-cpu straggler pictures scaling gpu-check gpu-kit gpu-first-run \
+        bench-gpu-trial bench-cold-start bench-density ladder-cpu straggler pictures scaling techniques gpu-check gpu-kit gpu-first-run \
         gpu-sanitize gpu-fit same-bits ab lint format clean help FORCE
 
 include make/toolchain.mk make/flags.mk make/gpu.mk make/objects.mk make/tests.mk make/bench.mk make/lint.mk
@@ -59,6 +59,7 @@ bench-peers:  ## installs the peers (PyTorch, NumPy, scikit-learn) in build/peer
 bench-gpu:  ## speed of the kernels on a GPU, beside cuBLAS and PyTorch, to bench/results/
 gpu-fit:  ## new constants for the model of the kernels, from CSV=FILE that bench-gpu wrote
 bench-gpu-trial:  ## tries that benchmark on the kernel runner, at tiny sizes: its times mean nothing
+techniques:  ## each technique on nodes with slow links: step, bytes, epochs to 97.5 % (needs root)
 scaling:  ## the cost of a step as ranks grow, and what it says of 10,000 nodes
 
 same-bits:  ## does BASE=commit train to the same bits on this machine?

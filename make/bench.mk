@@ -52,6 +52,9 @@ bench-peers:
 pictures: main | build/.setup-pictures
 	$(Q)/usr/bin/python3 -B bench/pictures.py ./main $(ARGS)
 
+techniques: main
+	$(Q)python3 -B bench/techniques.py $(ARGS)
+
 scaling: bench-programs
 	$(Q)python3 -B bench/scaling.py $(ARGS)
 

@@ -23,6 +23,10 @@ double& seconds_of(Work work) {
 }  // namespace
 
 const TimeSplit& time_split() { return split; }
+TimeSplit operator-(const TimeSplit& later, const TimeSplit& earlier) {
+    return {later.data - earlier.data, later.compute - earlier.compute,
+            later.communication - earlier.communication, later.evaluation - earlier.evaluation};
+}
 
 Span::Span(Work work) : work_(work), outer_(innermost) {
     if (outer_ != nullptr) {

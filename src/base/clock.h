@@ -13,6 +13,8 @@ struct TimeSplit {
     double data = 0, compute = 0, communication = 0, evaluation = 0;
 };
 const TimeSplit& time_split();
+/// What was added between two of them.
+TimeSplit operator-(const TimeSplit& later, const TimeSplit& earlier);
 
 class Span {
   public:

@@ -11,10 +11,11 @@ namespace {
 
 const Manual train_manual{
     "./main", "trains a neural network on MNIST or on a table, data-parallel",
-    "[train] [FLAGS]          or: ./main predict|evaluate|export|import|inspect|demo|grade ...",
+    "[train] [FLAGS]    or: ./main race|predict|evaluate|export|import|inspect|demo|grade ...",
     "The MPI ranks share every mini-batch. Each rank computes its part of the gradient on its GPU\n"
     "or its CPU, and every rank gets the same sum. Each other command has a --help of its own:\n"
     "\n"
+    "./main race --run FLAGS --run FLAGS    several trainings: which gets to --until first\n"
     "./main predict --load FILE IMAGES...   classifies pictures and IDX images\n"
     "./main evaluate --load FILE            accuracy, confusion matrix, precision and recall\n"
     "./main export --load FILE --html OUT   a page in which a digit is drawn and read\n"

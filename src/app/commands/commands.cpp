@@ -8,6 +8,7 @@
 #include "app/commands/import.h"
 #include "app/commands/inspect.h"
 #include "app/commands/predict.h"
+#include "app/commands/race.h"
 #include "app/commands/train.h"
 #include "base/error.h"
 
@@ -18,12 +19,15 @@ int train_or_grade(const Comm& comm, const TrainOptions& options) {
     return options.grade == 4 ? grade_gemm(comm) : train(comm, options);
 }
 
-/// Only a training takes the ranks of a machine for several nodes.
+/// Only trainings take the ranks of a machine for several nodes.
 template <class Options>
 int ranks_per_node(const Options&) {
     return 0;
 }
 int ranks_per_node(const TrainOptions& options) { return options.ranks_per_node; }
+int ranks_per_node(const RaceOptions& options) {
+    return options.runs.front().options.ranks_per_node;
+}
 
 template <auto parse, auto run>
 std::optional<Job> job(const Arguments& arguments, bool speaks) {
@@ -34,10 +38,15 @@ std::optional<Job> job(const Arguments& arguments, bool speaks) {
 }
 
 constexpr Command commands[] = {
-    {"train", job<parse_train, train_or_grade>}, {"predict", job<parse_predict, predict>},
-    {"evaluate", job<parse_evaluate, evaluate>}, {"import", job<parse_import, import_model>},
-    {"inspect", job<parse_inspect, inspect>},    {"demo", job<parse_demo, demo>},
-    {"export", job<parse_export, export_model>}, {"grade", job<parse_grade, train_or_grade>},
+    {"train", job<parse_train, train_or_grade>},
+    {"predict", job<parse_predict, predict>},
+    {"evaluate", job<parse_evaluate, evaluate>},
+    {"import", job<parse_import, import_model>},
+    {"inspect", job<parse_inspect, inspect>},
+    {"demo", job<parse_demo, demo>},
+    {"export", job<parse_export, export_model>},
+    {"grade", job<parse_grade, train_or_grade>},
+    {"race", job<parse_race, race>},
 };
 
 /// Parses the words after the name of the command.

@@ -287,7 +287,7 @@ int finish(const Run& run) {
         throw Diverged("training diverged in its last step: the " + std::string(sets.final_name()) +
                        " loss is not finite; use a smaller learning rate (-l)");
     outcome.seconds = run.start.seconds();
-    outcome.times = time_split();
+    outcome.times = time_split() - run.start.times_before;
     outcome.times.data += run.start.read_seconds;
     outcome.asked = run.start.options.feed;
     outcome.feed = run.network.feed_kind();
@@ -311,7 +311,7 @@ int finish(const Run& run) {
 
 }  // namespace
 
-int train(const Comm& comm, const TrainOptions& asked) {
+int train(const Comm& comm, const TrainOptions& asked, History* history) {
     std::optional<StopSignals> signals;
     if (!asked.checkpoint.empty()) signals.emplace();
     Start start = start_run(comm, asked);
@@ -342,5 +342,6 @@ int train(const Comm& comm, const TrainOptions& asked) {
     const Run run{comm, start, summary, *files, network, observer, state.epoch};
     if (state.epoch < options.training.epochs && !observer.is_done()) return end_early(run, state);
     if (signals) StopSignals::obey();
+    if (history != nullptr) *history = observer.history();
     return finish(run);
 }

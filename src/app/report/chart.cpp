@@ -221,6 +221,54 @@ std::string svg_panel(const Panel& panel, double x) {
            svg_axes(panel) + svg_curve(panel) + "</svg>\n";
 }
 
+// ---- several runs
+
+constexpr double legend_width = 330;
+/// Colours that are seen on white and on black; each is first a whole line, then a dashed one.
+constexpr const char* run_colours[] = {"#2f7fd8", "#d97706", "#2a9d5c",
+                                       "#c2459b", "#8a8f2a", "#d64545"};
+
+/// The attributes of run i's line.
+std::string line_of_run(std::size_t i) {
+    constexpr std::size_t colours = std::size(run_colours);
+    return formatted("class=\"line\" style=\"stroke:%s\"%s", run_colours[i % colours],
+                     i / colours % 2 == 0 ? "" : " stroke-dasharray=\"6 4\"");
+}
+
+/// The accuracy in per cent over the seconds.
+std::vector<Point> points_of(const History& history) {
+    std::vector<Point> points;
+    for (const EpochRow& row : history)
+        if (std::isfinite(row.accuracy)) points.push_back({row.seconds, 100 * row.accuracy});
+    return points;
+}
+
+/// A panel around the points of all runs.
+Panel race_panel(const std::vector<NamedHistory>& runs) {
+    Panel panel{"race", "accuracy (%)", "seconds of training", "%.2f %%", {}, {}, {}};
+    for (const NamedHistory& run : runs)
+        for (const Point& point : points_of(run.history)) panel.points.push_back(point);
+    panel.y = percent_axis(panel.points);
+    if (panel.points.empty()) return panel;
+    const double last = std::ranges::max(panel.points, {}, &Point::epoch).epoch;
+    panel.x = {0, last, false, multiples(0, last, round_step(last / 6))};
+    return panel;
+}
+
+/// The line of run i and, beside the panel, its name.
+std::string svg_run(const Panel& panel, const NamedHistory& run, std::size_t i) {
+    std::string line;
+    for (const Point& p : thinned(points_of(run.history), panel.x))
+        line += formatted("%s%.1f %.1f", line.empty() ? "M" : "L", x_of(panel, p.epoch),
+                          y_of(panel, p.value));
+    const double x = left + plot_width + 24, y = top + 8 + 20 * static_cast<double>(i);
+    constexpr std::size_t longest_name = 40;
+    const std::string path =
+        line.empty() ? "" : formatted("<path d=\"%s\" %s/>", line.c_str(), line_of_run(i).c_str());
+    return path + formatted("<path d=\"M%.0f %.0fh24\" %s/>", x, y, line_of_run(i).c_str()) +
+           svg_text(x + 32, y + 5, "", harmless(run.name, longest_name));
+}
+
 // ---- gnuplot
 
 /// `text` in gnuplot's single quotes, in which only a quote has a meaning.
@@ -284,6 +332,26 @@ std::string svg_chart(const History& history, const std::string& accuracy_name,
                "viewBox=\"0 0 %.0f %.0f\">\n",
                x, height, x, height) +
            inside + "</svg>\n";
+}
+
+std::string svg_race(const std::vector<NamedHistory>& runs, double goal) {
+    const Panel panel = race_panel(runs);
+    const double wide = left + plot_width + legend_width;
+    const double high = std::max(height, top + 20 * static_cast<double>(runs.size()) + 8);
+    std::string svg = formatted(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"panel race\" width=\"%.0f\" "
+        "height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" role=\"img\">"
+        "<title>accuracy of each run by seconds of training</title>",
+        wide, high, wide, high);
+    svg += style + formatted("<rect class=\"back\" width=\"%.0f\" height=\"%.0f\"/>", wide, high) +
+           svg_axes(panel);
+    if (goal >= panel.y.low && goal <= panel.y.high && goal > 0)
+        svg += formatted(
+            "<path class=\"line\" style=\"stroke:#8a8983\" stroke-dasharray=\"3 3\" "
+            "d=\"M%.1f %.1fh%.1f\"/>",
+            left, y_of(panel, goal), plot_width);
+    for (std::size_t i = 0; i < runs.size(); ++i) svg += svg_run(panel, runs[i], i);
+    return svg + "</svg>\n";
 }
 
 std::string gnuplot_chart(const History& history, const std::string& accuracy_name,

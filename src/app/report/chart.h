@@ -20,6 +20,16 @@ std::vector<std::string> svg_panels(const History& history, const std::string& a
 std::string svg_chart(const History& history, const std::string& accuracy_name,
                       const std::string& unit);
 
+/// One of several runs: a line over the seconds of its training.
+struct NamedHistory {
+    std::string name;
+    History history;
+};
+
+/// One panel with the accuracy of all runs over their seconds, and their names beside it. A dashed
+/// line stands at `goal` per cent, if it is above 0.
+std::string svg_race(const std::vector<NamedHistory>& runs, double goal);
+
 /// The panels as a script for gnuplot, which writes a PNG to its standard output.
 std::string gnuplot_chart(const History& history, const std::string& accuracy_name,
                           const std::string& unit);

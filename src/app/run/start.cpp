@@ -265,6 +265,7 @@ void begin(DataParallelNeuralNetwork& network, const Start& start) {
 
 Start start_run(const Comm& comm, const TrainOptions& asked) {
     const Stopwatch watch;
+    const TimeSplit times_before = time_split();
     TrainOptions options = asked;
     Sets sets = read_sets(comm, options);
     const double read_seconds = watch.seconds();
@@ -286,6 +287,7 @@ Start start_run(const Comm& comm, const TrainOptions& asked) {
     options.device = device.taken;
     Parameters<nn_real> now = first;
     Start start{.watch = watch,
+                .times_before = times_before,
                 .options = std::move(options),
                 .sets = std::move(sets),
                 .read_seconds = read_seconds,

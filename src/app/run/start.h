@@ -18,6 +18,7 @@
 /// The members are set on every rank, unless their comment says rank 0.
 struct Start {
     Stopwatch watch;
+    TimeSplit times_before;  ///< of the program, when the watch began: a race has several runs
     /// As given, but with the values of a loaded file, and with the device that was chosen.
     TrainOptions options;
     Sets sets;
