@@ -72,7 +72,9 @@ std::string written(const std::string& setting) {
         {"--sync local:H", "--sync local:2"},
         {"--sync local:H beside an --optimizer other than sgd", "--sync local:2 --optimizer adam"},
         {"--outer-momentum", "--outer-momentum 0.5"},
-        {"--outer-rate", "--outer-rate 0.5"}};
+        {"--outer-rate", "--outer-rate 0.5"},
+        {"--precision other than fp32", "--precision bf16"},
+        {"the build in double", ""}};
     const auto found = words.find(setting);
     return found == words.end() ? setting : found->second;
 }
