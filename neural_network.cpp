@@ -72,8 +72,7 @@ double log_sum_exp(const Matrix& z, int j) {
 }  // namespace
 
 Matrix NeuralNetwork::rounded(Matrix operand) const {
-    if (is_small(precision_))
-        for (double& value : operand.values) value = nearest(precision_, value);
+    for (double& value : operand.values) value = nearest(precision_, value);
     return operand;
 }
 
@@ -155,7 +154,6 @@ const Parameters<double>& NeuralNetwork::backward(const Matrix& y, double reg) {
     for (double& value : delta.values) value /= delta.cols;
     deltas_.resize(static_cast<std::size_t>(layout.layers()));
     whole_.resize(deltas_.size());
-
     for (int l = layout.layers(); l >= 1; --l) {
         whole_[static_cast<std::size_t>(l) - 1] = delta;
         delta = rounded(std::move(delta));
