@@ -71,13 +71,18 @@ double log_sum_exp(const Matrix& z, int j) {
 
 }  // namespace
 
+Matrix NeuralNetwork::rounded(Matrix operand) const {
+    for (double& value : operand.values) value = nearest(precision_, value);
+    return operand;
+}
+
 const Matrix& NeuralNetwork::forward(const Matrix& x) {
     const Layout& layout = parameters_.layout;
     const bool softmax = objective_.output == OutputLayer::softmax;
-    activations_.assign(1, x);
+    activations_.assign(1, rounded(x));
     sums_.clear();
     for (int l = 1; l <= layout.layers(); ++l) {
-        Matrix z = multiply(weight_matrix(parameters_, l), activations_.back());
+        Matrix z = multiply(rounded(weight_matrix(parameters_, l)), activations_.back());
         const auto bias = parameters_.bias(l);
         for (int j = 0; j < z.cols; ++j)
             for (int i = 0; i < z.rows; ++i) z(i, j) += bias[static_cast<std::size_t>(i)];
@@ -96,7 +101,7 @@ const Matrix& NeuralNetwork::forward(const Matrix& x) {
             }
         }
         sums_.push_back(std::move(z));
-        activations_.push_back(std::move(a));
+        activations_.push_back(l < layout.layers() ? rounded(std::move(a)) : std::move(a));
     }
     return activations_.back();
 }
@@ -148,8 +153,10 @@ const Parameters<double>& NeuralNetwork::backward(const Matrix& y, double reg) {
     Matrix delta = output_delta(y);
     for (double& value : delta.values) value /= delta.cols;
     deltas_.resize(static_cast<std::size_t>(layout.layers()));
-
+    whole_.resize(deltas_.size());
     for (int l = layout.layers(); l >= 1; --l) {
+        whole_[static_cast<std::size_t>(l) - 1] = delta;
+        delta = rounded(std::move(delta));
         const Matrix& below = activations_[static_cast<std::size_t>(l) - 1];
         const Matrix dw = multiply(delta, transpose(below));
         const auto w = parameters_.weights(l);
@@ -161,7 +168,7 @@ const Parameters<double>& NeuralNetwork::backward(const Matrix& y, double reg) {
             for (int i = 0; i < delta.rows; ++i) db[static_cast<std::size_t>(i)] += delta(i, j);
         deltas_[static_cast<std::size_t>(l) - 1] = delta;
         if (l == 1) break;
-        delta = multiply(transpose(weight_matrix(parameters_, l)), delta);
+        delta = multiply(transpose(rounded(weight_matrix(parameters_, l))), delta);
         std::visit(
             [&](auto f) {
                 for (std::size_t i = 0; i < delta.values.size(); ++i)

@@ -57,9 +57,10 @@ class NeuralNetwork {
   public:
     template <class Real>
     explicit NeuralNetwork(const Parameters<Real>& initial, Objective objective = {},
-                           Activation activation = {})
+                           Activation activation = {}, Precision precision = Precision::fp32)
         : objective_(objective),
           activation_(activation),
+          precision_(precision),
           parameters_(initial.layout),
           gradient_(initial.layout) {
         parameters_.values.assign(initial.values.begin(), initial.values.end());
@@ -92,6 +93,7 @@ class NeuralNetwork {
     const Parameters<double>& parameters() const { return parameters_; }
     const Objective& objective() const { return objective_; }
     const Activation& activation() const { return activation_; }
+    Precision precision() const { return precision_; }  ///< of what is multiplied
 
     // Of the last forward() and backward(), a column a sample. Layer 0 is the input.
     const Matrix& sums(int l) const { return sums_[static_cast<std::size_t>(l) - 1]; }  ///< z_l
@@ -99,17 +101,21 @@ class NeuralNetwork {
         return activations_[static_cast<std::size_t>(l)];
     }  ///< a_l
     const Matrix& deltas(int l) const { return deltas_[static_cast<std::size_t>(l) - 1]; }
+    /// delta_l before it was rounded to the precision; of float, the same.
+    const Matrix& whole_deltas(int l) const { return whole_[static_cast<std::size_t>(l) - 1]; }
     const Parameters<double>& gradient() const { return gradient_; }
 
   private:
     Matrix output_delta(const Matrix& y) const;  ///< n delta_L
+    Matrix rounded(Matrix operand) const;        ///< to the precision
 
     Objective objective_;
     Activation activation_;
+    Precision precision_;
     Parameters<double> parameters_, gradient_;
     std::vector<Parameters<double>> moments_;
-    std::vector<Matrix> activations_;    ///< a_0 .. a_L
-    std::vector<Matrix> sums_, deltas_;  ///< of the layers 1 .. L
+    std::vector<Matrix> activations_;            ///< a_0 .. a_L
+    std::vector<Matrix> sums_, deltas_, whole_;  ///< of the layers 1 .. L
 };
 
 /// The samples' inputs, and their targets y (classes x n), as the reference takes them.

@@ -28,6 +28,7 @@
 #include "model/activation/activation.h"
 #include "model/objective.h"
 #include "model/parameters.h"
+#include "model/precision.h"
 #include "model/update/update.h"
 
 /// What a replica is built for.
@@ -36,9 +37,10 @@ struct ReplicaShape {
     int capacity;         ///< largest number of current samples, at least 1
     nn_real pixel_scale;  ///< input = pixel x pixel_scale
     Objective objective = {};
-    SampleFormat format = {};    ///< of all its samples
-    Activation activation = {};  ///< of the hidden layers
-    int moments = 0;             ///< the most that a rule of its updates has
+    SampleFormat format = {};               ///< of all its samples
+    Activation activation = {};             ///< of the hidden layers
+    int moments = 0;                        ///< the most that a rule of its updates has
+    Precision precision = Precision::fp32;  ///< of the operands of products; small only on a CPU
 };
 
 /// What forward() must compute beside yhat.

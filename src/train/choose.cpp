@@ -100,6 +100,10 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
         throw InputError(
             "--reproducible: the ranks are on GPUs, which add in an order of their own; use "
             "--device cpu, or leave the flag out");
+    if (is_small(asked.precision) && on_cuda)
+        throw InputError("--precision " + std::string(name_of(asked.precision)) +
+                         ": the ranks are on GPUs, whose kernels compute in float; use --device "
+                         "cpu, or leave the flag out");
     if (asked.own_copies && comm.size() == 1)
         throw InputError(
             std::string(asked.as_they_come

@@ -46,10 +46,10 @@ struct DeviceRequest {
     bool course = false;             ///< on a GPU: the plain kernels
     /// The strategy adds up gradients in host memory, even of one replica alone.
     bool lends_gradient = false;
-    bool fixed_order = false;  ///< sums with the same bits at any number of replicas
-    bool own_copies = false;   ///< each rank trains parameters of its own; no gradient is summed
-    bool as_they_come =
-        false;  ///< with own_copies: updates are applied as they come (--sync async)
+    bool fixed_order = false;               ///< sums with the same bits at any number of replicas
+    Precision precision = Precision::fp32;  ///< of the operands of products
+    bool own_copies = false;    ///< each rank trains parameters of its own; no gradient is summed
+    bool as_they_come = false;  ///< with own_copies: updates as they come (--sync async)
 };
 
 struct ChosenDevice {

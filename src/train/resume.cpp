@@ -38,6 +38,7 @@ bool goes_without_saying(const std::string& name, const Json& value) {
                                                                   {"warmup", "0"},
                                                                   {"accumulate", "1"},
                                                                   {"compress", "\"none\""},
+                                                                  {"precision", "\"fp32\""},
                                                                   {"sync", "\"every-step\""},
                                                                   {"outer-momentum", "0.0"},
                                                                   {"outer-rate", "1.0"},

@@ -45,14 +45,15 @@ std::vector<double> column_norms(const Matrix& m) {
 /// A layer's weights, and the norms of their rows and columns.
 struct Weights {
     int rows, cols;
-    std::span<const double> values;
+    std::vector<double> values;  ///< as products see them
     std::vector<double> row_norms, column_norms;
 
-    Weights(const Parameters<double>& parameters, int l)
-        : rows(parameters.layout.size(l)),
-          cols(parameters.layout.size(l - 1)),
-          values(parameters.weights(l)),
+    Weights(const NeuralNetwork& net, int l)
+        : rows(net.parameters().layout.size(l)),
+          cols(net.parameters().layout.size(l - 1)),
+          values(net.parameters().weights(l).begin(), net.parameters().weights(l).end()),
           row_norms(static_cast<std::size_t>(rows)) {
+        for (double& value : values) value = nearest(net.precision(), value);
         for (int j = 0; j < cols; ++j) {
             column_norms.push_back(norm(column(j)));
             for (std::size_t i = 0; i < row_norms.size(); ++i) row_norms[i] += square(column(j)[i]);
@@ -60,7 +61,8 @@ struct Weights {
         for (double& value : row_norms) value = std::sqrt(value);
     }
     std::span<const double> column(int j) const {
-        return values.subspan(static_cast<std::size_t>(j) * row_norms.size(), row_norms.size());
+        return std::span(values).subspan(static_cast<std::size_t>(j) * row_norms.size(),
+                                         row_norms.size());
     }
 };
 
@@ -68,6 +70,20 @@ struct Weights {
 struct Deviations {
     Matrix values, slopes;
 };
+
+/// Of `whole`, whose deviation is d, when it is rounded to the type of the products: the last place
+/// there if `whole` may lie on the other side of where that rounding jumps, and 0 if not.
+double d_of_operand(const NeuralNetwork& net, double whole, double d) {
+    if (!is_small(net.precision())) return d;
+    const auto at = [&](double deviations) {
+        return nearest(net.precision(), whole + deviations * d);
+    };
+    return std::max(at(passing) - at(0), at(0) - at(-passing)) / passing;
+}
+void round_operands(const NeuralNetwork& net, const Matrix& whole, Matrix& d) {
+    for (std::size_t i = 0; i < d.values.size(); ++i)
+        d.values[i] = d_of_operand(net, whole.values[i], d.values[i]);
+}
 
 /// Of z = W a + b: what the inputs bring along, and that of its own sum.
 Matrix d_of_sums(const NeuralNetwork& net, int l, const Weights& w, const Matrix& d_below) {
@@ -77,8 +93,9 @@ Matrix d_of_sums(const NeuralNetwork& net, int l, const Weights& w, const Matrix
     const double sum = of_sum(w.cols + 2);  // with the bias, and the rounding of the inputs
     for (int s = 0; s < d.cols; ++s) {
         double* const out = &d(0, s);
-        for (int j = 0; l > 1 && j < d_below.rows; ++j) {
+        for (int j = 0; (l > 1 || is_small(net.precision())) && j < d_below.rows; ++j) {
             const double brought = square(d_below(j, s));
+            if (brought == 0) continue;
             for (int i = 0; i < d.rows; ++i)
                 out[i] += square(w.column(j)[static_cast<std::size_t>(i)]) * brought;
         }
@@ -104,8 +121,15 @@ Deviations d_of_units(const NeuralNetwork& net, int l, const Matrix& d_sums) {
                              slope = f.reference_slope(value);
                 d.values.values[i] = std::max(above - value, value - below) / passing +
                                      activated * u * std::max(1.0, std::abs(value));
-                d.slopes.values[i] = std::max(std::abs(f.reference_slope(above) - slope),
-                                              std::abs(f.reference_slope(below) - slope)) /
+                double most = above, least = below;
+                if (is_small(net.precision())) {
+                    const double whole = f.reference(z.values[i]), off = d.values.values[i];
+                    d.values.values[i] = d_of_operand(net, whole, off);
+                    most = nearest(net.precision(), whole + passing * off);
+                    least = nearest(net.precision(), whole - passing * off);
+                }
+                d.slopes.values[i] = std::max(std::abs(f.reference_slope(most) - slope),
+                                              std::abs(f.reference_slope(least) - slope)) /
                                          passing +
                                      activated * u;
             }
@@ -293,21 +317,23 @@ std::vector<double> rounding_of_step(const NeuralNetwork& reference, const Matri
     std::vector<Weights> weights;
     std::vector<Deviations> units(1);  // of the inputs, and of the hidden layers
     units[0].values = reference.values(0);
-    for (double& x : units[0].values.values) x = u * std::abs(x);
+    for (double& x : units[0].values.values) x = d_of_operand(reference, x, u * std::abs(x));
     Matrix d_sums;
     for (int l = 1; l <= layers; ++l) {
-        weights.emplace_back(p, l);
+        weights.emplace_back(reference, l);
         d_sums = d_of_sums(reference, l, weights.back(), units.back().values);
         if (l < layers) units.push_back(d_of_units(reference, l, d_sums));
     }
     Matrix d_delta = d_of_output_delta(reference, y, d_of_outputs(reference, d_sums));
+    round_operands(reference, reference.whole_deltas(layers), d_delta);
     std::vector<double> bounds(
         static_cast<std::size_t>(2 * layers * (1 + moments_of(update.rule))));
     for (int l = layers; l >= 1; --l) {
         const auto below = static_cast<std::size_t>(l) - 1;
         bound_layer(reference, l, update, d_delta, units[below].values, bounds);
-        if (l > 1)
-            d_delta = d_of_delta_below(reference, l, weights[below], d_delta, units[below].slopes);
+        if (l == 1) break;
+        d_delta = d_of_delta_below(reference, l, weights[below], d_delta, units[below].slopes);
+        round_operands(reference, reference.whole_deltas(l - 1), d_delta);
     }
     return bounds;
 }

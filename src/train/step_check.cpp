@@ -27,7 +27,7 @@ StepCheck::StepCheck(DataParallelNeuralNetwork& network, const SampleSet& set_on
       schedule_(training, set_on_root.count()),
       at_(from),
       reference_(network.parameters(), network.replica().shape().objective,
-                 network.replica().shape().activation),
+                 network.replica().shape().activation, network.replica().shape().precision),
       tell_(std::move(tell)),
       all_(steps_from(from, schedule_, training.end())),
       worst_(static_cast<std::size_t>(2 * network.layout().layers() *

@@ -76,7 +76,9 @@ std::string written(const std::string& setting) {
         {"--sync local:H or async beside an --optimizer other than sgd",
          "--sync async --optimizer adam"},
         {"--outer-momentum", "--outer-momentum 0.5"},
-        {"--outer-rate", "--outer-rate 0.5"}};
+        {"--outer-rate", "--outer-rate 0.5"},
+        {"--precision other than fp32", "--precision bf16"},
+        {"the build in double", ""}};
     const auto found = words.find(setting);
     return found == words.end() ? setting : found->second;
 }

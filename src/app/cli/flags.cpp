@@ -299,6 +299,11 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
            "largest), sign (1 bit)"},
           same,
           by_grade | by_course},
+         {{"--precision", choice(o.device.precision), "Devices",
+           "on the CPU, what is multiplied is first rounded to this type, bf16 or fp16; sums, "
+           "parameters and gradients stay float; it is emulated, so it takes longer"},
+          same,
+          by_grade | by_course},
          {{"--reproducible", yes(o.device.fixed_order), "Devices",
            "add in one order, whatever the ranks, threads and nodes: the same bits with all of "
            "them, on CPUs of one instruction set; slower"},

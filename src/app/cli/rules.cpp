@@ -80,6 +80,7 @@ bool has_another_sum(const Asked& a) {
 bool names_a_sum(const Asked& a) { return a.options.device.allreduce != AllreduceKind::automatic; }
 bool is_overlapped(const Asked& a) { return a.options.device.allreduce == AllreduceKind::overlap; }
 bool is_compressed(const Asked& a) { return compresses(a.options.device.compress); }
+bool has_small_operands(const Asked& a) { return is_small(a.options.device.precision); }
 bool accumulates(const Asked& a) { return a.options.accumulate > 1; }
 bool cuts_leaves(const Asked& a) {
     return accumulates(a) && a.options.training.batch % leaf_samples != 0;
@@ -160,6 +161,24 @@ std::vector<FlagRule> rules_of_sync() {
             {{{"--outer-momentum"}, {"--outer-rate"}}, Kind::is_for, {local}}};
 }
 
+std::vector<FlagRule> rules_of_precision() {
+    const Setting small{"--precision other than fp32", has_small_operands};
+    std::vector<FlagRule> rules{{{small},
+                                 Kind::excludes,
+                                 {{"--device cuda", is_on_cuda}},
+                                 "the GPU's kernels compute in float; use --device cpu"},
+                                {{small},
+                                 Kind::excludes,
+                                 {{"--gemm bf16x3", is_bf16x3}},
+                                 "it has float's accuracy; leave one of the two out"}};
+    if (sizeof(nn_real) == sizeof(double))
+        rules.push_back({{small},
+                         Kind::excludes,
+                         {{"the build in double", [](const Asked&) { return true; }}},
+                         "it has no smaller type; leave the flag out, or build in float"});
+    return rules;
+}
+
 std::string listed(const std::vector<Setting>& settings) {
     std::string text;
     for (std::size_t i = 0; i < settings.size(); ++i)
@@ -205,8 +224,8 @@ std::string FlagRule::broken_by(const Asked& asked) const {
 const std::vector<FlagRule>& flag_rules() {
     static const std::vector<FlagRule> all = [] {
         std::vector<FlagRule> rules;
-        for (const auto& part :
-             {rules_of_samples, rules_of_network, rules_of_files, rules_of_sums, rules_of_sync})
+        for (const auto& part : {rules_of_samples, rules_of_network, rules_of_files, rules_of_sums,
+                                 rules_of_sync, rules_of_precision})
             for (FlagRule& rule : part()) rules.push_back(std::move(rule));
         return rules;
     }();

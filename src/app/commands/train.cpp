@@ -205,7 +205,8 @@ bool compare_with_reference(const Run& run, const Parameters<nn_real>& trained, 
     std::future<NeuralNetwork> whole;
     if (run.comm.is_root())
         whole = std::async(std::launch::async, [&] {
-            NeuralNetwork reference(run.start.first, shape.objective, shape.activation);
+            NeuralNetwork reference(run.start.first, shape.objective, shape.activation,
+                                    shape.precision);
             reference.train(sets.train, training);
             return reference;
         });

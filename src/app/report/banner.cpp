@@ -70,6 +70,9 @@ void print_banner(const TrainOptions& options, const RunSummary& summary) {
     if (options.accumulate > 1)
         std::printf("# accumulate %d slices of %d samples for each update\n", options.accumulate,
                     t.batch / options.accumulate);
+    if (is_small(options.device.precision))
+        std::printf("# precision  %s, emulated: of what is multiplied; the rest is float\n",
+                    name_of(options.device.precision));
     if (options.device.fixed_order)
         std::printf(
             "# sums       in a fixed order: the same bits at any number of ranks, threads and "

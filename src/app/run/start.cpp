@@ -279,11 +279,11 @@ Start start_run(const Comm& comm, const TrainOptions& asked) {
     const int most = largest_batch(options, sets);
     const int shard = most_dealt(comm.size(), most, {.in_leaves = options.device.fixed_order});
     const int capacity = std::max(shard, 256);
-    ChosenDevice device =
-        choose_device(comm, options.device,
-                      {first.layout, capacity, options.training.pixel_scale, options.objective,
-                       sets.train.format, options.activation, moments_of(options.training.rule)},
-                      shard, comm.from_root(sets.train.density()));
+    ChosenDevice device = choose_device(
+        comm, options.device,
+        {first.layout, capacity, options.training.pixel_scale, options.objective, sets.train.format,
+         options.activation, moments_of(options.training.rule), options.device.precision},
+        shard, comm.from_root(sets.train.density()));
     options.device = device.taken;
     Parameters<nn_real> now = first;
     Start start{.watch = watch,

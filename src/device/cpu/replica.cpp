@@ -19,6 +19,7 @@
 
 #include "base/timeline.h"
 #include "device/cpu/gradient_rows.h"
+#include "device/cpu/operands.h"
 #include "device/cpu/samples.h"
 #include "device/cpu/split.h"
 #include "device/cpu/team.h"
@@ -29,7 +30,6 @@
 
 namespace {
 
-int largest_batch(const ReplicaShape& shape, int ranks) { return shape.capacity * ranks; }
 int ranks_of(const CpuSettings& settings) {
     return settings.shared == nullptr ? 1 : settings.shared->ranks;
 }
@@ -52,17 +52,19 @@ class CpuReplica : public Replica, private LeafSums {
           own_memory_(is_shared_ ? 0 : cpu_shared_bytes(shape, kind_, 1)),
           own_barrier_(settings.threads),
           barrier_(is_shared_ ? *settings.shared->barrier : own_barrier_),
-          space_(shape, kind_, largest_batch(shape, ranks_of(settings)),
+          operands_(shape),
+          space_(shape, kind_, shape.capacity * ranks_of(settings),
                  is_shared_ ? settings.shared->memory : own_memory_.data()),
           gradient_(kind_ == FirstLayerKind::tiles ? Buffer<nn_real>(rows_.total())
                                                    : Buffer<nn_real>()),
           team_(settings.threads) {
         for (int byte = 0; byte < 256; ++byte)
             value_of_pixel_[byte] = shape.pixel_scale * static_cast<nn_real>(byte);
+        operands_.round(256, value_of_pixel_);
         if (!shape.format.number_inputs) space_.inputs.masked.value_of_pixel = value_of_pixel_;
         for (int t = 0; t < settings.threads; ++t)
-            scratch_.push_back(std::make_unique<Worker>(settings, layout_,
-                                                        largest_batch(shape, ranks_of(settings))));
+            scratch_.push_back(
+                std::make_unique<Worker>(settings, layout_, shape.capacity * ranks_of(settings)));
     }
 
     std::string device_name() const override {
@@ -114,7 +116,7 @@ class CpuReplica : public Replica, private LeafSums {
         });
     }
     void backward_and_update(const Update& update) override {
-        if (moments_of(update.rule) == 0) {
+        if (moments_of(update.rule) == 0 && !operands_.are_small()) {
             use_ = {update, nullptr, 0};
             return compute_gradients();
         }
@@ -151,6 +153,7 @@ class CpuReplica : public Replica, private LeafSums {
         wait_for_ranks();  // another one may still be at its forward()
         if (workers_.first == 0) {
             write_rows(0, parameters);
+            for (int l = 1; l <= top_; ++l) operands_.take_all_weights(layer(l));
             const CpuLayer& top = layer(top_);
             for (std::size_t i = static_cast<std::size_t>(top.outputs); i < top.ld; ++i)
                 top.bias[i] = no_logit;
@@ -222,9 +225,11 @@ class CpuReplica : public Replica, private LeafSums {
         take_inputs(mine);
         if (want != Want::outputs) take_targets(mine);
         forward_layers(layout_, OnThread{*this, t});
-        if (in_leaves_) return each_loss(mine, scale, want);
-        const double loss = output_loss(mine, scale);
-        if (want != Want::outputs) worker(t).loss += loss;
+        if (in_leaves_)
+            each_loss(mine, scale, want);
+        else if (const double loss = output_loss(mine, scale); want != Want::outputs)
+            worker(t).loss += loss;
+        round_row_of_each(layer(top_).delta, top_, mine);
     }
     /// The losses of my samples one by one, at the end of losses_.
     void each_loss(Range mine, nn_real scale, Want want) {
@@ -252,20 +257,28 @@ class CpuReplica : public Replica, private LeafSums {
         const auto d = static_cast<std::size_t>(layout_.inputs());
         const std::size_t bytes = shape().format.input_bytes(layout_.inputs());
         const int end = mine.first + mine.count;
-        Inputs& to = space_.inputs;
         for (int j = mine.first; j < end; ++j) {
             // Samples lie anywhere in memory, so each is prefetched some samples ahead.
             constexpr int ahead = 4;
             if (j + ahead < end) prefetch(input(j + ahead), bytes);
             if (kind_ == FirstLayerKind::sparse)
-                f_.take_masked(to.masked, j, input(j));
+                take_masked(j);
             else if (kind_ == FirstLayerKind::tiles)
                 pixels_to_bf16(d, input(j), image(j));
             else if (shape().format.number_inputs)
                 std::memcpy(input_row(j), input(j), bytes);
             else
                 f_.pixels_to_real(d, shape().pixel_scale, input(j), input_row(j));
+            if (kind_ == FirstLayerKind::dense) operands_.round(d, input_row(j));
         }
+    }
+    void take_masked(int j) {
+        f_.take_masked(space_.inputs.masked, j, input(j));
+        if (shape().format.number_inputs) operands_.round_masked(space_.inputs.masked, j);
+    }
+    /// Rounds the activations or deltas of layer l, of these samples, for the products.
+    void round_row_of_each(nn_real* rows, int l, Range samples) const {
+        operands_.round_rows(rows, layer(l).ld, samples, units(l).count * f_.lanes);
     }
     static void prefetch(const std::uint8_t* bytes, std::size_t count) {
         for (std::size_t i = 0; i < count; i += 64) __builtin_prefetch(bytes + i);
@@ -280,17 +293,21 @@ class CpuReplica : public Replica, private LeafSums {
     /// a_l = f(W_l a_(l-1) + b_l); of the output layer, only z.
     void activate(int l, int t) {
         const Range mine = my_samples(t);
-        if (l == 1) return activate_first(mine, t);
-        f_.dense_forward(layer(l), layer(l - 1).a, layer(l - 1).ld, mine, units(l),
-                         activation_of(l), worker(t).scratch());
+        if (l == 1)
+            activate_first(mine, t);
+        else
+            f_.dense_forward(operands_.of(layer(l)), layer(l - 1).a, layer(l - 1).ld, mine,
+                             units(l), activation_of(l), worker(t).scratch());
+        if (l < top_) round_row_of_each(layer(l).a, l, mine);
     }
     void activate_first(Range samples, int t) {
         const Inputs& in = space_.inputs;
         if (kind_ == FirstLayerKind::sparse)
-            f_.sparse_forward(layer(1), in.masked, samples, units(1), activation_of(1));
+            f_.sparse_forward(operands_.of(layer(1)), in.masked, samples, units(1),
+                              activation_of(1));
         else if (kind_ == FirstLayerKind::dense)
-            f_.dense_forward(layer(1), in.rows, in.rows_ld, samples, units(1), activation_of(1),
-                             worker(t).scratch());
+            f_.dense_forward(operands_.of(layer(1)), in.rows, in.rows_ld, samples, units(1),
+                             activation_of(1), worker(t).scratch());
         else
             tiles_forward(samples, t);
     }
@@ -351,8 +368,9 @@ class CpuReplica : public Replica, private LeafSums {
     }
     /// delta_l = (W_(l+1)^T delta_(l+1)) * slope(a_l).
     void compute_delta(int l, int t) {
-        f_.dense_delta(layer(l), layer(l + 1), my_samples(t), hidden_.times_slope,
+        f_.dense_delta(layer(l), operands_.of(layer(l + 1)), my_samples(t), hidden_.times_slope,
                        worker(t).scratch());
+        round_row_of_each(layer(l).delta, l, my_samples(t));
     }
     /// dW_l = delta_l a_(l-1)^T, and db_l, as far as they are worker t's.
     void compute_gradient(int l, int t) {
@@ -374,21 +392,8 @@ class CpuReplica : public Replica, private LeafSums {
                 place.skipped};
     }
     /// A layer as the samples that are added see it.
-    CpuLayer added(int l) const {
-        CpuLayer layer = this->layer(l);
-        const std::size_t away = static_cast<std::size_t>(added_.first) * layer.ld;
-        layer.a += away;
-        layer.delta += away;
-        return layer;
-    }
-    CpuMasked added_inputs() const {
-        CpuMasked in = space_.inputs.masked;
-        const std::size_t value = shape().format.number_inputs ? sizeof(nn_real) : 1;
-        const auto first = static_cast<std::size_t>(added_.first);
-        in.values = static_cast<std::byte*>(in.values) + first * mask_bits * value;
-        in.of_sample += first;
-        return in;
-    }
+    CpuLayer added(int l) const { return from_sample(added_.first, layer(l)); }
+    CpuMasked added_inputs() const { return from_sample(added_.first, space_.inputs.masked); }
     void bias_gradient(int l, Range vectors) {
         if (in_leaves_)
             return f_.bias_gradient_in_leaves(added(l), added_.count, vectors,
@@ -444,19 +449,21 @@ class CpuReplica : public Replica, private LeafSums {
     void update_rows(const Update& update, const Sum& sum, int l, Range inputs) const {
         const Range in_sum = rows_.inputs_in({sum.first, sum.count}, l, inputs);
         for (int i = in_sum.first; i < in_sum.first + in_sum.count; ++i)
-            update_range(update, sum, rows_.weight(l, i), layer(l).outputs, layer(l).weights(i),
-                         layer(l).to_moment);
+            if (update_range(update, sum, rows_.weight(l, i), layer(l).outputs, layer(l).weights(i),
+                             layer(l).to_moment))
+                operands_.take_weights(layer(l), layer(l).ld, layer(l).weights(i));
     }
     /// Updates the `count` parameters that begin at `p` and are number `first` of this rank's
-    /// gradient, as far as they are in the sum.
-    void update_range(const Update& update, const Sum& sum, std::size_t first, int count,
+    /// gradient, as far as they are in the sum. Returns true if any is.
+    bool update_range(const Update& update, const Sum& sum, std::size_t first, int count,
                       nn_real* p, std::size_t to_moment) const {
         const std::size_t begin = std::max(first, sum.first);
         const std::size_t end =
             std::min(first + static_cast<std::size_t>(count), sum.first + sum.count);
-        if (begin < end)
-            f_.update(update, end - begin, sum.values + (begin - sum.first), p + (begin - first),
-                      to_moment);
+        if (begin >= end) return false;
+        f_.update(update, end - begin, sum.values + (begin - sum.first), p + (begin - first),
+                  to_moment);
+        return true;
     }
 
     const CpuFunctions& f_ = cpu_functions();
@@ -471,6 +478,7 @@ class CpuReplica : public Replica, private LeafSums {
     CpuSamples samples_;
     Buffer<std::byte> own_memory_;
     Barrier own_barrier_, &barrier_;
+    Operands operands_;
     Workspace space_;
     nn_real value_of_pixel_[256];
     Buffer<nn_real> gradient_;  ///< this rank's rows, packed; none until it is needed
@@ -485,14 +493,6 @@ class CpuReplica : public Replica, private LeafSums {
 };
 
 }  // namespace
-
-bool takes_tiles(const ReplicaShape& shape) {
-    return shape.layout.layers() > 1 && !shape.format.number_inputs && bf16x3_available();
-}
-
-std::size_t cpu_shared_bytes(const ReplicaShape& shape, FirstLayerKind first_layer, int ranks) {
-    return Workspace(shape, first_layer, largest_batch(shape, ranks), nullptr).bytes;
-}
 
 std::unique_ptr<Replica> make_cpu_replica(const ReplicaShape& shape, const CpuSettings& settings) {
     return std::make_unique<CpuReplica>(shape, settings);

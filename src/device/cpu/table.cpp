@@ -11,6 +11,7 @@
 #include "device/cpu/leaves.h"
 #include "device/cpu/masks.h"
 #include "device/cpu/output.h"
+#include "device/cpu/small.h"
 #include "device/cpu/sparse.h"
 
 #define JOIN_(a, b) a##b
@@ -46,6 +47,7 @@ constexpr CpuFunctions table_of(const char* name, std::variant<A...>*) {
             dense_gradient_in_leaves,
             bias_gradient_in_leaves,
             update_parameters<>,
+            round_to,
             sum_of_squares,
             softmax_cross_entropy,
             output_loss};

@@ -16,6 +16,7 @@
 #include "base/real.h"
 #include "model/activation/activation.h"
 #include "model/objective.h"
+#include "model/precision.h"
 #include "model/update/update.h"
 
 /// Inputs, or samples, that one mask tells of.
@@ -145,6 +146,8 @@ struct CpuFunctions {
     /// p + i + to_moment and p + i + 2 to_moment, if the rule has them.
     void (*update)(const Update& update, std::size_t count, const nn_real* gradient, nn_real* p,
                    std::size_t to_moment);
+    /// to_i becomes the number of a small type that is nearest to from_i; from may be to.
+    void (*round_to)(Precision precision, std::size_t count, const nn_real* from, nn_real* to);
     /// Sum of the squares, in double.
     double (*sum_of_squares)(std::size_t count, const nn_real* values);
 

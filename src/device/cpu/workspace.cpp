@@ -31,7 +31,7 @@ std::size_t odd_lines(int count) {
     return (((static_cast<std::size_t>(count) + in_line - 1) / in_line) | 1) * in_line;
 }
 
-CpuLayer take_layer(Pieces& pieces, const Layout& layout, int l, std::size_t samples, int moments) {
+CpuLayer take_layer(Pieces& pieces, const Layout& layout, int l, std::size_t samples, int arrays) {
     CpuLayer layer{layout.size(l - 1),
                    layout.size(l),
                    odd_lines<nn_real>(layout.size(l)),
@@ -42,9 +42,9 @@ CpuLayer take_layer(Pieces& pieces, const Layout& layout, int l, std::size_t sam
                    0};
     layer.w = pieces.take<nn_real>(static_cast<std::size_t>(layer.inputs) * layer.ld);
     layer.bias = pieces.take<nn_real>(layer.ld);
-    // The moments lie behind, each with the same rows.
+    // The moments lie behind, each with the same rows; then, of a small type, the rounded weights.
     layer.to_moment = (static_cast<std::size_t>(layer.inputs) + 1) * layer.ld;
-    pieces.take<nn_real>(layer.to_moment * static_cast<std::size_t>(moments));
+    pieces.take<nn_real>(layer.to_moment * static_cast<std::size_t>(arrays));
     layer.a = pieces.take<nn_real>(samples * layer.ld);
     layer.delta = pieces.take<nn_real>(samples * layer.ld);
     return layer;
@@ -87,13 +87,23 @@ Workspace::Workspace(const ReplicaShape& shape, FirstLayerKind kind, int capacit
     Pieces pieces(memory);
     const int samples = ceil_div(capacity, mask_bits) * mask_bits;
     layers.push_back({});
+    const int arrays = shape.moments + (is_small(shape.precision) ? 1 : 0);
     for (int l = 1; l <= shape.layout.layers(); ++l)
         layers.push_back(
-            take_layer(pieces, shape.layout, l, static_cast<std::size_t>(samples), shape.moments));
+            take_layer(pieces, shape.layout, l, static_cast<std::size_t>(samples), arrays));
     inputs = take_inputs(pieces, shape, kind, samples);
     if (shape.format.number_targets)
         targets = pieces.take<nn_real>(elements(shape.layout.classes(), samples));
     else
         labels = pieces.take<std::uint8_t>(static_cast<std::size_t>(samples));
     bytes = pieces.used();
+}
+
+bool takes_tiles(const ReplicaShape& shape) {
+    return shape.layout.layers() > 1 && !shape.format.number_inputs && !is_small(shape.precision) &&
+           bf16x3_available();
+}
+
+std::size_t cpu_shared_bytes(const ReplicaShape& shape, FirstLayerKind first_layer, int ranks) {
+    return Workspace(shape, first_layer, shape.capacity * ranks, nullptr).bytes;
 }

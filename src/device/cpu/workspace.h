@@ -22,6 +22,20 @@ struct Inputs {
     std::size_t image_ld = 0, pixel_ld = 0;
 };
 
+/// The same, whose sample 0 is number `first`.
+inline CpuLayer from_sample(int first, CpuLayer layer) {
+    layer.a = layer.activations(first);
+    layer.delta = layer.deltas(first);
+    return layer;
+}
+inline CpuMasked from_sample(int first, CpuMasked inputs) {
+    const std::size_t value = inputs.value_of_pixel == nullptr ? sizeof(nn_real) : 1;
+    const auto count = static_cast<std::size_t>(first);
+    inputs.values = static_cast<std::byte*>(inputs.values) + count * mask_bits * value;
+    inputs.of_sample += count;
+    return inputs;
+}
+
 struct Workspace {
     std::vector<CpuLayer> layers;  ///< layer l at l; the first is empty
     Inputs inputs;
