@@ -41,11 +41,6 @@ struct DrawnDigit {
     bool is_wide = false;  ///< wider than high
     /// It was wider than digits are, and was made narrower. It may be two that touch.
     bool was_squeezed = false;
-    /// It is too wide for the line that it stands in.
-    bool breaks_line = false;
-    /// Of a digit in a line: what is left and right of each cut that may separate two digits, the
-    /// left first.
-    std::vector<DrawnDigit> parts = {};
 };
 
 /// What was done to a picture, up to where it was refused, if it was.
@@ -67,7 +62,7 @@ std::vector<std::uint8_t> as_network_input(const Picture& picture, int rows, int
                                            const std::string& name, Preparation* told = nullptr);
 
 /// The same for a line of digits: an input for each, from left to right. Throws InputError also if
-/// there is a point or a sign beside them. What is too wide for one digit is told, and not refused.
+/// there is a point or a sign beside them, or what is too wide for one digit.
 std::vector<std::vector<std::uint8_t>> as_network_inputs(const Picture& picture, int rows, int cols,
                                                          const std::string& name,
                                                          Preparation* told = nullptr);

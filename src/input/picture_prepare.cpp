@@ -169,20 +169,16 @@ DrawnDigit drawn_digit(const Sheet& ink, std::vector<std::uint8_t> input) {
     return {std::move(input), strokes_met(ink), box.width > box.height};
 }
 
-/// With its parts, if `with_parts`.
-const DrawnDigit& add_group(const Drawing& drawing, const std::vector<InkPiece>& group, int rows,
-                            int cols, bool with_parts, Preparation& told) {
+const std::vector<std::uint8_t>& add_group(const Drawing& drawing,
+                                           const std::vector<InkPiece>& group, int rows, int cols,
+                                           Preparation& told) {
     const Sheet ink = ink_of_pieces(drawing.ink, drawing.pieces, group);
     keep(told, "digit", ink, 1);
     DigitInput input = input_of_digit(ink, rows, cols);
     told.stages.push_back({"input", {cols, rows, input.bytes}});
     DrawnDigit& digit = told.digits.emplace_back(drawn_digit(ink, std::move(input.bytes)));
     digit.was_squeezed = input.was_squeezed;
-    if (with_parts)
-        for (const Cut& cut : cuts_of(ink))
-            for (const Sheet* part : {&cut.left, &cut.right})
-                digit.parts.push_back(drawn_digit(*part, input_of_digit(*part, rows, cols).bytes));
-    return digit;
+    return digit.input;
 }
 
 Box box_of_group(const std::vector<InkPiece>& group) {
@@ -204,6 +200,7 @@ void check_line(const std::vector<std::vector<InkPiece>>& digits, int highest,
     for (std::size_t i = 0; i < digits.size(); ++i) {
         const Box box = box_of_group(digits[i]);
         if (5 * box.height < 2 * highest) refuse_line(i, "something smaller");
+        if (4 * box.width > 5 * highest) refuse_line(i, "something wider, such as two that touch");
         if (i == 0) continue;
         const Box before = box_of_group(digits[i - 1]);
         const int beside = std::min(box.bottom(), before.bottom()) - std::max(box.top, before.top);
@@ -325,7 +322,7 @@ std::vector<std::uint8_t> as_network_input(const Picture& picture, int rows, int
     if (digits.size() > 1)
         throw InputError(name + ": expected one digit, found " + std::to_string(digits.size()) +
                          " separate drawings; cut the picture");
-    return add_group(drawing, digits.front(), rows, cols, false, way).input;
+    return add_group(drawing, digits.front(), rows, cols, way);
 }
 
 std::vector<std::vector<std::uint8_t>> as_network_inputs(const Picture& picture, int rows, int cols,
@@ -342,10 +339,7 @@ std::vector<std::vector<std::uint8_t>> as_network_inputs(const Picture& picture,
     check_points(drawing.pieces, highest, name);
     std::vector<std::vector<std::uint8_t>> inputs;
     inputs.reserve(digits.size());
-    for (const auto& group : digits) {
-        inputs.push_back(add_group(drawing, group, rows, cols, true, way).input);
-        way.digits.back().breaks_line = 4 * box_of_group(group).width > 5 * highest;
-    }
+    for (const auto& group : digits) inputs.push_back(add_group(drawing, group, rows, cols, way));
     return inputs;
 }
 

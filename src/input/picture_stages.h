@@ -61,11 +61,3 @@ DigitInput input_of_digit(const Sheet& digit, int rows, int cols);
 /// How many strokes a row of pixels meets, on average over the rows that meet one. Stretching a
 /// digit does not change it. Two digits side by side have the sum of both where both are.
 double strokes_met(const Sheet& digit);
-
-/// What is left and right of a cut from the top to the bottom.
-struct Cut {
-    Sheet left, right;
-};
-/// At most three ways to cut the digit in two, which differ, the one that meets the least ink
-/// first. None, if no cut leaves an eighth of the ink on both sides.
-std::vector<Cut> cuts_of(const Sheet& digit);

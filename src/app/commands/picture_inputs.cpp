@@ -99,9 +99,6 @@ PictureInputs read_prepared(const std::string& file, const ModelFacts& facts,
         throw;
     }
     explain();
-    for (const DrawnDigit& digit : told.digits)
-        for (const DrawnDigit& part : digit.parts)
-            set.pixels.insert(set.pixels.end(), part.input.begin(), part.input.end());
     return {std::move(set), std::move(told.digits)};
 }
 

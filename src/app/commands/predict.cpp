@@ -3,7 +3,6 @@
 #include "train/evaluate.h"
 
 #include <algorithm>
-#include <iterator>
 
 #include "app/commands/picture_inputs.h"
 #include "app/commands/prediction.h"
@@ -81,31 +80,19 @@ void note_squeezed(const std::string& file) {
                stderr);
 }
 
-/// Keeps what is one digit each, and its outputs. Throws InputError if a drawing looks like two
-/// digits that touch, and is not cut.
-void keep_digits(const std::string& file, PictureInputs& inputs, bool is_line,
-                 std::span<const std::string> class_names, std::vector<nn_real>& yhat) {
-    SampleSet& set = inputs.set;
+/// Throws InputError if a drawing looks like two digits that touch, and notes what was made
+/// narrower.
+void check_digits_apart(const std::string& file, const PictureInputs& inputs, bool is_line,
+                        std::span<const std::string> class_names, std::span<const nn_real> yhat) {
     if (inputs.digits.empty()) return;  // nothing was prepared
-    const std::size_t outputs = outputs_each(set, yhat), features = set.features();
-    const bool is_of_digits = reads_digits(class_names, outputs);
-    if (!is_line) {
-        if (is_of_digits) check_is_one(file, inputs.digits.front(), yhat);
-        if (inputs.digits.front().was_squeezed) note_squeezed(file);
-        return;
+    if (reads_digits(class_names, outputs_each(inputs.set, yhat))) {
+        if (is_line)
+            check_each_is_one(file, inputs.digits, yhat);
+        else
+            check_is_one(file, inputs.digits.front(), yhat);
     }
-    std::vector<std::uint8_t> pixels;
-    std::vector<nn_real> chosen;
-    for (const std::size_t i : samples_of_line(file, inputs.digits, yhat, outputs, is_of_digits)) {
-        const auto from = [i](auto& values, std::size_t each) {
-            return std::span(values).subspan(i * each, each);
-        };
-        std::ranges::copy(from(set.pixels, features), std::back_inserter(pixels));
-        std::ranges::copy(from(yhat, outputs), std::back_inserter(chosen));
-        if (i < inputs.digits.size() && inputs.digits[i].was_squeezed) note_squeezed(file);
-    }
-    set.pixels = std::move(pixels);
-    yhat = std::move(chosen);
+    for (const DrawnDigit& digit : inputs.digits)
+        if (digit.was_squeezed) note_squeezed(file);
 }
 
 /// A picture is prepared by guesses, and may show no digit at all. What the network gives less than
@@ -198,13 +185,13 @@ int predict(const Comm& comm, const PredictOptions& given) {
     bool all_right = true;
     for (const std::string& file : options.files) {
         PictureInputs inputs;
-        SampleSet& set = inputs.set;
+        const SampleSet& set = inputs.set;
         bool right = tried_on_root(
             comm, [&] { inputs = read_inputs(file, model.facts, options, own_size); });
         if (right) {
-            std::vector<nn_real> yhat = Evaluator(network, set).outputs();
+            const std::vector<nn_real> yhat = Evaluator(network, set).outputs();
             right = tried_on_root(comm, [&] {
-                keep_digits(file, inputs, options.digits, model.facts.class_names, yhat);
+                check_digits_apart(file, inputs, options.digits, model.facts.class_names, yhat);
                 print(options.digits ? answers.about_line(file, set, yhat)
                                      : answers.about(file, set, yhat, is_idx_or_gzip(file)));
                 if (!is_idx_or_gzip(file)) note_unsure(file, set, yhat, !options.as_is);

@@ -25,7 +25,7 @@ constexpr std::array<Strokes, 10> strokes_of_digits{{{1.88, 2.08},
                                                      {1.74, 1.88},
                                                      {1.60, 1.77}}};
 
-/// The network's answer is doubtful below this. For a part of what was cut, it is not enough.
+/// The network's answer is doubtful below this.
 constexpr double sure = 0.9;
 
 /// More strokes than these are not one digit's: fewer, where there is another sign of two.
@@ -58,43 +58,13 @@ void check_is_one(const std::string& file, const DrawnDigit& digit, std::span<co
         most_strokes(digit, predicted)));
 }
 
-std::vector<std::size_t> samples_of_line(const std::string& file,
-                                         std::span<const DrawnDigit> digits,
-                                         std::span<const nn_real> yhat, std::size_t outputs,
-                                         bool is_of_digits) {
-    const auto of = [&](std::size_t sample) { return yhat.subspan(sample * outputs, outputs); };
-    const auto is_sure = [&](std::size_t sample, const DrawnDigit& part) {
-        return predicted_class(of(sample)).probability >= sure && !looks_like_two(part, of(sample));
-    };
-    std::vector<std::size_t> samples;
-    std::size_t next = digits.size();  // the first part of this digit
-    for (std::size_t i = 0; i < digits.size(); ++i) {
-        const DrawnDigit& digit = digits[i];
-        const std::size_t first = next;
-        next += digit.parts.size();
-        if (!digit.breaks_line && !(is_of_digits && looks_like_two(digit, of(i)))) {
-            samples.push_back(i);
-            continue;
-        }
-        double best = 0;
-        std::size_t left = 0;
-        for (std::size_t p = 0; is_of_digits && digit.breaks_line && p < digit.parts.size();
-             p += 2) {
-            const std::size_t at = first + p;
-            const double both =
-                predicted_class(of(at)).probability * predicted_class(of(at + 1)).probability;
-            if (both <= best || !is_sure(at, digit.parts[p]) ||
-                !is_sure(at + 1, digit.parts[p + 1]))
-                continue;
-            best = both;
-            left = at;
-        }
-        if (best == 0)
+void check_each_is_one(const std::string& file, std::span<const DrawnDigit> digits,
+                       std::span<const nn_real> yhat) {
+    constexpr std::size_t outputs = strokes_of_digits.size();
+    for (std::size_t i = 0; i < digits.size(); ++i)
+        if (digits[i].is_wide && looks_like_two(digits[i], yhat.subspan(i * outputs, outputs)))
             refuse(one_line(file), "one line of digits that stand apart",
                    "something that looks like two that touch as number " + std::to_string(i + 1) +
                        " of " + std::to_string(digits.size()) + ", from the left",
                    "cut the picture, or write them anew");
-        samples.insert(samples.end(), {left, left + 1});
-    }
-    return samples;
 }

@@ -21,12 +21,7 @@ bool looks_like_two(const DrawnDigit& digit, std::span<const nn_real> yhat);
 /// Throws InputError if the drawing looks like two digits; `file` is for messages.
 void check_is_one(const std::string& file, const DrawnDigit& digit, std::span<const nn_real> yhat);
 
-/// The samples that are the number's digits, from left to right. The samples are `digits`, and then
-/// the parts of them all, in this order; yhat has `outputs` for each. A drawing that looks like two
-/// digits, and is too wide for the line, becomes the two parts of the cut of which the network is
-/// surest. Without `is_of_digits`, none is cut. Throws InputError if what breaks the line, or looks
-/// like two, cannot be cut so that the network is sure.
-std::vector<std::size_t> samples_of_line(const std::string& file,
-                                         std::span<const DrawnDigit> digits,
-                                         std::span<const nn_real> yhat, std::size_t outputs,
-                                         bool is_of_digits);
+/// The same for the digits of a line; yhat has ten outputs for each. Here only what is wider than
+/// high is refused: anything narrower is read as a digit.
+void check_each_is_one(const std::string& file, std::span<const DrawnDigit> digits,
+                       std::span<const nn_real> yhat);
