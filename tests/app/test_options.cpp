@@ -108,6 +108,7 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
         {"--plot FILE", ""},
         {"--save FILE", ""},
         {"--report FILE", ""},
+        {"--html FILE", ""},
         {"--trace FILE", ""},
         {"--until X", "0"},
         {"--patience N", "0"},
@@ -119,6 +120,7 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
         {"-g, --grade N", ""},
         {"--device auto|cuda|cpu", "auto"},
         {"--threads N", "0"},
+        {"--precision fp32|bf16|fp16", "fp32"},
         {"--gemm auto|fp32|bf16x3", "auto"},
         {"--inputs auto|sparse|dense", "auto"},
         {"--isa auto|baseline|avx2|avx512", "auto"},
@@ -257,7 +259,7 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
     EXPECT_EQ(keys(OnResume::same),
               "activation output batch accumulate reg loss shuffle seed learning-rate schedule "
               "lr-decay decay-every "
-              "warmup optimizer momentum beta1 beta2 epsilon raw-pixels compress sync "
+              "warmup optimizer momentum beta1 beta2 epsilon raw-pixels compress precision sync "
               "outer-momentum outer-rate ");
     EXPECT_EQ(keys(OnResume::content),
               "hidden init init-scale load data picture-folder as-is set first-label transposed "

@@ -40,6 +40,7 @@ std::string written(const std::string& setting) {
         {"--csv-data", "--csv-data t.csv"},
         {"--csv-data FILE", "--csv-data t.csv"},
         {"--data", "--data folder"},
+        {"--html", "--html h.html"},
         {"--target", "--target label"},
         {"--target-columns", "--target-columns 1"},
         {"--scale", "--scale minmax"},

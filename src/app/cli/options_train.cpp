@@ -11,7 +11,7 @@ namespace {
 
 const Manual train_manual{
     "./main", "trains a neural network on MNIST or on a table, data-parallel",
-    "[train] [FLAGS]    or: ./main race|predict|evaluate|export|import|inspect|demo|grade ...",
+    "[train] [FLAGS]  or: main race|predict|evaluate|export|import|inspect|demo|grade ...",
     "The MPI ranks share every mini-batch. Each rank computes its part of the gradient on its GPU\n"
     "or its CPU, and every rank gets the same sum. Each other command has a --help of its own:\n"
     "\n"
