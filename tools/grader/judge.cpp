@@ -222,8 +222,10 @@ int main(int argc, char** argv) {
         return exit_bad_input;
     }
     const GradedCase asked = graded_case(std::strtoull(argv[1], nullptr, 10));
+    const int size = std::atoi(argv[2]);
     std::vector<Records> ranks;
-    for (int r = 0; r < std::atoi(argv[2]); ++r)
+    ranks.reserve(static_cast<std::size_t>(std::max(size, 0)));
+    for (int r = 0; r < size; ++r)
         ranks.push_back(read_records(std::string(argv[4]) + "/" + std::to_string(r), argv[3]));
     Judge judge(asked, std::move(ranks));
     print("loss", judge.loss());

@@ -37,9 +37,10 @@ double rounding_of_loss(const NeuralNetwork& reference, const Matrix& y, double 
     const Matrix& z = reference.sums(layers);
     double sum = 0;
     for (int s = 0; s < y.cols; ++s) {
-        std::vector<double> errors;
-        for (int j = 0; j < reference.values(0).rows; ++j)
-            errors.push_back(u * std::abs(reference.values(0)(j, s)));
+        const Matrix& x = reference.values(0);
+        std::vector<double> errors(static_cast<std::size_t>(x.rows));
+        for (int j = 0; j < x.rows; ++j)
+            errors[static_cast<std::size_t>(j)] = u * std::abs(x(j, s));
         for (int l = 1; l <= layers; ++l) {
             errors = errors_of_sums(reference, l, s, errors);
             for (double& error : errors)

@@ -110,8 +110,9 @@ RaceOptions::Run parsed(const std::string& text, const Arguments& of_all, RaceOp
     const TrainOptions& first = race.runs.empty() ? *options : race.runs.front().options;
     if (const std::string why = why_not(*options, first); !why.empty())
         throw InputError(where + why);
+    const std::string run = "run " + number + " ";
     for (const auto& [name, value] : options->settings)
-        race.settings.emplace_back("run " + number + " " + name, value);
+        race.settings.emplace_back(std::string(run).append(name), value);
     return {named.name, *options};
 }
 

@@ -146,8 +146,10 @@ std::vector<std::string> rates_of(const Run& run) {
         const auto text = [&](int step) {
             return formatted("%.4g", static_cast<double>(schedule.rate(row.epoch - 1, step)));
         };
-        const std::string first = text(0), last = text(schedule.steps_in_epoch() - 1);
-        rates.push_back(first == last ? first : first + " to " + last);
+        std::string rate = text(0);
+        const std::string last = text(schedule.steps_in_epoch() - 1);
+        if (rate != last) rate.append(" to ").append(last);
+        rates.push_back(std::move(rate));
     }
     return rates;
 }

@@ -17,23 +17,24 @@ ALWAYS_INLINE V nearest_small(V v) {
     if constexpr (is_double) {
         return v;
     } else {
+        constexpr std::uint32_t infinity = 0x7f800000;
         const Bits bits = reinterpret_cast<Bits>(v);
+        const Bits size = bits & 0x7fffffff;
+        const auto is_nan = size > infinity;
         // Adding just under half of the last place that stays, and that place's bit, carries into
         // it where v is to be rounded up. Infinity stays, and what is too large becomes it.
         if constexpr (precision == Precision::bf16) {
             const Bits near = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000;
-            return v != v ? v : reinterpret_cast<V>(near);
+            return is_nan ? v : reinterpret_cast<V>(near);
         } else {
-            const Bits size = bits & 0x7fffffff;
             const Bits normal = (size + 0xfff + ((size >> 13) & 1)) & 0xffffe000;
             // Below 2^-14, all are multiples of 2^-24, the last place of floats from 0.5 on.
             const V half = all(nn_real{0.5f});
             const Bits tiny = reinterpret_cast<Bits>((reinterpret_cast<V>(size) + half) - half);
-            constexpr std::uint32_t least_normal = 0x38800000, too_large = 0x47800000,
-                                    infinity = 0x7f800000;
+            constexpr std::uint32_t least_normal = 0x38800000, too_large = 0x47800000;
             Bits near = size < least_normal ? tiny : normal;
             near = near >= too_large ? Bits{} + infinity : near;
-            return v != v ? v : reinterpret_cast<V>(near | (bits & 0x80000000));
+            return is_nan ? v : reinterpret_cast<V>(near | (bits & 0x80000000));
         }
     }
 }
