@@ -101,7 +101,8 @@ const Matrix& NeuralNetwork::forward(const Matrix& x) {
             }
         }
         sums_.push_back(std::move(z));
-        activations_.push_back(l < layout.layers() ? rounded(std::move(a)) : std::move(a));
+        if (l < layout.layers()) a = rounded(std::move(a));
+        activations_.push_back(std::move(a));
     }
     return activations_.back();
 }

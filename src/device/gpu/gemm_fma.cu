@@ -230,13 +230,6 @@ Operand<T> operand(const T* at, int line, int edge, bool ones = false) {
 
 Output output(nn_real* c, int m) { return {c, 0, 1, 0, nullptr, nullptr, -1, in_fours(c, m)}; }
 
-/// What of it a plan uses: nothing where each tile has one block.
-Joint joint_of(const GemmPlan& plan, const Joint& joint) {
-    if (plan.splits == 1) return {};
-    if (joint.parts == nullptr) throw std::logic_error("a product in parts has no place for them");
-    return joint;
-}
-
 /// op(A) = A and op(B) the pixels, which lie along the edge (a gradient) or along k (a layer).
 template <class E, bool AlongEdge>
 void by_pixels(const Gpu& gpu, GemmBy by, GemmPlan plan, const Operand<nn_real>& a,
@@ -271,6 +264,14 @@ void by_inputs(const Gpu& gpu, GemmBy by, GemmPlan plan, const nn_real* delta, I
         out.unscaled = k;
         by_pixels<E, true>(gpu, by, plan, a, b, a_in.scale, x, out, nullptr, others);
     }
+}
+
+/// What of the memory a product of m x n uses: nothing where each tile has one block, or there is
+/// none.
+Joint joint_of(GemmBy by, const GemmPlan& plan, const Joint& joint, int m, int n) {
+    if (joint_size(by, plan, m, n).parts == 0) return {};
+    if (joint.parts == nullptr) throw std::logic_error("a product in parts has no place for them");
+    return joint;
 }
 
 }  // namespace
@@ -308,7 +309,7 @@ void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w,
                const Joint& joint) {
     Output out = output(a_out, m);
     out.bias = bias;
-    out.joint = joint_of(plan, joint);
+    out.joint = joint_of(by, plan, joint, m, n);
     const Operand<nn_real> a = operand(w, m, m);
     const Extent x{m, 0, n, k};
     const auto launch = [&]<class F>(F) {
@@ -335,7 +336,7 @@ void gpu_gradient_and_descent(const Gpu& gpu, GemmBy by, int m, int n, int k, co
                               std::size_t first, std::span<const Parts> others, GemmPlan plan,
                               const Joint& joint) {
     Output out = output(p + first, m);
-    out.joint = joint_of(plan, joint);
+    out.joint = joint_of(by, plan, joint, m, k + 1);
     out.numbers = numbers;
     out.biases = k;
     const int threads = tile_shape(by, plan.tile, static_cast<int>(sizeof(nn_real))).threads();
@@ -348,7 +349,7 @@ void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, cons
                      const Joint& joint) {
     Output out = output(delta_below, k);
     out.a = a;
-    out.joint = joint_of(plan, joint);
+    out.joint = joint_of(GemmBy::fma, plan, joint, k, n);
     const auto launch = [&]<class F>(F) {
         launch_by_fma<TimesSlope<F>, nn_real, false, false>(
             gpu, plan, {operand(w, m, k), operand(delta, m, n), 1, {k, 0, n, m}, out});
