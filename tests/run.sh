@@ -32,6 +32,7 @@ shards+='-*cpu_dense*:*3_threads*:*cuda_*'
 small_kernels='-*Large'
 kernels_asan='-*Large:*InEveryOrder:*AtMostTwice*:*MoreSamplesThan*'
 kernels_tsan="$kernels_asan:*FromAnyAddress:*AroundEveryEdge:*GradientOf*:*EveryNaN*:*ExactOnSmall*"
+kernels_tsan+=":*OfALongEpochIsAGraph*:*MayReadMemoryOfTheHostLate" # minutes, on the same kernels
 # One of each kind: right, wrong use, a file that is not there, several ranks, the kernel runner.
 few_commands='Help.IsPrintedOnce*:Compare.PassesAtOneTwo*:Save.*:Resume.EndsIn*:Refusals.AreOneLine*'
 few_commands+=':Failures.TrainingThatDiverges*:Gpuhost.LearnsWhat*:Demo.*:Evaluate.Tells*:Plot.IsAnSvg*'
