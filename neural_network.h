@@ -126,7 +126,7 @@ Matrix target_columns(const SampleSet& set, std::span<const std::uint32_t> sampl
 /// How all ranks train together: how gradients are summed, how samples come to the devices, and in
 /// which order the verbs of a step are called.
 struct Techniques {
-    std::unique_ptr<Reducer> reducer;  ///< null: all ranks work on one replica
+    std::unique_ptr<Reducer> reducer;  ///< null: nothing to sum, or fixed_order or strategy does it
     FeedKind feed = FeedKind::resident;
     std::unique_ptr<Strategy> strategy = make_every_step();
     FixedOrderWay fixed_order = {};  ///< if it is taken, there is no reducer

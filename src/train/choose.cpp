@@ -217,11 +217,8 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
 }
 
 /// The parts of a gradient whose sums go on meanwhile: MPI works on them only when a part is ready,
-/// so parts are small, but large enough for all threads.
-std::size_t part_bytes_between_calls(int threads) {
-    constexpr std::size_t of_thread = std::size_t{1} << 16;
-    return of_thread * static_cast<std::size_t>(threads);
-}
+/// so parts are small. All ranks have the same, though their threads may differ.
+constexpr std::size_t part_bytes_between_calls = std::size_t{1} << 16;
 
 /// How this rank works on its CPU. Its first layer leaves out zeros if that pays at this density.
 CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
@@ -235,8 +232,7 @@ CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Rep
                                   : asked.inputs == InputsKind::sparse;
     settings.first_layer = sparse ? FirstLayerKind::sparse : FirstLayerKind::dense;
     settings.in_leaves = asked.fixed_order;  // tiles add in another order
-    if (asked.allreduce == AllreduceKind::overlap)
-        settings.part_bytes = part_bytes_between_calls(settings.threads);
+    if (asked.allreduce == AllreduceKind::overlap) settings.part_bytes = part_bytes_between_calls;
     if (!asked.fixed_order &&
         by_bf16x3(comm, asked, may_take_tiles(asked), tiles_pay(shard, density)) && automatic &&
         takes_tiles(shape))

@@ -37,7 +37,8 @@ FlagValue sync(TrainOptions& o) {
                 if (words == "async") o.async.emplace();
                 if (o.async) return "";
                 return "every-step, local:H with a whole number H from 1 to " +
-                       std::to_string(most) + ", async, or async:S with S from 0";
+                       std::to_string(most) + ", async, or async:S with S from 0 to " +
+                       std::to_string(most);
             },
             [&o] {
                 if (o.async) return Json(async_text(*o.async));
@@ -256,7 +257,9 @@ std::vector<TrainFlag> file_flags(TrainOptions& o) {
           by_grade},
          {{"--checkpoint", folder_name(o.checkpoint), group,
            "keep the last two checkpoints in this folder; Ctrl-C, SIGHUP, SIGTERM and SIGUSR1 then "
-           "end the run after its step, with exit code 4; a second Ctrl-C ends it at once"},
+           "end the run after its step (--sync local: at the next mean, async: after the epoch), "
+           "with "
+           "exit code 4; a second Ctrl-C ends it at once"},
           free},
          {{"--checkpoint-every", number(o.checkpoint_every, 1, 1000000), group,
            "epochs between two checkpoints"},

@@ -9,7 +9,9 @@
 
 namespace {
 
-bool is_waiting(const TracedEvent& event) { return event.name == "wait" || event.name == "sum"; }
+bool is_waiting(const TracedEvent& event) {
+    return event.name == "wait" || event.name == "sum" || event.name == "mean";
+}
 
 double first_start(const Trace& trace) {
     double first = std::numeric_limits<double>::infinity();
@@ -47,7 +49,7 @@ const char* colour_of(const std::string& name) {
     if (name == "load") return "var(--t0)";
     if (name == "forward") return "var(--t1)";
     if (name == "update") return "var(--t3)";
-    if (name == "wait" || name == "sum") return "var(--t4)";
+    if (name == "wait" || name == "sum" || name == "mean") return "var(--t4)";
     return "var(--t2)";  // deltas and gradients
 }
 
