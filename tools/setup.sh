@@ -93,7 +93,9 @@ for what in "$@"; do
         ;;
     browser)
         need_program python3 python3
-        command -v google-chrome >/dev/null || need_program chromium chromium
+        # The names that tests/browser/chromium.py looks for.
+        command -v chromium-browser google-chrome google-chrome-stable >/dev/null ||
+            need_program chromium chromium
         ;;
     fuzz)
         need_program clang++ clang

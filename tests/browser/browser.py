@@ -61,6 +61,16 @@ def probabilities(main, model, *files):
     return [json.loads(line)["probabilities"] for line in lines.splitlines()]
 
 
+def refusals(main, model, *files):
+    """What predict says of each file that is refused: the file's name -> its line."""
+    done = subprocess.run([main, "predict", "--load", model, *files], capture_output=True, text=True)
+    found = {file.name: line for line in done.stderr.splitlines() for file in files
+             if f"{file.name}: expected one digit" in line}
+    if done.returncode != (2 if found else 0):
+        raise RuntimeError(f"predict ended with {done.returncode}: {done.stderr}")
+    return found
+
+
 def difference(ours, theirs):
     """None, or where two lists of answers differ most by more than BOUND, or in their class."""
     if len(ours) != len(theirs):
@@ -158,6 +168,31 @@ def answer_of(page):
     return page.run("Array.from(judged().layers.at(-1))")
 
 
+TOUCHING = "This may be two digits that touch: draw one digit."
+
+
+def refusal_of(why, strokes):
+    """What predict's refusal says, where the page's words are `why`; None: predict answers."""
+    if why is None:
+        return None
+    if why == TOUCHING:
+        return f"found what looks like two that touch: read as one, it would be a {strokes[0]}, but a row of its " \
+               f"pixels meets {strokes[1]:.2f} strokes"
+    return f"found {why.split()[0]} separate drawings"
+
+
+def disagreement(why, strokes, refusal):
+    """None, or how predict's line, None if there is none, differs from the page's words."""
+    expected = refusal_of(why, strokes)
+    agrees = refusal is None if expected is None else expected in (refusal or "")
+    return None if agrees else f"'{why}', but predict says {refusal}"
+
+
+JUDGED = """(({bytes, why, strokes, layers}) => ({
+  bytes: bytes ? Array.from(bytes) : null, why: why ?? null,
+  strokes: layers ? [classOf(layers.at(-1)), strokes] : null}))(judged())"""
+
+
 # ---- the statements
 
 
@@ -196,45 +231,72 @@ def strokes_agree(report, main, folder, page, model):
     """Ten digits, drawn with every kind of pointer, are saved, and predict reads the pictures."""
     page.window(1200, 900)
     box = page.run("(({left, top, width}) => [left, top, width])(part('pad').getBoundingClientRect())")
-    ours, files = [], []
+    ours, files, judged = [], [], []
     for c, strokes in enumerate(DIGITS):
-        page.key("c")
+        page.run("setStrokes([])")
         for stroke in strokes:
             page.drag([(box[0] + box[2] * x, box[1] + box[2] * y) for x, y in stroke], ("mouse", "pen", "touch")[c % 3])
         ours.append(answer_of(page))
         files.append(saved(page, folder / f"{c}.png"))
-    report.check("digits drawn by mouse, pen and finger are answered as predict answers their pictures",
-                 difference(ours, probabilities(main, model, *files)))
-    read = [answer.index(max(answer)) for answer in ours]
+        judged.append(page.run(JUDGED))
+    refused = refusals(main, model, *files)
+    wrong = [f"digit {c}: {words}" for c, (one, file) in enumerate(zip(judged, files))
+             if (words := disagreement(one["why"], one["strokes"], refused.get(file.name)))]
+    answered = [c for c, file in enumerate(files) if file.name not in refused]
+    report.check("digits drawn by mouse, pen and finger are answered, or refused, as predict does their pictures",
+                 "; ".join(wrong) or difference([ours[c] for c in answered],
+                                                probabilities(main, model, *(files[c] for c in answered))))
+    read = [answer.index(max(answer)) if c in answered else "refused" for c, answer in enumerate(ours)]
     right = sum(c == answer for c, answer in enumerate(read))
     report.check("most of the ten are read right", None if right >= 8 else f"read as {read}")
 
 
 def preparation_agrees(report, main, folder, page, model, count=60):
-    """Drawings of any kind: the same 28 x 28 bytes, or refused by both."""
+    """Drawings of any kind: the same 28 x 28 bytes, and an answer or the same refusal."""
     chance = random.Random(17)
-    wrong, refused, stages = [], 0, folder / "stages"
+    wrong, stages = [], folder / "stages"
     files, ours = [], []
     for i in range(count):
         page.run(f"setStrokes({json.dumps(any_drawing(chance))})")
-        ours.append(page.run("(({bytes, why}) => bytes ? Array.from(bytes) : why)(judged())"))
+        ours.append(page.run(JUDGED))
         files.append(saved(page, folder / f"any{i}.png"))
-    done = subprocess.run([main, "predict", "--load", model, "--explain", stages, *files], capture_output=True, text=True)
-    for i, bytes_or_why in enumerate(ours):
-        refusals = [line for line in done.stderr.splitlines() if f"any{i}.png: expected one digit" in line]
-        if isinstance(bytes_or_why, str):
-            refused += 1
-            number = bytes_or_why.split()[0]
-            if not refusals or f"found {number} separate" not in refusals[0]:
-                wrong.append(f"drawing {i}: '{bytes_or_why}', but predict says {refusals}")
-        elif refusals:
-            wrong.append(f"drawing {i}: predict says {refusals[0]}")
-        else:
+    subprocess.run([main, "predict", "--load", model, "--explain", stages, *files], capture_output=True)
+    refused = refusals(main, model, *files)
+    for i, (one, file) in enumerate(zip(ours, files)):
+        if words := disagreement(one["why"], one["strokes"], refused.get(file.name)):
+            wrong.append(f"drawing {i}: {words}")
+        elif one["bytes"] is not None:
             bytes_there = bytes_of_png((stages / f"any{i}-6-input.png").read_bytes())
-            if bytes(bytes_or_why) != bytes_there:
-                wrong.append(f"drawing {i}: {sum(a != b for a, b in zip(bytes_or_why, bytes_there))} bytes differ")
-    report.check(f"{count - refused} drawings of any kind are prepared to predict's very bytes, {refused} are refused by both",
-                 None if not wrong and 0 < refused < count / 2 else "; ".join(wrong[:3]) or f"{refused} refused")
+            if bytes(one["bytes"]) != bytes_there:
+                wrong.append(f"drawing {i}: {sum(a != b for a, b in zip(one['bytes'], bytes_there))} bytes differ")
+    touching = sum(one["why"] == TOUCHING for one in ours)
+    apart = len(refused) - touching
+    report.check(f"{count - apart} drawings of any kind are prepared to predict's very bytes; {apart} that stand apart "
+                 f"and {touching} that may touch are refused by both",
+                 "; ".join(wrong[:3]) or (None if min(apart, touching, count - len(refused)) >= count / 20
+                                          else "too few of a kind to tell"))
+
+
+def limits_are_of_digits(report, page):
+    """The page carries the program's limits; another limit would change what it says."""
+    page.run("setStrokes([[[60, 40], [60, 240]], [[60, 140], [220, 140]], [[220, 40], [220, 240]]])")
+    seen = page.run("judged().why ?? null")
+    page.run("network.strokes = []")
+    report.check("two digits that touch are refused in words, and without limits nothing is",
+                 unlike((seen, page.run("judged().why ?? null")), (TOUCHING, None)))
+
+
+def space_while_drawing(page):
+    """How many strokes there are of one that a mouse draws meanwhile."""
+    page.run("setStrokes([])")
+    x, y = page.run("(({left, top}) => [left + 50, top + 50])(part('pad').getBoundingClientRect())")
+    mouse = lambda kind, by: page.send("Input.dispatchMouseEvent", type=kind, x=x + by, y=y, button="left",
+                                       buttons=int(kind != "mouseReleased"), clickCount=1)
+    mouse("mousePressed", 0)
+    page.key(" ")
+    mouse("mouseMoved", 60)
+    mouse("mouseReleased", 60)
+    return page.run("strokes.length")
 
 
 def page_serves(report, page):
@@ -255,6 +317,13 @@ def page_serves(report, page):
     cleared = page.run("strokes.length")
     page.key("z", ctrl=True)
     report.check("C clears, and Ctrl+Z brings it back", unlike((cleared, page.run("strokes.length")), (0, 2)))
+    page.key("z", ctrl=True, shift=True)
+    page.run("part('theme').focus()")
+    page.key("u")
+    page.key("c")
+    report.check("Ctrl+Shift+Z, and letters outside the drawing area, change nothing",
+                 unlike(page.run("strokes.length"), 2))
+    report.check("Space does nothing while a pointer draws", unlike(space_while_drawing(page), 1))
     page.run("setStrokes([[[30, 30], [30, 250]], [[250, 30], [250, 250]]])")
     report.check("two drawings are refused in words", unlike(said(), "2 drawings that stand apart: draw one digit."))
     theme = lambda: page.run("document.documentElement.dataset.theme")
@@ -299,6 +368,7 @@ def main():
         page.open(html)
         strokes_agree(report, program, folder, page, model)
         preparation_agrees(report, program, folder, page, model)
+        limits_are_of_digits(report, page)
         page_serves(report, page)
         if len(sys.argv) == 3:
             leave_pictures(page, html, pathlib.Path(sys.argv[2]))

@@ -1,37 +1,16 @@
 // touching.cpp: see touching.h.
 #include "app/commands/touching.h"
 
-#include <array>
-
 #include "base/error.h"
 #include "base/text.h"
 #include "train/score.h"
 
 namespace {
 
-/// How many strokes a row of pixels meets in MNIST's first 20000 training images of a class:
-/// strokes_met(), which 95 of 100 do not exceed, and 99.
-struct Strokes {
-    double usual, most;
-};
-constexpr std::array<Strokes, 10> strokes_of_digits{{{1.88, 2.08},
-                                                     {1.04, 1.22},
-                                                     {1.61, 1.75},
-                                                     {1.43, 1.56},
-                                                     {1.65, 1.78},
-                                                     {1.40, 1.54},
-                                                     {1.77, 2.02},
-                                                     {1.40, 1.50},
-                                                     {1.74, 1.88},
-                                                     {1.60, 1.77}}};
-
-/// The network's answer is doubtful below this.
-constexpr double sure = 0.9;
-
 /// More strokes than these are not one digit's: fewer, where there is another sign of two.
 double most_strokes(const DrawnDigit& digit, const PredictedClass& predicted) {
-    const Strokes& strokes = strokes_of_digits.at(static_cast<std::size_t>(predicted.c));
-    return digit.is_wide || predicted.probability < sure ? strokes.usual : strokes.most;
+    const StrokesOfDigit& strokes = strokes_of_digits.at(static_cast<std::size_t>(predicted.c));
+    return digit.is_wide || predicted.probability < sure_reading ? strokes.usual : strokes.most;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/commands/touching.h"
 #include "app/report/digit/files.h"
 #include "app/report/markup.h"
 #include "base/error.h"
@@ -30,19 +31,32 @@ void append(std::vector<std::uint8_t>& bytes, Code code) {
         bytes.push_back(static_cast<std::uint8_t>(code >> (8 * b)));
 }
 
+/// Throws InputError for a parameter that would be rounded to infinity.
+void check_held(double value, Precision precision, const std::string& name) {
+    const bool is_single = precision == Precision::single;
+    // Half of the last digit above the largest number, rounding gives infinity.
+    const double first_infinite = is_single ? 0x1.ffffffp127 : 65520;
+    if (std::abs(value) < first_infinite) return;
+    refuse(name,
+           is_single ? "parameters that single precision holds, at most 3.4e38"
+                     : "parameters below 65520, which half precision holds",
+           formatted("%g", value),
+           std::string("its weights are too large: train it again with a smaller learning rate "
+                       "(-l) or with regularization (-r)") +
+               (is_single ? ""
+                          : "; a network that fits in 1.5 MB in single precision may have "
+                            "larger ones"));
+}
+
 std::string parameters_text(const Parameters<nn_real>& parameters, Precision precision,
                             const std::string& name) {
     std::vector<std::uint8_t> bytes;
     for (const nn_real value : parameters.values) {
-        if (precision == Precision::single) {
+        check_held(static_cast<double>(value), precision, name);
+        if (precision == Precision::single)
             append(bytes, std::bit_cast<std::uint32_t>(static_cast<float>(value)));
-            continue;
-        }
-        const std::uint16_t code = half_of(static_cast<double>(value));
-        if ((code & half_infinity) == half_infinity)
-            refuse(name, "parameters below 65520, which half precision holds",
-                   formatted("%g", static_cast<double>(value)), "train a smaller network");
-        append(bytes, code);
+        else
+            append(bytes, half_of(static_cast<double>(value)));
     }
     return base64(bytes);
 }
@@ -52,6 +66,15 @@ std::string in_script(const std::string& json) {
     std::string safe;
     for (const char c : json) safe += c == '<' ? std::string("\\u003c") : std::string(1, c);
     return safe;
+}
+
+/// What one digit's strokes may be, class by class; none for a network of other classes.
+Json strokes_json(const Layout& layout, const ModelFacts& facts) {
+    std::vector<Json> all;
+    if (reads_digits(facts.class_names, static_cast<std::size_t>(layout.classes())))
+        for (const StrokesOfDigit& strokes : strokes_of_digits)
+            all.push_back(Json::object({{"usual", strokes.usual}, {"most", strokes.most}}));
+    return Json(all);
 }
 
 std::string network_json(const Layout& layout, const ModelFacts& facts, Precision precision,
@@ -64,6 +87,8 @@ std::string network_json(const Layout& layout, const ModelFacts& facts, Precisio
                       {"cols", facts.cols},
                       {"pixel_scale", facts.pixel_scale},
                       {"class_names", facts.class_names},
+                      {"strokes", strokes_json(layout, facts)},
+                      {"sure", sure_reading},
                       {"precision", precision == Precision::single ? "single" : "half"},
                       {"parameters", parameters}})
             .dump());
@@ -82,14 +107,19 @@ std::string about(const Layout& layout, const ModelFacts& facts,
     return text;
 }
 
-/// The text, with what stands in double braces replaced, each once.
-std::string filled(std::string text,
+/// The text, with what stands in double braces replaced, from left to right. Braces in a content
+/// are left as they are. `contents` has every place of the text, in the text's order.
+std::string filled(const std::string& text,
                    const std::vector<std::pair<std::string, std::string>>& contents) {
+    std::string result;
+    std::size_t done = 0;
     for (const auto& [place, content] : contents) {
         const std::string braces = "{{" + place + "}}";
-        text.replace(text.find(braces), braces.size(), content);
+        const std::size_t found = text.find(braces, done);
+        result += text.substr(done, found - done) + content;
+        done = found + braces.size();
     }
-    return text;
+    return result + text.substr(done);
 }
 
 std::string page_with(const Layout& layout, const ModelFacts& facts,
@@ -97,9 +127,9 @@ std::string page_with(const Layout& layout, const ModelFacts& facts,
                       const std::string& parameters) {
     const std::string script = std::string(prepare_js) + network_js + draw_js;
     return filled(page_html, {{"style", page_css},
-                              {"script", script},
                               {"about", about(layout, facts, notes, precision)},
-                              {"network", network_json(layout, facts, precision, parameters)}});
+                              {"network", network_json(layout, facts, precision, parameters)},
+                              {"script", script}});
 }
 
 std::size_t page_size(const Layout& layout, const ModelFacts& facts,

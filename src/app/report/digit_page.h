@@ -1,7 +1,8 @@
 // digit_page.h: --html: one page in which a digit is drawn and a network says which it is.
 //
 // The page is one file with the network in it: it loads nothing, and forbids itself to. It prepares
-// what is drawn as predict does. Its sources are in the folder digit beside this file.
+// what is drawn as predict does, and refuses what predict refuses: drawings that stand apart, and
+// two digits that touch. Its sources are in the folder digit beside this file.
 #pragma once
 #include <cstddef>
 #include <string>
@@ -28,4 +29,4 @@ void check_digit_page(const Layout& layout, const ModelFacts& facts, const std::
 /// What a person must know of a page in half precision.
 inline constexpr const char* note_half =
     "the page holds the network in half precision, to stay below 1.5 MB: its probabilities may "
-    "differ from predict's in the third digit";
+    "differ a little from predict's";

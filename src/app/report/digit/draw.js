@@ -159,11 +159,15 @@ function say(text) {
   timer = setTimeout(() => { part('sure').textContent = words; }, 250);
 }
 
-// What the drawing is prepared to, and what every layer says of it; `layers` is missing if there is
-// no one digit.
+// What the drawing is prepared to, what every layer says of it, and `why` that is no answer. Of
+// drawings that stand apart there are no bytes and no layers; of two digits that touch there are.
 function judged() {
-  const {bytes, why, wasSqueezed} = prepared(ink, network.rows, network.cols);
-  return {bytes, why, wasSqueezed, layers: bytes && layersOf(network, parameters, bytes)};
+  const drawn = prepared(ink, network.rows, network.cols);
+  if (!drawn.bytes) return drawn;
+  const layers = layersOf(network, parameters, drawn.bytes), answer = layers[layers.length - 1], c = classOf(answer);
+  const why = looksLikeTwo(drawn, network, c, answer[c])
+      ? 'This may be two digits that touch: draw one digit.' : undefined;
+  return {...drawn, layers, why};
 }
 
 function show() {
@@ -171,7 +175,7 @@ function show() {
   showStrokes();
   paint(part('seen'), network.cols, network.rows, (i) => Array(3).fill(bytes ? bytes[i] : 0));
   showLayers(layers ?? layersOf(network, parameters, new Uint8Array(network.rows * network.cols)));
-  showAnswer(layers && layers[layers.length - 1], why, wasSqueezed);
+  showAnswer(why === undefined ? layers[layers.length - 1] : undefined, why, wasSqueezed);
   part('hint').hidden = strokes.length > 0;
   part('undo').disabled = strokes.length + cleared.length === 0;
   part('clear').disabled = part('save').disabled = strokes.length === 0;
@@ -215,9 +219,13 @@ function listenToPointers(pad) {
 const arrows = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
 
 function onPadKey(event) {
-  const arrow = arrows[event.key], far = event.shiftKey ? 1 : 10;
-  if (!arrow && event.key !== ' ') return;
+  const arrow = arrows[event.key], far = event.shiftKey ? 1 : 10, key = event.key.toLowerCase();
+  if (event.altKey || event.ctrlKey || event.metaKey) return;
+  if (key === 'u') undo();
+  else if (key === 'c' && strokes.length > 0) clear();
+  if (!arrow && key !== ' ') return;
   event.preventDefault();
+  if (pointer !== null) return;
   if (arrow) cursor = cursor.map((at, i) => clamp(at + far * arrow[i], 0, size));
   else if ((penDown = !penDown)) begin(cursor);
   if (arrow && penDown) goOn(cursor);
@@ -225,10 +233,8 @@ function onPadKey(event) {
 }
 
 function onKey(event) {
-  const key = event.key.toLowerCase(), command = event.ctrlKey || event.metaKey;
-  if (event.altKey || (command && key !== 'z')) return;
-  if (key === 'u' || (command && key === 'z')) undo();
-  else if (key === 'c' && strokes.length > 0) clear();
+  const command = event.ctrlKey || event.metaKey;
+  if (command && !event.altKey && !event.shiftKey && event.key.toLowerCase() === 'z') undo();
 }
 
 function save() {

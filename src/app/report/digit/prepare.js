@@ -1,6 +1,6 @@
 // prepare.js: what was drawn becomes the network's input, by the steps of ./main predict.
 //
-// Every function has the name and the arithmetic of its twin in src/input, in the same order; a
+// Every function has the name and the arithmetic of its twin in src/input or touching.cpp, in the same order; a
 // Float32Array rounds as float does there. So both make the same bytes. A drawing is 0 (paper) and
 // 1 (ink). The steps that are not here take out light, shadow and lines; docs/pictures.md says why
 // they change nothing of a drawing.
@@ -194,6 +194,35 @@ function digitsOf(pieces) {
   return groups;
 }
 
+// ---- picture_touching.cpp
+
+// The value that this part of the values does not exceed.
+const quantile = (values, part) => values.sort()[Math.trunc(part * (values.length - 1))];
+
+// The digit's box in 56 rows, full ink as 1, without the faintest ink.
+function ofRows(digit) {
+  const rows = 56, faint = Math.fround(0.02), faintest = Math.fround(0.1), box = boxOf(digit);
+  const across = clamp(Math.round(box.width * rows / box.height), 1, Math.max(4 * rows, box.width));
+  const small = scaled(digit, box, across, rows), inked = small.values.filter((ink) => ink > faint);
+  const full = inked.length === 0 ? 1 : quantile(inked, 0.75);
+  small.values = small.values.map((ink) => ink / full)
+      .map((ink) => ink < faintest ? 0 : Math.min(ink, 1));
+  return small;
+}
+
+// How many strokes a row of pixels meets, on average over the rows that meet one.
+function strokesMet(digit) {
+  const small = ofRows(digit), dark = 0.5;
+  let strokes = 0, inkedRows = 0;
+  for (let y = 0; y < small.height; ++y) {
+    const before = strokes;
+    for (let x = 0; x < small.width; ++x)
+      if (at(small, x, y) >= dark && !(x > 0 && at(small, x - 1, y) >= dark)) ++strokes;
+    if (strokes > before) ++inkedRows;
+  }
+  return inkedRows > 0 ? strokes / inkedRows : 0;
+}
+
 // ---- picture_prepare.cpp
 
 // Width and length of the pen's stroke: a stroke has twice its length as outline.
@@ -293,5 +322,14 @@ function prepared(ink, rows, cols) {
   const chosen = new Set(digits[0].pieces.map((piece) => piece.label));
   const digit = sheetOf(ink.width, ink.height);
   digit.values = ink.values.map((value, i) => chosen.has(pieces.labels[i]) ? value : 0);
-  return inputOfDigit(digit, rows, cols);
+  const box = boxOf(digit);
+  return {...inputOfDigit(digit, rows, cols), strokes: strokesMet(digit), isWide: box.width > box.height};
+}
+
+// ---- touching.cpp
+
+// Whether a drawing that the network reads as this class has more strokes than that digit has.
+function looksLikeTwo({strokes, isWide}, network, c, probability) {
+  const limits = network.strokes[c];
+  return limits !== undefined && strokes > (isWide || probability < network.sure ? limits.usual : limits.most);
 }
