@@ -105,6 +105,33 @@ def check_handout(folder):
     return handouts[0]
 
 
+def check_handout_deletes_nothing(folder, handout):
+    """What is no handout of its own making stays. The project is a copy: a fault must not cost this one."""
+    project = folder / "three" / "project"
+    shutil.copytree(ROOT / "tools/handout", project / "tools/handout")
+    shutil.copy(SOLVED, project)
+    (project / "handed in").mkdir()
+    shutil.copy(SOLVED, project / "handed in")
+    (folder / "three" / SOLVED.name).write_text("a file beside the project")
+    other = folder / "two" / "handout"
+    places = [("the project", project, None), ("a parent of the project", folder / "three", None),
+              ("a folder with a submission", project / "handed in", None), ("a clone", other, ".git"),
+              ("a whole project", other, "make/course.mk"), ("a handout with a file more", other, "notes"),
+              ("a changed handout", other, SOLVED.name)]
+    for what, place, written in places:
+        if written:
+            (place / written).write_text("a student's work")
+        before = sorted(place.rglob("*"))
+        done = subprocess.run([sys.executable, "-B", str(project / "tools/handout/handout.py"), str(place)],
+                              capture_output=True, text=True, check=False)
+        check(f"a handout does not replace {what}, and says so in one line", done.returncode == 2 and
+              done.stderr.count("\n") == 1 and sorted(place.rglob("*")) == before, done.stdout + done.stderr)
+        if written and written != SOLVED.name:
+            (place / written).unlink()
+    again = subprocess.run([*HANDOUT, str(handout)], capture_output=True, text=True, check=False)
+    check("a handout replaces one that nobody has changed", again.returncode == 0, again.stderr)
+
+
 def check_handout_builds(handout):
     """With this tree's objects, which are its own but for one."""
     shutil.copytree(ROOT / "build/float", handout / "build/float", ignore=shutil.ignore_patterns("tests", "gpuhost"))
@@ -126,6 +153,7 @@ def main():
     before = digest()
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
         handout = check_handout(pathlib.Path(folder))
+        check_handout_deletes_nothing(pathlib.Path(folder), handout)
         starter = (handout / "neural_network.cpp").read_text()
         jobs = [(check_submission, f"grades: {name}", submissions.changed(solution, changes), lost)
                 for name, (changes, lost) in tried.items()]
