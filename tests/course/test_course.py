@@ -33,23 +33,23 @@ def check(statement, right, what=""):
         print(f"FAIL  {statement}" + "".join(f"\n    | {line}" for line in str(what).splitlines()), flush=True)
 
 
-def graded(submission, folder):
-    """What grade.py printed, and the rows of its results.json."""
+def graded(submission, folder, path):
+    """What grade.py printed with this PATH, and the rows of its results.json."""
     results = folder / "results.json"
     seconds = "10" if FORKS in str(submission) else SECONDS
     done = subprocess.run([*GRADER, str(submission), "--results", str(results), "--seconds", seconds],
-                          capture_output=True, text=True, check=False)
+                          capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
     rows = json.loads(results.read_text())["tests"] if results.exists() else []
     return done, rows
 
 
-def check_submission(name, text, lost):
+def check_submission(name, text, lost, path=os.environ["PATH"]):
     """Grades a text; `lost` has the rows that it must lose, or is None for all of them."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder, name.replace("/", " "))
         folder.mkdir()
         (folder / "neural_network.cpp").write_text(text)
-        done, rows = graded(folder / "neural_network.cpp", folder)
+        done, rows = graded(folder / "neural_network.cpp", folder, path)
     wanted = {row["name"] for row in rows} if lost is None else set(lost)
     found = {row["name"] for row in rows if row["score"] != row["max_score"]}
     points = sum(row["score"] for row in rows)
@@ -60,11 +60,23 @@ def check_submission(name, text, lost):
     return done
 
 
-def check_refused(name, text, first_line):
+def check_refused(name, text, first_line, path=os.environ["PATH"]):
     """Does not build: no points, and one error."""
-    done = check_submission(name, text, submissions.EVERYTHING)
+    done = check_submission(name, text, submissions.EVERYTHING, path)
     error = next((line for line in done.stdout.splitlines() if " / 5     builds" in line), "")
     check(f"{name}: it says why", first_line in error, done.stdout)
+
+
+def check_relative_include(solution):
+    """Where there are no namespaces, a cell is a folder beside others; one of them has a solution."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        folder.chmod(0o755)
+        (folder / SOLVED.name).write_text(solution)
+        (folder / "unshare").write_text("#!/bin/sh\necho unshare: not here >&2\nexit 1\n")
+        (folder / "unshare").chmod(0o755)
+        check_refused("grades: a solution beside the cell, included", f'#include "../{folder.name}/{SOLVED.name}"\n',
+                      "a file that is not its own", f"{folder}:{os.environ['PATH']}")
 
 
 def digest():
@@ -162,15 +174,21 @@ def main():
                   "neural_network.cpp:"),
                  (check_refused, "grades: the grader's own file, included", f'#include "{SOLVED}"\n',
                   "neural_network.cpp:1"),
+                 (check_relative_include, solution),
                  (check_handout_builds, handout)]
         chosen = [job for job in jobs if not names or any(name in str(job[1]) for name in names)]
         for done in [pool.submit(*job) for job in chosen]:
             done.result()
     check("nothing that the grader is made of was changed", digest() == before)
     check("no process of a submission is left", not processes_called("course-cheat"))
-    missing = subprocess.run([*GRADER, "no_such_file.cpp"], capture_output=True, text=True, check=False)
-    check("a submission that is not there is bad use, in one line",
-          missing.returncode == 2 and missing.stderr.count("\n") == 1, missing.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        old = pathlib.Path(folder, "results.json")
+        old.write_text("{}")
+        missing = subprocess.run([*GRADER, "no_such_file.cpp", "--results", str(old)], capture_output=True, text=True,
+                                 check=False)
+        check("a submission that is not there is bad use, in one line",
+              missing.returncode == 2 and missing.stderr.count("\n") == 1, missing.stderr)
+        check("an old report does not stand for a new submission", not old.exists())
     print(f"{len(passed)} passed, {len(failed)} failed, 0 skipped")
     sys.exit(bool(failed))
 
