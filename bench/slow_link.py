@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import signal
 import socket
 import stat
@@ -75,8 +76,8 @@ def remove(name: str) -> None:
 def remove_left_over() -> None:
     """What a run left that was killed before it could clean up."""
     for name in namespaces():
-        parts = name.split("-")
-        if parts[0] == NAMES and not Path("/proc", parts[1]).exists():
+        ours = re.fullmatch(rf"{NAMES}-(\d+)-(\d+|switch)", name)
+        if ours and not Path("/proc", ours[1]).exists():
             remove(name)
 
 

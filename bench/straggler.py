@@ -20,6 +20,7 @@ from pathlib import Path
 
 import machine
 from running import Parser, ROOT, RunFailed, fail, knows, last_line, with_mpi_settings
+from slow_link import end_on_signals
 
 SCRIPT = "straggler"
 LIMIT_SECONDS = 600
@@ -96,10 +97,13 @@ def train(options, way: str, slow: tuple[int, float] | None) -> Run:
                     slowing = Slowing(process_of_rank(folder, slow[0]), slow[1])
                     slowing.start()
                 text = run.stdout.read()
+            except BaseException:
+                run.terminate()
+                raise
             finally:
                 timer.cancel()
                 if slowing is not None:
-                    slowing.end()
+                    slowing.end()  # a rank that stays stopped would never end
         if run.returncode != 0:
             raise RunFailed(f"{way}: exit code {run.returncode}: {last_line(text)}")
         return result_of(text, folder / "log.csv")
@@ -183,6 +187,7 @@ def parsed():
 
 def main() -> None:
     options = parsed()
+    end_on_signals()
     if not knows(options.main, "--sync"):
         fail(SCRIPT, 2, f"{options.main} is not there, or too old; run make main")
     ways = options.way or WAYS

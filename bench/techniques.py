@@ -3,7 +3,8 @@
 
 It trains the same network with each of TECHNIQUES on nodes that are joined by slow links
 (slow_link.py), and takes the time of a step, the bytes, the share of the time in sums and waits,
-and the epochs to GOAL. The numbers go to bench/results/MACHINE/techniques.csv. A new technique is one row of TECHNIQUES. `make techniques` runs it.
+and the epochs to GOAL. The numbers go to bench/results/MACHINE/techniques.csv. A new technique is
+one row of TECHNIQUES. `make techniques` runs it.
 """
 from __future__ import annotations
 
@@ -104,17 +105,20 @@ def watch(link: SlowLink, command: list[str]) -> Seen:
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True) as running:
         assert running.stdout is not None
-        for line in running.stdout:
-            seen.text += line
-            found = re.match(r"epoch .* accuracy +([\d.]+) % +([\d.]+) images/s", line)
-            if not found:
-                continue
-            seen.accuracies.append(float(found[1]))
-            seen.rates.append(float(found[2]))
-            seen.wire.append(statistics.fmean(link.bytes_sent()))
-            if time.monotonic() - begin > MOST_SECONDS and len(seen.rates) > 1:
-                running.terminate()
-        running.wait()
+        try:
+            for line in running.stdout:
+                seen.text += line
+                found = re.match(r"epoch .* accuracy +([\d.]+) % +([\d.]+) images/s", line)
+                if not found:
+                    continue
+                seen.accuracies.append(float(found[1]))
+                seen.rates.append(float(found[2]))
+                seen.wire.append(statistics.fmean(link.bytes_sent()))
+                if time.monotonic() - begin > MOST_SECONDS and len(seen.rates) > 1:
+                    running.terminate()
+            running.wait()
+        finally:
+            running.terminate()  # after a failure or a signal; what has ended stays as it is
     if len(seen.rates) < 2:
         raise LinkFailed(f"no second epoch of '{' '.join(command[-20:])}': {seen.text[-300:]}")
     return seen
@@ -164,8 +168,10 @@ def write_csv(path: Path, rows: list[Row]) -> None:
 
 
 def measure_all(main: Path, only: str, into: Path) -> None:
-    """Each technique in each setup; the rows are in the file after each run."""
+    """Each technique in each setup. The rows are in a file beside it after each run, and at the end
+    that takes its place: a run that is broken off does not cost the whole results of another."""
     rows: list[Row] = []
+    so_far = into.with_name(into.name + ".new")
     with tempfile.TemporaryDirectory() as folder:
         make_small_set(Path(folder))
         for setup, techniques in SETUPS:
@@ -175,9 +181,12 @@ def measure_all(main: Path, only: str, into: Path) -> None:
                         continue
                     row = measured(link, setup, technique, main, Path(folder))
                     rows.append(row)
-                    write_csv(into, rows)
+                    write_csv(so_far, rows)
                     print(f"# {setup.name}: {technique.flags}: {row.step_ms:.1f} ms a step, "
                           f"{row.epochs} epochs", flush=True)
+    if not rows:
+        fail(SCRIPT, 2, f"--only {only}: no such technique; see TECHNIQUES in bench/techniques.py")
+    so_far.replace(into)
 
 
 # ---------------------------------------------------------------------------- the program

@@ -19,7 +19,8 @@ grade: grader-both  ## grades SUBMISSION=path/neural_network.cpp: a table, point
 	$(Q). tests/mpi_env.sh && python3 -B tools/grader/grade.py $(SUBMISSION) $(RESULTS:%=--results %)
 
 test-course: grader-both main  ## grades right, wrong and dishonest submissions; builds the handout; takes the tour
-	$(Q). tests/mpi_env.sh && export CUDA='$(CUDA)' && python3 -B tests/course/test_course.py
+	$(Q). tests/mpi_env.sh && export CUDA='$(CUDA)' && python3 -B tests/course/test_cell.py && \
+	    python3 -B tests/course/test_course.py
 	$(Q). tests/mpi_env.sh && export CUDA='$(CUDA)' && python3 -B tests/course/test_tour.py
 
 grader-both:

@@ -33,23 +33,23 @@ def check(statement, right, what=""):
         print(f"FAIL  {statement}" + "".join(f"\n    | {line}" for line in str(what).splitlines()), flush=True)
 
 
-def graded(submission, folder):
-    """What grade.py printed, and the rows of its results.json."""
+def graded(submission, folder, path):
+    """What grade.py printed with this PATH, and the rows of its results.json."""
     results = folder / "results.json"
     seconds = "10" if FORKS in str(submission) else SECONDS
     done = subprocess.run([*GRADER, str(submission), "--results", str(results), "--seconds", seconds],
-                          capture_output=True, text=True, check=False)
+                          capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
     rows = json.loads(results.read_text())["tests"] if results.exists() else []
     return done, rows
 
 
-def check_submission(name, text, lost):
+def check_submission(name, text, lost, path=os.environ["PATH"]):
     """Grades a text; `lost` has the rows that it must lose, or is None for all of them."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder, name.replace("/", " "))
         folder.mkdir()
         (folder / "neural_network.cpp").write_text(text)
-        done, rows = graded(folder / "neural_network.cpp", folder)
+        done, rows = graded(folder / "neural_network.cpp", folder, path)
     wanted = {row["name"] for row in rows} if lost is None else set(lost)
     found = {row["name"] for row in rows if row["score"] != row["max_score"]}
     points = sum(row["score"] for row in rows)
@@ -60,11 +60,23 @@ def check_submission(name, text, lost):
     return done
 
 
-def check_refused(name, text, first_line):
+def check_refused(name, text, first_line, path=os.environ["PATH"]):
     """Does not build: no points, and one error."""
-    done = check_submission(name, text, submissions.EVERYTHING)
+    done = check_submission(name, text, submissions.EVERYTHING, path)
     error = next((line for line in done.stdout.splitlines() if " / 5     builds" in line), "")
     check(f"{name}: it says why", first_line in error, done.stdout)
+
+
+def check_relative_include(solution):
+    """Where there are no namespaces, a cell is a folder beside others; one of them has a solution."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        folder.chmod(0o755)
+        (folder / SOLVED.name).write_text(solution)
+        (folder / "unshare").write_text("#!/bin/sh\necho unshare: not here >&2\nexit 1\n")
+        (folder / "unshare").chmod(0o755)
+        check_refused("grades: a solution beside the cell, included", f'#include "../{folder.name}/{SOLVED.name}"\n',
+                      "a file that is not its own", f"{folder}:{os.environ['PATH']}")
 
 
 def digest():
@@ -105,6 +117,33 @@ def check_handout(folder):
     return handouts[0]
 
 
+def check_handout_deletes_nothing(folder, handout):
+    """What is no handout of its own making stays. The project is a copy: a fault must not cost this one."""
+    project = folder / "three" / "project"
+    shutil.copytree(ROOT / "tools/handout", project / "tools/handout")
+    shutil.copy(SOLVED, project)
+    (project / "handed in").mkdir()
+    shutil.copy(SOLVED, project / "handed in")
+    (folder / "three" / SOLVED.name).write_text("a file beside the project")
+    other = folder / "two" / "handout"
+    places = [("the project", project, None), ("a parent of the project", folder / "three", None),
+              ("a folder with a submission", project / "handed in", None), ("a clone", other, ".git"),
+              ("a whole project", other, "make/course.mk"), ("a handout with a file more", other, "notes"),
+              ("a changed handout", other, SOLVED.name)]
+    for what, place, written in places:
+        if written:
+            (place / written).write_text("a student's work")
+        before = sorted(place.rglob("*"))
+        done = subprocess.run([sys.executable, "-B", str(project / "tools/handout/handout.py"), str(place)],
+                              capture_output=True, text=True, check=False)
+        check(f"a handout does not replace {what}, and says so in one line", done.returncode == 2 and
+              done.stderr.count("\n") == 1 and sorted(place.rglob("*")) == before, done.stdout + done.stderr)
+        if written and written != SOLVED.name:
+            (place / written).unlink()
+    again = subprocess.run([*HANDOUT, str(handout)], capture_output=True, text=True, check=False)
+    check("a handout replaces one that nobody has changed", again.returncode == 0, again.stderr)
+
+
 def check_handout_builds(handout):
     """With this tree's objects, which are its own but for one."""
     shutil.copytree(ROOT / "build/float", handout / "build/float", ignore=shutil.ignore_patterns("tests", "gpuhost"))
@@ -126,6 +165,7 @@ def main():
     before = digest()
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
         handout = check_handout(pathlib.Path(folder))
+        check_handout_deletes_nothing(pathlib.Path(folder), handout)
         starter = (handout / "neural_network.cpp").read_text()
         jobs = [(check_submission, f"grades: {name}", submissions.changed(solution, changes), lost)
                 for name, (changes, lost) in tried.items()]
@@ -134,15 +174,21 @@ def main():
                   "neural_network.cpp:"),
                  (check_refused, "grades: the grader's own file, included", f'#include "{SOLVED}"\n',
                   "neural_network.cpp:1"),
+                 (check_relative_include, solution),
                  (check_handout_builds, handout)]
         chosen = [job for job in jobs if not names or any(name in str(job[1]) for name in names)]
         for done in [pool.submit(*job) for job in chosen]:
             done.result()
     check("nothing that the grader is made of was changed", digest() == before)
     check("no process of a submission is left", not processes_called("course-cheat"))
-    missing = subprocess.run([*GRADER, "no_such_file.cpp"], capture_output=True, text=True, check=False)
-    check("a submission that is not there is bad use, in one line",
-          missing.returncode == 2 and missing.stderr.count("\n") == 1, missing.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        old = pathlib.Path(folder, "results.json")
+        old.write_text("{}")
+        missing = subprocess.run([*GRADER, "no_such_file.cpp", "--results", str(old)], capture_output=True, text=True,
+                                 check=False)
+        check("a submission that is not there is bad use, in one line",
+              missing.returncode == 2 and missing.stderr.count("\n") == 1, missing.stderr)
+        check("an old report does not stand for a new submission", not old.exists())
     print(f"{len(passed)} passed, {len(failed)} failed, 0 skipped")
     sys.exit(bool(failed))
 

@@ -3,13 +3,14 @@
 
 Standard input has one line of JSON: `files` (name in the cell: path outside),
 `command`, `collect` (names of files to bring back), `limits` (seconds, bytes of memory, of a file and of
-all files, processes), `hide` (a folder), `uid` and `isolated`. Standard output is a tar of `status` (JSON), `output` (what the
-command printed) and the collected files.
+all files, processes), `hide` (a folder), `uid` and `isolated`. Standard output is a tar of `status`
+(JSON), `output` (what the command printed) and the collected files. SIGTERM ends the command, and then this.
 
 If isolated, grade.py has started it by unshare, as the first process of namespaces of its own: no network,
-no process of another program, everything that was mounted is read-only, and /tmp, /dev/shm and the hidden
-folder are new, small and empty. Started by root, the command runs as a user that owns nothing else. Otherwise it has no
-rights beyond its user's. Without namespaces, the limits hold, and the user if root started it.
+no process of another program, everything that was mounted is read-only, and /tmp, /dev/shm, /run, /dev/pts
+and the hidden folder are new, small and empty: a socket or a terminal can be written to where mounts are
+read-only. Started by root, the command runs as a user that owns nothing else. Otherwise it has no rights
+beyond its user's. Without namespaces, the limits hold, and the user if root started it.
 """
 import ctypes
 import io
@@ -27,6 +28,7 @@ import time
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 24, 36, 38
 SHOWN = 1 << 16  # bytes of what the command printed
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def mount(kind, place, size):
@@ -35,12 +37,14 @@ def mount(kind, place, size):
 
 
 def isolate(limits, hidden):
-    """Makes all that is mounted read-only, hides three folders, and lets the ranks reach each other."""
+    """Makes all that is mounted read-only, hides some folders, and lets the ranks reach each other."""
     os.chdir("/")
     attributes = (ctypes.c_uint64 * 4)(1, 0, 0, 0)  # read-only
     if LIBC.syscall(442, -100, b"/", 0x8000, attributes, 32):  # mount_setattr, recursive
         raise OSError(ctypes.get_errno(), "making mounts read-only")
-    mount(b"tmpfs", hidden, 4096)
+    for place in (hidden, *(place for place in ("/run", "/var/run", "/dev/pts")
+                            if os.path.isdir(place) and not os.path.islink(place))):
+        mount(b"tmpfs", place, 4096)
     for place in ("/tmp", "/dev/shm"):
         mount(b"tmpfs", place, limits["disk"])
     import fcntl
@@ -87,6 +91,7 @@ def start(command, folder, limits, uid):
         os.chdir(folder)
         os.environ.update(HOME=str(folder), TMPDIR=str(folder))
         drop_rights(limits, uid)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execvp(command[0], command)
     except OSError as error:
         os.write(2, f"cell.py: {command[0]}: {error}\n".encode())
@@ -95,8 +100,8 @@ def start(command, folder, limits, uid):
 
 
 def descendants():
-    """The processes that come from this one. What lost its parent has this one for it (subreaper)."""
-    parents = {}
+    """{process: its bytes of memory} of those that come from this one, which adopts what lost its parent."""
+    parents, sizes = {}, {}
     for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = entry.read_text(errors="replace").rpartition(")")[2].split()
@@ -104,17 +109,17 @@ def descendants():
             continue
         if fields[0] != "Z":
             parents[int(entry.parent.name)] = int(fields[1])
+            sizes[int(entry.parent.name)] = int(fields[21]) * PAGE
     found = {os.getpid()}
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
-    return found - {os.getpid()}
+    return {pid: sizes[pid] for pid in found - {os.getpid()}}
 
 
 def end_all():
     """Kills until nothing is left: a process may start another while it is looked for."""
     for _ in range(1000):
-        pids = descendants()
-        for pid in pids:
+        for pid in descendants():
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
@@ -127,16 +132,21 @@ def end_all():
         time.sleep(0.005)
 
 
-def wait(child, seconds):
-    """The exit code, as a shell has it, or None if the time was over."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def wait(child, limits):
+    """The exit code, as a shell has it, or None; and what was over then, `time` or `memory`, or nothing."""
+    deadline = time.monotonic() + limits["seconds"]
+    look = 0
+    while (now := time.monotonic()) < deadline:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             code = os.waitstatus_to_exitcode(status)
-            return code if code >= 0 else 128 - code
+            return (code if code >= 0 else 128 - code), ""
+        if now >= look:
+            if sum(descendants().values()) > limits["memory"]:
+                return None, "memory"
+            look = time.monotonic() + 0.1
         time.sleep(0.01)
-    return None
+    return None, "time"
 
 
 def taken(file, most):
@@ -151,12 +161,17 @@ def taken(file, most):
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # grade.py gets it, too, and ends this by SIGTERM
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     spec = json.loads(sys.stdin.readline())
     limits, uid = spec["limits"], spec["uid"]
     files = read_files(spec["files"])
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     if spec["isolated"]:
-        isolate(limits, spec["hide"])
+        try:
+            isolate(limits, spec["hide"])
+        except OSError as error:
+            sys.exit(f"cell.py: no isolation: {error}")
     with tempfile.TemporaryDirectory(prefix="cell", dir="/tmp" if spec["isolated"] else None,
                                      ignore_cleanup_errors=True) as place:
         folder = pathlib.Path(place)
@@ -167,11 +182,13 @@ def main():
         (folder / "out").mkdir()
         for owned in (folder, folder / "out"):
             os.chown(owned, uid or -1, uid or -1)
-        code = wait(start(spec["command"], folder, limits, uid), limits["seconds"])
-        end_all()
+        try:
+            code, over = wait(start(spec["command"], folder, limits, uid), limits)
+        finally:
+            end_all()
         found = {name: taken(folder / name, limits["file"]) for name in spec["collect"]}
         found["output"] = (taken(folder / ".output", limits["file"]) or b"")[:SHOWN]
-    found["status"] = json.dumps({"code": code}).encode()
+    found["status"] = json.dumps({"code": code, "over": over}).encode()
     with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
         for name, data in found.items():
             if data is not None:

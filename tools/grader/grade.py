@@ -15,6 +15,7 @@ import pathlib
 import re
 import secrets
 import shlex
+import signal
 import subprocess
 import sys
 import tarfile
@@ -48,6 +49,21 @@ class Broken(Exception):
     """The grader itself cannot go on."""
 
 
+class Refused(Broken):
+    """This system makes no namespaces for us."""
+
+
+def own_threads():
+    """How many threads this user has now: all that the system counts for its limit of processes."""
+    count = 0
+    for tasks in pathlib.Path("/proc").glob("[0-9]*/task"):
+        try:
+            count += tasks.stat().st_uid == os.getuid()
+        except OSError:  # ended since it was listed
+            pass
+    return count
+
+
 class Cells:
     """Runs commands by cell.py, with namespaces where this system allows them."""
 
@@ -57,12 +73,15 @@ class Cells:
         self.prefix = prefix if self.works(prefix) else []
 
     def works(self, prefix):
-        """Whether a cell with these namespaces can be made here."""
+        """Whether this system allows a cell with these namespaces. Another failure is the grader's."""
         self.prefix = prefix
         try:
-            return self.run({}, ["true"], [], 30)["status"]["code"] == 0
-        except (Broken, OSError):
+            status = self.run({}, ["true"], [], 30)["status"]
+        except Refused:
             return False
+        if status["code"] != 0:
+            raise Broken(f"the command true fails in a cell: {status}")
+        return True
 
     def note(self):
         """What protects this system less than it could, or nothing."""
@@ -72,33 +91,59 @@ class Cells:
         return f"not isolated: unshare makes no namespaces here; the submission runs {user}"
 
     def run(self, files, command, collect, seconds, memory=2048 * MB, file=64 * MB):
-        uid = os.getuid()
-        own = sum(task.stat().st_uid == uid for task in pathlib.Path("/proc").glob("[0-9]*/task"))
         limits = {"seconds": seconds, "memory": memory, "file": file, "disk": 512 * MB,
-                  "processes": 200 if self.as_root else 200 + 10 * own}
+                  "processes": 200 if self.as_root else 200 + 10 * own_threads()}
         spec = {"files": {name: str(path) for name, path in files.items()}, "command": command,
                 "collect": collect, "limits": limits, "isolated": bool(self.prefix), "hide": str(ROOT),
                 "uid": 30000 + os.getpid() % 30000 if self.as_root else 0}
-        done = subprocess.run([*self.prefix, sys.executable, "-B", str(CELL)], input=json.dumps(spec).encode() + b"\n",
-                              capture_output=True, check=False, timeout=seconds + 60)
-        if done.returncode != 0:
-            raise Broken(f"cell.py failed: {done.stderr.decode(errors='replace')[-400:]}")
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        output = self.output_of_cell(json.dumps(spec).encode() + b"\n", seconds + 60)
+        with tarfile.open(fileobj=io.BytesIO(output)) as archive:
             found = {entry.name: archive.extractfile(entry).read() for entry in archive}
         found["status"] = json.loads(found["status"])
         return found
+
+    def output_of_cell(self, spec, seconds):
+        """Whatever stops the grader stops the cell, which ends all that it has started."""
+        try:
+            cell = subprocess.Popen([*self.prefix, sys.executable, "-B", str(CELL)], stdin=subprocess.PIPE,
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        except FileNotFoundError as error:
+            raise Refused(f"no unshare: {error}") from None
+        with cell:
+            try:
+                output, said = cell.communicate(spec, seconds)
+            except BaseException:
+                # unshare hears no SIGTERM, and its end is that of the namespaces.
+                (cell.kill if self.prefix else cell.terminate)()
+                raise
+        if cell.returncode != 0:
+            text = said.decode(errors="replace")[-400:]
+            kind = Refused if text.startswith(("unshare: ", "cell.py: no isolation: ")) else Broken
+            raise kind(f"cell.py failed: {text}")
+        return output
 
 
 def first_error(output, code):
     """The compiler's first error with the lines that show it, or what else went wrong."""
     lines = output.decode(errors="replace").splitlines()
     if code is None:
-        return "the compiler did not come to an end"
+        return "the compiler did not come to an end in the time and the memory that it has"
     for pattern in (r": (fatal )?error: ", r"undefined reference|multiple definition", r"error|cannot"):
         for number, line in enumerate(lines):
             if re.search(pattern, line):
                 return "\n".join(text[:200] for text in lines[number:number + 3])
     return f"the compiler ended with exit code {code}: " + " ".join(lines[-1:])[:200]
+
+
+def foreign_include(rule, folders):
+    """A file in the rule that the compiler wrote which is neither in the cell nor in one of these folders."""
+    for name in shlex.split(rule.replace("\\\n", " ")):
+        path = pathlib.Path(name.removesuffix(":"))
+        real = pathlib.Path(os.path.realpath(path)) if ".." in path.parts else path
+        known = any(real.is_relative_to(folder) for folder in folders) if path.is_absolute() else real is path
+        if not known:
+            return str(path)
+    return None
 
 
 class Program:
@@ -108,6 +153,7 @@ class Program:
         self.cells, self.real, self.scratch = cells, real, scratch
         self.build = ROOT / "build" / real / "grader"
         compiler, link = (self.build / "commands").read_text().splitlines()
+        compiler = re.sub(r" -MMD\b", " -MD", compiler)  # the rule then names all that is included
         headers = [*ROOT.glob("*.h"), *ROOT.glob("src/**/*.h")]
         files = {str(header.relative_to(ROOT)): header for header in headers}
         files |= {"neural_network.cpp": submission, "rest.a": self.build / "rest.a"}
@@ -116,18 +162,22 @@ class Program:
         made = cells.run(files, ["sh", "-c", script], ["driver", "submission.d"], 300, 6144 * MB, 256 * MB)
         code = made["status"]["code"]
         self.error = first_error(made["output"], code) if code != 0 or "driver" not in made else ""
-        if inside := self.includes_of_the_grader(made.get("submission.d", b"").decode(errors="replace")):
-            self.error = f"the submission includes {inside}, a file that is not its own"
+        rule = made.get("submission.d", b"").decode(errors="replace")
+        if foreign := foreign_include(rule, self.header_folders(compiler)):
+            self.error = f"the submission includes {foreign}, a file that is not its own"
         if not self.error:
             self.driver = scratch / f"driver-{real}"
             self.driver.write_bytes(made["driver"])
             self.driver.chmod(0o755)
 
-    @staticmethod
-    def includes_of_the_grader(rule):
-        """A file of this tree, in the rule that the compiler wrote. The cell's own have relative names."""
-        return next((name for name in shlex.split(rule.replace("\\\n", " "))
-                     if name.startswith("/") and pathlib.Path(name.rstrip(":")).resolve().is_relative_to(ROOT)), None)
+    def header_folders(self, compiler):
+        """The folders where the compiler looks for headers of the system."""
+        said = subprocess.run([*shlex.split(compiler), "-E", "-v", "-x", "c++", "/dev/null"], cwd=self.scratch,
+                              text=True, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"}).stderr
+        found = re.findall(r"^ (/\S.*)$", said.partition(" search starts here:")[2].partition("End of search")[0], re.M)
+        if not found:
+            raise Broken(f"the compiler does not say where its headers are: {said[-200:]}")
+        return [pathlib.Path(form) for folder in found for form in (folder, os.path.realpath(folder))]
 
     def answers(self, ranks, seconds):
         """The judge's word on each question: {name: what is wrong, or nothing}; and whether time ran out."""
@@ -143,13 +193,14 @@ class Program:
                                   capture_output=True, text=True, check=False)
         if said.returncode != 0:
             raise Broken(f"the judge failed: {said.stderr[-400:]}")
-        code = done["status"]["code"]
-        end = f"; its {seconds} s were over" if code is None else f"; its exit code was {code}" if code else ""
+        code, over = done["status"]["code"], done["status"]["over"]
+        end = {"time": f"; its {seconds} s were over", "memory": "; its processes took more memory than they may"}.get(
+            over, f"; its exit code was {code}" if code else "")
         answers = {}
         for line in said.stdout.splitlines():
             name, right, fault = line.split(" ", 2)
             answers[name] = "" if right == "1" else fault + (end if "ended before" in fault else "")
-        return answers, code is None
+        return answers, over == "time"
 
 
 def grade(submission, seconds, cells, scratch):
@@ -203,11 +254,14 @@ def main():
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "build" / "grade" / "results.json")
     parser.add_argument("--seconds", type=int, default=60, help="that a run of the submission may take")
     arguments = parser.parse_args()
-    if not arguments.submission.is_file():
-        print(f"grade.py: {arguments.submission}: no such file; say make grade SUBMISSION=path/neural_network.cpp",
-              file=sys.stderr)
-        return 2
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))  # so that what runs is ended, too
     try:
+        arguments.results.unlink(missing_ok=True)  # an old report must not stand for this submission
+        if not arguments.submission.is_file():
+            print(f"grade.py: {arguments.submission}: no such file; say make grade SUBMISSION=path/neural_network.cpp",
+                  file=sys.stderr)
+            return 2
         cells = Cells()
         if cells.note():
             print(f"# {cells.note()}", file=sys.stderr)

@@ -4,7 +4,8 @@ it FOLDER.tar.gz.
 
 It is this tree without its solutions. In neural_network.cpp, the lines from "// solution: NAME" to
 "// end of solution" are replaced by what starter.txt has for NAME. What else would give a solution
-away, or grades it, is left out. Made twice from the same tree, the archive has the same bytes.
+away, or grades it, is left out. Made twice from the same tree, the archive has the same bytes. A FOLDER
+that is there is replaced only if its archive shows that it is a handout which nobody has changed.
 """
 import gzip
 import io
@@ -69,21 +70,51 @@ def pack(folder):
     return gzip.compress(packed.getvalue(), mtime=0)
 
 
+def archive_of(folder):
+    return folder.with_name(folder.name + ".tar.gz")
+
+
+def is_unchanged_handout(folder):
+    """Whether the folder has what the archive beside it has, and beyond that only what make has built."""
+    try:
+        with tarfile.open(archive_of(folder)) as archive:
+            packed = {entry.name: archive.extractfile(entry).read() for entry in archive if entry.isfile()}
+    except (OSError, tarfile.TarError):
+        return False
+    found = {f"{folder.name}/{file.relative_to(folder)}": file.read_bytes() for file in folder.rglob("*")
+             if file.is_file() and not re.match(r"build/|main$|.*__pycache__/", str(file.relative_to(folder)))}
+    return found == packed
+
+
+def why_not(folder):
+    """Why a handout must not be written there, or nothing."""
+    if ROOT.is_relative_to(folder):
+        return "is this project or has it inside"
+    if any((folder / name).exists() for name in (".git", "make/course.mk")):
+        return "is a clone or a whole project, and no handout"
+    if folder.exists() and not is_unchanged_handout(folder):
+        return f"is there, and is not what {archive_of(folder).name} beside it holds"
+    return ""
+
+
 def main():
-    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build" / "handout")
-    if folder.exists() and not (folder / SOLVED).is_file():
-        sys.exit(f"handout.py: {folder} is there and is no handout; say another folder, or remove it")
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build" / "handout").resolve()
+    if fault := why_not(folder):
+        print(f"handout.py: {folder} {fault}; say another folder, or remove it yourself", file=sys.stderr)
+        return 2
+    if folder.exists():
+        shutil.rmtree(folder)
     files = names()
     for name in files:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content(name))
         file.chmod(0o755 if (ROOT / name).stat().st_mode & 0o100 else 0o644)
-    archive = folder.with_name(folder.name + ".tar.gz")
+    archive = archive_of(folder)
     archive.write_bytes(pack(folder))
     print(f"# {len(files)} files in {folder}, packed in {archive}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
