@@ -39,6 +39,7 @@ TEST(Race, ARefusalNamesTheRun) {
     for (const char* flags : {"--save x", "--checkpoint x", "-s", "--help"})
         EXPECT_TRUE(says(refusal_of({"--run", flags}), "run 1 of the race")) << flags;
     EXPECT_TRUE(says(refusal_of({"--run", "a:", "--run", "--data other"}), "the samples"));
+    EXPECT_TRUE(says(refusal_of({"--run", "a: --until 97", "--run", "b: --until 98"}), "--until"));
     EXPECT_TRUE(says(refusal_of({"-e", "3"}), "at least one run"));
     EXPECT_TRUE(says(refusal_of({"--run", "a:", "--plot", "a.png"}), "ends in .svg"));
 }
@@ -46,15 +47,17 @@ TEST(Race, ARefusalNamesTheRun) {
 const std::vector<NamedHistory> runs = {{"slow", {{1, 1, 0.90, 1, 2.0}, {2, 1, 0.98, 1, 4.0}}},
                                         {"fast", {{1, 1, 0.97, 1, 3.0}}},
                                         {"none", {{1, 1, 0.50, 1, 1.0}}},
-                                        {"lost", {}}};
+                                        {"lost", {}, true},
+                                        {"late", {{1, 1, 0.99, 1, 1.5}}, true}};
 
 TEST(Race, ItsTableTellsWhichRunWasFirstAtTheGoal) {
-    const std::string table = race_table(runs, {97, 97, 97, 97});
+    const std::string table = race_table(runs, 97);
     EXPECT_TRUE(says(table, "97 % after epoch 2, 4.00 s\n"));
     EXPECT_TRUE(says(table, "97 % not reached\n"));
     EXPECT_TRUE(says(table, "# lost  diverged\n"));
+    EXPECT_TRUE(says(table, "# late       1      1.50  diverged after these\n")) << table;
     EXPECT_TRUE(table.ends_with("# first      fast\n")) << table;
-    EXPECT_FALSE(says(race_table(runs, {0, 0, 0, 0}), "# first"));
+    EXPECT_FALSE(says(race_table(runs, 0), "# first"));
 }
 
 TEST(Race, ItsPictureHasALineForEachRunWithValuesAndEveryName) {
@@ -62,7 +65,7 @@ TEST(Race, ItsPictureHasALineForEachRunWithValuesAndEveryName) {
     for (const NamedHistory& run : runs) EXPECT_TRUE(says(svg, ">" + run.name + "</text>"));
     std::size_t lines = 0;
     for (std::size_t at = 0; (at = svg.find("<path d=\"M", at)) != std::string::npos; ++at) ++lines;
-    EXPECT_EQ(lines, 7u) << "three curves, and four strokes beside the names";
+    EXPECT_EQ(lines, 9u) << "four curves, and five strokes beside the names";
 }
 
 }  // namespace

@@ -83,11 +83,14 @@ std::string why_not(const TrainOptions& run, const TrainOptions& first) {
             return std::string(flag) + ": a run of a race writes no file; leave it out";
     if (!run.checkpoint.empty()) return "--checkpoint: a race cannot be resumed; leave it out";
     if (run.compare || run.grade > 0)
-        return "--compare and --grade: a race compares runs alone; leave them out";
+        return "-s (--compare) and --grade: a race compares runs alone; leave them out";
     if (run.data != first.data || run.csv_data != first.csv_data ||
         run.train_size != first.train_size)
         return "the samples are not those of the first run; give --data, --csv-data and "
                "--train-size to all runs, outside the quotes";
+    if (run.until != first.until)
+        return "--until: the goal is not that of the first run; give it to all runs, outside the "
+               "quotes";
     if (run.ranks_per_node != first.ranks_per_node)
         return "--ranks-per-node: the nodes are those of all runs; give it outside the quotes";
     return "";

@@ -28,8 +28,12 @@ std::string goal_text(const History& history, double goal) {
 
 std::string table_row(const NamedHistory& run, double goal, int name_width) {
     const std::string name = one_line(run.name);
-    if (run.history.empty()) return formatted("# %-*s  diverged\n", name_width, name.c_str());
+    if (run.diverged && run.history.empty())
+        return formatted("# %-*s  diverged\n", name_width, name.c_str());
     const EpochRow& last = run.history.back();
+    if (run.diverged)
+        return formatted("# %-*s  %6d  %8.2f  diverged after these\n", name_width, name.c_str(),
+                         last.epoch, last.seconds);
     const EpochRow& best = *std::ranges::max_element(run.history, {}, &EpochRow::accuracy);
     return formatted("# %-*s  %6d  %8.2f  %6.2f %% in epoch %-4d  %s\n", name_width, name.c_str(),
                      last.epoch, last.seconds, 100 * best.accuracy, best.epoch,
@@ -38,7 +42,7 @@ std::string table_row(const NamedHistory& run, double goal, int name_width) {
 
 }  // namespace
 
-std::string race_table(const std::vector<NamedHistory>& runs, const std::vector<double>& goals) {
+std::string race_table(const std::vector<NamedHistory>& runs, double goal) {
     std::size_t width = 3;
     for (const NamedHistory& run : runs) width = std::max(width, one_line(run.name).size());
     const int name_width = static_cast<int>(width);
@@ -46,11 +50,11 @@ std::string race_table(const std::vector<NamedHistory>& runs, const std::vector<
         formatted("# %-*s  epochs   seconds  best accuracy          goal\n", name_width, "run");
     const NamedHistory* winner = nullptr;
     double least = 0;
-    for (std::size_t i = 0; i < runs.size(); ++i) {
-        text += table_row(runs[i], goals[i], name_width);
-        const EpochRow* const row = goal_of(runs[i].history, goals[i]);
+    for (const NamedHistory& run : runs) {
+        text += table_row(run, goal, name_width);
+        const EpochRow* const row = run.diverged ? nullptr : goal_of(run.history, goal);
         if (row == nullptr || (winner != nullptr && row->seconds >= least)) continue;
-        winner = &runs[i];
+        winner = &run;
         least = row->seconds;
     }
     if (winner != nullptr) text += "# first      " + one_line(winner->name) + "\n";
@@ -62,27 +66,25 @@ int race(const Comm& comm, const RaceOptions& options) {
         if (comm.is_root() && !options.plot.empty()) check_writable("--plot", options.plot);
     });
     std::vector<NamedHistory> runs;
-    std::vector<double> goals;
+    const double goal = options.runs.front().options.until;
     for (const RaceOptions::Run& run : options.runs) {
         runs.push_back({run.name, {}});
-        goals.push_back(run.options.until);
         if (comm.is_root())
             std::printf("# race       run %zu of %zu: %s\n", runs.size(), options.runs.size(),
                         one_line(run.name).c_str());
         try {
             train(comm, run.options, &runs.back().history);
         } catch (const Diverged& error) {
+            runs.back().diverged = true;
             if (comm.is_root()) print_error(error.what());
         }
     }
     comm.together([&] {
         if (!comm.is_root()) return;
-        std::printf("%s", race_table(runs, goals).c_str());
+        std::printf("%s", race_table(runs, goal).c_str());
         if (options.plot.empty()) return;
-        write_file("--plot", options.plot, svg_race(runs, std::ranges::max(goals)));
+        write_file("--plot", options.plot, svg_race(runs, goal));
         std::printf("# written    %s\n", one_line(options.plot).c_str());
     });
-    const bool diverged =
-        std::ranges::any_of(runs, [](const NamedHistory& run) { return run.history.empty(); });
-    return diverged ? exit_check_failed : exit_ok;
+    return std::ranges::any_of(runs, &NamedHistory::diverged) ? exit_check_failed : exit_ok;
 }

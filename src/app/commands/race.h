@@ -7,9 +7,9 @@
 #include "app/report/chart.h"
 #include "comm/comm.h"
 
-/// The table of the runs' results, with the run that was the first at its goal. A history without
-/// an epoch is that of a run that diverged. `goals`: per cent, of each run; 0: it has none.
-std::string race_table(const std::vector<NamedHistory>& runs, const std::vector<double>& goals);
+/// The table of the runs' results, with the run that was the first at the goal. A run that did not
+/// diverge has an epoch at least. `goal`: per cent; 0: there is none.
+std::string race_table(const std::vector<NamedHistory>& runs, double goal);
 
 /// Runs the race on all ranks. Returns exit_check_failed if a run diverged.
 int race(const Comm& comm, const RaceOptions& options);

@@ -180,7 +180,6 @@ void write_files(const Run& run, const Outcome& outcome, const std::string& note
             write_file("--trace", files.trace, trace_json(trace));
             std::printf("# trace      %s\n", trace_words(trace).c_str());
         }
-        write_digit_page(files, model);
         run.files.finish();
         constexpr std::size_t worst = 24;
         auto settings = settings_for_people(run.summary, options);
@@ -191,6 +190,7 @@ void write_files(const Run& run, const Outcome& outcome, const std::string& note
                         outcome.last, sets.final_name(), step_picture(trace), rates_of(run),
                         files.html.empty() ? "" : address_from(files.report, files.html)},
                        score(sets.final_set(), outcome.last.yhat, worst), sets.final_set());
+        write_digit_page(files, model);  // the last: if it is refused, all others are there
         print_written(files);
     });
 }
@@ -339,12 +339,20 @@ int train(const Comm& comm, const TrainOptions& asked, History* history) {
                          facts_of_files(options, start.sets, start.settings), start.beginning);
     constexpr std::size_t events = 100000;
     if (!options.files.trace.empty()) timeline::start(events);
-    const TrainingState state =
-        network.train(start.sets.train, options.training, &observer, start.beginning.state);
+    const auto keep_history = [&] {
+        if (history != nullptr) *history = observer.history();
+    };
+    TrainingState state;
+    try {
+        state = network.train(start.sets.train, options.training, &observer, start.beginning.state);
+    } catch (const Diverged&) {
+        keep_history();
+        throw;
+    }
     timeline::stop();
     const Run run{comm, start, summary, *files, network, observer, state.epoch};
     if (state.epoch < options.training.epochs && !observer.is_done()) return end_early(run, state);
     if (signals) StopSignals::obey();
-    if (history != nullptr) *history = observer.history();
+    keep_history();
     return finish(run);
 }

@@ -24,6 +24,7 @@ std::string svg_chart(const History& history, const std::string& accuracy_name,
 struct NamedHistory {
     std::string name;
     History history;
+    bool diverged = false;  ///< after these epochs
 };
 
 /// One panel with the accuracy of all runs over their seconds, and their names beside it. A dashed
