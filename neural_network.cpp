@@ -72,6 +72,7 @@ double log_sum_exp(const Matrix& z, int j) {
 }  // namespace
 
 Matrix NeuralNetwork::rounded(Matrix operand) const {
+    if (!is_small(precision_)) return operand;
     for (double& value : operand.values) value = nearest(precision_, value);
     return operand;
 }

@@ -150,8 +150,8 @@ struct CpuSettings {
     std::size_t part_bytes = std::numeric_limits<std::size_t>::max();
 };
 
-/// True if FirstLayerKind::tiles is possible here: it takes pixels, a hidden layer, and a processor
-/// with tiles.
+/// True if FirstLayerKind::tiles is possible here: it takes pixels, a hidden layer, operands in
+/// float, and a processor with tiles.
 bool takes_tiles(const ReplicaShape& shape);
 
 /// The bytes of SharedReplica::memory for so many ranks. shape.capacity is each rank's.

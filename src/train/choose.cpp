@@ -124,9 +124,10 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
         throw InputError(
             std::string("--gemm bf16x3: ") +
             (sizeof(nn_real) == sizeof(double) ? "this is the build in double"
-             : on_cuda                         ? "a GPU of " + rank +
-                             " has no bf16 tensor cores (compute capability 8.0), or this binary "
-                             "no code for them"
+             : on_cuda
+                 ? "a GPU of " + rank +
+                       " has no bf16 tensor cores (compute capability 8.0), or this binary has "
+                       "no code for them"
              : bf16x3_available() ? "they need AVX-512, and --isa keeps " + rank + " from it"
                                   : "the processor of " + rank +
                                         " has no bf16 tiles (AMX), or its system keeps them "

@@ -101,6 +101,10 @@ TEST(Sync, LocalAndAsyncAreRefusedOnOneRank) {
 TEST(Sync, AsyncLearnsKeepsItsBoundAndPromisesNoBits) {
     const Result result = run_main(run_of("-e 3 --sync async:2", "async"), 2);
     EXPECT_TRUE(succeeded(result));
+    // Between nodes, MPI sends messages for what it copies on one.
+    const Result by_messages = run_main(run_of("-e 1 --sync async:2 --ranks-per-node 1", "far"), 2);
+    EXPECT_TRUE(succeeded(by_messages));
+    EXPECT_TRUE(says(by_messages.out, " of 50 updates; ")) << by_messages.out;
     for (const char* line :
          {"2 ranks, each adds its updates to parameters on rank 0, as they come",
           "# sync       asynchronous, at most 2 other updates from a fetch to its update; no "

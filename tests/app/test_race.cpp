@@ -38,7 +38,10 @@ TEST(Race, ARefusalNamesTheRun) {
     EXPECT_TRUE(says(bad, "run 2 of the race, 'odd': ")) << bad;
     for (const char* flags : {"--save x", "--checkpoint x", "-s", "--help"})
         EXPECT_TRUE(says(refusal_of({"--run", flags}), "run 1 of the race")) << flags;
-    EXPECT_TRUE(says(refusal_of({"--run", "a:", "--run", "--data other"}), "the samples"));
+    for (const std::string flag : {"--data other", "--train-size 9", "--set emnist-letters"})
+        EXPECT_TRUE(says(refusal_of({"--run", "a:", "--run", "b: " + flag}),
+                         flag.substr(0, flag.find(' ')) + ": the samples are not"))
+            << flag;
     EXPECT_TRUE(says(refusal_of({"--run", "a: --until 97", "--run", "b: --until 98"}), "--until"));
     EXPECT_TRUE(says(refusal_of({"-e", "3"}), "at least one run"));
     EXPECT_TRUE(says(refusal_of({"--run", "a:", "--plot", "a.png"}), "ends in .svg"));

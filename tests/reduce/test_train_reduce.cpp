@@ -41,17 +41,8 @@ TEST(MpiReducer, small_parts_become_the_sums_on_every_rank) {
     expect_sums(*reducer, gradient, sums);
 }
 
-/// Waiting for a part is the reducer's to do, before it reads.
 TEST(MpiReducer, small_part_is_waited_for_before_it_is_summed) {
-    std::vector<nn_real> values(3);
-    struct Late : Ready {
-        std::vector<nn_real>& values;
-        explicit Late(std::vector<nn_real>& v) : values(v) {}
-        void wait() const override { std::ranges::fill(values, nn_real{5}); }
-    } late(values);
-    const auto reducer = make_mpi_reducer(comm().all_ranks());
-    reducer->start({0, values, Memory::host, &late});
-    EXPECT_EQ(reducer->finish().values[2], static_cast<nn_real>(5 * comm().size()));
+    expect_waited_for(*make_mpi_reducer(comm().all_ranks()));
 }
 
 class BothReductions : public Train {};

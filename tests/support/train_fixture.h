@@ -51,6 +51,7 @@ struct Case {
     FeedKind feed = FeedKind::resident;
     Activation activation = {};
     int slice = 0;  ///< samples of a slice of a mini-batch; 0: it comes as a whole
+    Precision precision = Precision::fp32;
 };
 
 inline Parameters<nn_real> initial_of(const Case& c) {
@@ -138,6 +139,35 @@ inline Case small_case(int images, int batch, int epochs = 2) {
              .pixel_scale = unit_pixels}};
 }
 
+/// Batches that every number of ranks up to 3, and 5, deals alike; the last one is smaller.
+inline Case case_of_equal_shards() { return small_case(30 * comm().size(), 4 * comm().size()); }
+
+/// A network of which each rank has a copy of its own.
+inline DataParallelNeuralNetwork network_of_copies(const Case& c, Techniques techniques,
+                                                   bool on_cuda = false) {
+    const int capacity = std::max(1, shard_of(c.training.batch, 0, comm().size()).count);
+    const ReplicaShape shape{.layout = Layout(c.sizes),
+                             .capacity = capacity,
+                             .pixel_scale = unit_pixels,
+                             .moments = moments_of(c.training.rule)};
+    return {comm(),
+            on_cuda ? make_cuda_replica(shape, {.bf16x3 = false, .shares_device = true})
+                    : make_cpu_replica(shape, {}),
+            initial_of(c), std::move(techniques)};
+}
+
+/// Waiting for a part is the reducer's to do, before it reads.
+inline void expect_waited_for(Reducer& reducer) {
+    std::vector<nn_real> values(3);
+    struct Late : Ready {
+        std::vector<nn_real>& values;
+        explicit Late(std::vector<nn_real>& v) : values(v) {}
+        void wait() const override { std::ranges::fill(values, nn_real{5}); }
+    } late(values);
+    reducer.start({0, values, Memory::host, &late});
+    EXPECT_EQ(reducer.finish().values[2], static_cast<nn_real>(5 * comm().size()));
+}
+
 /// Keeps what train() reports.
 struct Listener : TrainingObserver {
     std::vector<double> steps, epochs;
@@ -198,10 +228,10 @@ class Train : public testing::TestWithParam<Way> {
                                            const SampleFormat& format = {},
                                            FeedKind feed = FeedKind::resident,
                                            const Activation& activation = {}, int moments = 0,
-                                           int slice = 0) {
+                                           int slice = 0, Precision precision = Precision::fp32) {
         const int capacity = std::max(1, shard_of(batch, 0, comm().size()).count);
         const ReplicaShape shape{initial.layout, capacity,   pixel_scale, objective,
-                                 format,         activation, moments};
+                                 format,         activation, moments,     precision};
         if (way.cuda)
             return {comm(),
                     way.course ? make_course_replica(shape, cuda_settings(way))
@@ -285,7 +315,7 @@ class Train : public testing::TestWithParam<Way> {
                                            const SampleSet& set, const Way& way = GetParam()) {
         return make_network(initial, std::min(c.training.batch, c.images), c.training.pixel_scale,
                             way, c.objective, set.format, c.feed, c.activation,
-                            moments_of(c.training.rule), c.slice);
+                            moments_of(c.training.rule), c.slice, c.precision);
     }
 
     /// Trains and returns the parameters. The training itself checks that all ranks hold the same

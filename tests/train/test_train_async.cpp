@@ -71,19 +71,8 @@ class Async : public testing::Test {
     }
     static DataParallelNeuralNetwork network_of(const Case& c, const AsyncSettings& settings,
                                                 bool on_cuda = false) {
-        const int capacity = std::max(1, shard_of(c.training.batch, 0, comm().size()).count);
-        const ReplicaShape shape{.layout = Layout(c.sizes),
-                                 .capacity = capacity,
-                                 .pixel_scale = unit_pixels,
-                                 .moments = moments_of(c.training.rule)};
-        return {comm(),
-                on_cuda ? make_cuda_replica(shape, {.bf16x3 = false, .shares_device = true})
-                        : make_cpu_replica(shape, {}),
-                initial_of(c),
-                {nullptr, c.feed, make_async(settings)}};
+        return network_of_copies(c, {nullptr, c.feed, make_async(settings)}, on_cuda);
     }
-    /// Batches that every number of ranks up to 3, and 5, deals alike; the last one is smaller.
-    static Case case_of_equal_shards() { return small_case(30 * comm().size(), 4 * comm().size()); }
 
     static void expect_all_once(const std::vector<AppliedUpdate>& updates, std::int64_t bound) {
         std::vector<std::int64_t> shards, all(updates.size());

@@ -65,19 +65,7 @@ class Local : public testing::Test {
   protected:
     static DataParallelNeuralNetwork network_of(const Case& c, int steps, OuterUpdate outer,
                                                 bool on_cuda = false) {
-        return network_of(c, {nullptr, c.feed, make_local(steps, outer)}, on_cuda);
-    }
-    static DataParallelNeuralNetwork network_of(const Case& c, Techniques techniques,
-                                                bool on_cuda = false) {
-        const int capacity = std::max(1, shard_of(c.training.batch, 0, comm().size()).count);
-        const ReplicaShape shape{.layout = Layout(c.sizes),
-                                 .capacity = capacity,
-                                 .pixel_scale = unit_pixels,
-                                 .moments = moments_of(c.training.rule)};
-        return {comm(),
-                on_cuda ? make_cuda_replica(shape, {.bf16x3 = false, .shares_device = true})
-                        : make_cpu_replica(shape, {}),
-                initial_of(c), std::move(techniques)};
+        return network_of_copies(c, {nullptr, c.feed, make_local(steps, outer)}, on_cuda);
     }
     static Parameters<nn_real> trained(const Case& c, const SampleSet& set, int steps,
                                        OuterUpdate outer = {}, bool on_cuda = false) {
@@ -95,8 +83,6 @@ class Local : public testing::Test {
         expect_same(trained(c, set, steps, outer, on_cuda), model.train(set),
                     gain * course_tolerance);
     }
-    /// Batches that every number of ranks up to 3, and 5, deals alike; the last one is smaller.
-    static Case case_of_equal_shards() { return small_case(30 * comm().size(), 4 * comm().size()); }
 };
 
 TEST_F(Local, small_is_the_serial_models_descent) {
@@ -155,7 +141,7 @@ TEST_F(Local, small_reports_the_losses_of_all_ranks_samples) {
     const SampleSet set = random_set(c.sizes, c.images);
     auto alone = network_of(c, 100, {});
     auto together =
-        network_of(c, {comm().size() > 1 ? make_mpi_reducer(comm().all_ranks()) : nullptr});
+        network_of_copies(c, {comm().size() > 1 ? make_mpi_reducer(comm().all_ranks()) : nullptr});
     Listener found, right;
     found.report_every = right.report_every = 1;
     alone.train(set, c.training, &found);

@@ -258,8 +258,7 @@ std::vector<TrainFlag> file_flags(TrainOptions& o) {
          {{"--checkpoint", folder_name(o.checkpoint), group,
            "keep the last two checkpoints in this folder; Ctrl-C, SIGHUP, SIGTERM and SIGUSR1 then "
            "end the run after its step (--sync local: at the next mean, async: after the epoch), "
-           "with "
-           "exit code 4; a second Ctrl-C ends it at once"},
+           "with exit code 4; a second Ctrl-C ends it at once"},
           free},
          {{"--checkpoint-every", number(o.checkpoint_every, 1, 1000000), group,
            "epochs between two checkpoints"},
@@ -315,8 +314,7 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
          {{"--sync", sync(o), "Devices",
            "every-step: an update takes the gradients of all ranks; local:H: each rank trains "
            "parameters of its own for H steps, then all take the mean; async: ranks do not wait, "
-           "and "
-           "updates are applied as they come; async:S: after at most S others since their rank "
+           "and updates are applied as they come; async:S: after at most S others since their rank "
            "fetched the parameters"},
           same,
           by_grade | by_course},

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "app/cli/command_line.h"
+#include "app/cli/flags.h"
 #include "base/error.h"
 
 namespace {
@@ -13,16 +14,13 @@ namespace {
 const Manual race_manual{
     "./main race", "trains with several settings, one after another, and compares them",
     "--run [NAME:]FLAGS [--run ...] [FLAGS]      or: --runs FILE [FLAGS]",
-    "FLAGS are those of a training (./main --help). Those in quotes behind --run are one run's; "
-    "all\n"
-    "others are every run's. So all runs have the same samples and, without --seed, the same "
-    "seed.\n"
-    "Prints each training and then a table: epochs, seconds, the best accuracy, and when the run\n"
-    "reached --until. Seconds are those of training and of its evaluations. A run that diverges\n"
-    "does not end the race. Runs write no files.",
+    "FLAGS are those of a training (./main --help). Those in quotes behind --run are one run's;\n"
+    "all others are every run's. All runs have the same samples and, without --seed, the same\n"
+    "seed. Prints each training and then a table: epochs, seconds, the best accuracy, and when\n"
+    "the run reached --until. Seconds are those of training and of its evaluations. A run that\n"
+    "diverges does not end the race. Runs write no files.",
     "./main race --until 98 --run \"--optimizer adam\" --run \"--schedule onecycle -l 3\"\n"
-    "mpirun -np 2 ./main race --until 97 --run plain: --run \"fast: --optimizer nesterov\" --plot "
-    "race.svg"};
+    "mpirun -np 2 ./main race --until 97 --run plain: --run \"fast: --optimizer nesterov\""};
 
 /// The race's own words, each flag with its value as one word, and those of every run.
 struct Words {
@@ -76,6 +74,16 @@ struct NamedFlags {
     }
 };
 
+/// The first flag that gives a run other samples than the first run has; "" if none does.
+std::string flag_of_other_samples(const TrainOptions& run, const TrainOptions& first) {
+    const Json ours = flag_values(run, OnResume::content);
+    const Json theirs = flag_values(first, OnResume::content);
+    for (const char* flag : {"data", "picture-folder", "as-is", "set", "first-label", "transposed",
+                             "inverted", "train-size", "csv-data", "target", "target-columns"})
+        if (ours[flag].dump() != theirs[flag].dump()) return std::string("--") + flag;
+    return "";
+}
+
 /// What a race does not do in a run, or what its runs must have alike; "" if all is well.
 std::string why_not(const TrainOptions& run, const TrainOptions& first) {
     for (const auto& [flag, file] : run.files.all())
@@ -84,10 +92,10 @@ std::string why_not(const TrainOptions& run, const TrainOptions& first) {
     if (!run.checkpoint.empty()) return "--checkpoint: a race cannot be resumed; leave it out";
     if (run.compare || run.grade > 0)
         return "-s (--compare) and --grade: a race compares runs alone; leave them out";
-    if (run.data != first.data || run.csv_data != first.csv_data ||
-        run.train_size != first.train_size)
-        return "the samples are not those of the first run; give --data, --csv-data and "
-               "--train-size to all runs, outside the quotes";
+    if (const std::string flag = flag_of_other_samples(run, first); !flag.empty())
+        return flag +
+               ": the samples are not those of the first run; give it to all runs, outside "
+               "the quotes";
     if (run.until != first.until)
         return "--until: the goal is not that of the first run; give it to all runs, outside the "
                "quotes";

@@ -1,0 +1,60 @@
+// test_train_precision.cpp: trainings whose products take bf16 or fp16, against the reference,
+// which rounds by the definition, step by step.
+#include "tests/support/steps_fixture.h"
+
+namespace {
+
+class SmallOperands : public CheckedSteps {
+  protected:
+    void SetUp() override {
+        CheckedSteps::SetUp();
+        if (sizeof(nn_real) == sizeof(double)) GTEST_SKIP() << "the build in double has no type";
+    }
+    /// Two hidden layers, and a last batch of one.
+    static Case case_in(Precision precision) {
+        Case c = small_case(15, 7);
+        c.sizes = {30, 19, 5, 3};
+        c.precision = precision;
+        return c;
+    }
+};
+INSTANTIATE_TEST_SUITE_P(On, SmallOperands, testing::ValuesIn(cpu_ways), name_of_way);
+
+TEST_P(SmallOperands, small_steps_are_the_references_with_and_without_moments) {
+    for (const Precision precision : {Precision::bf16, Precision::fp16})
+        for (const Rule& rule : {Rule{Sgd{}}, Rule{Momentum{}}, Rule{Adam{}}}) {
+            SCOPED_TRACE(std::string(name_of(precision)) + ", " + std::string(name_of(rule)));
+            Case c = case_in(precision);
+            c.training.rule = rule;
+            c.training.rate = rate_for(rule, 0.5, 0.9);
+            expect_right(c, initial_of(c), random_set(c.sizes, c.images));
+        }
+}
+
+/// A step's bound may be larger than what inputs lose, so this compares bits.
+TEST_P(SmallOperands, small_inputs_train_as_those_that_were_rounded_before) {
+    for (const Precision precision : {Precision::bf16, Precision::fp16}) {
+        SCOPED_TRACE(name_of(precision));
+        const Case c = case_in(precision);
+        const SampleSet pixels = random_set(c.sizes, c.images);
+        const SampleSet numbers = random_table(c.sizes, c.images, {true, false});
+        SampleSet rounded = numbers;
+        for (nn_real& x : rounded.inputs) x = static_cast<nn_real>(nearest(precision, x));
+        EXPECT_EQ(trained(c, numbers).values, trained(c, rounded).values) << "numbers";
+        for (std::size_t i = 0; i < pixels.pixels.size(); ++i)
+            rounded.inputs[i] =
+                static_cast<nn_real>(nearest(precision, unit_pixels * pixels.pixels[i]));
+        EXPECT_EQ(trained(c, pixels).values, trained(c, rounded).values) << "pixels";
+    }
+}
+
+TEST_P(SmallOperands, small_trainings_give_the_same_bits_twice_and_by_both_feeds) {
+    Case c = case_in(Precision::bf16);
+    const SampleSet set = random_set(c.sizes, c.images);
+    const auto first = trained(c, set);
+    EXPECT_EQ(trained(c, set).values, first.values);
+    c.feed = FeedKind::scattered;
+    EXPECT_EQ(trained(c, set).values, first.values) << "scattered every step";
+}
+
+}  // namespace
