@@ -32,7 +32,7 @@ void check_is_one(const std::string& file, const DrawnDigit& digit, std::span<co
     throw InputError(formatted(
         "%s: expected one digit, found what looks like two that touch: read as one, it would be a "
         "%d, but a row of its pixels meets %.2f strokes, and of a %d at most %.2f; cut the picture "
-        "between them, or let it be read as a line: --digits",
+        "between them, or write them apart",
         one_line(file).c_str(), predicted.c, digit.strokes, predicted.c,
         most_strokes(digit, predicted)));
 }

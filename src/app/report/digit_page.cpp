@@ -17,9 +17,9 @@
 
 namespace {
 
-enum class Precision { single, half };
+enum class Width { single, half };
 
-std::size_t bytes_each(Precision precision) { return precision == Precision::single ? 4 : 2; }
+std::size_t bytes_each(Width width) { return width == Width::single ? 4 : 2; }
 
 /// The characters that base64 makes of so many bytes.
 std::size_t base64_size(std::size_t bytes) { return (bytes + 2) / 3 * 4; }
@@ -32,8 +32,8 @@ void append(std::vector<std::uint8_t>& bytes, Code code) {
 }
 
 /// Throws InputError for a parameter that would be rounded to infinity.
-void check_held(double value, Precision precision, const std::string& name) {
-    const bool is_single = precision == Precision::single;
+void check_held(double value, Width width, const std::string& name) {
+    const bool is_single = width == Width::single;
     // Half of the last digit above the largest number, rounding gives infinity.
     const double first_infinite = is_single ? 0x1.ffffffp127 : 65520;
     if (std::abs(value) < first_infinite) return;
@@ -48,12 +48,12 @@ void check_held(double value, Precision precision, const std::string& name) {
                             "larger ones"));
 }
 
-std::string parameters_text(const Parameters<nn_real>& parameters, Precision precision,
+std::string parameters_text(const Parameters<nn_real>& parameters, Width width,
                             const std::string& name) {
     std::vector<std::uint8_t> bytes;
     for (const nn_real value : parameters.values) {
-        check_held(static_cast<double>(value), precision, name);
-        if (precision == Precision::single)
+        check_held(static_cast<double>(value), width, name);
+        if (width == Width::single)
             append(bytes, std::bit_cast<std::uint32_t>(static_cast<float>(value)));
         else
             append(bytes, half_of(static_cast<double>(value)));
@@ -77,25 +77,24 @@ Json strokes_json(const Layout& layout, const ModelFacts& facts) {
     return Json(all);
 }
 
-std::string network_json(const Layout& layout, const ModelFacts& facts, Precision precision,
+std::string network_json(const Layout& layout, const ModelFacts& facts, Width width,
                          const std::string& parameters) {
-    return in_script(
-        Json::object({{"sizes", layout.sizes()},
-                      {"activation", name_of(facts.activation)},
-                      {"output", name_of(facts.objective.output)},
-                      {"rows", facts.rows},
-                      {"cols", facts.cols},
-                      {"pixel_scale", facts.pixel_scale},
-                      {"class_names", facts.class_names},
-                      {"strokes", strokes_json(layout, facts)},
-                      {"sure", sure_reading},
-                      {"precision", precision == Precision::single ? "single" : "half"},
-                      {"parameters", parameters}})
-            .dump());
+    return in_script(Json::object({{"sizes", layout.sizes()},
+                                   {"activation", name_of(facts.activation)},
+                                   {"output", name_of(facts.objective.output)},
+                                   {"rows", facts.rows},
+                                   {"cols", facts.cols},
+                                   {"pixel_scale", facts.pixel_scale},
+                                   {"class_names", facts.class_names},
+                                   {"strokes", strokes_json(layout, facts)},
+                                   {"sure", sure_reading},
+                                   {"precision", width == Width::single ? "single" : "half"},
+                                   {"parameters", parameters}})
+                         .dump());
 }
 
 std::string about(const Layout& layout, const ModelFacts& facts,
-                  const std::vector<std::string>& notes, Precision precision) {
+                  const std::vector<std::string>& notes, Width width) {
     std::string text = "<p>The network: " + sizes_text(layout);
     if (layout.layers() > 1) text += std::string(", ") + name_of(facts.activation);
     text += formatted(", %s, %zu parameters", name_of(facts.objective.output), layout.total());
@@ -103,7 +102,7 @@ std::string about(const Layout& layout, const ModelFacts& facts,
         text += ", trained for " + progress_text(facts.state.epoch, facts.state.step);
     text += std::string(". Made by main ") + escaped(facts.version) + ".</p>\n";
     for (const std::string& note : notes) text += "<p>Note: " + escaped(note) + ".</p>\n";
-    if (precision == Precision::half) text += std::string("<p>Note: ") + note_half + ".</p>\n";
+    if (width == Width::half) text += std::string("<p>Note: ") + note_half + ".</p>\n";
     return text;
 }
 
@@ -123,24 +122,24 @@ std::string filled(const std::string& text,
 }
 
 std::string page_with(const Layout& layout, const ModelFacts& facts,
-                      const std::vector<std::string>& notes, Precision precision,
+                      const std::vector<std::string>& notes, Width width,
                       const std::string& parameters) {
     const std::string script = std::string(prepare_js) + network_js + draw_js;
     return filled(page_html, {{"style", page_css},
-                              {"about", about(layout, facts, notes, precision)},
-                              {"network", network_json(layout, facts, precision, parameters)},
+                              {"about", about(layout, facts, notes, width)},
+                              {"network", network_json(layout, facts, width, parameters)},
                               {"script", script}});
 }
 
 std::size_t page_size(const Layout& layout, const ModelFacts& facts,
-                      const std::vector<std::string>& notes, Precision precision) {
-    return page_with(layout, facts, notes, precision, "").size() +
-           base64_size(bytes_each(precision) * layout.total());
+                      const std::vector<std::string>& notes, Width width) {
+    return page_with(layout, facts, notes, width, "").size() +
+           base64_size(bytes_each(width) * layout.total());
 }
 
 void check_page_size(const Layout& layout, const ModelFacts& facts,
                      const std::vector<std::string>& notes, const std::string& name) {
-    const std::size_t size = page_size(layout, facts, notes, Precision::half);
+    const std::size_t size = page_size(layout, facts, notes, Width::half);
     if (size <= most_page_bytes) return;
     refuse(name, "a network whose page has at most 1.5 MB",
            std::to_string(layout.total()) + " parameters, " +
@@ -166,11 +165,10 @@ DigitPage digit_page(const Model& model, const std::string& name) {
     const ModelFacts& facts = model.facts;
     check_digit_page(layout, facts, name);
     check_page_size(layout, facts, model.notes, name);
-    const Precision precision =
-        page_size(layout, facts, model.notes, Precision::single) <= most_page_bytes
-            ? Precision::single
-            : Precision::half;
-    return {page_with(layout, facts, model.notes, precision,
-                      parameters_text(model.parameters, precision, name)),
-            precision == Precision::half};
+    const Width width = page_size(layout, facts, model.notes, Width::single) <= most_page_bytes
+                            ? Width::single
+                            : Width::half;
+    return {page_with(layout, facts, model.notes, width,
+                      parameters_text(model.parameters, width, name)),
+            width == Width::half};
 }
