@@ -447,6 +447,8 @@ TEST(OptionsRefuse, BadUseOfEveryCommand) {
                  {"predict --load x y --out z --submission ,B", "--submission"},
                  {"predict --load x y --out z --submission A,B,C", "--submission"},
                  {"evaluate --load x --csv-data y --data z", "--csv-data"},
+                 {"evaluate --load x --target label", "--csv-data"},
+                 {"predict --load x y --target label", "--csv-data"},
                  {"predict --load '' y", "--load"},
                  {"evaluate", "--load"},
                  {"evaluate --load x extra", "extra"},

@@ -372,8 +372,11 @@ Json flag_values(const TrainOptions& options, OnResume on_resume) {
 Flag data_flag(std::string& place) {
     return {"--data", folder_name(place), "Data", "folder of the IDX files, or a .npz file"};
 }
-Flag table_flag(std::string& place, const std::string& verb) {
-    return {"--csv-data", file_name(place), "Data", verb + " this table instead of images"};
+std::vector<Flag> table_flags(std::string& place, std::string& target, const std::string& verb) {
+    return {{"--csv-data", file_name(place), "Data", verb + " this table instead of images"},
+            {"--target", text(target, "COLUMNS"), "Data",
+             "the table's target, if it is not where the training had it: NAME in the heading, or "
+             "NUMBER from 1, or from -1 backwards; several with commas, or a range -3..-1"}};
 }
 Flag json_flag(bool& place) {
     return {"--json", yes(place), "Output", "print JSON, one object a line"};
