@@ -262,14 +262,16 @@ __device__ __forceinline__ bool join_parts(const Joint& joint, unsigned parts,
 /// as large as all groups' sums. What an epilogue reads of C for E::together fours is on its way
 /// before any of them is written: a load after a store to C would wait for it.
 template <TileShape T, class E, class Sums>
-__device__ __forceinline__ void finish(const Sums& sums, const Output& out, const Extent& x,
-                                       int first_row, int first_col, const WarpPlace& at,
-                                       void* memory) {
+__device__ __forceinline__ void finish(const Sums& sums, Output out, const Extent& x, int first_row,
+                                       int first_col, const WarpPlace& at, void* memory) {
     let_next_kernel_start();
     auto own = add_groups<T>(sums.sums, memory);
     if (out.joint.parts != nullptr &&
         !join_parts<T>(out.joint, static_cast<unsigned>(x.parts), own.at, memory))
         return;
+    out.bias = from_here_on(out.bias);
+    out.a = from_here_on(out.a);
+    out.numbers = from_here_on(out.numbers);
     constexpr int fours = decltype(own)::fours;
     constexpr int together = E::together < fours ? E::together : fours;
     static_assert(fours % together == 0);
