@@ -13,8 +13,10 @@
 
 namespace {
 
+constexpr int threads = 256, warps = threads / 32;
+
 /// W is worked on in windows of so many columns (inputs): in the backward pass one a thread.
-constexpr int window_inputs = head_threads;
+constexpr int window_inputs = threads;
 /// Deltas of so many groups are held at once.
 constexpr int held_groups = 16384 / static_cast<int>(sizeof(Group));
 
@@ -22,7 +24,7 @@ constexpr int held_groups = 16384 / static_cast<int>(sizeof(Group));
 struct HeadMemory {
     Group window[window_inputs];  ///< W's columns; on the way out, dW's
     Group delta[held_groups];     ///< [sample][group]: logits, then deltas
-    double loss[head_warps];
+    double loss[warps];
 };
 
 /// Samples first .. first + count - 1, at which a block works at a time.
@@ -64,7 +66,7 @@ __device__ __forceinline__ WindowShare fetch_window(const Head& head, int group,
     WindowShare share;
 #pragma unroll
     for (int r = 0; r < group_classes; ++r) {
-        const int e = this_thread() + r * head_threads, i = e / group_classes;
+        const int e = this_thread() + r * threads, i = e / group_classes;
         const int row = group * group_classes + e % group_classes;
         const bool inside = i < inputs && row < head.classes;
         share.at[r] = inside ? head.w[position(row, first + i, head.classes)] : nn_real{0};
@@ -78,7 +80,7 @@ __device__ __forceinline__ void put_window(const Head& head, int first, const Wi
     __syncthreads();  // nobody reads the window as it was
 #pragma unroll
     for (int r = 0; r < group_classes; ++r) {
-        const int e = this_thread() + r * head_threads;
+        const int e = this_thread() + r * threads;
         if (e / group_classes < inputs)
             memory.window[e / group_classes].at[e % group_classes] = share.at[r];
     }
@@ -99,7 +101,7 @@ __device__ __forceinline__ void compute_logits(const Head& head, Samples samples
 #pragma unroll
     for (int s = 0; s < Columns; ++s)
         columns[s] = column_of<In>(
-            head, samples.first + min(first_column + s * head_warps + warp, samples.count - 1));
+            head, samples.first + min(first_column + s * warps + warp, samples.count - 1));
     const int mine = samples.count - first_column - warp;  // samples from the warp's first on
     constexpr int each = window_inputs / 32;               // inputs of a lane in a window
     // Of these so many are on their way at a time, as registers allow.
@@ -142,11 +144,11 @@ __device__ __forceinline__ void compute_logits(const Head& head, Samples samples
     }
 #pragma unroll
     for (int s = 0; s < Columns; ++s) {
-        if (s * head_warps >= mine) break;  // the whole warp
+        if (s * warps >= mine) break;  // the whole warp
         const nn_real z = sum_over_lanes<16>(sum[s], lane);
         const int c = place_of_lane<16, group_classes>(lane), row = group * group_classes + c;
         if (c < group_classes && lane % 2 == 0)
-            memory.delta[(first_column + s * head_warps + warp) * groups_of(head.classes) + group]
+            memory.delta[(first_column + s * warps + warp) * groups_of(head.classes) + group]
                 .at[c] = row < head.classes ? z + head.bias[row] : nn_real{0};
     }
 }
@@ -223,7 +225,7 @@ __device__ __forceinline__ void go_back(const Head& head, Samples samples, bool 
         nn_real& out = gradient[position(row, column, head.classes)];
         out = begins ? value : out + value;
     };
-    for (int c = head_threads - 1 - t; c < head.classes; c += head_threads) {
+    for (int c = threads - 1 - t; c < head.classes; c += threads) {
         nn_real sum = 0;
         for (int j = 0; j < samples.count; ++j)
             sum += memory.delta[j * groups + c / group_classes].at[c % group_classes];
@@ -247,7 +249,7 @@ __device__ __forceinline__ void go_back(const Head& head, Samples samples, bool 
             if (next_first + t < head.k && samples.count > 0)
                 a = fetch_eight<In>(head, samples, 0, next_first + t);
             __syncthreads();  // the window is dW's before other threads write it out
-            for (int e = t; e < inputs * group_classes; e += head_threads) {
+            for (int e = t; e < inputs * group_classes; e += threads) {
                 const int i = e / group_classes, c = e % group_classes;
                 const int row = group * group_classes + c;
                 if (row < head.classes) put(row, first + i, memory.window[i].at[c]);
@@ -259,7 +261,7 @@ __device__ __forceinline__ void go_back(const Head& head, Samples samples, bool 
 /// a time as shared memory holds (`held`), and writes its part of the gradient, if that is wanted.
 /// A block without samples writes zeros.
 template <class In, class F, int Columns>
-__global__ void __launch_bounds__(head_threads, 1) head_kernel(Head head, int held) {
+__global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
     wait_for_kernel_before();
     GPU_SHARED(HeadMemory, memory, );
     const int part = static_cast<int>(blockIdx.x), groups = groups_of(head.classes);
@@ -274,14 +276,14 @@ __global__ void __launch_bounds__(head_threads, 1) head_kernel(Head head, int he
     do {
         const Samples samples{first, min(held, end - first)};
         for (int group = 0; group < groups; ++group)
-            for (int j = 0; j < samples.count; j += head_warps * Columns)
+            for (int j = 0; j < samples.count; j += warps * Columns)
                 compute_logits<In, Columns>(head, samples, group, j, memory, in_window);
         Eight a{};  // for the way back
         const int i = last_window(head) + this_thread();
         if (head.gradient != nullptr && i < head.k && samples.count > 0)
             a = fetch_eight<In>(head, samples, 0, i);
         __syncwarp();  // a sample's logits, written by ten lanes of its warp, are read by all 32
-        for (int j = warp; j < samples.count; j += head_warps) {
+        for (int j = warp; j < samples.count; j += warps) {
             const nn_real of_sample = judge(head, first + j, memory.delta + j * groups);
             if (has_targets(head)) loss += static_cast<double>(of_sample);
         }
@@ -303,8 +305,8 @@ template <class In, class F>
 void launch_head(const Gpu& gpu, const Head& head) {
     const int parts = gpu_head_parts(gpu.chip, head.classes, head.n);
     // Where a warp has one sample, it has no use for more sums.
-    const auto kernel = head.n > parts * head_warps ? head_kernel<In, F, 4> : head_kernel<In, F, 1>;
-    gpu_start(gpu, kernel, dim3(static_cast<unsigned>(parts)), dim3(head_threads), head,
+    const auto kernel = head.n > parts * warps ? head_kernel<In, F, 4> : head_kernel<In, F, 1>;
+    gpu_start(gpu, kernel, dim3(static_cast<unsigned>(parts)), dim3(threads), head,
               held_samples(head.classes));
 }
 

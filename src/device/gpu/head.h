@@ -6,7 +6,6 @@
 #pragma once
 #include "device/gpu/kernels.h"
 
-inline constexpr int head_threads = 256, head_warps = head_threads / 32;
 inline constexpr unsigned all_lanes = 0xffffffffu;
 
 /// Classes are worked on ten at a time, in registers: MNIST's are one group. In the last group,
@@ -180,12 +179,13 @@ __device__ __forceinline__ nn_real judge(const Head& head, int sample, Group* lo
 
 /// Adds the warps' losses, first to last, to the block's slot. `of_warps` is shared memory, and
 /// `before` what the slot held, in thread 0.
+template <int Warps>
 __device__ __forceinline__ void add_losses(const Head& head, double loss, double before,
-                                           double (&of_warps)[head_warps]) {
+                                           double (&of_warps)[Warps]) {
     if (this_thread() % 32 == 0) of_warps[this_thread() / 32] = loss;
     __syncthreads();  // the first thread adds what each warp's first lane wrote
     if (this_thread() > 0) return;
-    for (int w = 1; w < head_warps; ++w) loss += of_warps[w];
+    for (int w = 1; w < Warps; ++w) loss += of_warps[w];
     head.loss[blockIdx.x] = before + loss;
 }
 

@@ -59,9 +59,9 @@ struct Place {
 };
 
 // Epilogues: what becomes of a sum s = alpha AB. Bias and activations are read as what no store
-// changes, so that their loads need not wait for the stores before. Others: what blocks do that
-// come beside those of the product. `together`: how many fours are read before any of them is
-// written.
+// changes, so that their loads need not wait for the stores before; begin() comes before the first
+// of them. Others: what blocks do that come beside those of the product. `together`: how many fours
+// are read before any of them is written.
 
 struct NoOthers {};
 
@@ -69,6 +69,7 @@ struct NoOthers {};
 struct Scaled {
     using Others = NoOthers;
     static constexpr int together = 1;
+    static __device__ __forceinline__ void begin(Output&) {}
     static __device__ __forceinline__ bool reads(const Output& out) { return out.beta != 0; }
     static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
         return out.beta == 0 ? s : s + out.beta * c.old;
@@ -79,6 +80,7 @@ template <class F>
 struct Activated {
     using Others = NoOthers;
     static constexpr int together = 1;
+    static __device__ __forceinline__ void begin(Output& out) { out.bias = from_here_on(out.bias); }
     static __device__ __forceinline__ bool reads(const Output&) { return false; }
     static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
         return F::value(s + load_unchanged(out.bias + c.i), Exp{});
@@ -89,6 +91,7 @@ template <class F>
 struct TimesSlope {
     using Others = NoOthers;
     static constexpr int together = 1;
+    static __device__ __forceinline__ void begin(Output& out) { out.a = from_here_on(out.a); }
     static __device__ __forceinline__ bool reads(const Output&) { return false; }
     static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
         return s * F::slope(load_unchanged(out.a + c.at));
@@ -99,6 +102,9 @@ struct TimesSlope {
 struct Descended {
     using Others = OtherRuns;
     static constexpr int together = 4;
+    static __device__ __forceinline__ void begin(Output& out) {
+        out.numbers = from_here_on(out.numbers);
+    }
     static __device__ __forceinline__ bool reads(const Output&) { return true; }
     static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
         const UpdateNumbers now{load_unchanged(&out.numbers->rate),
@@ -269,9 +275,7 @@ __device__ __forceinline__ void finish(const Sums& sums, Output out, const Exten
     if (out.joint.parts != nullptr &&
         !join_parts<T>(out.joint, static_cast<unsigned>(x.parts), own.at, memory))
         return;
-    out.bias = from_here_on(out.bias);
-    out.a = from_here_on(out.a);
-    out.numbers = from_here_on(out.numbers);
+    E::begin(out);
     constexpr int fours = decltype(own)::fours;
     constexpr int together = E::together < fours ? E::together : fours;
     static_assert(fours % together == 0);
