@@ -259,7 +259,8 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
     EXPECT_EQ(keys(OnResume::same),
               "activation output batch accumulate reg loss shuffle seed learning-rate schedule "
               "lr-decay decay-every "
-              "warmup optimizer momentum beta1 beta2 epsilon raw-pixels compress precision sync "
+              "warmup optimizer momentum beta1 beta2 epsilon raw-pixels compress precision "
+              "loss-scale sync "
               "outer-momentum outer-rate ");
     EXPECT_EQ(keys(OnResume::content),
               "hidden init init-scale load data picture-folder as-is set first-label transposed "

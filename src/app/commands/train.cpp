@@ -307,6 +307,7 @@ int finish(const Run& run) {
     outcome.bytes_a_step = run.network.bytes_a_step();
     const SumTimes sums = run.network.sum_times();
     if (sums.under_way > 0) outcome.hidden = sums.hidden_share();
+    if (run.network.loss_scale().is_on()) outcome.loss_scale = run.network.loss_scale().state();
     outcome.ranks_agree = run.network.compared_copies();
     if (run.start.options.async) outcome.staleness = run.network.staleness();
     std::string note;
