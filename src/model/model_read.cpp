@@ -203,9 +203,9 @@ LossScaleState loss_scale_of(const Metadata& metadata) {
     if (text == "[]") return {};
     LossScaleState state;
     try {
-        const auto& items = Json::parse(text).items();
-        state = {items.at(0).number(), static_cast<int>(items.at(1).whole()),
-                 static_cast<int>(items.at(2).whole())};
+        const Json list = Json::parse(text);
+        state = {list.items().at(0).number(), static_cast<int>(list.items().at(1).whole()),
+                 static_cast<int>(list.items().at(2).whole())};
     } catch (const std::exception&) {
         metadata.refuse(key, "a power of two and two counts", text);
     }

@@ -121,6 +121,7 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
         {"--device auto|cuda|cpu", "auto"},
         {"--threads N", "0"},
         {"--precision fp32|bf16|fp16", "fp32"},
+        {"--loss-scale dynamic|N", "1"},
         {"--gemm auto|fp32|bf16x3", "auto"},
         {"--inputs auto|sparse|dense", "auto"},
         {"--isa auto|baseline|avx2|avx512", "auto"},
