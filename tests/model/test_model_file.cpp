@@ -357,11 +357,11 @@ TEST(ModelFileRefuses, MetadataThatMeansNothing) {
                     {"\"" + std::string(key) + "\" to be a number"});
     for (const char* value : {"nan", "inf", "1e999", "1,5", ""}) {
         refused(R"({"epoch_loss":")" + std::string(value) + R"("})", {"\"epoch_loss\""});
-        for (const char* scale : {"[1]", "[3,0,0]", "[0.5,0,0]", "[2,-1,0]", "[\\\"2\\\",0,0]"})
-            refused(R"({"loss_scale":")" + std::string(scale) + R"("})", {"\"loss_scale\""});
         refused(R"({"pixel_scale":")" + std::string(value) + R"("})", {"\"pixel_scale\""});
     }
     refused(R"({"pixel_scale":"0"})", {"\"pixel_scale\""});
+    for (const char* scale : {"[1]", "[3,0,0]", "[0.5,0,0]", "[2,-1,0]", "[\\\"2\\\",0,0]"})
+        refused(R"({"loss_scale":")" + std::string(scale) + R"("})", {"\"loss_scale\""});
     refused(R"({"settings":"[]"})", {"\"settings\"", "a JSON object"});
     refused(R"({"settings":"{"})", {"\"settings\"", "in JSON"});
     refused(R"({"history":"{}"})", {"\"history\"", "a JSON array"});
