@@ -76,7 +76,8 @@ void note(Model& model, const std::string& file, const char* what, const char* t
 }
 constexpr const char* its_scaling = "how its inputs were scaled";
 constexpr const char* from_0_to_1 =
-    "pixel / 255; ./main import takes --input-mean and --input-std (0 and 1 if that is right)";
+    "pixel / 255, and a table without pixels as it stands; ./main import takes --input-mean and "
+    "--input-std (0 and 1 if that is right)";
 
 }  // namespace
 

@@ -44,7 +44,8 @@ class StepCheck : public TrainingObserver {
     bool stops() override;  ///< compares the step that was just done; returns false
 
     // On rank 0:
-    int steps() const { return steps_; }  ///< compared so far
+    int steps() const { return steps_; }      ///< compared so far
+    std::size_t all() const { return all_; }  ///< that the training has
     /// For W1, b1, W2, ..., then for each moment of them: the step that came nearest to its bound,
     /// or went furthest beyond it.
     const std::vector<StepVerdict>& worst() const { return worst_; }

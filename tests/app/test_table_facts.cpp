@@ -77,17 +77,32 @@ TEST(TableFacts, BringAnotherTableToTheScaleOfTheTraining) {
     }
 }
 
-TEST(TableFacts, OfImagesAreRefusedForATable) {
+TEST(TableFacts, OfImagesTakeATableOfPixelsAndNoOther) {
+    TemporaryDirectory dir;
     Model model = table_model();
     model.facts.columns = "{}";
     model.facts.rows = 1;
     model.facts.cols = 2;
+    model.facts.pixel_scale = 1.0 / 255;
     std::vector<std::string> notes;
-    expect_refusal(
-        [&] {
-            read_table_for(model, "m", {"t.csv", false}, notes);
-        },
-        {"m", "a network for tables", "images of 1 x 2", "--csv-data"});
+    const auto read = [&](const char* text) {
+        notes.clear();
+        return read_table_for(model, "m", {write_text(dir, text).string(), false}, notes).inputs;
+    };
+    constexpr auto scale = static_cast<nn_real>(1.0 / 255);
+    EXPECT_EQ(read("p,q\n0,255\n51,1\n"),
+              (std::vector<nn_real>{0, 255 * scale, 51 * scale, scale}));
+    EXPECT_EQ(notes, std::vector<std::string>{});
+    for (const char* other : {"p,q\n0,1\n", "p,q\n0.5,17\n", "p,q\n-1,17\n", "p,q\n0,256\n"})
+        expect_refusal([&] { read(other); },
+                       {"pixels from 0 to 255", "m is for images of 1 x 2", "--csv-data"});
+    // Another program's network does not say that it is for images.
+    model.facts.version.clear();
+    EXPECT_EQ(read("p,q\n0,255\n"), (std::vector<nn_real>{0, 255 * scale}));
+    ASSERT_EQ(notes.size(), 1u);
+    EXPECT_NE(notes[0].find("taken as pixels"), std::string::npos);
+    EXPECT_EQ(read("p,q\n0,0.5\n"), (std::vector<nn_real>{0, nn_real{0.5}}));
+    EXPECT_NE(notes.at(0).find("taken as they stand"), std::string::npos);
 }
 
 // ---- targets ------------------------------------------------------------------------------------

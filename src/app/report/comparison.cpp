@@ -48,10 +48,17 @@ std::string way_text(std::size_t ranks, const DeviceRequest& taken, FeedKind fee
 
 bool print_comparison(const StepCheck& check, const std::vector<TensorDifference>& whole,
                       bool repeated, const std::string& way) {
-    if (check.steps() == 0) {
+    if (check.all() == 0) {
         std::printf("CHECK SKIPPED: %s: no step was left to train, so there is none to compare\n",
                     way.c_str());
         return true;
+    }
+    if (static_cast<std::size_t>(check.steps()) < check.all()) {
+        std::printf(
+            "CHECK FAILED: %s: train() asked its observer's stops() after %d of %zu steps, and a "
+            "step is compared there: ask after every step\n",
+            way.c_str(), check.steps(), check.all());
+        return false;
     }
     std::printf("# tensor  shape         step L2  at most  in step     whole L2  max difference\n");
     for (std::size_t i = 0; i < whole.size(); ++i) {

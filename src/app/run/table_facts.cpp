@@ -140,15 +140,46 @@ SampleSet read_raw_table_for(const Model& model, const TableFacts& facts, const 
     return std::move(table.set);
 }
 
+namespace {
+
+bool holds_pixels(const SampleSet& set) {
+    const auto is_pixel = [](nn_real x) { return x >= 0 && x <= 255 && x == std::floor(x); };
+    return std::ranges::all_of(set.inputs, is_pixel) &&
+           std::ranges::any_of(set.inputs, [](nn_real x) { return x > 1; });
+}
+
+/// Of a network that was trained on no table, or nobody knows on what.
+void take_as_images(const Model& model, const std::string& model_file, const std::string& table,
+                    SampleSet& set, std::vector<std::string>& notes) {
+    const bool pixels = holds_pixels(set), images = is_for_images(model.facts);
+    if (images && !pixels)
+        refuse(table,
+               formatted("pixels from 0 to 255, for %s is for images of %d x %d",
+                         one_line(model_file).c_str(), model.facts.rows, model.facts.cols),
+               "other numbers", "give it images, or a network that was trained with --csv-data");
+    if (!images)
+        notes.push_back(one_line(table) +
+                        (pixels ? ": all inputs are whole numbers from 0 to 255, so they are taken "
+                                  "as pixels"
+                                : ": its inputs are taken as they stand"));
+    if (!pixels) return;
+    for (nn_real& x : set.inputs) x *= static_cast<nn_real>(model.facts.pixel_scale);
+}
+
+}  // namespace
+
 SampleSet read_table_for(const Model& model, const std::string& model_file,
                          const WantedTable& wanted, std::vector<std::string>& notes) {
-    check_takes_tables(model, model_file);
     const TableFacts facts = table_facts_of(model, model_file);
     SampleSet set = read_raw_table_for(model, facts, wanted, notes);
+    if (facts.columns.count == 0) {
+        take_as_images(model, model_file, wanted.file, set, notes);
+        return set;
+    }
     facts.scale.apply(set, wanted.file);
     constexpr double far = 10;
     const double rms = rms_of(set);
-    if (facts.columns.count > 0 && (rms > far * facts.rms || far * rms < facts.rms))
+    if (rms > far * facts.rms || far * rms < facts.rms)
         notes.push_back(
             formatted("%s: inputs have a root mean square of %.3g, and those of the training had "
                       "%.3g: the answers mean little; give a table in the same units",

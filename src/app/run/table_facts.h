@@ -50,6 +50,8 @@ SampleSet read_raw_table_for(const Model& model, const TableFacts& facts, const 
                              std::vector<std::string>& notes);
 
 /// Reads a table as the model in `model_file` takes it: its columns, its scale, its classes. A note
-/// is added if the table is not like that of the training. Throws InputError.
+/// is added if the table is not like that of the training. A network of images takes a table of
+/// pixels from 0 to 255, a column each; for one that does not say what it was trained on, a note
+/// says whether the table was taken so. Throws InputError.
 SampleSet read_table_for(const Model& model, const std::string& model_file,
                          const WantedTable& wanted, std::vector<std::string>& notes);
