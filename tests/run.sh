@@ -45,7 +45,7 @@ setarch -R true 2>/dev/null || fixed_addresses=()
 # busy machine may take several times as long as a quiet one), filter and command; fails if unknown.
 look_up() {
     local name=$1 argument=$2 tests=$3/tests orders=(forward reverse random) sanitized=()
-    ranks=0 limit=600 filter='' alone='' command=()
+    ranks=0 limit=1200 filter='' alone='' command=()
     [[ $3 != *-tsan ]] || sanitized=("${fixed_addresses[@]}")
     case $name in
     units) what="unit tests" command=("$tests/unit_tests") ;;

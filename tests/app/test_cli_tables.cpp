@@ -162,12 +162,15 @@ TEST(KaggleTable, NeedsNoFurtherFlagToPredictAndToEvaluate) {
     EXPECT_TRUE(says(seen.out, "\"samples\":100,\"correct\":" + std::to_string(correct) + ","));
 }
 
-TEST(KaggleTable, AndImagesRefuseEachOthersNetworks) {
+TEST(KaggleTable, IsTakenByANetworkOfImagesButAnImageNotByItsNetwork) {
     const std::string images = scratch("images.safetensors").string(), table = pixel_network(),
                       csv = " --csv-data " + pixel_table("either.csv", 0, 20, true).string();
     ASSERT_TRUE(succeeded(run_main(small_set() + " -n 8 -e 1 --save " + images)));
-    expect_refused("predict --load " + images + csv, "images of 28 x 28");
-    expect_refused("evaluate --load " + images + csv, "images of 28 x 28");
+    for (const char* command : {"predict", "evaluate"}) {
+        const std::string run = std::string(command) + " --load " + images + csv;
+        expect_refused(run, "--target label");
+        EXPECT_TRUE(succeeded(run_main(run + " --target label"))) << command;
+    }
     expect_refused("--load " + images + csv + " --target label", "images of 28 x 28");
     expect_refused("predict x.png --load " + table, "one for tables, which has 784 inputs");
     expect_refused("evaluate --load " + table + " " + small_set(), "one for tables");

@@ -13,6 +13,11 @@ void* operator new(std::size_t bytes) {
     if (memory == nullptr) throw std::bad_alloc();
     return memory;
 }
+// std::stable_sort takes this one. Without it, memory of the library's would come to free().
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+    ++allocations;
+    return std::malloc(bytes > 0 ? bytes : 1);
+}
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
     ++allocations;
     const auto line = static_cast<std::size_t>(alignment);
