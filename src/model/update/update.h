@@ -57,13 +57,14 @@ constexpr const char* moment_name(const Rule& rule, std::size_t moment) {
         },
         rule);
 }
-/// The learning rate that suits the rule, where `sgd` suits plain descent: a velocity of constant
-/// gradients is 1 / (1 - momentum) of them, and Adam's step has about the size of its rate.
+/// The learning rate that suits the rule, where `sgd` suits plain descent: its own, if it has one
+/// (R::rate), as Adam, whose step has about the size of its rate; and a velocity of constant
+/// gradients is 1 / (1 - momentum) of them.
 constexpr double rate_for(const Rule& rule, double sgd, double momentum) {
     return std::visit(
         [&](const auto& r) {
             using R = std::decay_t<decltype(r)>;
-            if constexpr (HasBetas<R>)
+            if constexpr (requires { R::rate; })
                 return R::rate;
             else if constexpr (HasMu<R>)
                 return (1 - momentum) * sgd;
