@@ -5,8 +5,8 @@
 # the tree. Tests, sanitizer and benchmark, in the order of what is worth most, each within its own
 # time, all within SECONDS. A line a part, also in RESULTS/table.txt; beside it the benchmark's
 # gpu.csv and logs.tar.gz. It changes no setting of the machine. `sanitize`: the sanitizer alone;
-# `racecheck`: that tool of it alone. A trial runs on the kernel runner, few tests and tiny sizes. Exit code 1: a part failed, or ran no
-# test.
+# `racecheck`: of its tools that one alone. A trial runs on the kernel runner, few tests and tiny
+# sizes. Exit code 1: a part failed, or ran no test.
 set -u
 out=${1:?usage: run.sh RESULTS [SECONDS] [sanitize|racecheck|trial]} limit=${2:-360} what=${3:-all}
 [[ $limit =~ ^[0-9]+$ && $what =~ ^(all|sanitize|racecheck|trial)$ ]] || {
