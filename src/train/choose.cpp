@@ -60,11 +60,6 @@ void check_sums(const Comm& comm, const DeviceRequest& asked) {
         throw InputError(
             (in_host_memory ? "--allreduce " + std::string(name_of(asked.allreduce)) : compress) +
             " adds in host memory; leave --cuda-aware out");
-    if (asked.cuda_aware && (asked.course || asked.lends_gradient))
-        throw InputError(std::string("--cuda-aware: ") +
-                         (asked.course ? "the plain kernels of --course lend"
-                                       : "slices of --accumulate are added in") +
-                         " host memory; leave one of the two out");
 }
 
 /// Throws InputError if the ranks cannot be arranged as the flags ask.
