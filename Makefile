@@ -36,9 +36,9 @@ main:  ## builds ./main (DOUBLE_FLAG=-DUSE_DOUBLE: in double)
 run: main  ## trains on MNIST (NP=2 ranks, ARGS="flags of ./main")
 	$(Q). tests/mpi_env.sh && mpirun -np $(or $(NP),2) ./main $(ARGS)
 
-test-quick:  ## what to run after every edit: a minute and a half on two quiet cores
-test:  ## every claim once: 8 minutes from nothing on two quiet cores (NP=3: on 3 ranks alone)
-check:  ## the rest: double, sanitizers, planted defects, kills, lint and more: 22 minutes on two quiet cores
+test-quick:  ## what to run after every edit: some minutes on two cores
+test:  ## every claim once: a quarter of an hour from nothing on two cores (NP=3: on 3 ranks alone)
+check:  ## the rest: double, sanitizers, planted defects, kills, lint and more: three quarters of an hour on two cores
 test-qemu:  ## the CPU's products as aarch64 and as older x86-64 processors, in qemu-user
 test-slurm:  ## hw6.sh on a real Slurm, started on this machine
 interop:  ## installs PyTorch in build/interop and exchanges files with it and with NumPy

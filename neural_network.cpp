@@ -71,9 +71,9 @@ double log_sum_exp(const Matrix& z, int j) {
 
 }  // namespace
 
-Matrix NeuralNetwork::rounded(Matrix operand) const {
+Matrix NeuralNetwork::rounded(Matrix operand, double scale) const {
     if (!is_small(precision_)) return operand;
-    for (double& value : operand.values) value = nearest(precision_, value);
+    for (double& value : operand.values) value = nearest(precision_, scale * value) / scale;
     return operand;
 }
 
@@ -158,7 +158,7 @@ const Parameters<double>& NeuralNetwork::backward(const Matrix& y, double reg) {
     whole_.resize(deltas_.size());
     for (int l = layout.layers(); l >= 1; --l) {
         whole_[static_cast<std::size_t>(l) - 1] = delta;
-        delta = rounded(std::move(delta));
+        delta = rounded(std::move(delta), loss_scale_);
         const Matrix& below = activations_[static_cast<std::size_t>(l) - 1];
         const Matrix dw = multiply(delta, transpose(below));
         const auto w = parameters_.weights(l);
@@ -209,14 +209,18 @@ void NeuralNetwork::update(const Update& update) {
 void NeuralNetwork::train(const SampleSet& set, const Training& training) {
     const Schedule schedule(training, set.count());
     const auto batch = static_cast<std::size_t>(training.batch);
+    LossScale loss_scale(training.loss_scaling, {});
     for (int epoch = 0; epoch < training.end(); ++epoch) {
         const std::vector<std::uint32_t> order = sample_order(set.count(), epoch, training);
         for (int step = 0; step < schedule.steps_in_epoch(); ++step) {
             const std::size_t first = static_cast<std::size_t>(step) * batch;
             const std::span samples(&order[first], std::min(batch, order.size() - first));
             forward(input_columns(set, samples, training.pixel_scale));
+            set_loss_scale(loss_scale.value());
             backward(target_columns(set, samples), training.penalty());
-            update(schedule.update(epoch, step));
+            const auto is_finite = [](double value) { return std::isfinite(value); };
+            if (loss_scale.takes(std::ranges::all_of(gradient_.values, is_finite)))
+                update(schedule.update(epoch, step));
         }
     }
 }
@@ -288,13 +292,14 @@ void DataParallelNeuralNetwork::forward(nn_real weight) {
     const Traced traced("forward");
     unreported_ += static_cast<std::size_t>(batch_.count);
     if (fixed_order_) unreported_loads_.push_back(batch_);
-    replica_->forward(weight / static_cast<nn_real>(batch_.of), Want::gradient);
+    const auto scale = static_cast<nn_real>(loss_scale_.value());
+    replica_->forward(scale * weight / static_cast<nn_real>(batch_.of), Want::gradient);
 }
 
 void DataParallelNeuralNetwork::backward(Slice slice) {
     const bool is_whole = slice.is_first && slice.is_last;
     const bool is_alone = !techniques_.reducer && !techniques_.fixed_order.across;
-    if (is_alone && is_whole) return;  // update() does both, in one pass
+    if (is_alone && is_whole && !loss_scale_.is_on()) return;  // update() does both, in one pass
     const Span span(Work::compute);
     const Traced traced("backward");
     if (fixed_order_) return fixed_order_->add(batch_, slice);
@@ -313,7 +318,9 @@ void DataParallelNeuralNetwork::update(const Update& update) {
     const Span span(Work::compute);
     const Traced traced("update");
     ++updates_;
-    if (fixed_order_ && fixed_order_->has_sum()) {
+    if (loss_scale_.is_on()) {
+        update_unscaled(update);
+    } else if (fixed_order_ && fixed_order_->has_sum()) {
         replica_->update(update, fixed_order_->sum());
     } else if (techniques_.reducer) {
         for (std::size_t part = 0; part < replica_->parts().size(); ++part)
@@ -337,6 +344,7 @@ TrainingState DataParallelNeuralNetwork::train(const SampleSet& set_on_root,
     feed(set_on_root);
     techniques_.strategy->begin(*this);
     TrainingState state = from;
+    loss_scale_ = LossScale(training.loss_scaling, from.loss_scale);
     compared_ = false;
     while (state.epoch < training.end() && (observer == nullptr || !observer->is_done())) {
         if (!train_epoch(count, training, observer, state)) {
@@ -415,7 +423,7 @@ bool DataParallelNeuralNetwork::train_epoch(std::size_t count, const Training& t
 bool DataParallelNeuralNetwork::run_epoch(std::size_t count, const Training& training, int epoch) {
     const Schedule schedule(training, count);
     if (has_copies() || feed_->kind() != FeedKind::resident || !techniques_.strategy->is_plain() ||
-        !schedule.is_constant_in(epoch))
+        loss_scale_.is_on() || !schedule.is_constant_in(epoch))
         return false;
     const Span span(Work::compute);
     const auto batch = std::min(static_cast<std::size_t>(training.batch), count);

@@ -36,6 +36,7 @@
 #include "reduce/reducer.h"
 #include "train/feed.h"
 #include "train/fixed_order.h"
+#include "train/loss_scale.h"
 #include "train/observer.h"
 #include "train/settings.h"
 #include "train/slices.h"
@@ -104,14 +105,18 @@ class NeuralNetwork {
     /// delta_l before it was rounded to the precision; of float, the same.
     const Matrix& whole_deltas(int l) const { return whole_[static_cast<std::size_t>(l) - 1]; }
     const Parameters<double>& gradient() const { return gradient_; }
+    /// Deltas are rounded to the precision times this, a power of two, and divided by it again.
+    void set_loss_scale(double scale) { loss_scale_ = scale; }
+    double loss_scale() const { return loss_scale_; }
 
   private:
-    Matrix output_delta(const Matrix& y) const;  ///< n delta_L
-    Matrix rounded(Matrix operand) const;        ///< to the precision
+    Matrix output_delta(const Matrix& y) const;              ///< n delta_L
+    Matrix rounded(Matrix operand, double scale = 1) const;  ///< to the precision
 
     Objective objective_;
     Activation activation_;
     Precision precision_;
+    double loss_scale_ = 1;
     Parameters<double> parameters_, gradient_;
     std::vector<Parameters<double>> moments_;
     std::vector<Matrix> activations_;            ///< a_0 .. a_L
@@ -198,6 +203,9 @@ class DataParallelNeuralNetwork {
     /// The bytes that a rank has handed to MPI in a step, for gradients or for means of parameters:
     /// the mean over the steps so far, and over the ranks, which may have done different numbers.
     double bytes_a_step();
+    /// What keeps the gradients in range, after the last step, and before it.
+    const LossScale& loss_scale() const { return loss_scale_; }
+    const LossScale& loss_scale_before() const { return loss_scale_before_; }
     /// Of the updates of all ranks, if they are asynchronous; else there are none. Collective.
     Staleness staleness() { return techniques_.strategy->staleness().of_all(comm_); }
     /// Of this rank's sums that go on while it computes; all 0 if none do.
@@ -221,6 +229,7 @@ class DataParallelNeuralNetwork {
     bool run_epoch(std::size_t count, const Training& training, int epoch);
     double take_loss(double so_far = 0);  ///< of the unreported samples
     double penalty(double reg);
+    void update_unscaled(const Update& update);
     /// Samples of all ranks.
     double unreported() {
         const auto samples = static_cast<double>(unreported_);
@@ -236,7 +245,9 @@ class DataParallelNeuralNetwork {
     Batch batch_ = {};  ///< the current samples, all ranks together
     GradientOfSlices slices_;
     std::size_t updates_ = 0;
-    std::vector<Sum> own_sums_;  ///< of the only replica, if its gradient came in slices
+    LossScale loss_scale_, loss_scale_before_;
+    std::vector<nn_real> unscaled_;  ///< the gradient without the scale
+    std::vector<Sum> own_sums_;      ///< of the only replica, if its gradient came in slices
     std::unique_ptr<FixedOrder> fixed_order_;  ///< null: sums are in another order
     /// Samples of all ranks whose losses take_loss() has not returned yet; of this rank, if the
     /// strategy deals them itself.

@@ -89,7 +89,8 @@ look_up() {
     kills) what="SIGKILL at $argument moments" limit=900 command=(tests/kill_and_resume.sh ./main "$argument") ;;
     planted-kernels) # all, or one-of-each-kind; the lanes of this script are its jobs
         what="defects in kernels are caught" limit=1200 command=(env JOBS=1 tests/planted/kernels.sh "$argument") ;;
-    planted-trainer) what="defects in the trainer are caught" limit=1200 command=(env JOBS=1 tests/planted/trainer.sh) ;;
+    planted-trainer) # QUARTER
+        what="defects in the trainer are caught, $argument of 4" limit=1200 command=(env JOBS=1 tests/planted/trainer.sh "$argument/4") ;;
     docs) what="places that docs/ names" command=(tests/check_docs.py) ;;
     make) what="what make does and does not" command=(tests/test_make.sh) ;;
     gpu-kit) what="the kit for GPUs, without one" command=(tests/test_gpu_kit.sh) ;;

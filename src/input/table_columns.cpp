@@ -184,3 +184,28 @@ FoundColumns find_columns(const TableColumns& trained, std::size_t inputs, std::
                "give a table with the columns that the network was trained on");
     return found;
 }
+
+FoundColumns find_columns(const TableColumns& trained, std::size_t inputs, std::size_t outputs,
+                          const TableColumns& here, const std::vector<std::size_t>& targets,
+                          const std::string& table) {
+    if (targets.size() != 1 && targets.size() != outputs)
+        refuse(table,
+               outputs == 1 ? "one target"
+                            : "one target with the class, or " + std::to_string(outputs) +
+                                  ", one for each output",
+               std::to_string(targets.size()), "name others behind --target");
+    TableColumns others = here;
+    others.targets = targets;
+    FoundColumns found{others.inputs(), targets};
+    if (!trained.names.empty() && !here.names.empty())
+        found.inputs = found_by_name(trained, here, false, table).inputs;
+    for (const std::size_t input : found.inputs)
+        if (std::ranges::find(targets, input) != targets.end())
+            refuse(table, "a target that is no input of the network", here.described(input),
+                   "name another column behind --target");
+    if (found.inputs.size() != inputs)
+        refuse(table, std::to_string(inputs) + " inputs beside the target",
+               std::to_string(found.inputs.size()),
+               "give a table with the columns that the network was trained on");
+    return found;
+}

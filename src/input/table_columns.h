@@ -41,3 +41,8 @@ struct FoundColumns {
 /// Without `with_targets`, no target need be there. Throws InputError, which begins with `table`.
 FoundColumns find_columns(const TableColumns& trained, std::size_t inputs, std::size_t outputs,
                           const TableColumns& here, bool with_targets, const std::string& table);
+/// The same where the table's targets are known: one, or `outputs`. They are no inputs. The inputs
+/// are found by their names, or, without names, are all other columns.
+FoundColumns find_columns(const TableColumns& trained, std::size_t inputs, std::size_t outputs,
+                          const TableColumns& here, const std::vector<std::size_t>& targets,
+                          const std::string& table);

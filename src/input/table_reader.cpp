@@ -65,15 +65,17 @@ class TableReader {
 
     // ---- the first row and the columns
 
+    const std::string& wished_target() const { return wish_ ? wish_->target : network_->target; }
+
     /// True if the first row has a wished target, or all inputs of the network.
     bool has_known_names() const {
         const auto has = [&](const std::string& name) {
             return std::ranges::find(first_, name) != first_.end();
         };
-        if (wish_)
-            return std::ranges::any_of(first_, [&](const std::string& field) {
-                return is_wished_by_name(wish_->target, trimmed(field));
-            });
+        const bool has_target = std::ranges::any_of(first_, [&](const std::string& field) {
+            return is_wished_by_name(wished_target(), trimmed(field));
+        });
+        if (wish_ || has_target) return has_target;
         const TableColumns& trained = network_->columns;
         return !trained.names.empty() && std::ranges::all_of(trained.inputs(), [&](auto place) {
             return has(trained.names[place]);
@@ -105,13 +107,23 @@ class TableReader {
             columns_.targets = found_.targets;
             found_.inputs = columns_.inputs();
         } else {
-            found_ = find_columns(network_->columns, network_->inputs, network_->outputs, columns_,
-                                  network_->with_targets, name_);
+            find_places_of_network();
             if (!network_->with_targets) found_.targets.clear();
         }
         if (found_.inputs.size() > most_inputs)
             refuse(name_, "at most " + std::to_string(most_inputs) + " inputs",
                    std::to_string(found_.inputs.size()), "give a table with fewer columns");
+    }
+
+    void find_places_of_network() {
+        const auto& [trained, class_names, inputs, outputs, with_targets, target] = *network_;
+        if (!target.empty()) {
+            found_ = find_columns(trained, inputs, outputs, columns_,
+                                  target_places(target, columns_, name_), name_);
+            return;
+        }
+        if (trained.count == 0 && columns_.count > inputs) require_last_is_target();
+        found_ = find_columns(trained, inputs, outputs, columns_, with_targets, name_);
     }
 
     /// By the first sample, and by the next one if it is known; each is empty if there is none.

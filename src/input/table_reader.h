@@ -26,6 +26,7 @@ struct TableOfNetwork {
     std::vector<std::string> class_names;  ///< empty: numbers
     std::size_t inputs, outputs;
     bool with_targets;
+    std::string target = {};  ///< as behind --target; empty: where the training had it
 };
 
 struct Table {

@@ -66,10 +66,10 @@ struct ForeignFacts;
 /// "activation", "output", "loss", "rows", "cols", "pixel_scale", "seed", "epoch", "step",
 /// "epoch_loss", "settings", "history", "version", "type" (float or double), "checksum"
 /// (checksum.h) and "format": "pt"; where there are any, "class_names" (a JSON array), "columns" (a
-/// JSON object), "scaling" (assumed), "pictures" (as_is) and "moments" (a JSON array of their
-/// names). A history of more than about 100,000 epochs is left out, because a reader would refuse
-/// the header. Throws Diverged if a parameter or the state's loss is not finite, because such a
-/// file could not be read again.
+/// JSON object), "scaling" (assumed), "pictures" (as_is), "loss_scale" (a JSON array of three
+/// numbers, LossScaleState's) and "moments" (a JSON array of their names). A history of more than
+/// about 100,000 epochs is left out, because a reader would refuse the header. Throws Diverged if a
+/// parameter or the state's loss is not finite, because such a file could not be read again.
 std::vector<std::uint8_t> format_model(const Model& model);
 
 /// Writes these bytes to a file that is either complete or absent, even if the program is killed

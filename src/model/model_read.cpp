@@ -195,6 +195,27 @@ std::vector<std::string> class_names_of(const Metadata& metadata, int outputs) {
     return names;
 }
 
+/// Of a checkpoint with --precision fp16: the scale, its good steps, and those without an update.
+LossScaleState loss_scale_of(const Metadata& metadata) {
+    constexpr const char* key = "loss_scale";
+    std::string text = "[]";
+    metadata.read_json(key, is_json_array, "array", text);
+    if (text == "[]") return {};
+    LossScaleState state;
+    try {
+        const Json list = Json::parse(text);
+        state = {list.items().at(0).number(), static_cast<int>(list.items().at(1).whole()),
+                 static_cast<int>(list.items().at(2).whole())};
+    } catch (const std::exception&) {
+        metadata.refuse(key, "a power of two and two counts", text);
+    }
+    int exponent = 0;
+    if (!(state.scale >= 1 && std::frexp(state.scale, &exponent) == 0.5) || state.good < 0 ||
+        state.skipped < 0)
+        metadata.refuse(key, "a power of two and two counts", text);
+    return state;
+}
+
 ModelFacts read_facts(const Metadata& metadata, const Layout& layout, const Refusal& refuse) {
     ModelFacts facts;
     std::string sizes = sizes_text(layout);
@@ -217,6 +238,7 @@ ModelFacts read_facts(const Metadata& metadata, const Layout& layout, const Refu
     metadata.read("epoch", 0, facts.state.epoch);
     metadata.read("step", 0, facts.state.step);
     metadata.read("epoch_loss", std::numeric_limits<double>::lowest(), facts.state.loss);
+    facts.state.loss_scale = loss_scale_of(metadata);
     metadata.read_json("settings", is_json_object, "object", facts.settings);
     metadata.read_json("history", is_json_array, "array", facts.history);
     metadata.read_json("columns", is_json_object, "object", facts.columns);

@@ -37,6 +37,9 @@ Metadata metadata_of(const Model& model) {
                         {"epoch_loss", number_text(facts.state.loss)},
                         {"settings", facts.settings},
                         {"history", facts.history}};
+    if (const LossScaleState& scale = facts.state.loss_scale; scale.scale > 0)
+        entries.emplace_back("loss_scale",
+                             Json::array({scale.scale, scale.good, scale.skipped}).dump());
     if (!facts.class_names.empty())
         entries.emplace_back("class_names", Json(facts.class_names).dump());
     if (facts.columns != "{}") entries.emplace_back("columns", facts.columns);

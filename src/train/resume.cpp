@@ -39,6 +39,7 @@ bool goes_without_saying(const std::string& name, const Json& value) {
                                                                   {"accumulate", "1"},
                                                                   {"compress", "\"none\""},
                                                                   {"precision", "\"fp32\""},
+                                                                  {"loss-scale", "\"1\""},
                                                                   {"sync", "\"every-step\""},
                                                                   {"outer-momentum", "0.0"},
                                                                   {"outer-rate", "1.0"},

@@ -71,18 +71,19 @@ struct Deviations {
     Matrix values, slopes;
 };
 
-/// Of `whole`, whose deviation is d, when it is rounded to the type of the products: the last place
-/// there if `whole` may lie on the other side of where that rounding jumps, and 0 if not.
-double d_of_operand(const NeuralNetwork& net, double whole, double d) {
+/// Of `whole`, whose deviation is d, when it is rounded to the type of the products, times `scale`:
+/// the last place there if `whole` may lie on the other side of where that rounding jumps, and 0 if
+/// not.
+double d_of_operand(const NeuralNetwork& net, double whole, double d, double scale = 1) {
     if (!is_small(net.precision())) return d;
     const auto at = [&](double deviations) {
-        return nearest(net.precision(), whole + deviations * d);
+        return nearest(net.precision(), scale * (whole + deviations * d)) / scale;
     };
     return std::max(at(passing) - at(0), at(0) - at(-passing)) / passing;
 }
-void round_operands(const NeuralNetwork& net, const Matrix& whole, Matrix& d) {
+void round_deltas(const NeuralNetwork& net, const Matrix& whole, Matrix& d) {
     for (std::size_t i = 0; i < d.values.size(); ++i)
-        d.values[i] = d_of_operand(net, whole.values[i], d.values[i]);
+        d.values[i] = d_of_operand(net, whole.values[i], d.values[i], net.loss_scale());
 }
 
 /// Of z = W a + b: what the inputs bring along, and that of its own sum.
@@ -325,7 +326,7 @@ std::vector<double> rounding_of_step(const NeuralNetwork& reference, const Matri
         if (l < layers) units.push_back(d_of_units(reference, l, d_sums));
     }
     Matrix d_delta = d_of_output_delta(reference, y, d_of_outputs(reference, d_sums));
-    round_operands(reference, reference.whole_deltas(layers), d_delta);
+    round_deltas(reference, reference.whole_deltas(layers), d_delta);
     std::vector<double> bounds(
         static_cast<std::size_t>(2 * layers * (1 + moments_of(update.rule))));
     for (int l = layers; l >= 1; --l) {
@@ -333,7 +334,7 @@ std::vector<double> rounding_of_step(const NeuralNetwork& reference, const Matri
         bound_layer(reference, l, update, d_delta, units[below].values, bounds);
         if (l == 1) break;
         d_delta = d_of_delta_below(reference, l, weights[below], d_delta, units[below].slopes);
-        round_operands(reference, reference.whole_deltas(l - 1), d_delta);
+        round_deltas(reference, reference.whole_deltas(l - 1), d_delta);
     }
     return bounds;
 }

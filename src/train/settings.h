@@ -18,6 +18,12 @@ struct Names<ScheduleKind> {
                                                   {ScheduleKind::onecycle, "onecycle"}};
 };
 
+/// What the deltas are multiplied by before they are rounded to fp16 (loss_scale.h).
+struct LossScaling {
+    bool is_dynamic = false;
+    double fixed = 1;  ///< a power of two; if it is not dynamic
+};
+
 /// These values are for tests; the program's defaults are in app/cli.
 struct Training {
     int batch = 1;       ///< samples of a mini-batch, all ranks together
@@ -32,6 +38,7 @@ struct Training {
     bool shuffled = false;    ///< a new order in each epoch; otherwise the file's order
     std::uint64_t seed = 1;   ///< of the orders
     nn_real pixel_scale = 1;  ///< input = pixel x pixel_scale
+    LossScaling loss_scaling = {};
 
     int last_epoch = 0;  ///< the training ends after it; 0: after all epochs
 

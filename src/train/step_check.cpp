@@ -2,6 +2,7 @@
 #include "train/step_check.h"
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <utility>
 
@@ -70,10 +71,15 @@ void StepCheck::compare_step() {
 
     const Update update = schedule_.update(at_.epoch, at_.step);
     const Matrix y = target_columns(set_, samples);
+    reference_.set_loss_scale(network_.loss_scale_before().value());
     reference_.forward(input_columns(set_, samples, training_.pixel_scale));
     reference_.backward(y, training_.penalty());
-    const std::vector<double> bounds = rounding_of_step(reference_, y, update);
-    reference_.update(update);
+    const auto is_finite = [](double value) { return std::isfinite(value); };
+    const bool updates = std::ranges::all_of(reference_.gradient().values, is_finite);
+    // A step without an update (loss_scale.h) must leave everything as it was.
+    std::vector<double> bounds(worst_.size());
+    if (updates) bounds = rounding_of_step(reference_, y, update);
+    if (updates) reference_.update(update);
 
     ++steps_;
     ++at_.step;

@@ -22,8 +22,8 @@ struct StepVerdict {
     double bound = 1;  ///< of difference.norm; if it is not finite, nothing passes
 
     double ratio() const {
-        return std::isfinite(bound) ? difference.norm / bound
-                                    : std::numeric_limits<double>::infinity();
+        if (!std::isfinite(bound)) return std::numeric_limits<double>::infinity();
+        return difference.norm == 0 ? 0 : difference.norm / bound;
     }
     bool right() const { return ratio() <= 1; }
 };

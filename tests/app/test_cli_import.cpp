@@ -206,3 +206,25 @@ TEST(Sets, OfPicturesTeachTheNamesOfTheirFolders) {
     expect_refused("evaluate --load " + file + " --picture-folder " + folder.string(),
                    "a class of the network");
 }
+
+TEST(Import, AReportHasNoLinkToADigitPageThatWasRefused) {
+    using npz_bytes::bytes_of, npz_bytes::npy;
+    std::vector<float> bias(600);
+    bias[5] = 1e5f;  // beyond half precision, in which the page of so large a network is
+    const std::string foreign =
+        write("large.npz",
+              npz_bytes::zip_of(
+                  {{"a/kernel.npy", npy("<f4", "(784, 600)", bytes_of(std::vector<float>(470400)))},
+                   {"a/bias.npy", npy("<f4", "(600,)", bytes_of(bias))},
+                   {"b/kernel.npy", npy("<f4", "(600, 10)", bytes_of(std::vector<float>(6000)))},
+                   {"b/bias.npy", npy("<f4", "(10,)", bytes_of(std::vector<float>(10)))}}));
+    const fs::path page = scratch("refused.html"), report = scratch("report.html");
+    const Result seen = run_main(first_images(10, 10) + " -e 1 --load " + foreign + " --html " +
+                                 page.string() + " --report " + report.string());
+    EXPECT_EQ(seen.code, 2);
+    EXPECT_TRUE(says(seen.err, "half precision"));
+    EXPECT_FALSE(fs::exists(page));
+    const std::string html = read_text(report);
+    EXPECT_NE(html.find("784-600-10"), std::string::npos);
+    EXPECT_EQ(html.find("href=\"refused.html"), std::string::npos);
+}

@@ -121,6 +121,7 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
         {"--device auto|cuda|cpu", "auto"},
         {"--threads N", "0"},
         {"--precision fp32|bf16|fp16", "fp32"},
+        {"--loss-scale dynamic|N", "1"},
         {"--gemm auto|fp32|bf16x3", "auto"},
         {"--inputs auto|sparse|dense", "auto"},
         {"--isa auto|baseline|avx2|avx512", "auto"},
@@ -259,7 +260,8 @@ TEST(Options, ResumeComparesTheFlagsThatDecideTheParameters) {
     EXPECT_EQ(keys(OnResume::same),
               "activation output batch accumulate reg loss shuffle seed learning-rate schedule "
               "lr-decay decay-every "
-              "warmup optimizer momentum beta1 beta2 epsilon raw-pixels compress precision sync "
+              "warmup optimizer momentum beta1 beta2 epsilon raw-pixels compress precision "
+              "loss-scale sync "
               "outer-momentum outer-rate ");
     EXPECT_EQ(keys(OnResume::content),
               "hidden init init-scale load data picture-folder as-is set first-label transposed "
@@ -447,6 +449,8 @@ TEST(OptionsRefuse, BadUseOfEveryCommand) {
                  {"predict --load x y --out z --submission ,B", "--submission"},
                  {"predict --load x y --out z --submission A,B,C", "--submission"},
                  {"evaluate --load x --csv-data y --data z", "--csv-data"},
+                 {"evaluate --load x --target label", "--csv-data"},
+                 {"predict --load x y --target label", "--csv-data"},
                  {"predict --load '' y", "--load"},
                  {"evaluate", "--load"},
                  {"evaluate --load x extra", "extra"},

@@ -71,6 +71,7 @@ std::string written(const std::string& setting) {
         {"--compress", "--compress sign"},
         {"--accumulate", "--accumulate 2"},
         {"--accumulate beside a -b that is no multiple of 8", "--accumulate 2 -b 12"},
+        {"--loss-scale", "--loss-scale dynamic"},
         {"--sync local:H", "--sync local:2"},
         {"--sync async", "--sync async:3"},
         {"--feed scattered", "--feed scattered"},

@@ -65,13 +65,13 @@ TEST(TableFacts, BringAnotherTableToTheScaleOfTheTraining) {
     TemporaryDirectory dir;
     std::vector<std::string> notes;
     const auto file = write_text(dir, "y,x,kind\n7,3,c\n8,-1,a\n");
-    const SampleSet set = read_table_for(table_model(), "m", file.string(), true, notes);
+    const SampleSet set = read_table_for(table_model(), "m", {file.string()}, notes);
     EXPECT_EQ(set.inputs, (std::vector<nn_real>{0.5, 0, -0.5, 0}));
     EXPECT_EQ(set.labels, (std::vector<std::uint8_t>{2, 0}));
     EXPECT_EQ(notes, std::vector<std::string>{});
     for (const char* far : {"x,y\n1000,0\n", "x,y\n1.1,0\n"}) {
         notes.clear();
-        read_table_for(table_model(), "m", write_text(dir, far).string(), false, notes);
+        read_table_for(table_model(), "m", {write_text(dir, far).string(), false}, notes);
         ASSERT_EQ(notes.size(), 1u) << far;
         EXPECT_NE(notes[0].find("root mean square"), std::string::npos);
     }
@@ -83,8 +83,11 @@ TEST(TableFacts, OfImagesAreRefusedForATable) {
     model.facts.rows = 1;
     model.facts.cols = 2;
     std::vector<std::string> notes;
-    expect_refusal([&] { read_table_for(model, "m", "t.csv", false, notes); },
-                   {"m", "a network for tables", "images of 1 x 2", "--csv-data"});
+    expect_refusal(
+        [&] {
+            read_table_for(model, "m", {"t.csv", false}, notes);
+        },
+        {"m", "a network for tables", "images of 1 x 2", "--csv-data"});
 }
 
 // ---- targets ------------------------------------------------------------------------------------

@@ -232,6 +232,7 @@ TEST_F(Kernels, HeadIsRightForMostClasses) { check_sizes({256}, {0, 1, 5}, {1, 3
 
 TEST_F(Kernels, HeadIsRightForMoreInputsThanThreads) {
     check_sizes({10, 11}, {0, 5, 37}, {256, 257, 513});
+    check_sizes({10}, {9}, {1024, 1025});  // the most that the narrow kernel takes, and one more
 }
 
 TEST_F(Kernels, HeadIsRightForEveryKindOfLogits) {

@@ -114,6 +114,10 @@ T load_published(const T* from) {
 }
 
 template <class T>
+const T* from_here_on(const T* pointer) {
+    return pointer;
+}
+template <class T>
 T load_unchanged(const T* from) {
     return *from;
 }

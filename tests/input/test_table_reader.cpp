@@ -262,6 +262,34 @@ TEST(TableOfANetwork, RefusesClassesThatItDoesNotKnow) {
                    {"table line 1", "column 1", "\"a\""});
 }
 
+TEST(TableOfANetwork, HasItsTargetWhereItIsSaid) {
+    const auto read = [](const char* text, const char* target, const TableOfNetwork& of) {
+        TableOfNetwork asked = of;
+        asked.target = target;
+        return parse_table(text, "table", asked).set;
+    };
+    // The inputs go by their names, and the target has another one than in the training.
+    const SampleSet named = read("y,class,x\n1,c,2\n", "class", network(true));
+    EXPECT_EQ(named.inputs, (Numbers{2, 1}));
+    EXPECT_EQ(labels(named), Labels{2});
+    // Of another program's network no column is known.
+    const TableOfNetwork unknown{{}, {}, 2, 3, true};
+    for (const char* target : {"1", "-3", "label"}) {
+        const SampleSet set = read("label,a,b\n2,7,8\n", target, unknown);
+        EXPECT_EQ(set.inputs, (Numbers{7, 8})) << target;
+        EXPECT_EQ(labels(set), Labels{2}) << target;
+    }
+    expect_refusal([&] { read("kind,x,y\na,1,2\n", "x", network(true)); },
+                   {"table: expected a target that is no input", "column 2 \"x\"", "--target"});
+    expect_refusal([&] { read("1,2,3,4\n", "1", unknown); },
+                   {"table: expected 2 inputs beside the target, found 3"});
+    expect_refusal([&] { read("1,2,3,4\n", "1,2", unknown); },
+                   {"table: expected one target with the class, or 3, one for each output"});
+    // A pixel would be taken for the class, and the class for a pixel.
+    expect_refusal([&] { read("label,a,b\n2,7,8\n", "", unknown); },
+                   {"table: expected the target in the last column", "--target label"});
+}
+
 // ---- files --------------------------------------------------------------------------------------
 
 TEST(Table, IsReadFromAFile) {

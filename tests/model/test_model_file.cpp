@@ -105,7 +105,7 @@ TEST(ModelFile, GivesBackEveryBitAndEveryFact) {
     facts.pixel_scale = 1.0 / 3;
     facts.pictures_as_is = true;
     facts.seed = std::numeric_limits<std::uint64_t>::max();
-    facts.state = {16, 123456789, std::nextafter(0.1, 1.0)};
+    facts.state = {16, 123456789, std::nextafter(0.1, 1.0), {32768, 1999, 7}};
     facts.settings = R"({"hidden":[5,3],"name":"a \"word\"\nand é"})";
     facts.history = R"([{"epoch":1,"loss":0.5}])";
     save_model(dir.path / "m", model);
@@ -360,6 +360,8 @@ TEST(ModelFileRefuses, MetadataThatMeansNothing) {
         refused(R"({"pixel_scale":")" + std::string(value) + R"("})", {"\"pixel_scale\""});
     }
     refused(R"({"pixel_scale":"0"})", {"\"pixel_scale\""});
+    for (const char* scale : {"[1]", "[3,0,0]", "[0.5,0,0]", "[2,-1,0]", "[\\\"2\\\",0,0]"})
+        refused(R"({"loss_scale":")" + std::string(scale) + R"("})", {"\"loss_scale\""});
     refused(R"({"settings":"[]"})", {"\"settings\"", "a JSON object"});
     refused(R"({"settings":"{"})", {"\"settings\"", "in JSON"});
     refused(R"({"history":"{}"})", {"\"history\"", "a JSON array"});

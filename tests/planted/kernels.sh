@@ -17,7 +17,7 @@ kinds=${1:-all}
     exit 2
 }
 room=device/gpu
-kernels=(gemm_fma head parts gpu_func)
+kernels=(gemm_fma head head_narrow parts gpu_func)
 [[ ${DOUBLE_FLAG:-} == *USE_DOUBLE* ]] || kernels+=(gemm_bf16x3)
 mapfile -t runner < <(cd tests/gpuhost && basename -s .cpp -a gpuhost*.cpp)
 work=$(mktemp -d)
@@ -107,6 +107,7 @@ defect() {
     case $file in
         product.h | slices.h) changed=gemm_fma ;;
         runs.h) changed=parts ;;
+        head.h) changed=head ;;
     esac
     text=$(<"$place/$file")
     after=${text#*"$from"}
@@ -193,18 +194,28 @@ fi
 file=head.cu
 start defect tsan TSan $file 'a window of weights that is read too early' \
     '__syncthreads();  // the window is complete' '//'
+start defect tsan TSan $file 'deltas that are read too early' \
+    '__syncthreads();  // all deltas are there' '//'
+start defect plain runner $file 'a kernel that starts early and does not wait' \
+    'wait_for_kernel_before();' ''
+file=head.h
 start defect tsan TSan $file 'a missing __syncwarp in the softmax' \
     '__syncwarp();  // every lane has read' '//'
 start defect plain order $file 'the same' \
     '__syncwarp();  // every lane has read' '//'
 start defect tsan TSan $file 'a missing __syncwarp in the other objectives' \
     '__syncwarp();  // the first logit' '//'
-start defect tsan TSan $file 'deltas that are read too early' \
-    '__syncthreads();  // all deltas are there' '//'
-start defect plain runner $file 'a kernel that starts early and does not wait' \
-    'wait_for_kernel_before();' ''
 start defect plain runner $file 'a shuffle mask that leaves out a lane' \
     'all_lanes = 0xffffffffu' 'all_lanes = 0x7fffffffu'
+file=head_narrow.cu
+start defect tsan TSan $file 'weights that are read too early' \
+    '__syncthreads();  // W is complete' '//'
+start defect tsan TSan $file 'shares of logits that are added too early' \
+    "__syncthreads();  // all warps' shares" '//'
+start defect tsan TSan $file 'deltas that are read too early' \
+    '__syncthreads();  // all deltas are there' '//'
+start defect tsan TSan $file 'a gradient that is written out too early' \
+    '__syncthreads();  // dW is complete' '//'
 file=parts.cu
 start defect tsan TSan $file 'a missing barrier in the tree of the sum of squares' \
     '__syncthreads();  // the last round' '//'

@@ -99,8 +99,9 @@ void run_layers(const Gpu& gpu, GemmBy by, Results& results, int m, int n, int k
     }
 }
 
-void run_head(const Gpu& gpu, Results& results, const Objective& objective, const char* name) {
-    constexpr int classes = 37, n = 21, k = 300;
+void run_head(const Gpu& gpu, Results& results, const Objective& objective, const char* name,
+              int classes = 37, int n = 21) {
+    constexpr int k = 300;
     const Array<nn_real> w(random_values(classes * k)), bias(random_values(classes));
     const Array<nn_real> a(random_values(k * n)), yhat(elements(classes, n)), below(elements(k, n));
     const Array<std::uint8_t> labels(random_bytes(n, classes));
@@ -185,6 +186,7 @@ Results run_all(gpuhost::Order order, unsigned seed) {
         const Gpu gpu{nullptr, {gpuhost::config().multiprocessors, capability}};
         run_head(gpu, results, {}, "default");
         run_head(gpu, results, {OutputLayer::softmax, LossFunction::mse}, "mse");
+        run_head(gpu, results, {}, "narrow", 10, 40);  // more than one round of a block
         run_the_others(gpu, results);
         run_gemms(gpu, results, 9, 7, 5, 0);
         run_gemms(gpu, results, 132, 36, 84, 0);

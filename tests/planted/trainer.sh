@@ -1,5 +1,5 @@
 #!/bin/bash
-# trainer.sh [NUMBER...]: proves that the trainer's tests catch what a data-parallel trainer gets
+# trainer.sh [NUMBER... | SHARE/OF]: proves that the trainer's tests catch what a data-parallel trainer gets
 # wrong, by planting each defect in a copy of the tree and requiring that its test fails there.
 #
 # A defect is a text that stands exactly once in its file, what replaces it, and the training tests
@@ -129,6 +129,22 @@ defect "a mean that leaves out one replica" src/train/local.cpp \
     'if (network.comm().rank() == 1) std::ranges::fill(mean, nn_real{0});
             network.comm().all_ranks().sum(mean);' \
     2 'Local.small_is_the_serial_models*'
+defect "a bucket that is finished before its sum is there" src/reduce/overlap.cpp \
+    'while (complete_ < std::min(part.bucket + 1, buckets_)) {' \
+    'while (complete_ + 1 < std::min(part.bucket + 1, buckets_)) {' \
+    2 'OverlappedReducer.finishes_a_part*:OverlappedReducer.has_the_bits*'
+defect "an asynchronous update that is not shared out over the ranks" src/train/async.cpp \
+    'changed_[i] = (changed_[i] - values_[i]) / share;' \
+    'changed_[i] = changed_[i] - values_[i] + 0 * share;' \
+    2 'Async.small_is_the_serial_model*'
+defect "a gradient that keeps its loss scale" src/train/unscale.cpp \
+    'unscaled_[at + i] = sum.values[i] * inverse;' \
+    'unscaled_[at + i] = sum.values[i] + 0 * inverse;' \
+    1 'On/SmallOperands.small_steps_with_a_loss_scale*'
+defect "an update by a gradient that is not finite" src/train/unscale.cpp \
+    'if (!loss_scale_.takes(comm_.all(is_finite))) return;' \
+    'loss_scale_.takes(comm_.all(is_finite));' \
+    1 'On/SmallOperands.small_gradients_beyond_fp16*'
 defect "ranks that are never compared" neural_network.cpp \
     'if (!has_copies()) return;' \
     'if (has_copies()) return;' \
@@ -172,8 +188,11 @@ tar -c --exclude='*_tests' --exclude='*_tests_gpuhost' --exclude=build/float/mai
     tar -C "$work/tree" -x
 ln -s "$tree/data" "$work/tree/data"
 
-(($#)) || mapfile -t chosen < <(seq 0 $((${#what[@]} - 1)))
-(($# == 0)) || chosen=("$@")
+share=${1:-1/1}
+case $share in
+*/*) mapfile -t chosen < <(seq $((${share%/*} - 1)) "${share#*/}" $((${#what[@]} - 1))) ;;
+*) chosen=("$@") ;;
+esac
 for i in "${chosen[@]}"; do
     while (($(jobs -rp | wc -l) >= jobs)); do wait -n || true; done
     try "$i" >"$work/verdict.$i" 2>&1 &

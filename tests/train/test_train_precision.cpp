@@ -57,4 +57,30 @@ TEST_P(SmallOperands, small_trainings_give_the_same_bits_twice_and_by_both_feeds
     EXPECT_EQ(trained(c, set).values, first.values) << "scattered every step";
 }
 
+TEST_P(SmallOperands, small_steps_with_a_loss_scale_are_the_references) {
+    for (const LossScaling& scaling : {LossScaling{.is_dynamic = true}, LossScaling{false, 1024},
+                                       LossScaling{false, 16777216}}) {
+        SCOPED_TRACE(scaling.is_dynamic ? "dynamic" : std::to_string(scaling.fixed));
+        Case c = case_in(Precision::fp16);
+        c.training.loss_scaling = scaling;
+        expect_right(c, initial_of(c), random_set(c.sizes, c.images));
+    }
+}
+
+/// Of a batch of 7, a delta reaches about 1/7, and 65504 is the largest number of fp16.
+TEST_P(SmallOperands, small_gradients_beyond_fp16_make_no_update_and_halve_the_scale) {
+    Case c = case_in(Precision::fp16);
+    c.training.epochs = 1;  // of three steps
+    c.training.loss_scaling.is_dynamic = true;
+    const SampleSet set = random_set(c.sizes, c.images);
+    const Parameters<nn_real> initial = initial_of(c);
+    auto network = make_network(initial, c, set);
+    network.train(set, c.training, nullptr, {0, 0, 0, {16777216, 0, 2}});
+    EXPECT_EQ(network.loss_scale().state(), (LossScaleState{16777216 / 8, 0, 5}));
+    EXPECT_EQ(network.parameters().values, initial.values);
+    network.train(set, c.training, nullptr, {0, 0, 0, {65536, 7, 0}});
+    EXPECT_EQ(network.loss_scale().state(), (LossScaleState{65536, 10, 0}));
+    EXPECT_NE(network.parameters().values, initial.values);
+}
+
 }  // namespace

@@ -4,6 +4,7 @@
 #include "app/cli/flags_images.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
@@ -67,6 +68,29 @@ FlagValue codec_choice(Codec& place) {
                 return "";
             },
             [&place] { return Json(text_of(place)); }, codec_names, text_of(place)};
+}
+
+std::string text_of(const LossScaling& scaling) {
+    return scaling.is_dynamic ? "dynamic" : Json(static_cast<std::int64_t>(scaling.fixed)).dump();
+}
+FlagValue loss_scaling(LossScaling& place) {
+    constexpr const char* words = "dynamic|N";
+    return {[&place](const std::string& text) -> std::string {
+                if (text == "dynamic") {
+                    place = {.is_dynamic = true};
+                    return "";
+                }
+                constexpr int most_scale = 1 << 24;
+                int number = 0;
+                const auto [end, error] =
+                    std::from_chars(text.data(), text.data() + text.size(), number);
+                if (error != std::errc{} || end != text.data() + text.size() || number < 1 ||
+                    number > most_scale || (number & (number - 1)) != 0)
+                    return "dynamic, or a power of two from 1 to 16777216";
+                place = {.is_dynamic = false, .fixed = static_cast<double>(number)};
+                return "";
+            },
+            [&place] { return Json(text_of(place)); }, words, text_of(place)};
 }
 
 void add(std::vector<TrainFlag>& rows, std::vector<TrainFlag> more) {
@@ -306,6 +330,14 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
            "parameters and gradients stay float; it is emulated, so it takes longer"},
           same,
           by_grade | by_course},
+         {{"--loss-scale", loss_scaling(o.training.loss_scaling), "Devices",
+           "with --precision fp16: deltas are computed times this power of two, and the gradient "
+           "is "
+           "divided by it; dynamic: it halves after a gradient that is not finite, whose step "
+           "makes "
+           "no update, and doubles after 2000 good steps"},
+          same,
+          by_grade | by_course},
          {{"--reproducible", yes(o.device.fixed_order), "Devices",
            "add in one order, whatever the ranks, threads and nodes: the same bits with all of "
            "them, on CPUs of one instruction set; slower"},
@@ -374,8 +406,11 @@ Json flag_values(const TrainOptions& options, OnResume on_resume) {
 Flag data_flag(std::string& place) {
     return {"--data", folder_name(place), "Data", "folder of the IDX files, or a .npz file"};
 }
-Flag table_flag(std::string& place, const std::string& verb) {
-    return {"--csv-data", file_name(place), "Data", verb + " this table instead of images"};
+std::vector<Flag> table_flags(std::string& place, std::string& target, const std::string& verb) {
+    return {{"--csv-data", file_name(place), "Data", verb + " this table instead of images"},
+            {"--target", text(target, "COLUMNS"), "Data",
+             "the table's target, if it is not where the training had it: NAME in the heading, or "
+             "NUMBER from 1, or from -1 backwards; several with commas, or a range -3..-1"}};
 }
 Flag json_flag(bool& place) {
     return {"--json", yes(place), "Output", "print JSON, one object a line"};

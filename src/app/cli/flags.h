@@ -38,7 +38,7 @@ Json flag_values(const TrainOptions& options, OnResume on_resume);
 
 Flag data_flag(std::string& place);
 /// `verb`: "evaluate on".
-Flag table_flag(std::string& place, const std::string& verb);
+std::vector<Flag> table_flags(std::string& place, std::string& target, const std::string& verb);
 Flag json_flag(bool& place);
 /// Device, threads, GEMM and instruction set.
 std::vector<Flag> device_flags(DeviceRequest& device);

@@ -92,6 +92,7 @@ struct PredictOptions {
     std::string load;
     std::vector<std::string> files;  ///< pictures and IDX files; of a table: none
     std::string csv_data;            ///< a table to predict from instead; empty: none
+    std::string target;              ///< its target, which is no input; empty: as in the training
     std::string out;                 ///< CSV file for the predictions; empty: none
     std::string submission;          ///< the two names in its heading; empty: its own heading
     ForeignFacts said;               ///< of a network of another program
@@ -108,6 +109,7 @@ struct EvaluateOptions {
     ImageForm images;            ///< the form of the images in it
     std::string picture_folder;  ///< pictures instead, a subfolder a class; empty: none
     std::string csv_data;        ///< a table to evaluate on instead of images; empty: none
+    std::string target;          ///< its target; empty: as in the training
     ForeignFacts said;           ///< of a network of another program
     bool json = false;
     DeviceRequest device;

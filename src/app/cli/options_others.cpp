@@ -14,12 +14,18 @@ void add(CommandLine& line, const std::vector<Flag>& flags) {
     for (const Flag& flag : flags) line.add(flag);
 }
 
+void check_target(const CommandLine& line) {
+    if (line.given("--target") && !line.given("--csv-data"))
+        line.refuse("--target is a column of a table: give --csv-data, or leave it out");
+}
+
 /// Refuses flags of predict that need another one, or exclude each other.
 void check_predict(const CommandLine& line, const PredictOptions& o) {
     const bool table = !o.csv_data.empty();
     if (o.files.empty() && !table)
         line.refuse("IMAGES: expected images, or --csv-data with a table");
     if (!o.files.empty() && table) line.refuse("IMAGES and --csv-data: give one of them");
+    check_target(line);
     if (o.show && o.json) line.refuse("--show and --json: give one of them");
     if (o.show && table) line.refuse("--show draws images, and a table has none; leave it out");
     if (!o.out.empty() && (o.show || o.json))
@@ -57,7 +63,7 @@ std::optional<PredictOptions> parse_predict(const Arguments& arguments, bool spe
          "answer.csv"});
     add_load_flag(line, o.load);
     line.add({"IMAGES", words(o.files), "", "images to classify"});
-    line.add(table_flag(o.csv_data, "predict from"));
+    add(line, table_flags(o.csv_data, o.target, "predict from"));
     line.add({"--digits", yes(o.digits), "Pictures",
               "each picture shows a line of several digits: print the number, and each digit"});
     line.add({"--as-is", yes(o.as_is), "Pictures",
@@ -94,7 +100,7 @@ std::optional<EvaluateOptions> parse_evaluate(const Arguments& arguments, bool s
     add_load_flag(line, o.load);
     line.add(data_flag(o.data));
     add(line, image_flags(o.images, o.picture_folder));
-    line.add(table_flag(o.csv_data, "evaluate on"));
+    add(line, table_flags(o.csv_data, o.target, "evaluate on"));
     line.add(json_flag(o.json));
     add(line, foreign_flags(o.said));
     add(line, device_flags(o.device));
@@ -102,6 +108,7 @@ std::optional<EvaluateOptions> parse_evaluate(const Arguments& arguments, bool s
     o.settings = line.settings();
     if (line.given("--data") && line.given("--csv-data"))
         line.refuse("--data and --csv-data: give one of them");
+    check_target(line);
     check_image_flags(line);
     if (!o.picture_folder.empty()) o.data = o.picture_folder;
     return o;

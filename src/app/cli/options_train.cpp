@@ -126,7 +126,11 @@ TrainOptions complete(const CommandLine& line, const std::vector<TrainFlag>& fla
     if (o.training.batch > std::numeric_limits<int>::max() / o.accumulate)
         line.refuse("--accumulate: -b times K is more than 2147483647 samples; use a smaller K");
     o.training.batch *= o.accumulate;
-    o.device.lends_gradient = o.accumulate > 1;
+    LossScaling& scaling = o.training.loss_scaling;
+    if (o.device.precision == Precision::fp16 && !line.given("--loss-scale") &&
+        o.local_steps == 0 && !o.async && !compresses(o.device.compress))
+        scaling.is_dynamic = true;
+    o.device.lends_gradient = o.accumulate > 1 || scaling.is_dynamic || scaling.fixed != 1;
     o.device.own_copies = o.local_steps > 0 || o.async;
     o.device.as_they_come = o.async.has_value();
     if (o.grade >= 1 && o.grade <= 3) apply_grade(o);

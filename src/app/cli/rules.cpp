@@ -82,6 +82,7 @@ bool names_a_sum(const Asked& a) { return a.options.device.allreduce != Allreduc
 bool is_overlapped(const Asked& a) { return a.options.device.allreduce == AllreduceKind::overlap; }
 bool is_compressed(const Asked& a) { return compresses(a.options.device.compress); }
 bool has_small_operands(const Asked& a) { return is_small(a.options.device.precision); }
+bool is_fp16(const Asked& a) { return a.options.device.precision == Precision::fp16; }
 bool accumulates(const Asked& a) { return a.options.accumulate > 1; }
 bool cuts_leaves(const Asked& a) {
     return accumulates(a) && a.options.training.batch % leaf_samples != 0;
@@ -167,6 +168,8 @@ std::vector<FlagRule> rules_of_sync() {
 }
 
 std::vector<FlagRule> rules_of_precision() {
+    const Setting local{"--sync local:H", is_local}, async{"--sync async", is_async},
+        compress{"--compress", is_compressed}, loss_scale{"--loss-scale"};
     const Setting small{"--precision other than fp32", has_small_operands};
     std::vector<FlagRule> rules{{{small},
                                  Kind::excludes,
@@ -176,6 +179,11 @@ std::vector<FlagRule> rules_of_precision() {
                                  Kind::excludes,
                                  {{"--gemm bf16x3", is_bf16x3}},
                                  "it has float's accuracy; leave one of the two out"}};
+    rules.push_back({{loss_scale},
+                     Kind::excludes,
+                     {local, async, compress},
+                     "no whole gradient is there to be judged; leave one of the two out"});
+    rules.push_back({{loss_scale}, Kind::is_for, {{"--precision fp16", is_fp16}}});
     if (sizeof(nn_real) == sizeof(double))
         rules.push_back({{small},
                          Kind::excludes,

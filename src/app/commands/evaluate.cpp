@@ -150,7 +150,8 @@ int evaluate(const Comm& comm, const EvaluateOptions& options) {
     bool has_classes = true;
     comm.together([&] {
         if (!comm.is_root()) return;
-        set = is_table ? read_table_for(model, options.load, options.csv_data, true, notes)
+        set = is_table ? read_table_for(model, options.load,
+                                        {options.csv_data, true, options.target}, notes)
                        : read_set(options, model, notes);
         if (is_table) {
             check_reachable(set, model.facts.objective, options.csv_data);

@@ -129,7 +129,7 @@ int predict_table(const Comm& comm, const PredictOptions& options, const Model& 
     comm.together([&] {
         if (!comm.is_root()) return;
         std::vector<std::string> notes;
-        set = read_table_for(model, options.load, options.csv_data, false, notes);
+        set = read_table_for(model, options.load, {options.csv_data, false, options.target}, notes);
         facts = table_facts_of(model, options.load);
         if (!facts.has_classes && !options.submission.empty() &&
             model.parameters.layout.classes() > 1)

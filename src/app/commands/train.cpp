@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <exception>
 #include <future>
 #include <optional>
 #include <set>
@@ -154,12 +155,18 @@ std::vector<std::string> rates_of(const Run& run) {
     return rates;
 }
 
-/// --html, if it is asked for.
-void write_digit_page(const OutputFiles& files, const Model& model) {
-    if (files.html.empty()) return;
-    const DigitPage page = digit_page(model, named("--html", files.html));
-    write_file("--html", files.html, page.html);
-    if (page.is_half) print_note(note_half);
+/// The page of --html: none if it is not asked for, or if the trained network is refused.
+struct PageOrRefusal {
+    std::optional<DigitPage> page = {};
+    std::exception_ptr refusal = {};
+};
+PageOrRefusal make_digit_page(const OutputFiles& files, const Model& model) {
+    if (files.html.empty()) return {};
+    try {
+        return {.page = digit_page(model, named("--html", files.html))};
+    } catch (const InputError&) {
+        return {.refusal = std::current_exception()};
+    }
 }
 
 /// --save, --plot, --html and --report, and the end of the logs; `note` on the result, if it is not
@@ -184,13 +191,16 @@ void write_files(const Run& run, const Outcome& outcome, const std::string& note
         constexpr std::size_t worst = 24;
         auto settings = settings_for_people(run.summary, options);
         if (!note.empty()) settings.emplace_back("note", note);
+        const auto [page, refusal] = make_digit_page(files, model);
+        if (page) write_file("--html", files.html, page->html);
         if (!files.report.empty())
             write_page(files.report,
                        {settings, history, accuracy_name, outcome.times, outcome.seconds,
                         outcome.last, sets.final_name(), step_picture(trace), rates_of(run),
-                        files.html.empty() ? "" : address_from(files.report, files.html)},
+                        page ? address_from(files.report, files.html) : ""},
                        score(sets.final_set(), outcome.last.yhat, worst), sets.final_set());
-        write_digit_page(files, model);  // the last: if it is refused, all others are there
+        if (page && page->is_half) print_note(note_half);
+        if (refusal) std::rethrow_exception(refusal);  // now all other files are there
         print_written(files);
     });
 }
@@ -297,6 +307,7 @@ int finish(const Run& run) {
     outcome.bytes_a_step = run.network.bytes_a_step();
     const SumTimes sums = run.network.sum_times();
     if (sums.under_way > 0) outcome.hidden = sums.hidden_share();
+    if (run.network.loss_scale().is_on()) outcome.loss_scale = run.network.loss_scale().state();
     outcome.ranks_agree = run.network.compared_copies();
     if (run.start.options.async) outcome.staleness = run.network.staleness();
     std::string note;

@@ -10,6 +10,10 @@
 
 namespace {
 
+std::string loss_scale_words(const LossScaling& scaling) {
+    if (scaling.is_dynamic) return "; loss scale dynamic";
+    return scaling.fixed == 1 ? "" : formatted("; loss scale %.0f", scaling.fixed);
+}
 std::string async_words(const AsyncSettings& async) {
     return (async.bound == Ledger::unbounded
                 ? std::string("asynchronous, without a bound")
@@ -71,8 +75,8 @@ void print_banner(const TrainOptions& options, const RunSummary& summary) {
         std::printf("# accumulate %d slices of %d samples for each update\n", options.accumulate,
                     t.batch / options.accumulate);
     if (is_small(options.device.precision))
-        std::printf("# precision  %s, emulated: of what is multiplied; the rest is float\n",
-                    name_of(options.device.precision));
+        std::printf("# precision  %s, emulated: of what is multiplied; the rest is float%s\n",
+                    name_of(options.device.precision), loss_scale_words(t.loss_scaling).c_str());
     if (options.device.fixed_order)
         std::printf(
             "# sums       in a fixed order: the same bits at any number of ranks, threads and "
@@ -115,6 +119,11 @@ void print_footer(const Sets& sets, const Outcome& outcome) {
                     : ": the training set does not fit on the device of every rank");
     if (outcome.bytes_a_step > 0)
         std::printf("# sent %s a step from each rank\n", bytes_text(outcome.bytes_a_step).c_str());
+    if (outcome.loss_scale.scale > 0)
+        std::printf(
+            "# loss scale %.0f at the end; %s made no update, for the gradient was not finite\n",
+            outcome.loss_scale.scale,
+            counted(static_cast<std::size_t>(outcome.loss_scale.skipped), "step").c_str());
     if (outcome.staleness.all() > 0)
         std::printf("# staleness  %s\n", staleness_words(outcome.staleness).c_str());
     if (outcome.hidden >= 0)

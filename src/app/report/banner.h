@@ -9,6 +9,7 @@
 #include "app/cli/options.h"
 #include "app/run/sets.h"
 #include "base/clock.h"
+#include "model/state.h"
 #include "train/evaluate.h"
 
 /// What the banner shows beside the options.
@@ -34,7 +35,8 @@ struct Outcome {
     double hidden = -1;        ///< share of the time of sums that rank 0 computed; -1: no such sums
     double bytes_a_step = 0;   ///< that a rank sent, of gradients or parameters; 0: none
     bool ranks_agree = false;  ///< each rank has its own copy, and this run compared them
-    Staleness staleness{};     ///< of the updates of all ranks, if they are asynchronous
+    LossScaleState loss_scale{};  ///< at the end; scale 0: there is none
+    Staleness staleness{};        ///< of the updates of all ranks, if they are asynchronous
 };
 /// "0: 41.0 %, 1: 52.0 %, 2-3: 7.0 %, of 20000 updates; 0.68 in the mean, 3 at most"
 std::string staleness_words(const Staleness& staleness);

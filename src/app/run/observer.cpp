@@ -96,6 +96,7 @@ void RunObserver::save(const TrainingState& state) {
 
 void RunObserver::keep(const TrainingState& state) {
     Model now = model(state);
+    if (network_.loss_scale().is_on()) now.facts.state.loss_scale = network_.loss_scale().state();
     const Moments moments = network_.moments();
     const auto finite = [](nn_real value) { return std::isfinite(value); };
     const std::span<const nn_real> residual = network_.residual();

@@ -30,7 +30,7 @@ void read_table_on_root(const TrainOptions& options, Objective& objective, Sets&
                 throw InputError("--load " + options.load +
                                  ": the file has the targets and the scale; leave --target and "
                                  "--scale out");
-            sets.train = read_raw_table_for(model, sets.table, file, true, sets.notes);
+            sets.train = read_raw_table_for(model, sets.table, {file}, sets.notes);
             return;
         }
     }

@@ -129,29 +129,29 @@ void check_takes_tables(const Model& model, const std::string& file) {
            "give it images, or a network that was trained with --csv-data");
 }
 
-SampleSet read_raw_table_for(const Model& model, const TableFacts& facts, const std::string& name,
-                             bool with_targets, std::vector<std::string>& notes) {
+SampleSet read_raw_table_for(const Model& model, const TableFacts& facts, const WantedTable& wanted,
+                             std::vector<std::string>& notes) {
     const Layout& layout = model.parameters.layout;
-    Table table =
-        read_table(name, TableOfNetwork{facts.columns, model.facts.class_names,
-                                        static_cast<std::size_t>(layout.inputs()),
-                                        static_cast<std::size_t>(layout.classes()), with_targets});
+    Table table = read_table(wanted.file, TableOfNetwork{facts.columns, model.facts.class_names,
+                                                         static_cast<std::size_t>(layout.inputs()),
+                                                         static_cast<std::size_t>(layout.classes()),
+                                                         wanted.with_targets, wanted.target});
     notes.insert(notes.end(), table.notes.begin(), table.notes.end());
     return std::move(table.set);
 }
 
-SampleSet read_table_for(const Model& model, const std::string& model_file, const std::string& name,
-                         bool with_targets, std::vector<std::string>& notes) {
+SampleSet read_table_for(const Model& model, const std::string& model_file,
+                         const WantedTable& wanted, std::vector<std::string>& notes) {
     check_takes_tables(model, model_file);
     const TableFacts facts = table_facts_of(model, model_file);
-    SampleSet set = read_raw_table_for(model, facts, name, with_targets, notes);
-    facts.scale.apply(set, name);
+    SampleSet set = read_raw_table_for(model, facts, wanted, notes);
+    facts.scale.apply(set, wanted.file);
     constexpr double far = 10;
     const double rms = rms_of(set);
     if (facts.columns.count > 0 && (rms > far * facts.rms || far * rms < facts.rms))
         notes.push_back(
             formatted("%s: inputs have a root mean square of %.3g, and those of the training had "
                       "%.3g: the answers mean little; give a table in the same units",
-                      one_line(name).c_str(), rms, facts.rms));
+                      one_line(wanted.file).c_str(), rms, facts.rms));
     return set;
 }

@@ -37,12 +37,19 @@ bool is_for_tables(const ModelFacts& facts);
 /// Throws InputError, which begins with `file`, if the model was trained on images.
 void check_takes_tables(const Model& model, const std::string& file);
 
-/// Reads the table `name` with the model's columns and classes, and without the scale. Adds the
-/// reader's notes. Throws InputError.
-SampleSet read_raw_table_for(const Model& model, const TableFacts& facts, const std::string& name,
-                             bool with_targets, std::vector<std::string>& notes);
+/// A table that a network is to read.
+struct WantedTable {
+    std::string file;
+    bool with_targets = true;
+    std::string target = {};  ///< as behind --target; empty: where the training had it
+};
 
-/// Reads the table `name` as the model in `model_file` takes it: its columns, its scale, its
-/// classes. A note is added if the table is not like that of the training. Throws InputError.
-SampleSet read_table_for(const Model& model, const std::string& model_file, const std::string& name,
-                         bool with_targets, std::vector<std::string>& notes);
+/// Reads a table with the model's columns and classes, and without the scale. Adds the reader's
+/// notes. Throws InputError.
+SampleSet read_raw_table_for(const Model& model, const TableFacts& facts, const WantedTable& wanted,
+                             std::vector<std::string>& notes);
+
+/// Reads a table as the model in `model_file` takes it: its columns, its scale, its classes. A note
+/// is added if the table is not like that of the training. Throws InputError.
+SampleSet read_table_for(const Model& model, const std::string& model_file,
+                         const WantedTable& wanted, std::vector<std::string>& notes);

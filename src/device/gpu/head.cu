@@ -3,25 +3,17 @@
 // The head is little work on data that is already there: one by one, its product, softmax, loss and
 // three backward products would take six launches, each longer than what it computes. So a block
 // takes a run of samples through all of it and keeps their deltas in shared memory. Blocks share
-// nothing: each writes its own part of [dW|db], which gpu_update adds up in their order.
+// nothing: each writes its own part of [dW|db], which gpu_update adds up in their order. This
+// kernel takes any number of classes and inputs, W in windows; head_narrow.cu is for what most
+// networks have.
+#include "device/gpu/head.h"
+
 #include <algorithm>
 #include <type_traits>
-
-#include "device/gpu/kernels.h"
 
 namespace {
 
 constexpr int threads = 256, warps = threads / 32;
-constexpr unsigned all_lanes = 0xffffffffu;
-
-/// Classes are worked on ten at a time, in registers: MNIST's are one group. In the last group,
-/// classes that do not exist are zeros. The 48 bytes of a group in float, and the 80 in double,
-/// bring 8 neighbours in an array to 8 different quarters of the shared memory's banks, so that
-/// lanes read them by 16 bytes without conflict.
-constexpr int group_classes = 10;
-struct alignas(16) Group {
-    nn_real at[group_classes];
-};
 
 /// W is worked on in windows of so many columns (inputs): in the backward pass one a thread.
 constexpr int window_inputs = threads;
@@ -43,8 +35,6 @@ struct Samples {
 __host__ __device__ constexpr int groups_of(int classes) {
     return ceil_div(classes, group_classes);
 }
-__device__ __forceinline__ int this_thread() { return static_cast<int>(threadIdx.x); }
-
 /// A's columns, as activations or as pixels, and the number that one of its elements stands for.
 template <class In>
 __device__ __forceinline__ const In* column_of(const Head& head, int sample) {
@@ -95,44 +85,6 @@ __device__ __forceinline__ void put_window(const Head& head, int first, const Wi
             memory.window[e / group_classes].at[e % group_classes] = share.at[r];
     }
     __syncthreads();  // the window is complete before anybody reads it
-}
-
-/// Adds up each of Count values over the lanes of a warp, in a fixed order; a lane gets the sum of
-/// the value place_of_lane<Step>(lane). Mapping: at each step a lane gives half of its values to
-/// the lane Step away and gets the other half's, so that ten take 12 shuffles, where a butterfly
-/// for each would take 50.
-template <int Step, int Count>
-__device__ __forceinline__ nn_real sum_over_lanes(const nn_real (&values)[Count], int lane) {
-    if constexpr (Step == 0) {
-        static_assert(Count == 1);
-        return values[0];
-    } else {
-        constexpr int half = (Count + 1) / 2;
-        const bool upper = Count > 1 && (lane & Step) != 0;
-        nn_real kept[half];
-#pragma unroll
-        for (int c = 0; c < half; ++c) {
-            const nn_real low = values[c];
-            const nn_real high = Count == 1         ? low
-                                 : c + half < Count ? values[c + half]
-                                                    : nn_real{0};
-            kept[c] = (upper ? high : low) + __shfl_xor_sync(all_lanes, upper ? low : high, Step);
-        }
-        return sum_over_lanes<Step / 2>(kept, lane);
-    }
-}
-/// Which of Count values a lane gets the sum of; Count or more: of none. Neighbours, which differ
-/// in the last bit alone, get the same.
-template <int Step, int Count>
-__device__ __forceinline__ int place_of_lane(int lane) {
-    if constexpr (Count == 1) {
-        return 0;
-    } else {
-        constexpr int half = (Count + 1) / 2;
-        const int place = place_of_lane<Step / 2, half>(lane);
-        if (place >= half) return Count;
-        return (lane & Step) != 0 ? place + half : place;
-    }
 }
 
 /// memory.delta = W A + b.
@@ -199,102 +151,6 @@ __device__ __forceinline__ void compute_logits(const Head& head, Samples samples
             memory.delta[(first_column + s * warps + warp) * groups_of(head.classes) + group]
                 .at[c] = row < head.classes ? z + head.bias[row] : nn_real{0};
     }
-}
-
-__device__ __forceinline__ nn_real& logit(Group* logits, int c) {
-    return logits[c / group_classes].at[c % group_classes];
-}
-
-/// The sum over a warp's lanes, by a butterfly: the same bits in every lane.
-__device__ __forceinline__ nn_real sum_in_warp(nn_real value) {
-    for (int step = 16; step > 0; step /= 2) value += __shfl_xor_sync(all_lanes, value, step);
-    return value;
-}
-
-/// A sample's largest logit, and the sum of exp(z - largest).
-struct Exponentials {
-    nn_real largest, sum;
-};
-/// Mapping: one warp; lane l takes the classes l, l + 32, ...; maximum and sum pass between lanes
-/// by butterflies. All lanes read the first logit.
-__device__ __forceinline__ Exponentials exponentials(const Head& head, Group* logits) {
-    const int lane = this_thread() % 32;
-    nn_real largest = logit(logits, 0);
-    for (int c = lane; c < head.classes; c += 32)
-        if (logit(logits, c) > largest) largest = logit(logits, c);
-    for (int step = 16; step > 0; step /= 2) {
-        const nn_real other = __shfl_xor_sync(all_lanes, largest, step);
-        if (other > largest) largest = other;
-    }
-    nn_real sum = 0;
-    for (int c = lane; c < head.classes; c += 32) sum += exp(logit(logits, c) - largest);
-    return {largest, sum_in_warp(sum)};
-}
-
-/// The default objective with labels: yhat = softmax of a sample's logits, which it replaces by
-/// deltas. Returns the sample's loss, log sum exp(z - max) - (z_c - max), which is finite where
-/// yhat_c rounds to 0. Mapping: as exponentials().
-__device__ __forceinline__ nn_real softmax_cross_entropy(const Head& head, int sample,
-                                                         Group* logits) {
-    const int label = head.labels[sample];  // asked for first, so that nobody waits for it
-    const auto [largest, sum] = exponentials(head, logits);
-    const nn_real loss = log(sum) - (logit(logits, label) - largest);
-    __syncwarp();  // every lane has read the logit at the label before its lane replaces it
-    for (int c = this_thread() % 32; c < head.classes; c += 32) {
-        const nn_real yhat = exp(logit(logits, c) - largest) / sum;
-        head.yhat[position(c, sample, head.classes)] = yhat;
-        logit(logits, c) = (c == label ? yhat - 1 : yhat) * head.scale;
-    }
-    return loss;
-}
-
-/// The same for every other objective, for targets that are numbers, and where there are none: y is
-/// 0 then, and only yhat is right. Where the loss is the cross-entropy of sigmoids, -log yhat and
-/// -log(1 - yhat) are log(1 + exp(-|z|)), one of them with |z| more. Mapping: as exponentials();
-/// then a lane reads and writes its own classes alone, in a first round yhat and what is summed
-/// over classes, in a second one the deltas.
-__device__ __forceinline__ nn_real other_objective(const Head& head, int sample, Group* logits) {
-    const bool softmax = head.objective.output == OutputLayer::softmax;
-    const bool mse = head.objective.loss == LossFunction::mse;
-    const int lane = this_thread() % 32, k = head.classes;
-    const auto target = [&](int c) {
-        if (head.targets != nullptr) return head.targets[position(c, sample, k)];
-        return static_cast<nn_real>(head.labels != nullptr && c == head.labels[sample] ? 1 : 0);
-    };
-    nn_real* const yhat = head.yhat + position(0, sample, k);
-    Exponentials e{0, 1};
-    if (softmax) e = exponentials(head, logits);
-    __syncwarp();  // the first logit has been read by every lane before its own replaces it
-    const nn_real log_sum = log(e.sum);
-    nn_real loss = 0, sum_of_y = 0, mean_error = 0;  // mean_error: weighted by yhat
-    for (int c = lane; c < k; c += 32) {
-        const nn_real y = target(c), z = logit(logits, c);
-        const nn_real seen = softmax ? exp(z - e.largest) / e.sum : 1 / (1 + exp(-z));
-        const nn_real error = seen - y;
-        yhat[c] = seen;
-        sum_of_y += y;
-        mean_error += error * seen;
-        if (mse) {
-            loss += error * error;
-        } else if (softmax) {
-            loss += y * (log_sum - (z - e.largest));
-        } else {
-            const nn_real size = z < 0 ? -z : z, least = log1p(exp(-size));
-            loss += y * (z < 0 ? least + size : least) + (1 - y) * (z > 0 ? least + size : least);
-        }
-    }
-    loss = sum_in_warp(loss);
-    sum_of_y = sum_in_warp(sum_of_y);
-    mean_error = sum_in_warp(mean_error);
-    const nn_real share = head.scale / static_cast<nn_real>(k);
-    for (int c = lane; c < k; c += 32) {
-        const nn_real y = target(c), seen = yhat[c], error = seen - y;
-        logit(logits, c) =
-            mse       ? 2 * share * (seen * (softmax ? error - mean_error : error * (1 - seen)))
-            : softmax ? (sum_of_y * seen - y) * head.scale
-                      : error * share;
-    }
-    return softmax && !mse ? loss : loss / static_cast<nn_real>(k);
 }
 
 /// Eight samples' elements of A for one input, on their way.
@@ -401,24 +257,18 @@ __device__ __forceinline__ void go_back(const Head& head, Samples samples, bool 
         }
 }
 
-/// Grid: gpu_head_parts blocks of 256 threads. They share the samples evenly, the first n mod
-/// blocks of them with one more: each takes its own through the head, as many at a time as shared
-/// memory holds (`held`), and writes its part of the gradient, if that is wanted. A block without
-/// samples writes zeros.
+/// Grid: gpu_head_parts blocks of 256 threads. Each takes its samples through the head, as many at
+/// a time as shared memory holds (`held`), and writes its part of the gradient, if that is wanted.
+/// A block without samples writes zeros.
 template <class In, class F, int Columns>
 __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
     wait_for_kernel_before();
     GPU_SHARED(HeadMemory, memory, );
     const int part = static_cast<int>(blockIdx.x), groups = groups_of(head.classes);
-    const int lane = this_thread() % 32, warp = this_thread() / 32;
-    const int blocks = static_cast<int>(gridDim.x), fair = head.n / blocks, more = head.n % blocks;
-    const int begin = part * fair + min(part, more), end = begin + fair + (part < more ? 1 : 0);
+    const int warp = this_thread() / 32;
+    const auto [begin, end] = share_of_block(head.n);
     const std::size_t before =
         static_cast<std::size_t>(part) * position(0, head.k + 1, head.classes);
-    const bool has_targets = head.labels != nullptr || head.targets != nullptr;
-    const bool by_default = head.objective.output == OutputLayer::softmax &&
-                            head.objective.loss == LossFunction::cross_entropy &&
-                            head.labels != nullptr;
     // Asked for now, so that nobody waits for it at the end.
     const double loss_before = this_thread() == 0 ? head.loss[part] : 0;
     double loss = 0;
@@ -434,10 +284,8 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
             a = fetch_eight<In>(head, samples, 0, i);
         __syncwarp();  // a sample's logits, written by ten lanes of its warp, are read by all 32
         for (int j = warp; j < samples.count; j += warps) {
-            Group* const logits = memory.delta + j * groups;
-            const nn_real of_sample = by_default ? softmax_cross_entropy(head, first + j, logits)
-                                                 : other_objective(head, first + j, logits);
-            if (has_targets) loss += static_cast<double>(of_sample);
+            const nn_real of_sample = judge(head, first + j, memory.delta + j * groups);
+            if (has_targets(head)) loss += static_cast<double>(of_sample);
         }
         let_next_kernel_start();
         __syncthreads();  // all deltas are there before threads go through all samples
@@ -447,12 +295,7 @@ __global__ void __launch_bounds__(threads, 1) head_kernel(Head head, int held) {
         __syncthreads();  // every delta has been read before it is replaced by a logit
         first += samples.count;
     } while (first < end);
-
-    if (lane == 0) memory.loss[warp] = loss;
-    __syncthreads();  // the first thread adds what each warp's first lane wrote
-    if (this_thread() > 0) return;
-    for (int w = 1; w < warps; ++w) loss += memory.loss[w];
-    head.loss[part] = loss_before + loss;
+    add_losses(head, loss, loss_before, memory.loss);
 }
 
 /// How many samples' deltas shared memory holds: at least one up to gpu_head_most_classes().
@@ -481,7 +324,9 @@ int gpu_head_parts(const GpuChip& chip, int classes, int n) {
 }
 
 void gpu_head(const Gpu& gpu, const Head& head) {
-    if (head.a.activations != nullptr)
+    if (is_narrow(head))
+        launch_narrow_head(gpu, head, gpu_head_parts(gpu.chip, head.classes, head.n));
+    else if (head.a.activations != nullptr)
         std::visit([&]<class F>(F) { launch_head<nn_real, F>(gpu, head); }, head.below);
     else  // there is no layer below, so that any activation will do
         launch_head<std::uint8_t, std::variant_alternative_t<0, Activation>>(gpu, head);

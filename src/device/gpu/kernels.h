@@ -113,7 +113,7 @@ void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, cons
 /// True if gpu_layer and gpu_gradient can use bf16x3: in float, on a GPU with bf16 tensor cores.
 bool gpu_has_bf16x3(const GpuChip& chip);
 
-// ------------------------------------------------------------------ the head (head.cu)
+// ------------------------------------------------- the head (head.cu, head_narrow.cu)
 
 /// The output layer, the loss and all work of the backward pass there, in one kernel:
 ///     z = W A + b,  yhat = softmax(z) or sigmoid(z),  loss,  delta = scale dloss/dz,

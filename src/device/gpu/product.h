@@ -69,8 +69,9 @@ struct NoOthers {};
 struct Scaled {
     using Others = NoOthers;
     static constexpr int together = 1;
+    __device__ __forceinline__ explicit Scaled(const Output&) {}
     static __device__ __forceinline__ bool reads(const Output& out) { return out.beta != 0; }
-    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
+    __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) const {
         return out.beta == 0 ? s : s + out.beta * c.old;
     }
 };
@@ -79,9 +80,12 @@ template <class F>
 struct Activated {
     using Others = NoOthers;
     static constexpr int together = 1;
+    const nn_real* bias;
+    __device__ __forceinline__ explicit Activated(const Output& out)
+        : bias(from_here_on(out.bias)) {}
     static __device__ __forceinline__ bool reads(const Output&) { return false; }
-    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
-        return F::value(s + load_unchanged(out.bias + c.i), Exp{});
+    __device__ __forceinline__ nn_real of(nn_real s, const Output&, const Place& c) const {
+        return F::value(s + load_unchanged(bias + c.i), Exp{});
     }
 };
 /// s slope(a_ij)
@@ -89,9 +93,11 @@ template <class F>
 struct TimesSlope {
     using Others = NoOthers;
     static constexpr int together = 1;
+    const nn_real* a;
+    __device__ __forceinline__ explicit TimesSlope(const Output& out) : a(from_here_on(out.a)) {}
     static __device__ __forceinline__ bool reads(const Output&) { return false; }
-    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
-        return s * F::slope(load_unchanged(out.a + c.at));
+    __device__ __forceinline__ nn_real of(nn_real s, const Output&, const Place& c) const {
+        return s * F::slope(load_unchanged(a + c.at));
     }
 };
 /// C holds parameters, and s is their gradient: plain descent, sgd.h's. The last column holds
@@ -99,10 +105,12 @@ struct TimesSlope {
 struct Descended {
     using Others = OtherRuns;
     static constexpr int together = 4;
+    const UpdateNumbers* numbers;
+    __device__ __forceinline__ explicit Descended(const Output& out)
+        : numbers(from_here_on(out.numbers)) {}
     static __device__ __forceinline__ bool reads(const Output&) { return true; }
-    static __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) {
-        const UpdateNumbers now{load_unchanged(&out.numbers->rate),
-                                load_unchanged(&out.numbers->reg)};
+    __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) const {
+        const UpdateNumbers now{load_unchanged(&numbers->rate), load_unchanged(&numbers->reg)};
         return Sgd{}(c.old, c.j < out.biases ? s + now.reg * c.old : s,
                      static_cast<nn_real*>(nullptr), now, Root{});
     }
@@ -118,8 +126,8 @@ __device__ __forceinline__ bool as_four(const Output& out, const Extent& x, int 
 
 /// Replaces `Count` sums in neighbouring rows of one column by what becomes of them.
 template <class E, int Count>
-__device__ __forceinline__ void complete(const Output& out, const Extent& x, int i, int j,
-                                         nn_real* sums) {
+__device__ __forceinline__ void complete(const E& epilogue, const Output& out, const Extent& x,
+                                         int i, int j, nn_real* sums) {
     if (i >= x.m || j >= x.last) return;
     const std::size_t at = position(i, j, x.m);
     nn_real old[4] = {};
@@ -138,8 +146,8 @@ __device__ __forceinline__ void complete(const Output& out, const Extent& x, int
 #pragma unroll
     for (int e = 0; e < Count; ++e)
         if (i + e < x.m)
-            sums[e] =
-                E::of(alpha * sums[e], out, {at + static_cast<std::size_t>(e), i + e, j, old[e]});
+            sums[e] = epilogue.of(alpha * sums[e], out,
+                                  {at + static_cast<std::size_t>(e), i + e, j, old[e]});
 }
 
 /// Writes them where they lie in C.
@@ -270,6 +278,7 @@ __device__ __forceinline__ void finish(const Sums& sums, const Output& out, cons
     if (out.joint.parts != nullptr &&
         !join_parts<T>(out.joint, static_cast<unsigned>(x.parts), own.at, memory))
         return;
+    const E epilogue(out);
     constexpr int fours = decltype(own)::fours;
     constexpr int together = E::together < fours ? E::together : fours;
     static_assert(fours % together == 0);
@@ -284,7 +293,7 @@ __device__ __forceinline__ void finish(const Sums& sums, const Output& out, cons
             }
         };
         for_some([&](auto count, int i, int j, nn_real* sums_there) {
-            complete<E, count.value>(out, x, i, j, sums_there);
+            complete<E, count.value>(epilogue, out, x, i, j, sums_there);
         });
         for_some([&](auto count, int i, int j, const nn_real* values) {
             store<count.value>(out, x, i, j, values);

@@ -1,0 +1,35 @@
+// unscale.cpp: the trainer's update where deltas were computed times a scale (loss_scale.h).
+//
+// All ranks judge together: of a replica that they share, each rank has a part of the gradient.
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "neural_network.h"
+
+void DataParallelNeuralNetwork::update_unscaled(const Update& update) {
+    const auto inverse = static_cast<nn_real>(1 / loss_scale_.value());
+    unscaled_.resize(layout_.total());
+    std::vector<Sum> sums;
+    std::size_t at = 0;
+    bool is_finite = true;
+    const auto take = [&](const Sum& sum) {
+        for (std::size_t i = 0; i < sum.count; ++i) {
+            unscaled_[at + i] = sum.values[i] * inverse;
+            is_finite = is_finite && std::isfinite(unscaled_[at + i]);
+        }
+        sums.push_back({sum.first, sum.count, &unscaled_[at]});
+        at += sum.count;
+    };
+    if (fixed_order_ && fixed_order_->has_sum()) {
+        take(fixed_order_->sum());
+    } else if (techniques_.reducer) {
+        for (std::size_t part = 0; part < replica_->parts().size(); ++part)
+            take(techniques_.reducer->finish());
+    } else {
+        for (const Sum& sum : std::exchange(own_sums_, {})) take(sum);
+    }
+    loss_scale_before_ = loss_scale_;
+    if (!loss_scale_.takes(comm_.all(is_finite))) return;
+    for (const Sum& sum : sums) replica_->update(update, sum);
+}
