@@ -29,6 +29,8 @@ constexpr FittedCost fitted[] = {{"early_crowds", &PlanCosts::early_crowds, 0.01
                                  {"head_start", &PlanCosts::head_start, 300, 20000},
                                  {"head_window", &PlanCosts::head_window, 100, 10000},
                                  {"head_pass", &PlanCosts::head_pass, 100, 10000},
+                                 {"narrow_start", &PlanCosts::narrow_start, 300, 20000},
+                                 {"narrow_sample", &PlanCosts::narrow_sample, 2, 1000},
                                  {"update_start", &PlanCosts::update_start, 50, 10000},
                                  {"update_round", &PlanCosts::update_round, 100, 10000}};
 

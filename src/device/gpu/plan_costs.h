@@ -29,9 +29,11 @@ struct PlanCosts {
     double join_bytes = 60.8;  ///< a clock, of a tile's parts as they are added
 
     // the head
-    double head_start = 5502;   ///< once: launch, bias, labels, softmax, losses
-    double head_window = 1586;  ///< to bring a window of W to shared memory
-    double head_pass = 766;     ///< of eight samples over a window, forward or back
+    double head_start = 5502;    ///< once: launch, bias, labels, softmax, losses
+    double head_window = 1586;   ///< to bring a window of W to shared memory
+    double head_pass = 766;      ///< of eight samples over a window, forward or back
+    double narrow_start = 3080;  ///< once in head_narrow.cu: launch, W, losses, dW
+    double narrow_sample = 46;   ///< of a sample's place in a round and a warp, there and back
 
     // the update
     double update_start = 1711;  ///< once a kernel
