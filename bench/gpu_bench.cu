@@ -1,19 +1,21 @@
 // gpu_bench.cu: what the GPU path is worth, on device 0, in the type that it is built with.
 //
-//     gpu_bench [--trial] [--csv FILE] [--repetitions N]
+//     gpu_bench [--trial] [--rivals] [--csv FILE] [--repetitions N]
 //
 // It measures (a) a whole step against a step made of cuBLAS, and each kernel of a step, (b) an
 // epoch of ./main's replica, (c) both products of training against cuBLAS, (d) the ladder, and (e)
 // every plan of a gradient, each at all shapes before the next: a run that is stopped early lost
 // what matters least. The method is gpu_contest.h's; bench/gpu_report.py says what the numbers
-// mean. Each line of the CSV is a measurement. --trial tries it all at tiny shapes: its times mean
-// nothing, its checks do.
+// mean. Each line of the CSV is a half of a measurement, so each contender has two. --rivals
+// measures only steps and products against the libraries, of ours what the program takes, in less
+// than a minute. --trial tries it all at tiny shapes: its times mean nothing, its checks do.
 // Exit code: 0; 1 where a result was wrong; 2 where there is no GPU; 3 where a call failed.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <exception>
 #include <numeric>
 #include <string>
@@ -24,6 +26,7 @@
 #include "device/replica.h"
 #include "gpu_bench.h"
 #include "gpu_traffic.h"
+#include "gpu_ways.h"
 #include "model/initial.h"
 
 namespace {
@@ -32,6 +35,7 @@ namespace {
 
 struct Settings {
     bool trial = false;
+    bool rivals = false;
     std::string csv;        ///< empty: standard output
     int repetitions = 200;  ///< of what each contender does
 };
@@ -42,14 +46,16 @@ Settings parse(int argc, char** argv) {
         const std::string_view word = argv[i];
         if (word == "--trial")
             settings.trial = true;
+        else if (word == "--rivals")
+            settings.rivals = true;
         else if (word == "--csv" && i + 1 < argc)
             settings.csv = argv[++i];
         else if (word == "--repetitions" && i + 1 < argc && std::atoi(argv[i + 1]) > 0)
             settings.repetitions = std::atoi(argv[++i]);
         else
-            throw InputError(
-                "gpu_bench: '" + std::string(word) +
-                "' is not understood; usage: gpu_bench [--trial] [--csv FILE] [--repetitions N]");
+            throw InputError("gpu_bench: '" + std::string(word) +
+                             "' is not understood; usage: gpu_bench [--trial] [--rivals] [--csv "
+                             "FILE] [--repetitions N]");
     }
     return settings;
 }
@@ -107,6 +113,55 @@ void add_kernels(std::vector<Contender>& contenders, OurStep& step, const std::s
         [&](int) { return step.step_error(); });
 }
 
+/// The library's step by each way of cuBLAS and of cublasLt.
+struct LibrarySteps {
+    LibrarySteps(Bench& bench, Shape shape, const std::vector<nn_real>& start) {
+        const Gpu& gpu = bench.gpu;
+        const auto add = [&](std::string name, CublasBy by, Product product) {
+            names.push_back("library " + std::move(name));
+            ways.push_back(by);
+            steps.emplace_back(gpu, std::move(product), shape, bench.images);
+        };
+        const auto by_cublas = [&](CublasBy by) -> Product {
+            return [this, &bench, by](Ones, int m, int n, int k, CublasMatrix a, CublasMatrix b,
+                                      nn_real* c, int c_stride) {
+                can = bench.cublas.gemm(by, m, n, k, 1, a, b, 0, c, c_stride) && can;
+            };
+        };
+        const auto answer = [&](CublasBy by) {
+            LibraryStep step(gpu, by_cublas(by), shape, bench.images);
+            step.set_parameters(start);
+            can = true;
+            step.all(0);
+            return can ? step.parameters() : std::vector<nn_real>{};
+        };
+        if (bench.cublas.missing().empty())
+            for (const CublasBy by : ways_of_their_own(cublas_ways, answer))
+                add(name_of(by), by, by_cublas(by));
+        for (const CublasBy by : lt_ways(bench)) {
+            LtProducts& lt = lts.emplace_back(gpu, bench.lt, by);
+            add(lt_name(by), by,
+                [&lt](Ones ones, int m, int n, int k, CublasMatrix a, CublasMatrix b, nn_real* c,
+                      int c_stride) { lt.product(ones, m, n, k, a, b, c, c_stride); });
+            steps.back().set_parameters(start);
+            steps.back().all(0);  // now its algorithms are chosen
+            note_lt(bench, shape, "step", lt, by);
+            if (lt.can()) continue;
+            names.pop_back();
+            ways.pop_back();
+            steps.pop_back();
+        }
+    }
+    LibrarySteps(const LibrarySteps&) = delete;
+    LibrarySteps& operator=(const LibrarySteps&) = delete;
+
+    bool can = true;  ///< cuBLAS could do all products since this was set
+    std::vector<std::string> names;
+    std::vector<CublasBy> ways;
+    std::deque<LibraryStep> steps;
+    std::deque<LtProducts> lts;
+};
+
 void measure_steps(Bench& bench, Shape shape) {
     const Gpu& gpu = bench.gpu;
     const Images& images = bench.images;
@@ -124,25 +179,19 @@ void measure_steps(Bench& bench, Shape shape) {
     std::vector<OurStep> ours;
     ours.reserve(2);
     for (const GemmBy by : ways(gpu)) ours.emplace_back(gpu, by, shape, images);
-    std::vector<LibraryStep> library;
-    library.reserve(3);
+    LibrarySteps library(bench, shape, start);
     std::vector<Contender> contenders;
     for (std::size_t i = 0; i < ours.size(); ++i) {
         const char* name = name_of(ways(gpu)[i]);
         contenders.push_back(whole(ours[i], name, start, plain, batches, flops));
         contenders.back().chosen = ways(gpu)[i] == taken;
         const auto error = contenders.back().error;
-        add_kernels(contenders, ours[i], name, error);
+        if (!bench.rivals_only) add_kernels(contenders, ours[i], name, error);
     }
-    for (const CublasBy by : cublas_ways(bench)) {
-        library.emplace_back(
-            gpu,
-            [&bench, by](int m, int n, int k, CublasMatrix a, CublasMatrix b, nn_real* c,
-                         int c_stride) { bench.cublas.gemm(by, m, n, k, 1, a, b, 0, c, c_stride); },
-            shape, images);
+    for (std::size_t i = 0; i < library.steps.size(); ++i) {
         contenders.push_back(
-            whole(library.back(), "library " + name_of(by), start, plain, batches, flops));
-        contenders.back().judged = by == CublasBy::plain;
+            whole(library.steps[i], library.names[i], start, plain, batches, flops));
+        contenders.back().judged = library.ways[i] == CublasBy::plain;
     }
     bench.run(shape, contenders, batches);
 }
@@ -183,7 +232,7 @@ void measure_epoch(Bench& bench, Shape shape) {
     std::vector<double> seconds;
     double loss = 0;
     std::size_t uploaded = 0;
-    for (int e = 0; e <= (bench.effort.repetitions > 1 ? 10 : 1); ++e) {
+    for (int e = 0; e <= (bench.effort.repetitions > 2 ? 10 : 1); ++e) {
         shuffle(order, rng);
         const auto start = std::chrono::steady_clock::now();
         replica->samples().set_order(order);
@@ -247,6 +296,7 @@ int run(const Settings& settings) {
     const GpuStream stream;
     const Gpu gpu{stream.get(), gpu_chip(device)};
     Cublas cublas(gpu.stream);
+    CublasLt lt(gpu.stream);
     Csv csv(settings.csv);
     cudaDeviceProp properties;
     GPU_CHECK(cudaGetDeviceProperties(&properties, device));
@@ -254,6 +304,7 @@ int run(const Settings& settings) {
     csv.note("capability", std::to_string(gpu.chip.capability));
     csv.note("multiprocessors", std::to_string(gpu.chip.multiprocessors));
     csv.note("cublas", cublas.missing().empty() ? "found" : cublas.missing());
+    csv.note("cublasLt", lt.missing().empty() ? CublasLt::found() : lt.missing());
     const int pixels = settings.trial ? 36 : 784, images_count = settings.trial ? 50 : 60000;
     csv.note("images", std::to_string(images_count));
     csv.note("pixels", std::to_string(pixels));
@@ -265,20 +316,24 @@ int run(const Settings& settings) {
             : std::vector<Shape>{{200, 24}, {100, 800}, {512, 256}, {1024, 1024}, {4096, 8192}};
     for (const Shape shape : shapes) note_plans(csv, gpu, shape, pixels);
     csv.heading();
-    const Effort effort = settings.trial ? Effort{.repetitions = 1, .chain = 2}
+    const Effort effort = settings.trial ? Effort{.repetitions = 2, .chain = 2}
                                          : Effort{.repetitions = settings.repetitions};
     const Images images(pixels, images_count, 10, gpu.stream);
-    Bench bench{gpu, cublas, images, effort, csv};
+    Bench bench{gpu, cublas, lt, images, effort, csv, settings.rivals};
     struct Part {
         const char* name;
         void (*measure)(Bench&, Shape);
+        bool of_rivals;
     };
-    constexpr Part parts[] = {
-        {"a step and its kernels", measure_steps},    {"an epoch", measure_epoch},
-        {"products of a layer", measure_layer},       {"every plan of a descent", measure_plans},
-        {"products of a gradient", measure_gradient}, {"the ladder", measure_ladder}};
+    constexpr Part parts[] = {{"a step and its kernels", measure_steps, true},
+                              {"an epoch", measure_epoch, false},
+                              {"products of a layer", measure_layer, true},
+                              {"every plan of a descent", measure_plans, false},
+                              {"products of a gradient", measure_gradient, true},
+                              {"the ladder", measure_ladder, false}};
     for (const Part& part : parts)
         for (const Shape shape : shapes) {
+            if (settings.rivals && !part.of_rivals) continue;
             bench.say(shape, part.name);
             part.measure(bench, shape);
         }

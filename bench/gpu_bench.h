@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "device/gpu/cublas.h"
 #include "gpu_contest.h"
+#include "gpu_lt.h"
 #include "gpu_problem.h"
 #include "gpu_steps.h"
 
@@ -52,16 +53,20 @@ class Csv {
 struct Bench {
     Gpu gpu;
     Cublas& cublas;
+    CublasLt& lt;
     const Images& images;
     Effort effort;
     Csv& csv;
+    bool rivals_only;  ///< of ours, whole steps and what they take
     bool right = true;
     std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
 
     void run(Shape shape, const std::vector<Contender>& contenders, int batches) {
+        std::string last;  // two halves have one error
         for (const Measured& m : contest(gpu, contenders, batches, effort)) {
             csv.row(shape, m);
-            if (m.right()) continue;
+            if (m.right() || (m.what + m.name) == last) continue;
+            last = m.what + m.name;
             right = false;
             std::fprintf(stderr,
                          "WRONG  %s (%d,%d) %s, %s: an element is %.3g bounds off; the kernel or "
@@ -95,8 +100,22 @@ inline std::vector<GemmBy> ways(const Gpu& gpu) {
 
 inline double flops_of(int m, int n, int k) { return 2.0 * m * n * k; }
 
-/// The ways in which this cuBLAS can multiply here: found out by trying.
-std::vector<CublasBy> cublas_ways(Bench& bench);
+/// The ways of cuBLAS and of cublasLt, the plain one first; each is tried.
+inline constexpr std::initializer_list<CublasBy> cublas_ways = {CublasBy::plain, CublasBy::tf32,
+                                                                CublasBy::bf16x9};
+inline std::vector<CublasBy> lt_ways(const Bench& bench) {
+    if (!bench.lt.missing().empty()) return {};
+    return in_double ? std::vector{CublasBy::plain} : std::vector{CublasBy::plain, CublasBy::tf32};
+}
+/// "cublasLt fp32"
+inline std::string lt_name(CublasBy by) { return "cublasLt " + name_of(by); }
+/// Says in the table which of cublasLt's algorithms it took.
+inline void note_lt(Bench& bench, Shape shape, const std::string& what, const LtProducts& products,
+                    CublasBy by) {
+    bench.csv.note("plan of " + lt_name(by) + " " + what + " at (" + std::to_string(shape.hidden) +
+                       "," + std::to_string(shape.batch) + ")",
+                   products.taken());
+}
 
 // gpu_bench_products.cu:
 /// A_1 = sigmoid(W X + b) in every tile; and the product alone, of numbers and not of bytes, by our

@@ -7,6 +7,7 @@
 #include "device/gpu/owned.h"
 #include "gpu_bench.h"
 #include "gpu_ladder.h"
+#include "gpu_ways.h"
 
 namespace {
 
@@ -53,32 +54,71 @@ struct GradientArrays {
 
 }  // namespace
 
-std::vector<CublasBy> cublas_ways(Bench& bench) {
-    std::vector<CublasBy> found;
-    if (!bench.cublas.missing().empty()) return found;
-    const DeviceArray<nn_real> zeros(std::vector<nn_real>(64 * 64), bench.gpu.stream);
-    DeviceArray<nn_real> out(64 * 64);
-    for (const CublasBy by : {CublasBy::plain, CublasBy::tf32, CublasBy::bf16x9})
-        if (bench.cublas.gemm(by, 64, 64, 64, 1, {zeros.data(), 64}, {zeros.data(), 64}, 0,
-                              out.data(), 64))
-            found.push_back(by);
-    GPU_CHECK(cudaStreamSynchronize(bench.gpu.stream));
-    return found;
+namespace {
+
+/// A product as a contender of each library, by each of its ways.
+struct LibraryProduct {
+    const char* what;
+    double flops;
+    std::function<bool(CublasBy, int batch)> cublas;  ///< false: it cannot
+    DeviceArray<nn_real>& out;                        ///< what that writes
+    /// By products of cublasLt, with the bias.
+    std::function<void(LtProducts&, int batch)> lt;
+    std::function<void()> poison;
+    std::function<double(int)> error, lt_error;
+};
+
+/// `lts` keeps what the contenders use.
+void add_libraries(Bench& bench, Shape shape, const LibraryProduct& product,
+                   std::vector<Contender>& contenders, std::deque<LtProducts>& lts) {
+    const auto add = [&](std::string name, CublasBy by, std::function<void(int)> run,
+                         const std::function<double(int)>& error) {
+        contenders.push_back({.what = product.what,
+                              .name = std::move(name),
+                              .flops = product.flops,
+                              .run = std::move(run),
+                              .poison = product.poison,
+                              .error = error,
+                              .judged = by == CublasBy::plain});
+    };
+    const auto answer = [&](CublasBy by) {
+        return product.cublas(by, 0) ? product.out.download(bench.gpu.stream)
+                                     : std::vector<nn_real>{};
+    };
+    if (bench.cublas.missing().empty())
+        for (const CublasBy by : ways_of_their_own(cublas_ways, answer))
+            add(
+                "cublas " + name_of(by), by, [=](int batch) { product.cublas(by, batch); },
+                product.error);
+    for (const CublasBy by : lt_ways(bench)) {
+        LtProducts& lt = lts.emplace_back(bench.gpu, bench.lt, by);
+        product.lt(lt, 0);
+        note_lt(bench, shape, product.what, lt, by);
+        if (lt.can())
+            add(
+                lt_name(by), by, [run = product.lt, &lt](int batch) { run(lt, batch); },
+                product.lt_error);
+    }
 }
+
+}  // namespace
 
 void measure_layer(Bench& bench, Shape shape) {
     const Gpu& gpu = bench.gpu;
     const Images& images = bench.images;
     const int m = shape.hidden, n = shape.batch, k = images.pixels();
-    const auto w_values = normal_numbers(elements(m, k), 1 / std::sqrt(k), 11);
+    auto w_values = normal_numbers(elements(m, k), 1 / std::sqrt(k), 11);  // and then the bias
     const auto b_values = normal_numbers(elements(m, 1), 1, 12);
-    const DeviceArray<nn_real> w(w_values, gpu.stream), b(b_values, gpu.stream);
+    w_values.insert(w_values.end(), b_values.begin(), b_values.end());
+    const DeviceArray<nn_real> w(w_values, gpu.stream);
+    const nn_real* const b = w.data() + elements(m, k);
     DeviceArray<nn_real> out(elements(m, n));
     const auto poison = [&] { out.fill_bytes(0xff, gpu.stream); };
-    const auto error_against = [&](const nn_real* bias) {
-        return [&, bias](int batch) {
-            return layer_error({m, k, bias, HostMatrix{w_values, m}, images.host_bytes(batch, n)},
-                               out.download(gpu.stream), n);
+    const auto error_against = [&](const nn_real* bias, bool activated = true) {
+        return [&, bias, activated](int batch) {
+            return layer_error(
+                {m, k, bias, HostMatrix{w_values, m}, images.host_bytes(batch, n), activated},
+                out.download(gpu.stream), n);
         };
     };
     std::vector<Contender> contenders;
@@ -93,19 +133,20 @@ void measure_layer(Bench& bench, Shape shape) {
                               .run =
                                   [&, by, plan, joint = joints.back().get()](int batch) {
                                       gpu_layer(gpu, by, m, n, k, w.data(),
-                                                input_of(images.bytes(batch, n), Images::scale),
-                                                b.data(), out.data(), plan, {}, joint);
+                                                input_of(images.bytes(batch, n), Images::scale), b,
+                                                out.data(), plan, {}, joint);
                                   },
                               .poison = poison,
                               .error = error_against(b_values.data()),
                               .chosen = plan_gemm(gpu.chip, by, m, n, k, Split::joined) == plan});
     };
     for (const GemmBy by : ways(gpu)) {
-        for (const GemmTile tile : tiles)
-            for (int splits = 1; splits <= most_splits_of(Split::joined); splits *= 2)
-                add(by, {tile, splits});
         const GemmPlan chosen = plan_gemm(gpu.chip, by, m, n, k, Split::joined);
-        if ((chosen.splits & (chosen.splits - 1)) != 0) add(by, chosen);
+        if (!bench.rivals_only)
+            for (const GemmTile tile : tiles)
+                for (int splits = 1; splits <= most_splits_of(Split::joined); splits *= 2)
+                    if (GemmPlan{tile, splits} != chosen) add(by, {tile, splits});
+        add(by, chosen);
     }
     contenders.push_back({.what = "layer",
                           .name = std::string(name_of(GemmBy::fma)) + " product alone",
@@ -117,19 +158,25 @@ void measure_layer(Bench& bench, Shape shape) {
                               },
                           .poison = poison,
                           .error = error_against(nullptr)});
-    for (const CublasBy by : cublas_ways(bench))
-        contenders.push_back({.what = "layer",
-                              .name = "cublas " + name_of(by),
-                              .flops = flops_of(m, n, k),
-                              .run =
-                                  [&, by](int batch) {
-                                      bench.cublas.gemm(by, m, n, k, 1, {w.data(), m},
-                                                        {images.packed(batch, n), k}, 0, out.data(),
-                                                        m);
-                                  },
-                              .poison = poison,
-                              .error = error_against(nullptr),
-                              .judged = by == CublasBy::plain});
+    std::deque<LtProducts> lts;
+    add_libraries(bench, shape,
+                  {.what = "layer",
+                   .flops = flops_of(m, n, k),
+                   .cublas =
+                       [&](CublasBy by, int batch) {
+                           return bench.cublas.gemm(by, m, n, k, 1, {w.data(), m},
+                                                    {images.packed(batch, n), k}, 0, out.data(), m);
+                       },
+                   .out = out,
+                   .lt =
+                       [&](LtProducts& lt, int batch) {
+                           lt.product(Ones::in_sum, m, n, k + 1, {w.data(), m},
+                                      {images.with_ones(batch, n), images.stride()}, out.data(), m);
+                       },
+                   .poison = poison,
+                   .error = error_against(nullptr),
+                   .lt_error = error_against(b_values.data(), false)},
+                  contenders, lts);
     bench.run(shape, contenders, images.batches(n));
 }
 
@@ -176,20 +223,28 @@ void measure_gradient(Bench& bench, Shape shape) {
                               },
                           .poison = poison,
                           .error = [&](int batch) { return g.error(batch, g.sum, g.d, 1); }});
-    for (const CublasBy by : cublas_ways(bench))
-        contenders.push_back({.what = "gradient",
-                              .name = "cublas " + name_of(by),
-                              .flops = flops,
-                              .run =
-                                  [&, by](int batch) {
-                                      bench.cublas.gemm(
-                                          by, g.m, g.d, g.n, 1, {g.delta.data(), g.m},
+    std::deque<LtProducts> lts;
+    add_libraries(
+        bench, shape,
+        {.what = "gradient",
+         .flops = flops,
+         .cublas =
+             [&](CublasBy by, int batch) {
+                 return bench.cublas.gemm(by, g.m, g.d, g.n, 1, {g.delta.data(), g.m},
                                           {g.images.packed(batch, g.n), g.d, Transposed::yes}, 0,
                                           g.sum.data(), g.m);
-                                  },
-                              .poison = poison,
-                              .error = [&](int batch) { return g.error(batch, g.sum, g.d, 1); },
-                              .judged = by == CublasBy::plain});
+             },
+         .out = g.sum,
+         .lt =
+             [&](LtProducts& lt, int batch) {
+                 lt.product(Ones::in_columns, g.m, g.d + 1, g.n, {g.delta.data(), g.m},
+                            {g.images.with_ones(batch, g.n), g.images.stride(), Transposed::yes},
+                            g.sum.data(), g.m);
+             },
+         .poison = poison,
+         .error = [&](int batch) { return g.error(batch, g.sum, g.d, 1); },
+         .lt_error = [&](int batch) { return g.error(batch, g.sum, g.d + 1, 1); }},
+        contenders, lts);
     bench.run(shape, contenders, g.images.batches(g.n));
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "device/gpu/graph.h"
 
@@ -45,21 +46,30 @@ class Runner {
     /// Of the last time(), which is past.
     void note_time() { seconds_.push_back(after_.seconds_since(before_) / chain_); }
 
-    Measured result() {
+    /// Both halves, or all of it where there is but one repetition.
+    void add_results(std::vector<Measured>& results) {
         check(0);
-        std::ranges::sort(seconds_);
-        const auto quantile = [&](double q) {
-            return seconds_[static_cast<std::size_t>(
-                std::lround(q * static_cast<double>(seconds_.size() - 1)))];
-        };
-        const double median = quantile(0.5);
-        return {
-            contender_.what, contender_.name,   median,           quantile(0.25),
-            quantile(0.75),  repetitions_,      chain_,           contender_.flops / median * 1e-12,
-            error_,          contender_.judged, contender_.chosen};
+        const std::span<double> all(seconds_);
+        const std::size_t half = all.size() / 2;
+        if (half > 0) results.push_back(result(all.first(half)));
+        results.push_back(result(all.subspan(half)));
     }
 
   private:
+    Measured result(std::span<double> seconds) const {
+        std::ranges::sort(seconds);
+        const auto quantile = [&](double q) {
+            return seconds[static_cast<std::size_t>(
+                std::lround(q * static_cast<double>(seconds.size() - 1)))];
+        };
+        const double median = quantile(0.5);
+        return {contender_.what,  contender_.name,
+                median,           quantile(0.25),
+                quantile(0.75),   static_cast<int>(seconds.size()),
+                chain_,           contender_.flops / median * 1e-12,
+                error_,           contender_.judged,
+                contender_.chosen};
+    }
     void check(int batch) {
         contender_.poison();
         contender_.run(batch);
@@ -109,6 +119,6 @@ std::vector<Measured> contest(const Gpu& gpu, const std::vector<Contender>& cont
         for (Runner* runner : turn) runner->note_time();
     }
     std::vector<Measured> results;
-    for (Runner& runner : runners) results.push_back(runner.result());
+    for (Runner& runner : runners) runner.add_results(results);
     return results;
 }

@@ -24,6 +24,7 @@ struct Contender {
     bool chosen = false;                 ///< it is what the program would take
 };
 
+/// One half of a contender's repetitions, in time: the two medians tell how far one can be trusted.
 struct Measured {
     std::string what, name;
     double median, q1, q3;  ///< seconds a run
@@ -43,6 +44,7 @@ struct Effort {
     double chain_seconds = 2e-3;  ///< which takes about so long
 };
 
-/// On gpu.stream. batches: run() takes 0 .. batches - 1.
+/// On gpu.stream. batches: run() takes 0 .. batches - 1. Both halves of each contender are there,
+/// one after the other; of one repetition, a single one.
 std::vector<Measured> contest(const Gpu& gpu, const std::vector<Contender>& contenders, int batches,
                               const Effort& effort);

@@ -125,7 +125,7 @@ double layer_error(const LayerCheck& check, const std::vector<nn_real>& out, int
         }
         const Wide z_bound = static_cast<Wide>(check.k + 4) * u * size;
         const Wide got = HostMatrix{out, check.m}.at(i, j), s = 1 / (1 + std::exp(-sum));
-        if (check.bias == nullptr)
+        if (check.bias == nullptr || !check.activated)
             worst.add(got, sum, z_bound);
         else
             worst.add(got, s, z_bound / 4 + function_error * s + tiny);

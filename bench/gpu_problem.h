@@ -77,9 +77,10 @@ std::vector<nn_real> normal_numbers(std::size_t count, double deviation, std::ui
 
 struct LayerCheck {
     int m, k;             ///< rows and columns of W
-    const nn_real* bias;  ///< null: the product alone; else sigmoid(product + bias)
+    const nn_real* bias;  ///< null: the product alone; else product + bias
     HostMatrix w;
     const std::uint8_t* x;  ///< k x n bytes
+    bool activated = true;  ///< a sigmoid follows the bias
 };
 double layer_error(const LayerCheck& check, const std::vector<nn_real>& out, int n);
 

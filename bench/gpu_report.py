@@ -21,11 +21,9 @@ from pathlib import Path
 
 import chart
 import machine
+from gpu_results import EXACT, NOT_MEASURED, SHAPES, Results, Row, compared, fastest, least
 from report import as_markdown, as_text
 
-NOT_MEASURED = float("nan")
-SHAPES = [(200, 24), (100, 800), (512, 256), (1024, 1024), (4096, 8192)]
-EXACT = {"float": "fp32", "double": "fp64"}
 TIME_LIMIT = 160  # seconds for each of three programs, so that eight minutes are enough
 STOPPED = 124
 # Ratios (theirs over ours) by shape, in SHAPES' order.
@@ -39,55 +37,15 @@ GOALS = {
 H100_STEP_US = (15, 16, 18, 60, 1200)
 CHIPS = {"T4": "T4", "A100": "A100 SXM", "4090": "RTX 4090", "H100": "H100 SXM", "B200": "B200"}
 
-Row = dict[str, str]
-
-
-class Results:
-    """What the programs printed, to be asked by type, shape, what and contender."""
-
-    def __init__(self, rows: list[Row], facts: dict[str, str]) -> None:
-        self.rows, self.facts = rows, facts
-        self.shapes = sorted({(int(r["hidden"]), int(r["batch"])) for r in rows},
-                             key=lambda s: (SHAPES.index(s) if s in SHAPES else -1, s))
-
-    @property
-    def trial(self) -> bool:
-        return self.facts.get("trial") == "yes"
-
-    def find(self, real: str, shape: tuple[int, int], what: str, name: str = "",
-             **wanted: str) -> list[Row]:
-        return [r for r in self.rows
-                if (r["type"], int(r["hidden"]), int(r["batch"]), r["what"]) == (real, *shape, what)
-                and (not name or r["contender"] == name)
-                and all(r[key] == value for key, value in wanted.items())]
-
-    def us(self, *key: object, **wanted: str) -> float:
-        found = self.find(*key, **wanted)
-        return float(found[0]["median_us"]) if found else NOT_MEASURED
-
-    def chosen(self, real: str, shape: tuple[int, int], what: str, gemm: str) -> Row | None:
-        """Of ours, what the program takes for this kind of product."""
-        found = [r for r in self.find(real, shape, what, chosen="1")
-                 if r["contender"].split()[0] == gemm]
-        return found[0] if found else None
-
-    def ours(self, real: str, shape: tuple[int, int]) -> str:
-        """The kind of product that ./main takes by itself here."""
-        found = self.find(real, shape, "step", chosen="1")
-        return found[0]["contender"] if found else EXACT[real]
-
-
-def least(values: list[float]) -> float:
-    """The smallest; not measured where one of them is not."""
-    return NOT_MEASURED if any(v != v for v in values) else min(values)
-
 
 def gemm_ratio(results: Results, real: str, shape: tuple[int, int], gemm: str) -> float:
-    """cuBLAS over ours, of the layer's product and the gradient's the one that is worse for us."""
+    """The faster of cuBLAS and cublasLt over ours, of the layer's product and the gradient's the
+    one that is worse for us."""
     ratios = []
     for what in ("layer", "gradient"):
         own = results.chosen(real, shape, what, gemm)
-        library = results.us(real, shape, what, f"cublas {EXACT[real]}")
+        library = fastest(results, real, shape, what, [f"cublas {EXACT[real]}",
+                                                       f"cublasLt {EXACT[real]}"])
         ratios.append(library / float(own["median_us"]) if own else NOT_MEASURED)
     return least(ratios)
 
@@ -95,8 +53,7 @@ def gemm_ratio(results: Results, real: str, shape: tuple[int, int], gemm: str) -
 def step_ratio(results: Results, real: str, shape: tuple[int, int], names: list[str]) -> float:
     """The fastest rival over ours."""
     own = results.us(real, shape, "step", results.ours(real, shape))
-    rivals = [us for name in names if (us := results.us(real, shape, "step", name)) == us]
-    return min(rivals, default=NOT_MEASURED) / own
+    return fastest(results, real, shape, "step", names) / own
 
 
 def ratios_of(results: Results, name: str) -> list[float]:
@@ -104,7 +61,7 @@ def ratios_of(results: Results, name: str) -> list[float]:
         if "GEMM" in name:
             gemm = name.split()[0]
             return gemm_ratio(results, "double" if gemm == "fp64" else "float", shape, gemm)
-        rivals = (["library fp32"] if "library" in name else
+        rivals = (["library fp32", "library cublasLt fp32"] if "library" in name else
                   ["PyTorch graphed", "PyTorch compiled"])
         return step_ratio(results, "float", shape, rivals)
     return [ratio(shape) for shape in results.shapes]
@@ -200,11 +157,34 @@ def plan_table(results: Results, real: str) -> list[list[str]]:
                     cells.append("-")
                     continue
                 best = min(plans, key=lambda r: float(r["median_us"]))
+                if compared(own, best) == "tie":
+                    best = own
                 off = float(own["median_us"]) / float(best["median_us"]) - 1
                 plan = own["contender"].removeprefix(gemm + " ")
                 other = best["contender"].removeprefix(gemm + " ")
                 cells.append(plan if own is best else f"{plan}: {100 * off:.1f} % behind {other}")
             rows.append([f"{what}, {gemm}", *cells])
+    return rows
+
+
+def rival_table(results: Results, real: str) -> list[list[str]]:
+    """Steps and products of ours, as ./main plans them, beside each rival's."""
+    rows = [["rival's time over ours", *map(str, results.shapes)]]
+    for what in ("step", "layer", "gradient"):
+        names = dict.fromkeys(r["contender"] for r in results.rows
+                              if r["type"] == real and r["what"] == what)
+        gemms = [gemm for gemm in (EXACT[real], "bf16x3") if real == "float" or gemm != "bf16x3"]
+        for gemm in gemms:
+            own = [next(iter(results.find(real, shape, what, gemm)), None) if what == "step" else
+                   results.chosen(real, shape, what, gemm) for shape in results.shapes]
+            for name in names:
+                if not re.match("cublas|library|PyTorch", name):
+                    continue
+                cells = []
+                for ours, shape in zip(own, results.shapes):
+                    rival = results.find(real, shape, what, name)
+                    cells.append(compared(ours, rival[0]) if ours and rival else "-")
+                rows.append([f"{what} by {gemm}, {name}", *cells])
     return rows
 
 
@@ -293,9 +273,9 @@ def write_csv(path: Path, rows: list[list[str]]) -> None:
 def write_measurements(results: Results, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         file.writelines(f"# {key}: {value}\n" for key, value in results.facts.items())
-        writer = csv.DictWriter(file, results.rows[0].keys(), lineterminator="\n")
+        writer = csv.DictWriter(file, results.printed[0].keys(), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(results.rows)
+        writer.writerows(results.printed)
 
 
 def charts(results: Results, folder: Path) -> list[tuple[str, str]]:
@@ -327,6 +307,7 @@ def charts(results: Results, folder: Path) -> list[tuple[str, str]]:
 def tables_of(results: Results, real: str) -> list[list[list[str]]]:
     return [product_table(results, real, "layer"), product_table(results, real, "gradient"),
             plan_table(results, real), product_table(results, real, "step"),
+            rival_table(results, real),
             kernel_table(results, real), ladder_table(results, real)]
 
 
@@ -346,9 +327,10 @@ def summary(results: Results, found: list[Goal], model: list[list[str]], notes: 
     parts.append(f"Medians of {min(counts)} to {max(counts)} repetitions, contenders by turns; "
                  "`bench/gpu_contest.h` says how. `<`: what ./main takes. Each judged "
                  f"result is within its bound: {verdict}; the worst error is "
-                 f"{worst_error(results):.2g} of it.\n")
+                 f"{worst_error(results):.2g} of it. A tie: the two differ by no more than two "
+                 "medians of one of them, of the first and the second half of its repetitions.\n")
     parts.append("## Goals\n\nTheirs over ours, each side's median; of the two products, the one "
-                 "that is worse for us, against cublasSgemm and cublasDgemm; steps all as graphs. "
+                 "that is worse for us, against the faster of cublasSgemm or cublasDgemm and cublasLt; steps all as graphs. "
                  "That ./main with MPI on one rank is within 2 % of one without is not measured "
                  "here.\n")
     parts.append(as_markdown(goal_table(found)))

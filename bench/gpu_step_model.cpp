@@ -1,5 +1,5 @@
-// gpu_step_model.cpp: see gpu_step_model.h. What each kernel does is in src/device/gpu/head.cu and
-// src/device/gpu/parts.cu; the constants are those of src/device/gpu/plan_costs.h.
+// gpu_step_model.cpp: see gpu_step_model.h. What each kernel does is in src/device/gpu/head.cu,
+// head_narrow.cu and parts.cu; the constants are those of src/device/gpu/plan_costs.h.
 #include "gpu_step_model.h"
 
 #include <algorithm>
@@ -30,10 +30,33 @@ double node_seconds(const GpuModel& model) {
     return 1e-6 * (starts_early(model.chip) ? model.costs.early_node_us : model.costs.node_us);
 }
 
+namespace {
+
+/// Inputs that head_narrow.cu takes, with at most ten classes.
+int narrow_inputs(const GpuModel& model) { return model.bytes == 4 ? 1024 : 512; }
+
+// A block has W whole. Of a round of samples each warp sums its inputs' share of the logits, over
+// its lanes; a round has places for 8 samples in float and 4 in double, or for half as many where
+// that is enough, and an empty one costs what a sample does.
+double narrow_head_seconds(const GpuModel& model, const StepShape& s) {
+    const double parts = head_parts(model, s), samples = ceil_div(s.batch, parts);
+    const double most = model.bytes == 4 ? 8 : 4;
+    const double places = s.batch > parts * most / 2 ? most : most / 2;
+    const double warps = s.hidden <= 256 ? 8 : 16;
+    const double cycles = model.costs.narrow_start +
+                          ceil_div(samples, places) * places * warps * model.costs.narrow_sample;
+    const double bytes = (3. * s.hidden * s.batch + 2 * parts * second_layer(s)) * model.bytes;
+    return cycles / gpu_rates(model.chip.capability).clock +
+           bytes / bytes_a_second(model.chip, bytes);
+}
+
+}  // namespace
+
 // A block of 8 warps takes its samples through all windows of 256 inputs: forward, a warp takes one
 // sample at a time, or four where there are more than 8 samples, and W's window is brought anew for
 // each such round; back, the block takes eight at a time. Memory is waited for in each pass.
 double head_seconds(const GpuModel& model, const StepShape& s) {
+    if (s.hidden <= narrow_inputs(model)) return narrow_head_seconds(model, s);
     constexpr double warps = 8, window = 256;
     const GpuRates& rates = gpu_rates(model.chip.capability);
     const double parts = head_parts(model, s), samples = ceil_div(s.batch, parts);

@@ -98,13 +98,14 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 Product plain_product(const Gpu& gpu) {
-    return [gpu](int m, int n, int k, CublasMatrix a, CublasMatrix b, nn_real* c, int c_stride) {
-        const dim3 grid(static_cast<unsigned>(ceil_div(m, plain_m)),
-                        static_cast<unsigned>(ceil_div(n, plain_n)));
-        GPU_CHECK(gpu_launch(plain_product_kernel, grid, dim3(threads), 0, gpu.stream, m, n, k,
-                             a.data, a.stride, a.transposed == Transposed::yes, b.data, b.stride,
-                             b.transposed == Transposed::yes, c, c_stride));
-    };
+    return
+        [gpu](Ones, int m, int n, int k, CublasMatrix a, CublasMatrix b, nn_real* c, int c_stride) {
+            const dim3 grid(static_cast<unsigned>(ceil_div(m, plain_m)),
+                            static_cast<unsigned>(ceil_div(n, plain_n)));
+            GPU_CHECK(gpu_launch(plain_product_kernel, grid, dim3(threads), 0, gpu.stream, m, n, k,
+                                 a.data, a.stride, a.transposed == Transposed::yes, b.data,
+                                 b.stride, b.transposed == Transposed::yes, c, c_stride));
+        };
 }
 
 // ------------------------------------------------------------------ our step
@@ -271,18 +272,21 @@ void LibraryStep::all(int batch) {
         matrix.transposed = Transposed::yes;
         return matrix;
     };
-    product_(h, n, d + 1, {weights(p_, 1), h}, x, a_.data(), a_stride_);
+    product_(Ones::in_sum, h, n, d + 1, {weights(p_, 1), h}, x, a_.data(), a_stride_);
     GPU_CHECK(gpu_launch(sigmoid_kernel, grid_of(h, n), dim3(threads), 0, gpu_.stream, h, a_stride_,
                          a_.data()));
-    product_(k, n, h + 1, {weights(p_, 2), k}, a, delta_.data(), k);
+    product_(Ones::in_sum, k, n, h + 1, {weights(p_, 2), k}, a, delta_.data(), k);
     GPU_CHECK(gpu_launch(softmax_kernel, dim3(static_cast<unsigned>(ceil_div(n, softmax_threads))),
                          dim3(softmax_threads), 0, gpu_.stream, k, n, images_.labels(batch, n),
                          nn_real{1} / static_cast<nn_real>(n), delta_.data(), loss_.data()));
-    product_(k, h + 1, n, {delta_.data(), k}, transposed(a), weights(gradient_, 2), k);
-    product_(h, n, k, transposed({weights(p_, 2), k}), {delta_.data(), k}, delta_below_.data(), h);
+    product_(Ones::in_columns, k, h + 1, n, {delta_.data(), k}, transposed(a),
+             weights(gradient_, 2), k);
+    product_(Ones::none, h, n, k, transposed({weights(p_, 2), k}), {delta_.data(), k},
+             delta_below_.data(), h);
     GPU_CHECK(gpu_launch(slope_kernel, grid_of(h, n), dim3(threads), 0, gpu_.stream, h, a_stride_,
                          a_.data(), delta_below_.data()));
-    product_(h, d + 1, n, {delta_below_.data(), h}, transposed(x), weights(gradient_, 1), h);
+    product_(Ones::in_columns, h, d + 1, n, {delta_below_.data(), h}, transposed(x),
+             weights(gradient_, 1), h);
     const std::size_t total = layout_.total();
     GPU_CHECK(gpu_launch(
         plain_step_kernel, dim3(static_cast<unsigned>((total + threads - 1) / threads)),

@@ -72,9 +72,11 @@ class OurStep {
     DeviceArray<double> loss_;
 };
 
+/// Where op(B) has only ones, which bring a bias along: in its last row, or in its last column.
+enum class Ones { none, in_sum, in_columns };
 /// C = op(A) op(B), op(A) m x k, op(B) k x n, put on the stream.
-using Product = std::function<void(int m, int n, int k, CublasMatrix a, CublasMatrix b, nn_real* c,
-                                   int c_stride)>;
+using Product = std::function<void(Ones ones, int m, int n, int k, CublasMatrix a, CublasMatrix b,
+                                   nn_real* c, int c_stride)>;
 /// A product by the plainest kernel: the reference for whole steps, right and slow.
 Product plain_product(const Gpu& gpu);
 

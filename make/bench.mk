@@ -78,8 +78,10 @@ $(B)/bench/main_no_mpi: $(B)/main.o $(COMMAND_LINE) $(filter-out $(call objects_
 	$(show) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $(filter %.o,$^) $(LDFLAGS) $(LIBS)
 
-# cudaMemcpyAsync is wrapped to count what goes to the GPU; the kernel runner counts by itself.
-$(B)/bench/gpu_bench: $(GPU_BENCH:%=$(B)/cuda/bench/%.o) $(B)/cuda/bench/gpu_traffic.o $(GPU_cuda) $(BENCH_PARTS)
+# cudaMemcpyAsync is wrapped to count what goes to the GPU; the kernel runner counts by itself. It has no
+# cublasLt either, and takes a stand-in.
+$(B)/bench/gpu_bench: $(GPU_BENCH:%=$(B)/cuda/bench/%.o) $(B)/cuda/bench/gpu_traffic.o $(B)/cuda/bench/cublas_lt.o \
+        $(GPU_cuda) $(BENCH_PARTS)
 	$(show) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS) -Wl,--wrap=cudaMemcpyAsync $(LIBS_cuda) -ldl
 # For a GPU alone: its blocks wait for each other.
@@ -87,7 +89,7 @@ $(B)/bench/gpu_limits: $(B)/cuda/bench/gpu_limits.o
 	$(show) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS) $(LIBS_cuda)
 $(B)/bench/gpu_bench_gpuhost: $(GPU_BENCH:%=$(B)/gpuhost/bench/%.o) \
-        $(B)/gpuhost/tests/gpuhost/gpu_traffic.o $(GPU_gpuhost) $(BENCH_PARTS)
+        $(B)/gpuhost/tests/gpuhost/gpu_traffic.o $(B)/gpuhost/tests/gpuhost/plain_lt.o $(GPU_gpuhost) $(BENCH_PARTS)
 	$(show) LINK $@
 	$(Q)mkdir -p $(@D) && $(CXX) -o $@ $^ $(LDFLAGS) $(LIBS_gpuhost)
 $(B)/bench/gpu_model: $(B)/bench/gpu_model.o $(B)/bench/gpu_step_model.o $(B)/src/device/gpu/plan.o

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -114,6 +115,10 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
     if (asked.cuda_aware && !Comm::is_cuda_aware())
         throw InputError("--cuda-aware: this MPI (" + Comm::library_version() +
                          ") does not take device memory; leave the flag out");
+    if (asked.cuda_aware && !on_cuda)
+        throw InputError(
+            "--cuda-aware: the ranks are on CPUs, so there is no device memory; leave the flag "
+            "out, or use --device cuda");
     if (asked.gemm == GemmKind::bf16x3 && asked.inputs != InputsKind::automatic)
         throw InputError(
             "--gemm bf16x3 takes the inputs in a way of its own; leave --inputs out, or use --gemm "
@@ -201,6 +206,17 @@ bool by_bf16x3(const Comm& comm, const DeviceRequest& asked, bool can, bool pays
         can && (asked.gemm == GemmKind::bf16x3 || (asked.gemm == GemmKind::automatic && pays)));
 }
 
+/// Whether gradients go to MPI as the device's memory, which a trial of sums decides.
+bool mpi_takes_device_memory(const Comm& comm, const DeviceRequest& asked, int device) {
+    const bool by_mpi =
+        asked.allreduce == AllreduceKind::automatic || asked.allreduce == AllreduceKind::mpi;
+    const bool sums = comm.size() > 1 && by_mpi && !asked.own_copies && !asked.lends_gradient &&
+                      !asked.course && !compresses(asked.compress);
+    return sums &&
+           sums_device_memory(comm, device, Comm::is_cuda_aware(), asked.cuda_aware,
+                              [&](std::span<nn_real> values) { comm.all_ranks().sum(values); });
+}
+
 /// How this rank works on its GPU.
 CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const CudaDevice& device,
                            const Layout& layout, int shard) {
@@ -211,9 +227,7 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
                                                     layout.size(1), layout.inputs(), shard));
     settings.several_ranks = (comm.size() > 1 && !asked.own_copies) || asked.lends_gradient;
     settings.shares_device = shares_gpu(comm, cuda_uuid(device.number));
-    const bool by_mpi =
-        asked.allreduce == AllreduceKind::automatic || asked.allreduce == AllreduceKind::mpi;
-    settings.mpi_takes_device_memory = asked.cuda_aware && by_mpi && !asked.lends_gradient;
+    settings.mpi_takes_device_memory = mpi_takes_device_memory(comm, asked, device.number);
     return settings;
 }
 
@@ -291,10 +305,10 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
             replica_on_gpu(comm, asked.course ? make_course_replica : make_cuda_replica, shape,
                            settings, asked.device == DeviceKind::cuda, chosen.cuda);
         if (chosen.replica) {
-            if (settings.mpi_takes_device_memory && comm.size() > 1)
-                check_sums_of_device_memory(comm);
+            taken.cuda_aware = settings.mpi_takes_device_memory;
             sum_by(asked.allreduce == AllreduceKind::automatic ? AllreduceKind::mpi
                                                                : asked.allreduce);
+            if (taken.cuda_aware) chosen.reduction += ", from device memory";
             return chosen;
         }
         comm.together([&] { check_device(comm, asked, chosen.cuda, false); });

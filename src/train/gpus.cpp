@@ -63,16 +63,18 @@ std::unique_ptr<Replica> replica_on_gpu(const Comm& comm, decltype(&make_cuda_re
     return nullptr;
 }
 
-void check_sums_of_device_memory(const Comm& comm) {
-    const bool right = device_sums_are_right(
-        comm.rank(), comm.size(), [&](std::span<nn_real> values) { comm.all_ranks().sum(values); });
+bool sums_device_memory(const Comm& comm, int device, bool says_so, bool required,
+                        const std::function<void(std::span<nn_real>)>& sum) {
+    if (!comm.all(says_so) || !comm.all(device_starts(device))) return false;
+    const bool right = device_sums_are_right(comm.rank(), comm.size(), sum);
     comm.together([&] {
-        if (!right)
+        if (required && !right)
             throw InputError("--cuda-aware: rank " + std::to_string(comm.rank()) +
                              " got a wrong sum of device memory from this MPI (" +
                              Comm::library_version() +
                              "); set UCX_MEMTYPE_CACHE=n, or leave the flag out");
     });
+    return comm.all(right);
 }
 
 void say_why_cpu(const Comm& comm, const CudaDevices& cuda) {

@@ -1,6 +1,8 @@
 // gpus.h: which GPU a rank takes, who else has it, and what the user is told where none is taken.
 #pragma once
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "comm/comm.h"
@@ -19,9 +21,12 @@ std::unique_ptr<Replica> replica_on_gpu(const Comm& comm, decltype(&make_cuda_re
                                         const ReplicaShape& shape, const CudaSettings& settings,
                                         bool required, CudaDevices& cuda);
 
-/// Throws InputError if this MPI sums device memory wrongly. Every rank has a replica on its GPU.
-/// Collective.
-void check_sums_of_device_memory(const Comm& comm);
+/// Whether gradients are summed as device memory: if MPI `says_so` on all ranks, and if sum(),
+/// which is MPI's sum over all ranks, adds up arrays of `device` rightly on all of them.
+/// `required`: throws InputError if not. False where a device does not start, for then no replica
+/// will. Collective.
+bool sums_device_memory(const Comm& comm, int device, bool says_so, bool required,
+                        const std::function<void(std::span<nn_real>)>& sum);
 
 /// If a rank seems to have a GPU, rank 0 prints on standard error why the ranks take the CPU.
 /// Collective.

@@ -32,7 +32,7 @@ FitTable table_of(const std::string& csv) {
     return read_fit_table(in, "made.csv");
 }
 
-/// Rows as gpu_bench writes them for five shapes, with times of 1 us.
+/// Rows as gpu_bench writes them for its five shapes, and more heads, with times of 1 us.
 FitTable all_rows() {
     std::string csv = head;
     for (const std::string way : {"fp32", "bf16x3", "fp64"}) {
@@ -47,6 +47,9 @@ FitTable all_rows() {
                     for (const char* what : {"layer", "gradient and step"})
                         csv += row(type, s, what, way + tile + std::to_string(parts), 1);
         }
+        // Of the wide head, which five shapes of training do not tell enough about.
+        for (const StepShape& s : {StepShape{2000, 24}, {2048, 800}, {1200, 8192}, {8192, 256}})
+            csv += row(type, s, "kernel", way + " head", 1);
     }
     return table_of(csv);
 }
@@ -71,7 +74,7 @@ TEST(GpuFit, GetsBackTheConstantsThatMadeATable) {
 }
 
 TEST(GpuFit, LeavesWhatNoRowDependsOn) {
-    const StepShape few{200, 24}, many{4096, 8192};
+    const StepShape few{2000, 24}, many{4096, 8192};
     const PlanCosts now;
     const FitTable table = table_of(head + row("float", few, "kernel", "fp32 head", 9) +
                                     row("float", many, "kernel", "fp32 head", 99));

@@ -1,8 +1,6 @@
 // test_kernels_descent.cpp: the last product of a step with the update of all parameters.
 //
 // It is held to the bits of the two kernels that do the same one after the other.
-#include <array>
-
 #include "tests/support/gradient_inputs.h"
 
 namespace {
@@ -49,26 +47,31 @@ Reals run_in_two_kernels(GemmBy by, GemmPlan plan, const GradientInputs& in,
     return p.values();
 }
 
-TEST_F(Kernels, DescentBesideTheGradientHasTheBitsOfBothAlone) {
+void check_descent(int m, int n, int depth) {
     Rng rng(25);
-    for (const bool of_pixels : {true, false})
-        for (const auto& [m, n, depth] :
-             {std::array{33, 37, 17}, std::array{132, 148, 36}, std::array{5, 0, 3}}) {
-            const GradientInputs in = random_gradient(m, n, depth, of_pixels, rng);
-            const DescentMemory there(in, rng);
-            in_every_way([&](GemmBy by, GemmTile tile, const std::string& what) {
-                if (!of_pixels && by != GemmBy::fma) return;
-                for (const int splits : {1, 3}) {
-                    SCOPED_TRACE(in.text() + ", " + what + ", " + std::to_string(splits));
-                    const Reals expected = run_in_two_kernels(by, {tile, splits}, in, there);
-                    in_every_order([&](const std::string& order) {
-                        SCOPED_TRACE(order);
-                        EXPECT_TRUE(
-                            same_bits("p", run_descent(by, {tile, splits}, in, there), expected));
-                    });
-                }
-            });
-        }
+    for (const bool of_pixels : {true, false}) {
+        const GradientInputs in = random_gradient(m, n, depth, of_pixels, rng);
+        const DescentMemory there(in, rng);
+        in_every_way([&](GemmBy by, GemmTile tile, const std::string& what) {
+            if (!of_pixels && by != GemmBy::fma) return;
+            for (const int splits : {1, 3}) {
+                SCOPED_TRACE(in.text() + ", " + what + ", " + std::to_string(splits));
+                const Reals expected = run_in_two_kernels(by, {tile, splits}, in, there);
+                in_every_order([&](const std::string& order) {
+                    SCOPED_TRACE(order);
+                    EXPECT_TRUE(
+                        same_bits("p", run_descent(by, {tile, splits}, in, there), expected));
+                });
+            }
+        });
+    }
+}
+
+TEST_F(Kernels, DescentBesideTheGradientHasTheBitsOfBothAlone) { check_descent(33, 37, 17); }
+
+TEST_F(Kernels, DescentOfManyTilesOrOfNothingHasThemToo) {
+    check_descent(132, 148, 36);
+    check_descent(5, 0, 3);
 }
 
 }  // namespace

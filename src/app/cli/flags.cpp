@@ -376,7 +376,9 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
            "what several nodes do; 0: as the machines are"},
           free /* the number of replicas tells it */},
          {{"--cuda-aware", yes(o.device.cuda_aware), "Devices",
-           "hand device memory to MPI, if MPI takes it"},
+           "require that MPI sums device memory; without it that is done where MPI says that it "
+           "can, "
+           "and a trial at the start comes out right"},
           rounding}});
     return rows;
 }

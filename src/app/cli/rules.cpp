@@ -70,6 +70,7 @@ bool is_local(const Asked& a) { return a.options.local_steps > 0; }
 bool is_async(const Asked& a) { return a.options.async.has_value(); }
 bool is_scattered(const Asked& a) { return a.options.feed == FeedKind::scattered; }
 bool is_on_cuda(const Asked& a) { return a.options.device.device == DeviceKind::cuda; }
+bool is_on_cpu(const Asked& a) { return a.options.device.device == DeviceKind::cpu; }
 bool keeps_moments(const Asked& a) {
     return (is_local(a) || is_async(a)) && moments_of(a.options.training.rule) > 0;
 }
@@ -93,6 +94,10 @@ std::vector<FlagRule> rules_of_sums() {
     const Setting compress{"--compress", is_compressed};
     return {
         {{{"--bucket-size"}}, Kind::is_for, {{"--allreduce overlap", is_overlapped}}},
+        {{{"--cuda-aware"}},
+         Kind::excludes,
+         {{"--device cpu", is_on_cpu}, {"--course"}, {"--accumulate", accumulates}},
+         "the gradient is in host memory there; leave one of the two out"},
         {{compress},
          Kind::excludes,
          {{"--allreduce", names_a_sum}},

@@ -21,6 +21,8 @@ std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape&, const CudaSettin
     throw std::logic_error("make_cuda_replica: find_cuda_devices() has found none");
 }
 
+bool device_starts(int) { return false; }
+
 bool device_sums_are_right(int, int, const std::function<void(std::span<nn_real>)>&) {
     throw std::logic_error("device_sums_are_right: find_cuda_devices() has found none");
 }

@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <vector>
 
+#include "device/gpu/kernels.h"
 #include "device/gpu/owned.h"
+#include "device/replica.h"
 
 namespace {
 
@@ -20,6 +22,15 @@ nn_real sum_of_elements(int ranks, std::size_t i) {
 }
 
 }  // namespace
+
+bool device_starts(int device) {
+    try {
+        gpu_chip(device);
+        return true;
+    } catch (const GpuUnavailable&) {
+        return false;
+    }
+}
 
 bool device_sums_are_right(int rank, int ranks,
                            const std::function<void(std::span<nn_real>)>& sum) {

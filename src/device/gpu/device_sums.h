@@ -9,6 +9,10 @@
 
 #include "base/real.h"
 
+/// Selects `device` for this thread and starts it. Returns false if CUDA does not give it to this
+/// process.
+bool device_starts(int device);
+
 /// Has sum() add up arrays in the memory of the device that is selected, of 64 bytes, 8 KiB and
 /// 1 MiB: MPI takes another way for each. sum(values) must make each of them the sum over `ranks`
 /// ranks that call this function together. Returns true if all of this rank's sums are right.

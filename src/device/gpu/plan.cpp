@@ -46,9 +46,16 @@ struct Case {
     bool by_double_mma() const { return !by_bf16x3() && bytes == 8 && rates.fma_double >= 64; }
     /// Bytes of an element of B in memory: bf16x3 is for pixels.
     int bytes_of_b() const { return by_bf16x3() ? 1 : bytes; }
-    /// Of a thread's sums, once the groups' are added.
-    double fours() const { return 1. * t.m * t.n / t.threads() / 4; }
     double tile_bytes() const { return 1. * t.m * t.n * bytes; }
+    /// Of 16 bytes, of a thread's sums, once the groups' are added.
+    double fours() const { return tile_bytes() / t.threads() / 16; }
+    /// Of the peak that mma.sync in double has.
+    double mma_double() const {
+        if (rates.capability < 90) return 1;
+        return t.m == 32   ? costs.mma_double_small
+               : t.n == 32 ? costs.mma_double_medium
+                           : costs.mma_double_large;
+    }
 };
 
 double ceil_div(double a, double b) { return std::ceil(a / b); }
@@ -71,7 +78,7 @@ Slice slice_of(const Case& c, double l2_rate) {
     const double moved = instructions_to_move * t.k * (t.m + t.n);
     Slice slice{};
     slice.arithmetic = 1. * t.m * t.n * t.k / rate_of(c.rates, c.by, c.bytes);
-    if (c.by_double_mma() && c.rates.capability >= 90) slice.arithmetic /= c.costs.mma_double;
+    if (c.by_double_mma()) slice.arithmetic /= c.mma_double();
     slice.l2 = loaded / l2_rate;
     if (c.by_bf16x3()) {
         // Raw elements are stored, read, split into three parts (A) or converted (B), and stored as
@@ -135,8 +142,8 @@ double bytes_of(GemmBy by, double m, double n, double k, double parts, int bytes
     return m * k * bytes + k * n * (by == GemmBy::bf16x3 ? 1 : bytes) + parts * m * n * bytes;
 }
 
-/// What the last block of a tile takes to add its parts: a thread's sums by fours, which wait for
-/// seven parts at a time, and the bytes of all parts.
+/// What the last block of a tile takes to add its parts: a thread's sums by 16 bytes, which wait
+/// for seven parts at a time, and the bytes of all parts.
 double join_cycles(const Case& c, int splits) {
     return c.fours() * ceil_div(splits - 1, 7) * c.costs.join_wait +
            splits * c.tile_bytes() / c.costs.join_bytes;
@@ -144,9 +151,12 @@ double join_cycles(const Case& c, int splits) {
 
 /// The most blocks that a multiprocessor gets where blocks start early. A new block goes where the
 /// fewest are, old and new together, as long as there is room; the rest come when the old ones have
-/// left, and spread evenly. So many old ones as new ones are assumed.
+/// left, and fill those multiprocessors that are free first. So many old ones as new ones are
+/// assumed.
 double crowded(double blocks, double multiprocessors, double resident) {
     const double even = ceil_div(blocks, multiprocessors);
+    const double room_beside_old = resident * multiprocessors - blocks;
+    if (blocks > room_beside_old) return std::max(resident, even);
     const double fewest = std::floor(blocks / multiprocessors);  // old ones, somewhere
     const double level = std::min(resident, ceil_div(2 * blocks, multiprocessors));
     return std::max(level - fewest, even);
@@ -172,7 +182,9 @@ double cycles_of(const Case& c, const Share& share, int splits) {
     const Slice slice = slice_of(c, share.l2_rate);
     const double waits = l2_latency_cycles / pipeline_of(c).ahead;
     const double hidden_not = c.by_bf16x3() ? c.costs.shared_bf16x3 : c.costs.shared_fma;
-    const double exposed = c.by_bf16x3() ? c.costs.exposed_bf16x3 : c.costs.exposed_fma;
+    const double exposed = c.by_bf16x3()       ? c.costs.exposed_bf16x3
+                           : c.by_double_mma() ? c.costs.exposed_double
+                                               : c.costs.exposed_fma;
     const double own = std::max(slice.arithmetic, slice.issue) + hidden_not * slice.shared;
     const double end_work = c.tile_bytes() / share.l2_rate +
                             2 * (c.t.groups - 1) * c.tile_bytes() / shared_bytes_a_clock;
