@@ -80,7 +80,7 @@ TEST(Touching, refuses_what_should_be_one_digit) {
     expect_refusal([] { check_is_one("it.png", digit_of(2.345), reading(7, 0.99)); },
                    {"it.png: expected one digit, found what looks like two that touch: read as "
                     "one, it would be a 7, but a row of its pixels meets 2.35 strokes",
-                    "cut the picture between them, or write them apart"});
+                    "cut the picture between them", "turn the picture upright"});
 }
 
 TEST(Touching, refuses_in_a_line_only_what_is_wider_than_high) {

@@ -29,11 +29,12 @@ bool looks_like_two(const DrawnDigit& digit, std::span<const nn_real> yhat) {
 void check_is_one(const std::string& file, const DrawnDigit& digit, std::span<const nn_real> yhat) {
     if (!looks_like_two(digit, yhat)) return;
     const PredictedClass predicted = predicted_class(yhat);
+    const char* const article = predicted.c == 8 ? "an" : "a";
     throw InputError(formatted(
-        "%s: expected one digit, found what looks like two that touch: read as one, it would be a "
-        "%d, but a row of its pixels meets %.2f strokes, and of a %d at most %.2f; cut the picture "
-        "between them, or write them apart",
-        one_line(file).c_str(), predicted.c, digit.strokes, predicted.c,
+        "%s: expected one digit, found what looks like two that touch: read as one, it would be "
+        "%s %d, but a row of its pixels meets %.2f strokes, and of %s %d at most %.2f; cut the "
+        "picture between them, write them apart, or turn the picture upright",
+        one_line(file).c_str(), article, predicted.c, digit.strokes, article, predicted.c,
         most_strokes(digit, predicted)));
 }
 

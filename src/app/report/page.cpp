@@ -164,7 +164,7 @@ std::string epochs(const PageSummary& summary, bool is_table) {
             (summary.rates.empty() ? "" : "<th>learning rate</th>") + "<th>training loss</th>" +
             (has_accuracy ? "<th>" + escaped(summary.accuracy_name) + " accuracy</th>" : "") +
             (is_table ? "<th>samples/s</th>" : "<th>images/s</th>") +
-            "<th>seconds</th></tr></thead>\n<tbody>" + rows + "</tbody></table></div>\n");
+            "<th>seconds so far</th></tr></thead>\n<tbody>" + rows + "</tbody></table></div>\n");
 }
 
 std::string link_to_draw(const PageSummary& summary) {
