@@ -42,8 +42,8 @@ struct DeviceRequest {
     InputsKind inputs = InputsKind::automatic;  ///< on the CPU: leave out zeros, or not
     CpuIsa isa = CpuIsa::automatic;  ///< for the CPU: the widest set that this rank may take
     int threads = 0;                 ///< of each rank on the CPU; 0: as many as it has cores
-    bool cuda_aware = false;         ///< sums are of device memory; asked for: it is an error if not
-    bool course = false;             ///< on a GPU: the plain kernels
+    bool cuda_aware = false;  ///< sums are of device memory; asked for: it is an error if not
+    bool course = false;      ///< on a GPU: the plain kernels
     /// The strategy adds up gradients in host memory, even of one replica alone.
     bool lends_gradient = false;
     bool fixed_order = false;               ///< sums with the same bits at any number of replicas
