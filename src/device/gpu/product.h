@@ -105,12 +105,13 @@ struct TimesSlope {
 struct Descended {
     using Others = OtherRuns;
     static constexpr int together = 4;
-    const UpdateNumbers* numbers;
+    const UpdateNumbers now;
     __device__ __forceinline__ explicit Descended(const Output& out)
-        : numbers(from_here_on(out.numbers)) {}
+        : Descended(from_here_on(out.numbers)) {}
+    __device__ __forceinline__ explicit Descended(const UpdateNumbers* numbers)
+        : now{load_unchanged(&numbers->rate), load_unchanged(&numbers->reg)} {}
     static __device__ __forceinline__ bool reads(const Output&) { return true; }
     __device__ __forceinline__ nn_real of(nn_real s, const Output& out, const Place& c) const {
-        const UpdateNumbers now{load_unchanged(&numbers->rate), load_unchanged(&numbers->reg)};
         return Sgd{}(c.old, c.j < out.biases ? s + now.reg * c.old : s,
                      static_cast<nn_real*>(nullptr), now, Root{});
     }
