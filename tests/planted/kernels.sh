@@ -107,7 +107,7 @@ defect() {
     case $file in
         product.h | slices.h) changed=gemm_fma ;;
         runs.h) changed=parts ;;
-        head.h) changed=head ;;
+        head.h) changed="head" ;;
     esac
     text=$(<"$place/$file")
     after=${text#*"$from"}

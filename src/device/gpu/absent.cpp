@@ -8,7 +8,8 @@
 #include "device/replica.h"
 
 namespace {
-constexpr const char* why = "this binary was built without CUDA: nvcc was not found, or CUDA=0 was given";
+constexpr const char* why =
+    "this binary was built without CUDA: nvcc was not found, or CUDA=0 was given";
 }
 
 CudaDevices find_cuda_devices() {
