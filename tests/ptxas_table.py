@@ -182,7 +182,7 @@ def self_test() -> int:
         ("a planted reload fails", 1, entry_log(GEMM, loads=36), "spills 0 bytes out, 36 in"),
         ("a planted stack frame fails", 1, entry_log(GEMM, stack=40), "stack frame of 40 bytes"),
         ("one bad architecture of two fails", 1,
-         entry_log(GEMM) + entry_log(GEMM, stores=40, arch="75"), "sm_75"),
+         entry_log(GEMM) + entry_log(GEMM, stores=72, arch="75"), "sm_75"),
         ("a few registers may spill", 0, entry_log(GEMM, stack=24, stores=24, loads=32), "gemm"),
         ("a kernel that is no GEMM may have a stack frame", 0,
          entry_log(GEMM) + entry_log(HEAD, stack=80), "head_kernel<bytes, 4>"),
