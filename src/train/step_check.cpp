@@ -21,7 +21,7 @@ std::size_t steps_from(const TrainingState& from, const Schedule& schedule, int 
 }  // namespace
 
 StepCheck::StepCheck(DataParallelNeuralNetwork& network, const SampleSet& set_on_root,
-                     const Training& training, TrainingState from, Tell tell)
+                     const Training& training, const TrainingState& from, Tell tell)
     : network_(network),
       set_(set_on_root),
       training_(training),

@@ -36,7 +36,7 @@ class StepCheck : public TrainingObserver {
     using Tell = std::function<void(std::size_t done, std::size_t all)>;
 
     StepCheck(DataParallelNeuralNetwork& network, const SampleSet& set_on_root,
-              const Training& training, TrainingState from = {}, Tell tell = {});
+              const Training& training, const TrainingState& from = {}, Tell tell = {});
 
     void on_step(int, int, int, double) override {}
     void on_epoch(int, double) override {}

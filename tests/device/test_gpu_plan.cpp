@@ -129,7 +129,9 @@ TEST(Plan, OccupiesAChipThatLargeTilesWouldLeaveIdle) {
         EXPECT_LT(seconds(h100, by, split, deep),
                   seconds(h100, by, plan_for(h100, by, deep, Split::no), deep) / 2);
     }
-    EXPECT_EQ(plan_for(h100, GemmBy::fma, {4096, 8192, 784}, Split::no).tile, GemmTile::large);
+    // In double, the large and the medium tile took the same there: 1950 and 1930 us on an H100.
+    const GemmTile of_much = plan_for(h100, GemmBy::fma, {4096, 8192, 784}, Split::no).tile;
+    EXPECT_EQ(of_much, real_bytes == 4 ? GemmTile::large : GemmTile::medium);
 }
 
 TEST(Plan, OfEqualsIsTheLargerTile) {

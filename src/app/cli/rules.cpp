@@ -179,16 +179,18 @@ std::vector<FlagRule> rules_of_precision() {
                                  Kind::excludes,
                                  {{"--gemm bf16x3", is_bf16x3}},
                                  "it has float's accuracy; leave one of the two out"}};
+    if (sizeof(nn_real) == sizeof(double)) {
+        rules.push_back({{small, loss_scale},
+                         Kind::excludes,
+                         {{"the build in double", [](const Asked&) { return true; }}},
+                         "it has no smaller type; leave the flag out, or build in float"});
+        return rules;
+    }
     rules.push_back({{loss_scale},
                      Kind::excludes,
                      {local, async, compress},
                      "no whole gradient is there to be judged; leave one of the two out"});
     rules.push_back({{loss_scale}, Kind::is_for, {{"--precision fp16", is_fp16}}});
-    if (sizeof(nn_real) == sizeof(double))
-        rules.push_back({{small},
-                         Kind::excludes,
-                         {{"the build in double", [](const Asked&) { return true; }}},
-                         "it has no smaller type; leave the flag out, or build in float"});
     return rules;
 }
 
