@@ -292,8 +292,8 @@ void DataParallelNeuralNetwork::forward(nn_real weight) {
     const Traced traced("forward");
     unreported_ += static_cast<std::size_t>(batch_.count);
     if (fixed_order_) unreported_loads_.push_back(batch_);
-    const auto scale = static_cast<nn_real>(loss_scale_.value());
-    replica_->forward(scale * weight / static_cast<nn_real>(batch_.of), Want::gradient);
+    weight *= static_cast<nn_real>(loss_scale_.value());
+    replica_->forward(weight / static_cast<nn_real>(batch_.of), Want::gradient);
 }
 
 void DataParallelNeuralNetwork::backward(Slice slice) {

@@ -24,8 +24,7 @@ void DataParallelNeuralNetwork::update_unscaled(const Update& update) {
     if (fixed_order_ && fixed_order_->has_sum()) {
         take(fixed_order_->sum());
     } else if (techniques_.reducer) {
-        for (std::size_t part = 0; part < replica_->parts().size(); ++part)
-            take(techniques_.reducer->finish());
+        while (sums.size() < replica_->parts().size()) take(techniques_.reducer->finish());
     } else {
         for (const Sum& sum : std::exchange(own_sums_, {})) take(sum);
     }
