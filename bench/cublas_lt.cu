@@ -1,11 +1,11 @@
 // cublas_lt.cu: cublasLt, opened at run time as cuBLAS is (device/gpu/cublas.cu). See gpu_lt.h.
 #include <cublasLt.h>
-#include <dlfcn.h>
 
 #include <algorithm>
 #include <numeric>
 #include <type_traits>
 
+#include "device/gpu/opened_library.h"
 #include "device/gpu/owned.h"
 #include "gpu_lt.h"
 
@@ -57,27 +57,19 @@ struct CublasLt::Library {
         if (handle != nullptr) destroy(handle);
     }
 
-    /// The library stays open until the program ends, as its own threads ask for.
+    /// Says what is missing; empty: nothing.
     std::string open() {
-        const std::string name = "libcublasLt.so." + std::to_string(CUBLAS_VER_MAJOR);
-        void* library = dlopen(name.c_str(), RTLD_NOW);
-        if (library == nullptr) return name + " was not found; put its folder on LD_LIBRARY_PATH";
-        std::string missing;
-        const auto find = [&](const char* symbol, auto& function) {
-            function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(
-                dlsym(library, symbol));
-            if (function == nullptr) missing = name + " has no " + symbol;
-        };
-        find("cublasLtCreate", create);
-        find("cublasLtDestroy", destroy);
-        find("cublasLtMatmulDescInit_internal", init_call);
-        find("cublasLtMatmulDescSetAttribute", set_call);
-        find("cublasLtMatrixLayoutInit_internal", init_layout);
-        find("cublasLtMatmulPreferenceInit_internal", init_preference);
-        find("cublasLtMatmulPreferenceSetAttribute", set_preference);
-        find("cublasLtMatmulAlgoGetHeuristic", offer);
-        find("cublasLtMatmul", multiply);
-        return missing;
+        OpenedLibrary library("libcublasLt.so." + std::to_string(CUBLAS_VER_MAJOR));
+        library.find("cublasLtCreate", create);
+        library.find("cublasLtDestroy", destroy);
+        library.find("cublasLtMatmulDescInit_internal", init_call);
+        library.find("cublasLtMatmulDescSetAttribute", set_call);
+        library.find("cublasLtMatrixLayoutInit_internal", init_layout);
+        library.find("cublasLtMatmulPreferenceInit_internal", init_preference);
+        library.find("cublasLtMatmulPreferenceSetAttribute", set_preference);
+        library.find("cublasLtMatmulAlgoGetHeuristic", offer);
+        library.find("cublasLtMatmul", multiply);
+        return library.missing();
     }
 };
 

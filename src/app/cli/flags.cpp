@@ -332,10 +332,8 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
           by_grade | by_course},
          {{"--loss-scale", loss_scaling(o.training.loss_scaling), "Devices",
            "with --precision fp16: deltas are computed times this power of two, and the gradient "
-           "is "
-           "divided by it; dynamic: it halves after a gradient that is not finite, whose step "
-           "makes "
-           "no update, and doubles after 2000 good steps"},
+           "is divided by it; dynamic: it halves after a gradient that is not finite, whose step "
+           "makes no update, and doubles after 2000 good steps"},
           same,
           by_grade | by_course},
          {{"--reproducible", yes(o.device.fixed_order), "Devices",
@@ -377,8 +375,7 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
           free /* the number of replicas tells it */},
          {{"--cuda-aware", yes(o.device.cuda_aware), "Devices",
            "require that MPI sums device memory; without it that is done where MPI says that it "
-           "can, "
-           "and a trial at the start comes out right"},
+           "can, and a trial at the start comes out right"},
           rounding}});
     return rows;
 }

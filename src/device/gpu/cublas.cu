@@ -2,10 +2,10 @@
 #include "device/gpu/cublas.h"
 
 #include <cublas_v2.h>
-#include <dlfcn.h>
 
 #include <type_traits>
 
+#include "device/gpu/opened_library.h"
 #include "device/gpu/owned.h"
 
 namespace {
@@ -53,24 +53,16 @@ struct Cublas::Library {
         if (handle != nullptr) destroy(handle);
     }
 
-    /// The library stays open until the program ends, as its own threads ask for.
+    /// Says what is missing; empty: nothing.
     std::string open() {
-        const std::string name = "libcublas.so." + std::to_string(CUBLAS_VER_MAJOR);
-        void* library = dlopen(name.c_str(), RTLD_NOW);
-        if (library == nullptr) return name + " was not found; put its folder on LD_LIBRARY_PATH";
-        std::string missing;
-        const auto find = [&](const char* symbol, auto& function) {
-            function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(
-                dlsym(library, symbol));
-            if (function == nullptr) missing = name + " has no " + symbol;
-        };
-        find("cublasCreate_v2", create);
-        find("cublasDestroy_v2", destroy);
-        find("cublasSetStream_v2", set_stream);
-        find("cublasSetWorkspace_v2", set_workspace);
-        find("cublasGemmEx", gemm_by);
-        find(in_double ? "cublasDgemm_v2" : "cublasSgemm_v2", gemm);
-        return missing;
+        OpenedLibrary library("libcublas.so." + std::to_string(CUBLAS_VER_MAJOR));
+        library.find("cublasCreate_v2", create);
+        library.find("cublasDestroy_v2", destroy);
+        library.find("cublasSetStream_v2", set_stream);
+        library.find("cublasSetWorkspace_v2", set_workspace);
+        library.find("cublasGemmEx", gemm_by);
+        library.find(in_double ? "cublasDgemm_v2" : "cublasSgemm_v2", gemm);
+        return library.missing();
     }
 };
 
