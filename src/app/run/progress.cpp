@@ -7,7 +7,7 @@
 #include "app/report/terminal.h"
 
 ProgressLines::ProgressLines(bool prints, const Sets& sets, const Training& training,
-                             TrainingState from, const History& history)
+                             const TrainingState& from, const History& history)
     : prints_(prints),
       terminal_(prints && on_terminal()),
       speed_(sets.is_table ? "samples/s" : "images/s"),

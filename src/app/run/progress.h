@@ -11,8 +11,8 @@
 class ProgressLines {
   public:
     /// The training begins at `from`. The time spent before `from` is in the last row of `history`.
-    ProgressLines(bool prints, const Sets& sets, const Training& training, TrainingState from,
-                  const History& history);
+    ProgressLines(bool prints, const Sets& sets, const Training& training,
+                  const TrainingState& from, const History& history);
 
     void print_step(int epoch, int step, int steps, double loss);
     /// Between these two calls, the clock of the epoch stands still.
