@@ -12,4 +12,4 @@ lint: | build/.setup-lint
 	tools/check_includes.py
 	cppcheck --quiet --std=c++20 --enable=warning,performance,portability --suppress=uninitMemberVar \
 	    --suppress=invalidFunctionArg --inline-suppr --error-exitcode=1 $(INCLUDES) $(PRODUCT)
-	printf "%s\n" $(PRODUCT) | xargs -P $$(nproc) -I FILE clang-tidy --quiet FILE -- $(TIDY)
+	tools/tidy.py $(PRODUCT) -- $(TIDY)

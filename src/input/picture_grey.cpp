@@ -15,17 +15,17 @@ using Colour = std::array<double, 3>;
 /// The brightness of red, green and blue. Source: ITU-R BT.601.
 constexpr Colour brightness{0.299, 0.587, 0.114};
 
-/// How colours spread: covariance times a constant.
-using Spread = std::array<Colour, 3>;
+/// Covariance times a constant.
+using Covariance = std::array<Colour, 3>;
 
-Colour times(const Spread& spread, const Colour& v) {
+Colour times(const Covariance& covariance, const Colour& v) {
     Colour result{};
     for (std::size_t i = 0; i < 3; ++i)
-        for (std::size_t k = 0; k < 3; ++k) result[i] += spread[i][k] * v[k];
+        for (std::size_t k = 0; k < 3; ++k) result[i] += covariance[i][k] * v[k];
     return result;
 }
-double along(const Spread& spread, const Colour& v) {
-    const Colour image = times(spread, v);
+double along(const Covariance& covariance, const Colour& v) {
+    const Colour image = times(covariance, v);
     return v[0] * image[0] + v[1] * image[1] + v[2] * image[2];
 }
 /// Divided by the sum of what its numbers are without sign: so greys stay between 0 and 255.
@@ -35,13 +35,13 @@ Colour weights_along(Colour v) {
     return v;
 }
 
-Spread spread_of(const Raster& raster) {
+Covariance covariance_of(const Raster& raster) {
     const auto channels = static_cast<std::size_t>(raster.channels);
     const std::size_t pixels = raster.values.size() / channels;
     const std::size_t step = std::max<std::size_t>(1, pixels / 50000);
     double weight = 0;
     Colour sum{};
-    Spread squares{};
+    Covariance squares{};
     for (std::size_t p = 0; p < pixels; p += step) {
         const std::uint8_t* const value = raster.values.data() + p * channels;
         const double seen = channels == 4 ? value[3] : 255;
@@ -60,14 +60,14 @@ Spread spread_of(const Raster& raster) {
 /// Brightness, if it tells the colours at least half as well apart as what does so best: the
 /// direction in which they spread most, found by the power method.
 Colour grey_weights(const Raster& raster) {
-    const Spread spread = spread_of(raster);
-    Colour widest = *std::ranges::max_element(spread, {}, [](const Colour& row) {
+    const Covariance covariance = covariance_of(raster);
+    Colour widest = *std::ranges::max_element(covariance, {}, [](const Colour& row) {
         return row[0] * row[0] + row[1] * row[1] + row[2] * row[2];
     });
     if (widest == Colour{}) return brightness;
     for (int round = 0; round < 50; ++round)
-        widest = weights_along(times(spread, weights_along(widest)));
-    if (!std::isfinite(widest[0]) || 4 * along(spread, brightness) >= along(spread, widest))
+        widest = weights_along(times(covariance, weights_along(widest)));
+    if (!std::isfinite(widest[0]) || 4 * along(covariance, brightness) >= along(covariance, widest))
         return brightness;
     const bool opposite =
         widest[0] * brightness[0] + widest[1] * brightness[1] + widest[2] * brightness[2] < 0;

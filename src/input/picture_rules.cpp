@@ -33,8 +33,8 @@ void remove_line(Sheet& ink, int top, int bottom) {
     }
 }
 
-/// Rows from top to before bottom.
-struct Rows {
+/// A line across the sheet: its rows from top to before bottom.
+struct Line {
     int top, bottom;
 };
 
@@ -44,9 +44,9 @@ int thickest_line(const Sheet& ink) {
 }
 
 /// The rows that are lines across the whole sheet.
-std::vector<Rows> lines_of(const Sheet& ink) {
+std::vector<Line> lines_of(const Sheet& ink) {
     const std::vector<float> common = common_ink_of_rows(ink);
-    std::vector<Rows> lines;
+    std::vector<Line> lines;
     for (int y = 0; y < ink.height; ++y) {
         if (common[static_cast<std::size_t>(y)] == 0) continue;
         int bottom = y;
@@ -58,9 +58,9 @@ std::vector<Rows> lines_of(const Sheet& ink) {
 }
 
 /// Takes out the lines across the sheet, and returns them.
-std::vector<Rows> remove_rows(Sheet& ink) {
-    std::vector<Rows> lines = lines_of(ink);
-    for (const Rows& line : lines) remove_line(ink, line.top, line.bottom);
+std::vector<Line> remove_rows(Sheet& ink) {
+    std::vector<Line> lines = lines_of(ink);
+    for (const Line& line : lines) remove_line(ink, line.top, line.bottom);
     return lines;
 }
 
@@ -75,7 +75,7 @@ Box box_of_pieces(const Sheet& ink) {
 /// A picture that is cut tightly around its digit shows the bar of a 7 as a line from side to side,
 /// too. It is the only one, and together with it the rest of the drawing (`rest`) comes as near to
 /// the top and the bottom as the bar to the sides.
-bool is_own_bar(const std::vector<Rows>& lines, const Sheet& ink, const Box& rest) {
+bool is_own_bar(const std::vector<Line>& lines, const Sheet& ink, const Box& rest) {
     if (lines.size() != 1) return false;
     const auto [top, bottom] = lines.front();
     int left = ink.width, right = 0;
@@ -92,9 +92,9 @@ bool is_own_bar(const std::vector<Rows>& lines, const Sheet& ink, const Box& res
 
 void remove_rules(Sheet& ink) {
     Sheet rest = ink;
-    const std::vector<Rows> across = remove_rows(rest);
+    const std::vector<Line> across = remove_rows(rest);
     rest = transposed(rest);
-    const std::vector<Rows> down = remove_rows(rest);
+    const std::vector<Line> down = remove_rows(rest);
     if (across.empty() && down.empty()) return;
     rest = transposed(rest);
     const Box box = box_of_pieces(rest);

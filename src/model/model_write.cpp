@@ -15,28 +15,28 @@
 
 namespace {
 
-using Metadata = std::vector<std::pair<std::string, std::string>>;
+using Entries = std::vector<std::pair<std::string, std::string>>;
 
 std::string number_text(double value) { return Json(value).dump(); }
 
-Metadata metadata_of(const Model& model) {
+Entries metadata_of(const Model& model) {
     const ModelFacts& facts = model.facts;
-    Metadata entries = {{"format", "pt"},
-                        {"version", facts.version},
-                        {"type", nn_real_name},
-                        {"sizes", sizes_text(model.parameters.layout)},
-                        {"activation", name_of(facts.activation)},
-                        {"output", name_of(facts.objective.output)},
-                        {"loss", name_of(facts.objective.loss)},
-                        {"rows", std::to_string(facts.rows)},
-                        {"cols", std::to_string(facts.cols)},
-                        {"pixel_scale", number_text(facts.pixel_scale)},
-                        {"seed", std::to_string(facts.seed)},
-                        {"epoch", std::to_string(facts.state.epoch)},
-                        {"step", std::to_string(facts.state.step)},
-                        {"epoch_loss", number_text(facts.state.loss)},
-                        {"settings", facts.settings},
-                        {"history", facts.history}};
+    Entries entries = {{"format", "pt"},
+                       {"version", facts.version},
+                       {"type", nn_real_name},
+                       {"sizes", sizes_text(model.parameters.layout)},
+                       {"activation", name_of(facts.activation)},
+                       {"output", name_of(facts.objective.output)},
+                       {"loss", name_of(facts.objective.loss)},
+                       {"rows", std::to_string(facts.rows)},
+                       {"cols", std::to_string(facts.cols)},
+                       {"pixel_scale", number_text(facts.pixel_scale)},
+                       {"seed", std::to_string(facts.seed)},
+                       {"epoch", std::to_string(facts.state.epoch)},
+                       {"step", std::to_string(facts.state.step)},
+                       {"epoch_loss", number_text(facts.state.loss)},
+                       {"settings", facts.settings},
+                       {"history", facts.history}};
     if (const LossScaleState& scale = facts.state.loss_scale; scale.scale > 0)
         entries.emplace_back("loss_scale",
                              Json::array({scale.scale, scale.good, scale.skipped}).dump());
@@ -75,8 +75,8 @@ std::vector<Tensor> tensors_of(const Model& model) {
 }
 
 /// The metadata, without a history that would make the header too long.
-Metadata fitting_metadata(const Model& model, const std::vector<Tensor>& tensors) {
-    Metadata metadata = metadata_of(model);
+Entries fitting_metadata(const Model& model, const std::vector<Tensor>& tensors) {
+    Entries metadata = metadata_of(model);
     if (safetensors_header(metadata, tensors).size() > length_bytes + longest_header)
         for (auto& [key, value] : metadata)
             if (key == "history") value = "[]";
@@ -85,7 +85,7 @@ Metadata fitting_metadata(const Model& model, const std::vector<Tensor>& tensors
 
 /// Puts the checksum of metadata and `data` into the metadata. Strings count as they are read
 /// again: with bytes replaced that are not UTF-8.
-void add_checksum(Metadata& metadata, std::span<const std::uint8_t> data) {
+void add_checksum(Entries& metadata, std::span<const std::uint8_t> data) {
     std::map<std::string, std::string> read;
     for (const auto& [key, value] : metadata) read[key] = Json::parse(Json(value).dump()).text();
     metadata.back().second = checksum_of_model(read, {data});
@@ -110,7 +110,7 @@ std::vector<std::uint8_t> format_model(const Model& model) {
     require_finite(model);
     const Layout& layout = model.parameters.layout;
     const std::vector<Tensor> tensors = tensors_of(model);
-    Metadata metadata = fitting_metadata(model, tensors);
+    Entries metadata = fitting_metadata(model, tensors);
     std::string header = safetensors_header(metadata, tensors);
     std::vector<std::uint8_t> bytes(header.size() +
                                     layout.total() * (1 + model.moments.size()) * sizeof(nn_real));

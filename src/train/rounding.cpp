@@ -14,10 +14,8 @@
 
 namespace {
 
-constexpr double u = std::numeric_limits<nn_real>::epsilon() / 2;
-constexpr double passing = 8;     // deviations: exceeded by chance once in 10^15
-constexpr double activated = 6;   // u: exp within 4 u, and two operations
-constexpr double operations = 4;  // u: the few operations of a delta, or of an update
+using rounding::operations, rounding::passing, rounding::u;
+constexpr double activated = 6;  // u: exp within 4 u, and two operations
 
 /// Of a sum of k products whose sizes sum up to 1: sqrt(k) u, if the roundings are independent.
 /// Those of equal products have one sign, and can be k/3 u together.

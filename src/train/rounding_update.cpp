@@ -9,10 +9,8 @@
 
 namespace {
 
-constexpr double u = std::numeric_limits<nn_real>::epsilon() / 2;
-constexpr double passing = 8;     // deviations, as in rounding.cpp
-constexpr double operations = 4;  // u: the few operations of a moment, or of an update
-constexpr std::size_t most = 2;   // moments of a rule
+using rounding::operations, rounding::passing, rounding::u;
+constexpr std::size_t most = 2;  // moments of a rule
 
 /// A parameter and its moments.
 using Number = std::array<double, 1 + most>;

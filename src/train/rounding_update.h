@@ -4,10 +4,17 @@
 // nearly 0, its sign alone can decide. So each number is followed by itself: the rule's reference()
 // tells what becomes of it when the gradient and the moments are off by what rounding explains.
 #pragma once
+#include <limits>
 #include <span>
 #include <vector>
 
 #include "model/update/update.h"
+
+namespace rounding {
+inline constexpr double u = std::numeric_limits<nn_real>::epsilon() / 2;
+inline constexpr double passing = 8;     ///< deviations: exceeded by chance once in 10^15
+inline constexpr double operations = 4;  ///< u: the few operations of a delta, moment or update
+}  // namespace rounding
 
 /// One tensor before its update: the parameters p, their gradient g with the penalty, the standard
 /// deviation of each number of g, and the moments.

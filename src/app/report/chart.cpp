@@ -155,7 +155,7 @@ std::vector<Panel> panels_of(const History& history, const std::string& accuracy
 // ---- SVG
 
 // Everyone can tell blue from orange; each curve has its own panel anyway.
-constexpr const char* style =
+constexpr const char* chart_style =
     "<style>.panel text{font:14px system-ui,sans-serif;fill:#52514e}.panel .title{font-weight:600;"
     "fill:#0b0b0b}.panel .value{font-weight:600}.panel .back{fill:#fcfcfb}.panel .grid{stroke:"
     "#e1e0d9}.panel .line{fill:none;stroke-width:2;stroke-linejoin:round}.loss "
@@ -216,7 +216,7 @@ std::string svg_panel(const Panel& panel, double x) {
                "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"panel %s\" x=\"%.0f\" "
                "width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" role=\"img\">",
                panel.kind.c_str(), x, width, height, width, height) +
-           "<title>" + escaped(panel.title + " by " + panel.unit) + "</title>" + style +
+           "<title>" + escaped(panel.title + " by " + panel.unit) + "</title>" + chart_style +
            formatted("<rect class=\"back\" width=\"%.0f\" height=\"%.0f\"/>", width, height) +
            svg_axes(panel) + svg_curve(panel) + "</svg>\n";
 }
@@ -343,7 +343,8 @@ std::string svg_race(const std::vector<NamedHistory>& runs, double goal) {
         "height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" role=\"img\">"
         "<title>accuracy of each run by seconds of training</title>",
         wide, high, wide, high);
-    svg += style + formatted("<rect class=\"back\" width=\"%.0f\" height=\"%.0f\"/>", wide, high) +
+    svg += chart_style +
+           formatted("<rect class=\"back\" width=\"%.0f\" height=\"%.0f\"/>", wide, high) +
            svg_axes(panel);
     if (goal >= panel.y.low && goal <= panel.y.high && goal > 0)
         svg += formatted(

@@ -24,7 +24,7 @@ namespace {
 constexpr std::size_t most_pictures = 24;
 constexpr int few_classes = 12;  ///< with more, the matrix has smaller print and the full width
 
-constexpr const char* style = R"(
+constexpr const char* page_style = R"(
 :root{color-scheme:light dark;--back:#f3f2ee;--card:#fcfcfb;--ink:#0b0b0b;--soft:#52514e;
 --rule:#e1e0d9;--right:42 120 214;--wrong:214 84 26;--t0:#eda100;--t1:#2a78d6;--t2:#d6541a;
 --t3:#4a3aa7;--t4:#a9a79f}
@@ -339,7 +339,7 @@ std::string html_page(const PageSummary& summary, const Score& score, const Samp
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>"
         "<title>Training report</title><style>" +
-        std::string(style) + "</style></head>\n<body><main><h1>Training report</h1>\n" +
+        std::string(page_style) + "</style></head>\n<body><main><h1>Training report</h1>\n" +
         link_to_draw(summary) + headline(summary, score) + curves(summary) +
         epochs(summary, test.format.number_inputs) + time_split(summary) + one_step(summary) +
         settings(summary);

@@ -43,7 +43,7 @@ double waiting_share(const std::vector<TracedEvent>& events) {
 
 // ---- the picture
 
-constexpr double width = 960, left = 60, row_height = 44, bar_height = 18;
+constexpr double timeline_width = 960, names_width = 60, row_height = 44, bar_height = 18;
 
 const char* colour_of(const std::string& name) {
     if (name == "load") return "var(--t0)";
@@ -57,7 +57,8 @@ const char* colour_of(const std::string& name) {
 bool is_verb(const TracedEvent& event) { return event.number < 0 && !is_waiting(event); }
 
 std::string bar(const TracedEvent& event, double y, double from, double scale) {
-    const double x = left + (event.start - from) * scale, w = (event.end - event.start) * scale;
+    const double x = names_width + (event.start - from) * scale,
+                 w = (event.end - event.start) * scale;
     const std::string title = escaped(title_of(event));
     std::string text =
         formatted("<rect x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"%.0f\" fill=\"%s\"><title>",
@@ -77,7 +78,7 @@ std::string line(const TracedEvent& event, double y, double from, double scale) 
     return formatted(
                "<rect x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"3\" "
                "fill=\"var(--t4)\"><title>",
-               left + (event.start - from) * scale, y + 2 * bar_height + 3,
+               names_width + (event.start - from) * scale, y + 2 * bar_height + 3,
                std::max((event.end - event.start) * scale, 0.5)) +
            escaped(title_of(event)) +
            formatted(" %.1f us</title></rect>\n", 1e6 * (event.end - event.start));
@@ -131,7 +132,7 @@ std::string step_picture(const Trace& trace) {
             to = std::max(to, step->end);
         }
     if (!(from < to)) return "";
-    const double scale = (width - left) / (to - from);
+    const double scale = (timeline_width - names_width) / (to - from);
     std::string bars;
     for (std::size_t r = 0; r < trace.of_rank.size(); ++r) {
         const double y = row_height * static_cast<double>(r);
@@ -145,7 +146,8 @@ std::string step_picture(const Trace& trace) {
     return formatted(
                "<svg class=\"step\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"one step, "
                "%.1f microseconds, rank by rank\">\n",
-               width, row_height * static_cast<double>(trace.of_rank.size()), 1e6 * (to - from)) +
+               timeline_width, row_height * static_cast<double>(trace.of_rank.size()),
+               1e6 * (to - from)) +
            bars + "</svg>\n" +
            formatted("<p class=\"small\">%.1f us from the left to the right.</p>\n",
                      1e6 * (to - from));

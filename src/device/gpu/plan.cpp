@@ -58,7 +58,7 @@ struct Case {
     }
 };
 
-double ceil_div(double a, double b) { return std::ceil(a / b); }
+double ceil_ratio(double a, double b) { return std::ceil(a / b); }
 
 double rate_of(const GpuRates& rates, GemmBy by, int bytes) {
     if (by == GemmBy::bf16x3) return rates.mma_bf16 / 3;  // three bf16 products make one
@@ -145,7 +145,7 @@ double bytes_of(GemmBy by, double m, double n, double k, double parts, int bytes
 /// What the last block of a tile takes to add its parts: a thread's sums by 16 bytes, which wait
 /// for seven parts at a time, and the bytes of all parts.
 double join_cycles(const Case& c, int splits) {
-    return c.fours() * ceil_div(splits - 1, 7) * c.costs.join_wait +
+    return c.fours() * ceil_ratio(splits - 1, 7) * c.costs.join_wait +
            splits * c.tile_bytes() / c.costs.join_bytes;
 }
 
@@ -154,11 +154,11 @@ double join_cycles(const Case& c, int splits) {
 /// left, and fill those multiprocessors that are free first. So many old ones as new ones are
 /// assumed.
 double crowded(double blocks, double multiprocessors, double resident) {
-    const double even = ceil_div(blocks, multiprocessors);
+    const double even = ceil_ratio(blocks, multiprocessors);
     const double room_beside_old = resident * multiprocessors - blocks;
     if (blocks > room_beside_old) return std::max(resident, even);
     const double fewest = std::floor(blocks / multiprocessors);  // old ones, somewhere
-    const double level = std::min(resident, ceil_div(2 * blocks, multiprocessors));
+    const double level = std::min(resident, ceil_ratio(2 * blocks, multiprocessors));
     return std::max(level - fewest, even);
 }
 
@@ -202,7 +202,7 @@ double cycles_of(const Case& c, const Share& share, int splits) {
     };
     return c.costs.product_start + in_rounds(share.working, resident, walk) +
            in_rounds(share.blocks, resident, start_and_end) +
-           ceil_div(share.joins, resident) * join_cycles(c, splits);
+           ceil_ratio(share.joins, resident) * join_cycles(c, splits);
 }
 
 }  // namespace
@@ -238,14 +238,14 @@ ProductSeconds product_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& p
     const TileShape t = tile_shape(by, plan.tile, bytes);
     const Case c{chip, rates, by, t, bytes, costs};
 
-    const double tiles = ceil_div(m, t.m) * ceil_div(n, t.n), blocks = tiles * plan.splits;
-    const double all_slices = ceil_div(k, t.k), slices = ceil_div(all_slices, plan.splits);
+    const double tiles = ceil_ratio(m, t.m) * ceil_ratio(n, t.n), blocks = tiles * plan.splits;
+    const double all_slices = ceil_ratio(k, t.k), slices = ceil_ratio(all_slices, plan.splits);
     // Parts are whole slices, so that the last may be shorter and others empty. A multiprocessor
     // with several blocks has some of the shorter ones.
-    const double parts = slices > 0 ? ceil_div(all_slices, slices) : 0, working = tiles * parts;
+    const double parts = slices > 0 ? ceil_ratio(all_slices, slices) : 0, working = tiles * parts;
     const double busy = std::min<double>(blocks, chip.multiprocessors);
     const auto on_busiest = [&](double of) {
-        const double even = ceil_div(of, chip.multiprocessors);
+        const double even = ceil_ratio(of, chip.multiprocessors);
         if (!starts_early(chip)) return even;
         const double most = crowded(of, chip.multiprocessors, resident_blocks(c));
         return even + costs.early_crowds * (most - even);
@@ -255,7 +255,7 @@ ProductSeconds product_seconds(const GpuChip& chip, GemmBy by, const GemmPlan& p
         .blocks = on_busiest(blocks),
         .working = on_busiest(working),
         .slices = working > chip.multiprocessors ? all_slices / parts : slices,
-        .joins = joins ? ceil_div(tiles, chip.multiprocessors) : 0,
+        .joins = joins ? ceil_ratio(tiles, chip.multiprocessors) : 0,
         .l2_rate = std::min(l2_port_bytes, rates.l2_bytes * chip.multiprocessors / busy)};
     const double cycles = cycles_of(c, busiest, plan.splits);
 
