@@ -155,4 +155,5 @@ void check_request(const Comm& comm, const DeviceRequest& asked, const CudaDevic
         check_sums(comm, asked);
         check_replicas(comm, asked, on_cuda, alike);
     });
+    if (asked.allreduce == AllreduceKind::nccl) check_nccl(comm, cuda, on_cuda);
 }

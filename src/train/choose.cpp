@@ -12,6 +12,7 @@
 #include "device/cpu/table.h"
 #include "device/cpu/tiles.h"
 #include "device/gpu/first_layer.h"
+#include "device/gpu/nccl.h"
 #include "train/check_request.h"
 #include "train/cores.h"
 #include "train/gpus.h"
@@ -106,7 +107,8 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
                                                     layout.size(1), layout.inputs(), shard));
     settings.several_ranks = (comm.size() > 1 && !asked.own_copies) || asked.lends_gradient;
     settings.shares_device = shares_gpu(comm, cuda_uuid(device.number));
-    settings.mpi_takes_device_memory = mpi_takes_device_memory(comm, asked, device.number);
+    settings.lends_device_memory = asked.allreduce == AllreduceKind::nccl ||
+                                   mpi_takes_device_memory(comm, asked, device.number);
     return settings;
 }
 
@@ -136,9 +138,9 @@ CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Rep
     return settings;
 }
 
-/// Sums over the replicas in this way, and says so.
+/// Sums over the replicas in this way, and says so. `device`: this rank's GPU, if it has one.
 void sum_by(AllreduceKind kind, const Comm& comm, const DeviceRequest& asked, const Layout& layout,
-            ChosenDevice& chosen) {
+            int device, ChosenDevice& chosen) {
     chosen.taken.allreduce = kind;
     const ReducerRow& row = row_of(kind);
     chosen.reduction = row.text;
@@ -157,7 +159,7 @@ void sum_by(AllreduceKind kind, const Comm& comm, const DeviceRequest& asked, co
         chosen.reduction = "gradients sent as " + text_of(asked.compress) + ", and added";
         chosen.reducer = make_compressed_reducer(group, asked.compress, layout.total());
     } else {
-        chosen.reducer = row.make(group, asked.bucket_bytes);
+        chosen.reducer = row.make(group, {asked.bucket_bytes, device});
     }
 }
 
@@ -173,9 +175,11 @@ bool take_gpus(const Comm& comm, const DeviceRequest& asked, const ReplicaShape&
     DeviceRequest& taken = chosen.taken;
     taken.device = DeviceKind::cuda;
     taken.gemm = settings.bf16x3 && !asked.course ? GemmKind::bf16x3 : GemmKind::fp32;
-    taken.cuda_aware = settings.mpi_takes_device_memory;
+    const bool by_nccl = asked.allreduce == AllreduceKind::nccl;
+    taken.cuda_aware = settings.lends_device_memory && !by_nccl;
     sum_by(asked.allreduce == AllreduceKind::automatic ? AllreduceKind::mpi : asked.allreduce, comm,
-           asked, shape.layout, chosen);
+           asked, shape.layout, settings.device, chosen);
+    if (by_nccl) chosen.reduction += ", NCCL " + find_nccl().version;
     if (taken.cuda_aware) chosen.reduction += ", from device memory";
     return true;
 }
@@ -211,7 +215,7 @@ void take_cpus(const Comm& comm, const DeviceRequest& asked, const ReplicaShape&
                                         : replicas == Replicas::one_a_node ? comm.node_size()
                                                                            : 1;
     sum_by(asked.allreduce != AllreduceKind::automatic ? asked.allreduce : usual_sum(replicas),
-           comm, asked, shape.layout, chosen);
+           comm, asked, shape.layout, 0, chosen);
 }
 
 }  // namespace
