@@ -137,6 +137,8 @@ void give_attempt(cudaStream_t stream, Attempt attempt) {
     ++stream->queue->given;
 }
 
+void do_what_can_be_done(cudaStream_t stream) { stream->queue->try_first(stream->queue->given); }
+
 void finish_all_streams() {
     for (cudaStream_t stream : streams) stream->queue->finish();
 }
