@@ -60,7 +60,8 @@ MPI_HOST   += $(if $(filter avx512,$(ISAS)),-DCPU_HAS_X86_ISAS)
 LIBS         := -lz -lpng -ljpeg -lzip -lcsv -ldl -lpthread
 LIBS_cuda    := $(filter-out %/stubs,$(NVCC_LIBS)) -lcudart_static -lrt \
     $(patsubst -L%,-Xlinker -rpath=%,$(filter-out %/stubs,$(NVCC_LIBS)))
-LIBS_gpuhost := -lboost_context
+# The imitation of NCCL calls the runner, and lies beside the programs.
+LIBS_gpuhost := -lboost_context -rdynamic -Wl,--enable-new-dtags,-rpath,'$$ORIGIN/gpuhost:$$ORIGIN/../gpuhost'
 
 # What an object is built from beside its sources. A file is written where its text changed; asked
 # while make parses, so that make -q can say that all is up to date.

@@ -7,6 +7,10 @@ GPU_FILES  := $(filter-out src/device/gpu/cublas $(if $(filter double,$(REAL)),s
               $(patsubst %.cu,%,$(wildcard gpu_func.cu src/device/gpu/*.cu)))
 RUNNER     := $(patsubst %.cpp,$(B)/gpuhost/%.o,$(wildcard tests/gpuhost/gpuhost*.cpp))
 
+# NCCL for them: a library that is opened as the true one is, which LD_LIBRARY_PATH puts before it.
+NCCL_IMITATION := tests/gpuhost/nccl_imitation
+NCCL_gpuhost   := $(B)/gpuhost/libnccl.so.2
+
 GPU_cuda    := $(patsubst %,$(B)/cuda/%.o,$(GPU_FILES) src/device/gpu/cublas)
 GPU_absent  := $(B)/src/device/gpu/absent.o
 GPU_gpuhost := $(GPU_FILES:%=$(B)/gpuhost/%.o) $(B)/gpuhost/tests/gpuhost/no_cublas.o $(RUNNER)
@@ -24,8 +28,12 @@ $(B)/gpuhost/%.o: %.cpp $(B)/host.flags | build/.setup-build
 $(B)/gpuhost/tests/%.o: tests/%.cpp $(B)/host.flags | build/.setup-test
 	$(call compile,GPUHOST,$(CXX) $(call as_test,$(GPUHOST)))
 # The runner itself is never sanitized: it moves between stacks, and tells the sanitizer of each move.
-$(RUNNER): $(B)/gpuhost/%.o: %.cpp $(B)/host.flags | build/.setup-build
-	$(call compile,GPUHOST,$(CXX) $(filter-out $(SAN),$(GPUHOST)) $(TOLD_$(SANITIZE)))
+$(RUNNER) $(NCCL_IMITATION:%=$(B)/gpuhost/%.o): $(B)/gpuhost/%.o: %.cpp $(B)/host.flags | build/.setup-build
+	$(call compile,GPUHOST,$(CXX) $(filter-out $(SAN),$(GPUHOST)) $(TOLD_$(SANITIZE)) $(PIC))
+$(NCCL_gpuhost): PIC := -fPIC
+$(NCCL_gpuhost): $(NCCL_IMITATION:%=$(B)/gpuhost/%.o)
+	$(show) LINK $@
+	$(Q)$(CXX) -shared -o $@ $< -lrt
 
 # What the kit does on a bare machine, in this tree. Without a GPU there is nothing to run.
 FIRST_RUN := main tests/kernel_tests_cuda tests/train_tests_cuda bench/gpu_bench bench/gpu_model

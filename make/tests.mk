@@ -76,7 +76,7 @@ fuzz: | build/.setup-fuzz
 fuzz-programs: $(B)/tests/fuzzer $(B)/tests/fuzz_replay
 
 # What is optimised as in ./main comes first: of what a test has inline as well, the first is taken.
-$(B)/main_gpuhost: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_gpuhost) $(B)/host.flags
+$(B)/main_gpuhost: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_gpuhost) $(B)/host.flags | $(NCCL_gpuhost)
 	$(call link,$(LIBS_gpuhost))
 $(B)/tests/unit_tests: $(COMMAND_LINE) $(OBJECTS) $(WIDE_TABLE) $(GPU_absent) $(GPU_FIT:%=$(B)/%.o) $(UNIT_TESTS:%=$(B)/%.o)
 	$(call link,-lgtest -lgtest_main)
@@ -96,7 +96,7 @@ $(B)/tests/kernel_tests_gpuhost: $(OBJECTS) $(GPU_gpuhost) $(B)/gpuhost/bench/gp
 $(B)/tests/kernel_tests_cuda: $(OBJECTS) $(GPU_cuda) $(B)/cuda/bench/gpu_ladder.o $(KERNEL_TESTS:%=$(B)/cuda/%.o)
 	$(call link,-lgtest -lgtest_main $(LIBS_cuda))
 $(B)/tests/train_tests_cuda: $(OBJECTS) $(GPU_cuda)
-$(B)/tests/train_tests_gpuhost: $(OBJECTS) $(GPU_gpuhost)
+$(B)/tests/train_tests_gpuhost: $(OBJECTS) $(GPU_gpuhost) | $(NCCL_gpuhost)
 # On every machine, tiles of plain loops in place of the processor's.
 $(B)/tests/train_tests_tiles: $(filter-out $(B)/src/device/cpu/tiles_%,$(OBJECTS)) $(B)/tests/support/plain_tiles.o $(GPU_absent)
 $(B)/tests/train_tests_%: $(TRAIN_TESTS:%=$(B)/%.o) $(B)/tests/support/mpi_main.o

@@ -19,7 +19,7 @@ MAY = {
     "model": ["base"],
     "comm": ["base"],
     "device": ["base", "input/sample_set.h", "model"],
-    "reduce": ["base", "model", "comm", "device/lent.h"],
+    "reduce": ["base", "model", "comm", "device/lent.h", "device/gpu/nccl.h"],
     "train": BELOW_TRAIN,
     "app": [*BELOW_TRAIN, "train", "app/report"],
     "app/report": ["base", "input", "model", "reduce", "train", "app"],

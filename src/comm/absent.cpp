@@ -49,6 +49,7 @@ struct Group::Handle {};
 Group::Group(std::unique_ptr<Handle>) {}
 Group::~Group() = default;
 void Group::sum(std::span<nn_real>) const {}
+void Group::broadcast(std::span<std::uint8_t>) const {}
 void Group::gather_everywhere(std::span<const std::uint8_t> mine, std::span<const int>,
                               std::span<std::uint8_t> all) const {
     std::ranges::copy(mine, all.begin());

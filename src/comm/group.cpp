@@ -16,6 +16,10 @@ void Group::sum(std::span<nn_real> values) const {
                             MPI_SUM, handle_->comm));
 }
 
+void Group::broadcast(std::span<std::uint8_t> bytes) const {
+    MPI_CHECK(MPI_Bcast(bytes.data(), to_count(bytes.size()), MPI_UINT8_T, 0, handle_->comm));
+}
+
 void Group::gather_everywhere(std::span<const std::uint8_t> mine, std::span<const int> counts,
                               std::span<std::uint8_t> all) const {
     std::vector<int> starts(counts.size());

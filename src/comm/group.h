@@ -28,6 +28,7 @@ class Group {
     /// values[i] becomes the sum of values[i] over the ranks, by MPI_Allreduce. `values` may be
     /// device memory if Comm::is_cuda_aware().
     void sum(std::span<nn_real> values) const;
+    void broadcast(std::span<std::uint8_t> bytes) const;  ///< from rank 0
     /// Every rank gets the bytes of all, in the order of the ranks; `all` has counts[r] bytes of
     /// rank r, and counts[rank()] is the size of `mine`. Together they are at most 2^31 - 1 bytes.
     void gather_everywhere(std::span<const std::uint8_t> mine, std::span<const int> counts,

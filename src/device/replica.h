@@ -195,11 +195,11 @@ struct GpuUnavailable : InputError {
 
 /// The settings of a CUDA replica.
 struct CudaSettings {
-    int device = 0;                        ///< CudaDevice::number
-    bool bf16x3 = false;                   ///< the first layer's products on bf16 tensor cores
-    bool several_ranks = false;            ///< every step's gradient will be lent
-    bool shares_device = false;            ///< with other ranks: waiting must leave them the CPU
-    bool mpi_takes_device_memory = false;  ///< the gradient is lent as the device's memory
+    int device = 0;                    ///< CudaDevice::number
+    bool bf16x3 = false;               ///< the first layer's products on bf16 tensor cores
+    bool several_ranks = false;        ///< every step's gradient will be lent
+    bool shares_device = false;        ///< with other ranks: waiting must leave them the CPU
+    bool lends_device_memory = false;  ///< the gradient is lent where it is, for a sum there
     /// With several ranks, dW1 comes in parts if it has at least `parts_from` bytes.
     std::size_t parts_from = std::size_t{1} << 20;
 };

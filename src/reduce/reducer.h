@@ -31,7 +31,7 @@ class Reducer {
     /// Waits for the oldest part that is started and not finished, and returns its sum, which
     /// is valid until the next finish() or start().
     virtual Sum finish() = 0;
-    /// The bytes of gradients that this rank has handed to MPI so far, as they travel.
+    /// The bytes of gradients that this rank has handed to MPI or NCCL so far, as they travel.
     virtual std::size_t bytes_given() const = 0;
     /// Of a reducer whose sums go on while this rank computes.
     virtual SumTimes times() const { return {}; }

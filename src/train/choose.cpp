@@ -12,15 +12,12 @@
 #include "device/cpu/table.h"
 #include "device/cpu/tiles.h"
 #include "device/gpu/first_layer.h"
+#include "device/gpu/nccl.h"
+#include "train/check_request.h"
 #include "train/cores.h"
 #include "train/gpus.h"
 
 namespace {
-
-/// True if this rank can multiply in bf16 tiles, which need AVX-512 too.
-bool may_take_tiles(const DeviceRequest& asked) {
-    return asked.isa >= CpuIsa::avx512 && bf16x3_available();
-}
 
 /// The widest instruction set that every rank has and may take.
 CpuIsa agreed_isa(const Comm& comm, const DeviceRequest& asked) {
@@ -28,123 +25,6 @@ CpuIsa agreed_isa(const Comm& comm, const DeviceRequest& asked) {
     for (const CpuIsa isa : {CpuIsa::avx512, CpuIsa::avx2})
         if (comm.all(mine >= isa)) return isa;
     return CpuIsa::baseline;
-}
-
-/// Throws InputError if the flags ask for an instruction set that this rank cannot run.
-void check_isa(const Comm& comm, CpuIsa asked) {
-    if (asked == CpuIsa::automatic || asked <= widest_isa()) return;
-    const std::string widest = name_of(widest_isa());
-    throw InputError("--isa " + std::string(name_of(asked)) + ": rank " +
-                     std::to_string(comm.rank()) + " can run " + widest +
-                     " at most (its processor or this build has no wider set); use --isa auto or " +
-                     widest);
-}
-
-/// True if every node has as many ranks as the others.
-bool nodes_are_alike(const Comm& comm) {
-    return comm.all(comm.node_size() == comm.from_root(comm.node_size()));
-}
-
-/// Throws InputError if gradients cannot be made smaller, or cannot be handed to MPI, as the flags
-/// ask.
-void check_sums(const Comm& comm, const DeviceRequest& asked) {
-    const std::string compress = "--compress " + text_of(asked.compress);
-    if (compresses(asked.compress) && comm.size() == 1)
-        throw InputError(compress +
-                         ": there is one rank, so there is one replica and nothing to send; start "
-                         "several ranks (mpirun -np 2), or leave the flag out");
-    const bool in_host_memory = asked.allreduce == AllreduceKind::ring ||
-                                asked.allreduce == AllreduceKind::tree ||
-                                asked.allreduce == AllreduceKind::overlap;
-    if (asked.cuda_aware && (in_host_memory || compresses(asked.compress)))
-        throw InputError(
-            (in_host_memory ? "--allreduce " + std::string(name_of(asked.allreduce)) : compress) +
-            " adds in host memory; leave --cuda-aware out");
-}
-
-/// Throws InputError if the ranks cannot be arranged as the flags ask.
-void check_replicas(const Comm& comm, const DeviceRequest& asked, bool on_cuda) {
-    if (asked.allreduce == AllreduceKind::automatic) return;
-    const ReducerRow& row = row_of(asked.allreduce);
-    const auto refuse = [&](const char* why) {
-        throw InputError("--allreduce " + std::string(name_of(row.kind)) + ": " + why);
-    };
-    if (row.replicas != Replicas::one_a_rank && on_cuda)
-        refuse(
-            "the ranks are on GPUs, which share no memory; use --allreduce auto, or --device "
-            "cpu");
-    if (row.replicas == Replicas::one && comm.nodes() > 1)
-        refuse("the ranks are on several nodes; use --allreduce auto");
-    if (row.replicas == Replicas::one_a_node && comm.nodes() == 1)
-        refuse(
-            "all ranks are on one node, so there is one replica and nothing to sum; use "
-            "--allreduce auto, or start ranks on several nodes");
-    if (row.replicas == Replicas::one_a_node && !nodes_are_alike(comm))
-        refuse(
-            "the nodes have different numbers of ranks; start as many on each node, or use "
-            "--allreduce mpi");
-    if (row.replicas == Replicas::one_a_rank && comm.size() == 1 && !row.takes_one_replica)
-        refuse(
-            "there is one rank, so there is one replica and nothing to sum; start several "
-            "ranks (mpirun -np 2), or leave the flag out");
-}
-
-/// Throws InputError if the flags ask for a device that is not here.
-void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevices& cuda,
-                  bool on_cuda) {
-    if (asked.device == DeviceKind::cuda && cuda.usable.empty())
-        throw InputError("--device cuda: rank " + std::to_string(comm.rank()) +
-                         " has no CUDA device: " + cuda.why_none +
-                         "; use --device auto or cpu, or run on a GPU node");
-    if (!on_cuda) check_isa(comm, asked.isa);
-    if (asked.fixed_order && on_cuda)
-        throw InputError(
-            "--reproducible: the ranks are on GPUs, which add in an order of their own; use "
-            "--device cpu, or leave the flag out");
-    if (is_small(asked.precision) && on_cuda)
-        throw InputError("--precision " + std::string(name_of(asked.precision)) +
-                         ": the ranks are on GPUs, whose kernels compute in float; use --device "
-                         "cpu, or leave the flag out");
-    if (asked.own_copies && comm.size() == 1)
-        throw InputError(
-            std::string(asked.as_they_come
-                            ? "--sync async: there is one rank, so no update can come late"
-                            : "--sync local: there is one rank, so there are no parameters to "
-                              "average") +
-            "; start several ranks (mpirun -np 2), or leave the flag out");
-    if (asked.cuda_aware && !Comm::is_cuda_aware())
-        throw InputError("--cuda-aware: this MPI (" + Comm::library_version() +
-                         ") does not take device memory; leave the flag out");
-    if (asked.cuda_aware && !on_cuda)
-        throw InputError(
-            "--cuda-aware: the ranks are on CPUs, so there is no device memory; leave the flag "
-            "out, or use --device cuda");
-    if (asked.gemm == GemmKind::bf16x3 && asked.inputs != InputsKind::automatic)
-        throw InputError(
-            "--gemm bf16x3 takes the inputs in a way of its own; leave --inputs out, or use --gemm "
-            "auto or fp32");
-    if (asked.gemm == GemmKind::bf16x3 &&
-        !(on_cuda ? gpu_of_rank(comm, cuda).bf16x3 : may_take_tiles(asked))) {
-        const std::string rank = "rank " + std::to_string(comm.rank());
-        throw InputError(
-            std::string("--gemm bf16x3: ") +
-            (sizeof(nn_real) == sizeof(double) ? "this is the build in double"
-             : on_cuda
-                 ? "a GPU of " + rank +
-                       " has no bf16 tensor cores (compute capability 8.0), or this binary has "
-                       "no code for them"
-             : bf16x3_available() ? "they need AVX-512, and --isa keeps " + rank + " from it"
-                                  : "the processor of " + rank +
-                                        " has no bf16 tiles (AMX), or its system keeps them "
-                                        "back") +
-            "; use --gemm auto or fp32");
-    }
-    if (asked.gemm == GemmKind::bf16x3 && asked.course && on_cuda)
-        throw InputError(
-            "--gemm bf16x3: the plain kernels of --course have no such product; leave one of the "
-            "two out");
-    check_sums(comm, asked);
-    check_replicas(comm, asked, on_cuda);
 }
 
 /// Who gets a copy of the parameters on the CPU, if there is room.
@@ -227,7 +107,8 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
                                                     layout.size(1), layout.inputs(), shard));
     settings.several_ranks = (comm.size() > 1 && !asked.own_copies) || asked.lends_gradient;
     settings.shares_device = shares_gpu(comm, cuda_uuid(device.number));
-    settings.mpi_takes_device_memory = mpi_takes_device_memory(comm, asked, device.number);
+    settings.lends_device_memory = asked.allreduce == AllreduceKind::nccl ||
+                                   mpi_takes_device_memory(comm, asked, device.number);
     return settings;
 }
 
@@ -257,64 +138,63 @@ CpuSettings cpu_settings(const Comm& comm, const DeviceRequest& asked, const Rep
     return settings;
 }
 
-}  // namespace
-
-ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
-                           int shard, double density) {
-    ChosenDevice chosen;
-    chosen.taken = asked;
-    // The driver is not started for a run that does not want it: that takes time, and a GPU that is
-    // broken can hang there.
-    if (asked.device == DeviceKind::cpu)
-        chosen.cuda.why_none = "not asked, for --device is cpu";
-    else
-        chosen.cuda = find_cuda_devices();
-    DeviceRequest& taken = chosen.taken;
-    const auto sum_by = [&](AllreduceKind kind) {
-        taken.allreduce = kind;
-        const ReducerRow& row = row_of(kind);
-        chosen.reduction = row.text;
-        const bool by_node = row.replicas == Replicas::one_a_node;
-        if (row.replicas != Replicas::one) chosen.replicas = by_node ? comm.nodes() : comm.size();
-        if (comm.size() == 1 || row.make == nullptr) return;
-        const Group& group = by_node ? comm.across_nodes() : comm.all_ranks();
-        if (asked.own_copies) {
-            chosen.reduction = asked.as_they_come
-                                   ? "each adds its updates to parameters on rank 0, as they come"
-                                   : "each trains alone, then the parameters' mean is taken";
-        } else if (asked.fixed_order) {
-            chosen.reduction = "gradients summed in a fixed order";
-            chosen.fixed_order.across = &group;
-        } else if (compresses(asked.compress)) {
-            chosen.reduction = "gradients sent as " + text_of(asked.compress) + ", and added";
-            chosen.reducer = make_compressed_reducer(group, asked.compress, shape.layout.total());
-        } else {
-            chosen.reducer = row.make(group, asked.bucket_bytes);
-        }
-    };
-    // A GPU rounds differently from a CPU, and all ranks must keep the same bits. So all ranks take
-    // a GPU, or none does.
-    const bool on_cuda = comm.all(!chosen.cuda.usable.empty()) && asked.device != DeviceKind::cpu;
-    comm.together([&] { check_device(comm, asked, chosen.cuda, on_cuda); });
-    if (on_cuda) {
-        const CudaSettings settings =
-            cuda_settings(comm, asked, gpu_of_rank(comm, chosen.cuda), shape.layout, shard);
-        taken.device = DeviceKind::cuda;
-        taken.gemm = settings.bf16x3 && !asked.course ? GemmKind::bf16x3 : GemmKind::fp32;
-        chosen.replica =
-            replica_on_gpu(comm, asked.course ? make_course_replica : make_cuda_replica, shape,
-                           settings, asked.device == DeviceKind::cuda, chosen.cuda);
-        if (chosen.replica) {
-            taken.cuda_aware = settings.mpi_takes_device_memory;
-            sum_by(asked.allreduce == AllreduceKind::automatic ? AllreduceKind::mpi
-                                                               : asked.allreduce);
-            if (taken.cuda_aware) chosen.reduction += ", from device memory";
-            return chosen;
-        }
-        comm.together([&] { check_device(comm, asked, chosen.cuda, false); });
+/// Sums over the replicas in this way, and says so. `device`: this rank's GPU, if it has one.
+void sum_by(AllreduceKind kind, const Comm& comm, const DeviceRequest& asked, const Layout& layout,
+            int device, ChosenDevice& chosen) {
+    chosen.taken.allreduce = kind;
+    const ReducerRow& row = row_of(kind);
+    chosen.reduction = row.text;
+    const bool by_node = row.replicas == Replicas::one_a_node;
+    if (row.replicas != Replicas::one) chosen.replicas = by_node ? comm.nodes() : comm.size();
+    if (comm.size() == 1 || row.make == nullptr) return;
+    const Group& group = by_node ? comm.across_nodes() : comm.all_ranks();
+    if (asked.own_copies) {
+        chosen.reduction = asked.as_they_come
+                               ? "each adds its updates to parameters on rank 0, as they come"
+                               : "each trains alone, then the parameters' mean is taken";
+    } else if (asked.fixed_order) {
+        chosen.reduction = "gradients summed in a fixed order";
+        chosen.fixed_order.across = &group;
+    } else if (compresses(asked.compress)) {
+        chosen.reduction = "gradients sent as " + text_of(asked.compress) + ", and added";
+        chosen.reducer = make_compressed_reducer(group, asked.compress, layout.total());
+    } else {
+        chosen.reducer = row.make(group, {asked.bucket_bytes, device});
     }
+}
+
+/// All ranks take a GPU. Returns false, with the reason in chosen.cuda, if one of them cannot be
+/// used.
+bool take_gpus(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape, int shard,
+               ChosenDevice& chosen) {
+    const CudaSettings settings =
+        cuda_settings(comm, asked, gpu_of_rank(comm, chosen.cuda), shape.layout, shard);
+    chosen.replica = replica_on_gpu(comm, asked.course ? make_course_replica : make_cuda_replica,
+                                    shape, settings, asked.device == DeviceKind::cuda, chosen.cuda);
+    if (!chosen.replica) return false;
+    DeviceRequest& taken = chosen.taken;
+    taken.device = DeviceKind::cuda;
+    taken.gemm = settings.bf16x3 && !asked.course ? GemmKind::bf16x3 : GemmKind::fp32;
+    const bool by_nccl = asked.allreduce == AllreduceKind::nccl;
+    taken.cuda_aware = settings.lends_device_memory && !by_nccl;
+    sum_by(asked.allreduce == AllreduceKind::automatic ? AllreduceKind::mpi : asked.allreduce, comm,
+           asked, shape.layout, settings.device, chosen);
+    if (by_nccl) chosen.reduction += ", NCCL " + find_nccl().version;
+    if (taken.cuda_aware) chosen.reduction += ", from device memory";
+    return true;
+}
+
+/// What sums over replicas on the CPU, if nobody asks for another way.
+AllreduceKind usual_sum(Replicas replicas) {
+    return replicas == Replicas::one          ? AllreduceKind::shared
+           : replicas == Replicas::one_a_node ? AllreduceKind::hierarchical
+                                              : AllreduceKind::mpi;
+}
+
+void take_cpus(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape, int shard,
+               double density, ChosenDevice& chosen) {
+    DeviceRequest& taken = chosen.taken;
     taken.device = DeviceKind::cpu;
-    if (asked.device == DeviceKind::automatic) say_why_cpu(comm, chosen.cuda);
     taken.isa = agreed_isa(comm, asked);
     take_isa(taken.isa);
     const CpuSettings settings = cpu_settings(comm, asked, shape, shard, density);
@@ -334,9 +214,31 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
     chosen.fixed_order.ranks_together = replicas == Replicas::one          ? comm.size()
                                         : replicas == Replicas::one_a_node ? comm.node_size()
                                                                            : 1;
-    sum_by(asked.allreduce != AllreduceKind::automatic ? asked.allreduce
-           : replicas == Replicas::one                 ? AllreduceKind::shared
-           : replicas == Replicas::one_a_node          ? AllreduceKind::hierarchical
-                                                       : AllreduceKind::mpi);
+    sum_by(asked.allreduce != AllreduceKind::automatic ? asked.allreduce : usual_sum(replicas),
+           comm, asked, shape.layout, 0, chosen);
+}
+
+}  // namespace
+
+ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
+                           int shard, double density) {
+    ChosenDevice chosen;
+    chosen.taken = asked;
+    // The driver is not started for a run that does not want it: that takes time, and a GPU that is
+    // broken can hang there.
+    if (asked.device == DeviceKind::cpu)
+        chosen.cuda.why_none = "not asked, for --device is cpu";
+    else
+        chosen.cuda = find_cuda_devices();
+    // A GPU rounds differently from a CPU, and all ranks must keep the same bits. So all ranks take
+    // a GPU, or none does.
+    const bool on_cuda = comm.all(!chosen.cuda.usable.empty()) && asked.device != DeviceKind::cpu;
+    check_request(comm, asked, chosen.cuda, on_cuda);
+    if (on_cuda) {
+        if (take_gpus(comm, asked, shape, shard, chosen)) return chosen;
+        check_request(comm, asked, chosen.cuda, false);
+    }
+    if (asked.device == DeviceKind::automatic) say_why_cpu(comm, chosen.cuda);
+    take_cpus(comm, asked, shape, shard, density, chosen);
     return chosen;
 }

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "device/gpu/device_sums.h"
+#include "device/gpu/nccl.h"
 
 namespace {
 
@@ -39,6 +40,22 @@ bool shares_gpu(const Comm& comm, const std::string& uuid) {
     for (auto one = all.begin(); one != all.end(); one += width)
         owners += std::equal(mine.begin(), mine.end(), one) ? 1 : 0;
     return !uuid.empty() && owners > 1;
+}
+
+void check_nccl(const Comm& comm, const CudaDevices& cuda, bool on_cuda) {
+    const bool shares = on_cuda && shares_gpu(comm, cuda_uuid(gpu_of_rank(comm, cuda).number));
+    const std::string rank = "--allreduce nccl: rank " + std::to_string(comm.rank());
+    comm.together([&] {
+        if (cuda.usable.empty() && cuda.why_none != for_another)
+            throw InputError(rank + " has no CUDA device: " + cuda.why_none +
+                             "; use --allreduce auto, or run on a GPU node");
+        if (shares)
+            throw InputError(rank +
+                             " shares its GPU with another rank, and NCCL takes one rank a GPU; "
+                             "start as many ranks as there are GPUs, or use --allreduce mpi");
+        if (const std::string missing = find_nccl().missing; on_cuda && !missing.empty())
+            throw InputError(rank + ": " + missing + ", or use --allreduce mpi");
+    });
 }
 
 std::unique_ptr<Replica> replica_on_gpu(const Comm& comm, decltype(&make_cuda_replica) make,

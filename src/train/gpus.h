@@ -14,6 +14,10 @@ const CudaDevice& gpu_of_rank(const Comm& comm, const CudaDevices& cuda);
 /// True if another rank has a GPU of the same UUID. An empty UUID is nobody's. Collective.
 bool shares_gpu(const Comm& comm, const std::string& uuid);
 
+/// Throws InputError if NCCL cannot sum over the ranks' GPUs: a rank has none, two have the same
+/// one, or the library is not there. Collective; without `on_cuda`, some rank has no GPU.
+void check_nccl(const Comm& comm, const CudaDevices& cuda, bool on_cuda);
+
 /// Makes this rank's replica. Returns null on all ranks if the GPU of one of them cannot be used,
 /// or, with `required`, throws GpuUnavailable. Then nothing of cuda.usable is left, and
 /// cuda.why_none says why. Collective.

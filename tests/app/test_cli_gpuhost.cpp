@@ -66,12 +66,9 @@ testing::AssertionResult took_the_cpu(const Result& result, const std::string& w
 }
 
 TEST(Gpuhost, RanksOfWhichOneHasNoGpuAllTakeTheCpu) {
-    const fs::path program =
-        fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "main_gpuhost";
-    const Result mixed =
-        run(on_ranks(2, "",
-                     "sh -c 'GPUHOST_DEVICES=$OMPI_COMM_WORLD_RANK exec " + program.string() + " " +
-                         tiny_set() + " -n 9 -b 32 -e 1'"));
+    const Result mixed = run(on_ranks(2, "",
+                                      "sh -c 'GPUHOST_DEVICES=$OMPI_COMM_WORLD_RANK exec " +
+                                          main_gpuhost() + " " + tiny_set() + " -n 9 -b 32 -e 1'"));
     EXPECT_TRUE(took_the_cpu(mixed, ": rank 0 on "));
 }
 

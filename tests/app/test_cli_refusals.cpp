@@ -150,20 +150,7 @@ TEST(Failures, MoreThreadsThanTheSystemGivesEndEveryRank) {
 class Killed : public testing::TestWithParam<const char*> {};
 
 TEST_P(Killed, ARankEndsTheOthers) {
-    const fs::path pids = scratch("pids");
-    fs::remove(pids);
-    Process process("mpirun -np 3 sh -c 'echo $$ >>" + pids.string() + "; exec ./main " +
-                    small_set() + " -e 1000000 " + GetParam() + "'");
-    ASSERT_TRUE(process.prints("epoch ")) << "training has not begun";
-    std::vector<pid_t> ranks;
-    for (const std::string& line : lines_of(read_text(pids))) ranks.push_back(std::stoi(line));
-    ASSERT_EQ(ranks.size(), 3u);
-    ASSERT_EQ(kill(ranks[1], SIGKILL), 0);
-    EXPECT_NE(process.finish(10).code, 0);
-    for (pid_t rank : ranks) {
-        for (int i = 0; i < 300 && kill(rank, 0) == 0; ++i) pause(10);
-        EXPECT_NE(kill(rank, 0), 0) << "process " << rank << " goes on without mpirun";
-    }
+    expect_a_killed_rank_ends_all("./main " + small_set() + " " + GetParam());
 }
 // The last one's steps are sums for the most part: small batches, and buckets of one part each.
 INSTANTIATE_TEST_SUITE_P(In, Killed,

@@ -66,6 +66,7 @@ std::string written(const std::string& setting) {
         {"--checkpoint-every", "--checkpoint-every 2"},
         {"--save FILE", "--save f"},
         {"--allreduce", "--allreduce mpi"},
+        {"--allreduce nccl", "--allreduce nccl"},
         {"--allreduce other than shared", "--allreduce hierarchical"},
         {"--bucket-size", "--bucket-size 4096"},
         {"--compress", "--compress sign"},
@@ -130,6 +131,21 @@ TEST(Rules, RefuseReproducibleWhereSumsHaveAnotherOrder) {
         "added together, and a slice would cut them; use a multiple of 8");
     expect_taken("--reproducible --accumulate 2 -b 16 --device cpu --allreduce shared");
     expect_taken("--reproducible -b 12");
+}
+
+TEST(Rules, RefuseNcclWhereTheGradientIsNotInAGpusMemory) {
+    const std::string in_host_memory =
+        ": NCCL sums in the memory of GPUs, and the gradient is in host memory there; leave one of "
+        "the two out";
+    expect_refused("--allreduce nccl --device cpu",
+                   "--allreduce nccl and --device cpu" + in_host_memory);
+    expect_refused("--allreduce nccl --accumulate 2",
+                   "--allreduce nccl and --accumulate" + in_host_memory);
+    expect_refused(
+        "--allreduce nccl --cuda-aware",
+        "--allreduce nccl and --cuda-aware: NCCL sums, and not MPI; leave one of the two "
+        "out");
+    expect_taken("--allreduce nccl --device cuda -s");
 }
 
 TEST(Rules, RefuseWhatLocalDescentHasNoMeaningFor) {

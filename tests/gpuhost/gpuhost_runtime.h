@@ -7,6 +7,8 @@
 
 namespace gpuhost {
 using Work = std::function<void()>;
+/// Work that may have to wait for another process: false, and it is tried again.
+using Attempt = std::function<bool()>;
 
 /// Kept for cudaGetLastError() where it is an error.
 cudaError_t result(cudaError_t error);
@@ -21,6 +23,8 @@ bool captures(cudaStream_t stream);
 int device_of(cudaStream_t stream);
 /// Puts work on a stream, or into the graph that it captures. On the null stream it is done now.
 void give(cudaStream_t stream, Work work);
+void give_attempt(cudaStream_t stream, Attempt attempt);  ///< no null stream, and no capture
+void do_what_can_be_done(cudaStream_t stream);            ///< without waiting for another process
 void finish(cudaStream_t stream);
 /// As CUDA does before it takes memory back.
 void finish_all_streams();

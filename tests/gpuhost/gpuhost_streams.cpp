@@ -10,26 +10,43 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "gpuhost_runtime.h"
 
 namespace {
+using gpuhost::Attempt;
 using gpuhost::Work;
 using Clock = std::chrono::steady_clock;
 
 /// What a stream still has to do.
 struct Queue {
-    std::deque<Work> waiting;
+    struct Piece {
+        Work work;
+        Attempt attempt{};  ///< where there is no work
+    };
+    std::deque<Piece> waiting;
     std::size_t given = 0;  ///< over the stream's life
 
-    void finish_first(std::size_t count) {
-        while (given - waiting.size() < count) {
-            const auto work = std::move(waiting.front());
+    bool has_done(std::size_t count) const { return given - waiting.size() >= count; }
+    /// Returns false where a piece is not done and has to be tried again.
+    bool try_first(std::size_t count) {
+        while (!has_done(count)) {
+            Piece piece = std::move(waiting.front());
             waiting.pop_front();
-            work();
+            if (piece.work) {
+                piece.work();
+            } else if (!piece.attempt()) {
+                waiting.push_front(std::move(piece));
+                return false;
+            }
         }
+        return true;
+    }
+    void finish_first(std::size_t count) {
+        while (!try_first(count)) std::this_thread::yield();
     }
     void finish() { finish_first(given); }
 };
@@ -81,6 +98,7 @@ struct CUevent_st {
     bool captured = false;
     std::size_t branch = 0, after = 0;
     std::shared_ptr<std::optional<Clock::time_point>> reached{};  ///< null: never recorded
+    bool was_asked_for = false;                                   ///< by cudaEventQuery
 };
 
 struct CUgraph_st {
@@ -110,9 +128,16 @@ void give(cudaStream_t stream, Work work) {
     if (!stream) return work();
     if (stream->capture)
         return stream->capture->branches[stream->branch].push_back({std::move(work)});
-    stream->queue->waiting.push_back(std::move(work));
+    stream->queue->waiting.push_back({std::move(work)});
     ++stream->queue->given;
 }
+
+void give_attempt(cudaStream_t stream, Attempt attempt) {
+    stream->queue->waiting.push_back({nullptr, std::move(attempt)});
+    ++stream->queue->given;
+}
+
+void do_what_can_be_done(cudaStream_t stream) { stream->queue->try_first(stream->queue->given); }
 
 void finish_all_streams() {
     for (cudaStream_t stream : streams) stream->queue->finish();
@@ -270,6 +295,16 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
         return result(cudaErrorCapturedEvent);
     }
     if (event->queue) event->queue->finish_first(event->after);
+    return result(config().work_error);
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+    if (!events.contains(event)) return result(cudaErrorInvalidResourceHandle);
+    if (event->captured) return cudaEventSynchronize(event);
+    if (event->queue && !event->queue->has_done(event->after)) {
+        const bool too_early = !std::exchange(event->was_asked_for, true);
+        if (too_early || !event->queue->try_first(event->after)) return result(cudaErrorNotReady);
+    }
     return result(config().work_error);
 }
 

@@ -103,8 +103,8 @@ TEST_F(ReplicaTraffic, OfAPartOfTheGradientIsWhatItNeedsAlone) {
 
 TEST_F(ReplicaTraffic, OfAStepWhoseMpiTakesDeviceMemoryIsNoByte) {
     for (const std::size_t parts_from : {std::size_t{0}, std::size_t{1} << 30}) {
-        const auto replica = make(
-            {.several_ranks = true, .mpi_takes_device_memory = true, .parts_from = parts_from});
+        const auto replica =
+            make({.several_ranks = true, .lends_device_memory = true, .parts_from = parts_from});
         const auto on_host = make({.several_ranks = true, .parts_from = parts_from});
         for (Replica* each : {replica.get(), on_host.get()}) {
             keep(*each);

@@ -457,6 +457,18 @@ TEST_F(GpuHostGraph, AGraphThatOutlivesItsMemoryAborts) {
     EXPECT_DEATH(result(), "a kernel uses memory that was freed");
 }
 
+TEST_F(GpuHostGraph, AnEventThatIsAskedForIsEarlyOnceAndThenItsWorkIsDone) {
+    upload(pinned_);
+    double_on_device();
+    download(pinned_);
+    GPU_CHECK(cudaEventRecord(event_, stream_));
+    EXPECT_EQ(cudaEventQuery(event_), cudaErrorNotReady);
+    EXPECT_EQ(cudaGetLastError(), cudaErrorNotReady) << "who does not clear it sees it again";
+    EXPECT_EQ(pinned_[0], 3.0f);
+    EXPECT_EQ(cudaEventQuery(event_), cudaSuccess);
+    EXPECT_EQ(pinned_[0], 6.0f);
+}
+
 TEST_F(GpuHost, KnowsItsEvents) {
     cudaEvent_t event = nullptr;
     GPU_CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));

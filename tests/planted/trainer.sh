@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/mpi_env.sh
 unset MAKEFLAGS MAKELEVEL MFLAGS
-export GPUHOST_CAPABILITY=90 GTEST_COLOR=no
+export GPUHOST_CAPABILITY=90 GPUHOST_DEVICES=8 GTEST_COLOR=no
 
 tree=$PWD program=build/float/tests/train_tests_gpuhost
 jobs=${JOBS:-$(nproc)}
@@ -136,6 +136,14 @@ defect "a last bucket that nobody sums" src/reduce/overlap.cpp \
     'Sum finish() override {
         const Working working(*this);' \
     2 'OverlappedReducer.finishes_a_part*:OverlappedReducer.has_the_bits*'
+defect "a sum by NCCL that does not wait for its part" src/device/gpu/nccl.cu \
+    'wait_for(stream_, dynamic_cast<const EventReady&>(*lent.ready).event);' \
+    '(void)dynamic_cast<const EventReady&>(*lent.ready);' \
+    2 'Nccl.small_trains*'
+defect "an update that does not wait for its sum by NCCL" src/reduce/nccl.cpp \
+    'sums_->wait_for_oldest();' \
+    '' \
+    2 'Nccl.small_trains*'
 defect "an asynchronous update that is not shared out over the ranks" src/train/async.cpp \
     'changed_[i] = (changed_[i] - values_[i]) / share;' \
     'changed_[i] = changed_[i] - values_[i] + 0 * share;' \

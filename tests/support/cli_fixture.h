@@ -265,13 +265,34 @@ inline double first_loss(const Result& result) {
 inline bool is_float() { return run_main("--version").out.find("(float)") != std::string::npos; }
 
 /// Runs main_gpuhost with its CUDA kernels; `settings` go before the command: "GPUHOST_DEVICES=2".
-inline Result run_gpuhost(int ranks, const std::string& flags, const std::string& settings = "") {
+inline std::string main_gpuhost() {
     const fs::path program =
         fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "main_gpuhost";
     if (!fs::exists(program))
         throw std::runtime_error(program.string() +
                                  " is missing: build it with make test-binaries");
-    return run(settings + " " + on_ranks(ranks, flags, program.string()));
+    return program.string();
+}
+inline Result run_gpuhost(int ranks, const std::string& flags, const std::string& settings = "") {
+    return run(settings + " " + on_ranks(ranks, flags, main_gpuhost()));
+}
+
+/// Kills one of three ranks of an endless training: the others have to end within ten seconds.
+inline void expect_a_killed_rank_ends_all(const std::string& training) {
+    const fs::path pids = scratch("pids");
+    fs::remove(pids);
+    Process process("mpirun -np 3 sh -c 'echo $$ >>" + pids.string() + "; exec " + training +
+                    " -e 1000000'");
+    ASSERT_TRUE(process.prints("epoch ")) << "training has not begun";
+    std::vector<pid_t> ranks;
+    for (const std::string& line : lines_of(read_text(pids))) ranks.push_back(std::stoi(line));
+    ASSERT_EQ(ranks.size(), 3u);
+    ASSERT_EQ(kill(ranks[1], SIGKILL), 0);
+    EXPECT_NE(process.finish(10).code, 0);
+    for (pid_t rank : ranks) {
+        for (int i = 0; i < 300 && kill(rank, 0) == 0; ++i) pause(10);
+        EXPECT_NE(kill(rank, 0), 0) << "process " << rank << " goes on without mpirun";
+    }
 }
 
 /// Checks that a run ended with `code`, with only `out` on standard output, and with one line that

@@ -438,7 +438,8 @@ Flag allreduce_flag(DeviceRequest& device) {
         "all ranks, of one node, work on one copy (CPU); hierarchical: the ranks of each node do, "
         "and MPI_Allreduce sums over the nodes; ring, tree: as mpi, but gradients are added by "
         "messages in a ring of ranks, or in a tree; overlap: as mpi, but sums start while the "
-        "gradient is computed; auto: shared or hierarchical where it can be"};
+        "gradient is computed; nccl: as mpi, but NCCL sums, on GPUs, of which each rank has its "
+        "own; auto: shared or hierarchical where it can be"};
 }
 
 std::vector<Flag> output_flags(OutputFiles& files, const std::string& logged) {

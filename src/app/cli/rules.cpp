@@ -80,6 +80,7 @@ bool has_another_sum(const Asked& a) {
 }
 bool names_a_sum(const Asked& a) { return a.options.device.allreduce != AllreduceKind::automatic; }
 bool is_overlapped(const Asked& a) { return a.options.device.allreduce == AllreduceKind::overlap; }
+bool is_by_nccl(const Asked& a) { return a.options.device.allreduce == AllreduceKind::nccl; }
 bool is_compressed(const Asked& a) { return compresses(a.options.device.compress); }
 bool has_small_operands(const Asked& a) { return is_small(a.options.device.precision); }
 bool is_fp16(const Asked& a) { return a.options.device.precision == Precision::fp16; }
@@ -98,6 +99,15 @@ std::vector<FlagRule> rules_of_sums() {
          Kind::excludes,
          {{"--device cpu", is_on_cpu}, {"--course"}, {"--accumulate", accumulates}},
          "the gradient is in host memory there; leave one of the two out"},
+        {{{"--allreduce nccl", is_by_nccl}},
+         Kind::excludes,
+         {{"--device cpu", is_on_cpu}, {"--accumulate", accumulates}},
+         "NCCL sums in the memory of GPUs, and the gradient is in host memory there; leave one of "
+         "the two out"},
+        {{{"--allreduce nccl", is_by_nccl}},
+         Kind::excludes,
+         {{"--cuda-aware"}},
+         "NCCL sums, and not MPI; leave one of the two out"},
         {{compress},
          Kind::excludes,
          {{"--allreduce", names_a_sum}},

@@ -5,6 +5,7 @@
 
 #include "device/gpu/device_sums.h"
 #include "device/gpu/gemm_timing.h"
+#include "device/gpu/nccl.h"
 #include "device/replica.h"
 
 namespace {
@@ -30,6 +31,14 @@ bool device_sums_are_right(int, int, const std::function<void(std::span<nn_real>
 
 std::unique_ptr<Replica> make_course_replica(const ReplicaShape&, const CudaSettings&) {
     throw std::logic_error("make_course_replica: find_cuda_devices() has found none");
+}
+
+FoundNccl find_nccl() { return {.version = {}, .missing = why}; }
+
+NcclId make_nccl_id() { throw std::logic_error("make_nccl_id: find_nccl() says why not"); }
+
+std::unique_ptr<NcclSums> make_nccl_sums(const NcclId&, int, int, int) {
+    throw std::logic_error("make_nccl_sums: find_nccl() says why not");
 }
 
 GemmTiming time_our_gemm(const GemmProblem&, int, nn_real*) { return {0, why}; }

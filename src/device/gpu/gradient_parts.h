@@ -14,7 +14,7 @@
 class GradientParts {
   public:
     GradientParts(const Layout& layout, const CudaSettings& settings, unsigned event_flags)
-        : device_memory_(settings.mpi_takes_device_memory),
+        : device_memory_(settings.lends_device_memory),
           sum_(layout.total()),
           on_host_(device_memory_ ? 0 : layout.total()) {
         const int inputs = layout.inputs(), size = layout.size(1);

@@ -12,8 +12,10 @@ class OpenedLibrary {
   public:
     explicit OpenedLibrary(std::string name)
         : name_(std::move(name)), library_(dlopen(name_.c_str(), RTLD_NOW)) {
-        if (library_ == nullptr)
-            missing_ = name_ + " was not found; put its folder on LD_LIBRARY_PATH";
+        if (library_ != nullptr) return;
+        const char* const why = dlerror();
+        missing_ = (why != nullptr ? why : name_ + " was not found") +
+                   std::string("; put the folder of one that fits on LD_LIBRARY_PATH");
     }
     /// Sets a pointer to the function `symbol`, whose type the caller answers for.
     template <class Function>

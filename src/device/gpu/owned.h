@@ -118,6 +118,15 @@ class GpuEvent {
     cudaEvent_t get() const { return event_; }
     void record(cudaStream_t stream) { GPU_CHECK(cudaEventRecord(event_, stream)); }
     void wait() const { GPU_CHECK(cudaEventSynchronize(event_)); }
+    bool is_past() const {
+        const cudaError_t status = cudaEventQuery(event_);
+        if (status == cudaErrorNotReady) {
+            cudaGetLastError();  // no error: the next check must not see it
+            return false;
+        }
+        GPU_CHECK(status);
+        return true;
+    }
     /// The stream must have passed both.
     double seconds_since(const GpuEvent& before) const {
         float milliseconds = 0;
