@@ -197,6 +197,7 @@ struct GpuUnavailable : InputError {
 struct CudaSettings {
     int device = 0;                        ///< CudaDevice::number
     bool bf16x3 = false;                   ///< the first layer's products on bf16 tensor cores
+    bool persistent = false;               ///< steps by one kernel, if it takes the network
     bool several_ranks = false;            ///< every step's gradient will be lent
     bool shares_device = false;            ///< with other ranks: waiting must leave them the CPU
     bool mpi_takes_device_memory = false;  ///< the gradient is lent as the device's memory
@@ -207,6 +208,9 @@ struct CudaSettings {
 /// Throws GpuUnavailable if the GPU cannot be used or has too little memory, and InputError if the
 /// network has more outputs than the kernels take, which is some thousands.
 std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape& shape, const CudaSettings& settings);
+/// Why a replica with these settings could not take its steps by the persistent kernel
+/// (device/gpu/persistent.h); empty: it could. One that cannot takes the others.
+std::string why_not_persistent(const ReplicaShape& shape, const CudaSettings& settings);
 /// A replica with the plain kernels of gpu_func.cu, as a course would write them: one stream, one
 /// kernel for each formula, no limit on outputs. Of the settings, it uses only `device` and
 /// `shares_device`.
