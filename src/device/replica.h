@@ -197,7 +197,8 @@ struct GpuUnavailable : InputError {
 struct CudaSettings {
     int device = 0;                        ///< CudaDevice::number
     bool bf16x3 = false;                   ///< the first layer's products on bf16 tensor cores
-    bool persistent = false;               ///< steps by one kernel, if it takes the network
+    /// Steps of at most so many samples by the persistent kernel, if it takes the network; 0: not.
+    int persistent_batch = 0;
     bool several_ranks = false;            ///< every step's gradient will be lent
     bool shares_device = false;            ///< with other ranks: waiting must leave them the CPU
     bool mpi_takes_device_memory = false;  ///< the gradient is lent as the device's memory

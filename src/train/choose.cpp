@@ -212,7 +212,7 @@ bool by_bf16x3(const Comm& comm, const DeviceRequest& asked, bool can, bool pays
 
 /// True if steps go by the persistent kernel. Where it cannot take them, all is as by auto.
 bool by_persistent(const CudaSettings& settings, const ReplicaShape& shape) {
-    return settings.persistent && why_not_persistent(shape, settings).empty();
+    return settings.persistent_batch > 0 && why_not_persistent(shape, settings).empty();
 }
 
 /// Whether gradients go to MPI as the device's memory, which a trial of sums decides.
@@ -232,7 +232,7 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
     const Layout& layout = shape.layout;
     CudaSettings settings;
     settings.device = device.number;
-    settings.persistent = asked.gemm == GemmKind::persistent;
+    settings.persistent_batch = asked.gemm == GemmKind::persistent ? shard : 0;
     settings.several_ranks = (comm.size() > 1 && !asked.own_copies) || asked.lends_gradient;
     settings.shares_device = shares_gpu(comm, cuda_uuid(device.number));
     settings.bf16x3 = by_bf16x3(comm, asked, device.bf16x3 && !by_persistent(settings, shape),

@@ -18,7 +18,12 @@ struct Net {
     Activation activation = {};
 
     ReplicaShape shape() const {
-        return {Layout({inputs, hidden, classes}), batch, nn_real{1} / 255, {}, {}, activation};
+        return {Layout({inputs, hidden, classes}),
+                batch + 1000,
+                nn_real{1} / 255,
+                {},
+                {},
+                activation};  // as in a run that also looks at a test set
     }
     std::string text() const {
         return sizes_text(shape().layout) + ", batch " + std::to_string(batch) + ", " +
@@ -41,7 +46,8 @@ class Persistent : public Kernels {
         Kernels::SetUp();
         if (IsSkipped()) return;
         for (const Net& net : nets) {
-            const std::string why = why_not_persistent(net.shape(), {.persistent = true});
+            const std::string why =
+                why_not_persistent(net.shape(), {.persistent_batch = net.batch});
             if (why.find("compute capability") != std::string::npos) GTEST_SKIP() << why;
             ASSERT_EQ(why, "") << net.text();
         }
@@ -69,7 +75,8 @@ class Persistent : public Kernels {
     }
     static std::unique_ptr<Replica> make(const Net& net, bool persistent = true) {
         const Set set = set_for(net);
-        auto replica = make_cuda_replica(net.shape(), {.persistent = persistent});
+        auto replica =
+            make_cuda_replica(net.shape(), {.persistent_batch = persistent ? net.batch : 0});
         replica->write(initial_parameters<nn_real>(net.shape().layout, 1, 0.5).values);
         EXPECT_TRUE(replica->samples().keep(Role::train, {set.pixels, set.labels}));
         std::vector<std::uint32_t> order(set.labels.size());
@@ -183,7 +190,7 @@ TEST_F(Persistent, StepsAreNumberedAnewWhereThereAreNoMoreNumbers) {
         OnDevice<nn_real> p("p", initial_parameters<nn_real>(net.shape().layout, 1, 0.5).values);
         OnDevice<nn_real> yhat("yhat", poison<nn_real>(elements(net.classes, net.batch)));
         OnDevice<double> loss("loss", std::vector<double>(persistent_loss_slots));
-        PersistentKernel kernel(net.shape(), gpu, first_step);
+        PersistentKernel kernel(net.shape(), net.batch, gpu, first_step);
         for (int epoch = 0; epoch < 3; ++epoch)
             kernel.run({.pixels = pixels.data(),
                         .labels = labels.data(),
@@ -244,13 +251,13 @@ TEST_F(Persistent, WhatItCannotTakeGoesTheOtherWayAndSaysWhy) {
         EXPECT_NE(replica->device_name().find("not persistent: " + words), std::string::npos);
         return words;
     };
-    const CudaSettings asked{.persistent = true};
+    const CudaSettings asked{.persistent_batch = 4};
     const ReplicaShape good = nets[0].shape();
-    const auto with = [](std::vector<int> sizes, int batch = 4) {
-        return ReplicaShape{Layout(std::move(sizes)), batch, 1};
+    const auto with = [](std::vector<int> sizes) {
+        return ReplicaShape{Layout(std::move(sizes)), 4, 1};
     };
-    EXPECT_EQ(why(good, {.persistent = true, .several_ranks = true}), "it is for one rank");
-    EXPECT_EQ(why(good, {.persistent = true, .shares_device = true}), "it is for one rank");
+    EXPECT_EQ(why(good, {.persistent_batch = 4, .several_ranks = true}), "it is for one rank");
+    EXPECT_EQ(why(good, {.persistent_batch = 4, .shares_device = true}), "it is for one rank");
     EXPECT_EQ(why(with({12, 3, 3, 3}), asked), "it takes one hidden layer");
     EXPECT_EQ(why(with({12, 3}), asked), "it takes one hidden layer");
     EXPECT_EQ(why(with({12, 3, 11}), asked), "it takes 10 outputs at most");
@@ -262,7 +269,8 @@ TEST_F(Persistent, WhatItCannotTakeGoesTheOtherWayAndSaysWhy) {
     EXPECT_EQ(why({Layout({12, 3, 3}), 4, 1, {OutputLayer::sigmoid, LossFunction::mse}}, asked),
               "it takes softmax with cross-entropy");
     EXPECT_EQ(why({Layout({12, 3, 3}), 4, 1, {}, {}, {}, 1}, asked), "it takes plain descent");
-    EXPECT_NE(why(with({784, 3, 3}, 800), asked).find("KiB of shared memory, and a block has 227"),
+    EXPECT_NE(why(with({784, 3, 3}), {.persistent_batch = 800})
+                  .find("KiB of shared memory, and a block has 227"),
               std::string::npos);
     gpuhost::config().launches_together = false;
     EXPECT_EQ(why(good, asked), "it needs compute capability 8.0 and cooperative launches");

@@ -164,15 +164,22 @@ void publish_word(void* to, const void* word, Place where) {
     std::memcpy(copy.data(), word, copy.size());
     // The list's memory is the runner's, to ThreadSanitizer too.
     tsan::become(host_stack.tsan);
+    if (Word old; !delivered.contains(static_cast<char*>(to))) {
+        std::memcpy(old.data(), to, old.size());
+        std::memset(to, 0xff, old.size());
+        delivered.emplace(static_cast<char*>(to), old);
+    }
     on_their_way.emplace_back(static_cast<char*>(to), copy);
     tsan::become(self.fiber->identity());
     ++progress;
 }
 
-void look_at_word(const void* from, void* word, Place where) {
+bool look_at_word(const void* from, void* word, Place where) {
     thread_at(from, "looks at", where);
     const auto found = delivered.find(static_cast<char*>(const_cast<void*>(from)));
-    std::memcpy(word, found != delivered.end() ? found->second.data() : from, sizeof(Word));
+    if (found == delivered.end()) return false;
+    std::memcpy(word, found->second.data(), sizeof(Word));
+    return true;
 }
 
 void wait_for_other_blocks(Place where) {

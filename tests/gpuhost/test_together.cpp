@@ -87,10 +87,10 @@ __global__ void look_plainly(Word* words, unsigned* seen) {
     for (int i = 0; look_at(words).round != 1; ++i) wait_for_others();
     *seen = words->value;
 }
-TEST_F(Together, APlainLoadSeesWhatLayThereBefore) {
+TEST_F(Together, APlainLoadSeesNothingOfWhatWasPublished) {
     OnDevice<unsigned> seen(1);
     GPU_CHECK(gpu_launch_together(look_plainly, 1, 1, 0, nullptr, words_->get(), seen.get()));
-    EXPECT_EQ(seen.values()[0], 0u) << "as from a stale line of L1";
+    EXPECT_EQ(seen.values()[0], ~0u) << "as from a stale line of L1";
     EXPECT_EQ(words_->values()[0].value, 5u) << "after the kernel it is there";
 }
 

@@ -249,18 +249,17 @@ start defect plain waits $file 'steps whose numbers are used again' \
     'next_step_ += static_cast<unsigned>(steps);' ''
 file=persistent_step.h
 start defect plain waits $file 'an exchange of one half' \
-    'ExchangeWord* const to = work.exchange + step % 2 * work.half' \
-    'ExchangeWord* const to = work.exchange + 0 * work.half'
-start defect plain NaN $file 'activations that are read whatever their number' \
+    'step % 2 * work.half' 'step % 1 * work.half'
+start defect plain order $file 'activations that are read whatever their number' \
     'there = there && word[i].step == step;' ''
 start defect plain waits $file 'a number that is published one step early' \
     'out.step = step;' 'out.step = step + 1;'
-start defect plain NaN $file 'activations by a plain store' \
+start defect tsan TSan $file 'activations by a plain store' \
     'publish(to + word, out)' 'to[word] = out'
 start defect plain NaN $file 'activations by a plain load' \
     'word[i] = look_at(from + first + i * threads);' \
     'word[i] = look_at(from + first + i * threads); for (int e = 0; e < values_of_word; ++e) word[i].at[e] = from[first + i * threads].at[e];'
-start defect asan ASan $file 'an off-by-one global read of pixels' \
+start defect plain runner $file 'an off-by-one global read of pixels' \
     'e < n * words; e += threads)' 'e <= n * words; e += threads)'
 file=gpu_func.cu
 start defect tsan TSan $file 'tiles that are read too early' \

@@ -169,8 +169,8 @@ std::string PersistentKernel::why_not(const ReplicaShape& shape, const CudaSetti
     };
     if (chip.capability < 80 || ask(cudaDevAttrCooperativeLaunch) == 0)
         return "it needs compute capability 8.0 and cooperative launches";
-    const PersistentPlan plan =
-        plan_persistent(chip.multiprocessors, layout.inputs(), layout.size(1), shape.capacity);
+    const PersistentPlan plan = plan_persistent(chip.multiprocessors, layout.inputs(),
+                                                layout.size(1), settings.persistent_batch);
     const std::string multiprocessors = std::to_string(chip.multiprocessors) + " multiprocessors";
     if (plan.rows == 0) return "it takes four hidden units for each of " + multiprocessors;
     const int most = ask(cudaDevAttrMaxSharedMemoryPerBlockOptin);
@@ -188,17 +188,12 @@ std::string PersistentKernel::why_not(const ReplicaShape& shape, const CudaSetti
     return "";
 }
 
-std::string why_not_persistent(const ReplicaShape& shape, const CudaSettings& settings) try {
-    return PersistentKernel::why_not(shape, settings, gpu_chip(settings.device));
-} catch (const GpuUnavailable& why) {
-    return why.what();  // whoever makes the replica says so again
-}
-
-PersistentKernel::PersistentKernel(const ReplicaShape& shape, const Gpu& gpu, unsigned first_step)
+PersistentKernel::PersistentKernel(const ReplicaShape& shape, int batch, const Gpu& gpu,
+                                   unsigned first_step)
     : gpu_(gpu),
       layout_(shape.layout),
       activation_(shape.activation),
-      batch_(shape.capacity),
+      batch_(batch),
       pixel_scale_(shape.pixel_scale),
       plan_(plan_persistent(gpu.chip.multiprocessors, layout_.inputs(), layout_.size(1), batch_)),
       exchange_(2 * elements(layout_.size(1), ceil_div(batch_, values_of_word))),

@@ -50,7 +50,9 @@ class PersistentKernel {
     static std::string why_not(const ReplicaShape& shape, const CudaSettings& settings,
                                const GpuChip& chip);
     /// For what why_not() says nothing against. first_step: the number of its first step, from 1.
-    PersistentKernel(const ReplicaShape& shape, const Gpu& gpu, unsigned first_step = 1);
+    PersistentKernel(const ReplicaShape& shape, int batch, const Gpu& gpu, unsigned first_step = 1);
+
+    int batch() const { return batch_; }  ///< the largest
 
     /// Puts the steps on gpu.stream.
     void run(const PersistentSteps& steps);

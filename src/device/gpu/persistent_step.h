@@ -76,6 +76,11 @@ __device__ __forceinline__ void sum_inputs(const Work& work, const Memory& m,
     }
 }
 
+/// Where a step's words lie: a unit's, one after the other, then the next unit's.
+__device__ __forceinline__ ExchangeWord* half_of(const Work& work, unsigned step) {
+    return work.exchange + step % 2 * work.half;
+}
+
 /// a = f(scale W1 X + b1) of the block's units, for all blocks. Mapping: three lanes (in double
 /// one) compute the activations of a word, of neighbouring samples; its first lane collects and
 /// publishes them. Lanes 30 and 31 have none.
@@ -85,9 +90,8 @@ __device__ __forceinline__ void publish_activations(const Work& work, const Memo
     constexpr int words_of_warp = 32 / values_of_word;
     const int of_unit = ceil_div(n, values_of_word), all = units.own * of_unit;
     const int lane = this_lane(), part = lane % values_of_word;
-    ExchangeWord* const to =
-        work.exchange + step % 2 * work.half +
-        static_cast<std::size_t>(units.first) * static_cast<std::size_t>(of_unit);
+    ExchangeWord* const to = half_of(work, step) + static_cast<std::size_t>(units.first) *
+                                                       static_cast<std::size_t>(of_unit);
     for (int first = this_warp() * words_of_warp; first < all; first += warps * words_of_warp) {
         const int word = first + lane / values_of_word;
         const bool inside = lane < words_of_warp * values_of_word && word < all;
@@ -138,7 +142,7 @@ __device__ __forceinline__ bool gather_activations(const Work& work, const Memor
                                                    unsigned step) {
     constexpr int at_once = 4;
     const int of_unit = ceil_div(n, values_of_word), all = work.hidden * of_unit;
-    const ExchangeWord* const from = work.exchange + step % 2 * work.half;
+    const ExchangeWord* const from = half_of(work, step);
     const long long began = cycles_now();
     for (int first = this_thread(); first < all; first += at_once * threads) {
         ExchangeWord word[at_once];

@@ -76,8 +76,9 @@ class CudaReplica : public GpuReplica {
           lends_(settings.several_ranks),
           // bf16x3 takes pixels. The head does not work by it: without a hidden layer there is
           // nothing to do so.
-          why_not_persistent_(
-              settings.persistent ? PersistentKernel::why_not(shape, settings, chip_) : ""),
+          why_not_persistent_(settings.persistent_batch > 0
+                                  ? PersistentKernel::why_not(shape, settings, chip_)
+                                  : ""),
           first_by_(settings.bf16x3 && top_ > 1 && !format_.number_inputs && gpu_has_bf16x3(chip_)
                         ? GemmBy::bf16x3
                         : GemmBy::fma),
@@ -92,7 +93,8 @@ class CudaReplica : public GpuReplica {
             hidden_.emplace_back(layout_.size(l), layout_.size(l - 1), shape.capacity,
                                  gradient_plan(l, shape.capacity).splits);
         loss_.fill_bytes(0, compute_.get());
-        if (settings.persistent && why_not_persistent_.empty()) persistent_.emplace(shape, gpu_);
+        if (settings.persistent_batch > 0 && why_not_persistent_.empty())
+            persistent_.emplace(shape, settings.persistent_batch, gpu_);
     }
     /// A graph and page-locked memory must outlive the work that uses them.
     ~CudaReplica() override {
@@ -101,14 +103,12 @@ class CudaReplica : public GpuReplica {
     }
 
     std::string device_name() const override {
-        const std::string products =
-            first_by_ == GemmBy::bf16x3 ? "bf16x3" : "fp" + std::to_string(8 * sizeof(nn_real));
-        return name_ + " (gemm " +
-               (persistent_ ? "persistent"
-                : why_not_persistent_.empty()
-                    ? products
-                    : products + ", not persistent: " + why_not_persistent_) +
-               ")";
+        const std::string products = persistent_                   ? "persistent"
+                                     : first_by_ == GemmBy::bf16x3 ? "bf16x3"
+                                     : sizeof(nn_real) == 4        ? "fp32"
+                                                                   : "fp64";
+        const std::string& why = why_not_persistent_;
+        return name_ + " (gemm " + products + (why.empty() ? "" : ", not persistent: " + why) + ")";
     }
     SampleStore& samples() override { return samples_; }
 
@@ -151,14 +151,14 @@ class CudaReplica : public GpuReplica {
                        "the update", work);
     }
     void backward_and_update(const Update& update) override {
-        if (takes_persistent(update)) return step_persistent(update);
+        if (takes_persistent(update, samples_.current().n)) return step_persistent(update);
         settle();
         set_numbers(update.numbers());
         compute_backward_and_update(update);
     }
 
     bool run(const Steps& steps) override {
-        if (takes_persistent(steps.update)) return run_persistent(steps);
+        if (takes_persistent(steps.update, steps.batch)) return run_persistent(steps);
         here();
         const std::size_t window =
             std::min(steps.count, most_steps_in_graph * static_cast<std::size_t>(steps.batch));
@@ -200,8 +200,9 @@ class CudaReplica : public GpuReplica {
   private:
     // ---- steps by the persistent kernel
 
-    bool takes_persistent(const Update& update) const {
-        return persistent_ && std::holds_alternative<Sgd>(update.rule);
+    bool takes_persistent(const Update& update, int batch) const {
+        return persistent_ && batch <= persistent_->batch() &&
+               std::holds_alternative<Sgd>(update.rule);
     }
     /// A whole step. Where somebody asked for a value of its forward pass, that has been done, by
     /// other kernels, and its losses have been counted.
@@ -214,15 +215,13 @@ class CudaReplica : public GpuReplica {
     }
     bool run_persistent(const Steps& steps) {
         here();
+        const auto batch = static_cast<std::size_t>(steps.batch);
+        const std::size_t last = steps.count - (steps.count - 1) / batch * batch;
         const GpuBytes samples = samples_.in_order(0, 0);
         samples_.set_current({});
-        launch_persistent(samples, steps.count, steps.batch, nn_real{1} / last_batch(steps),
-                          steps.update, true);
+        launch_persistent(samples, steps.count, steps.batch,
+                          nn_real{1} / static_cast<nn_real>(last), steps.update, true);
         return true;
-    }
-    static nn_real last_batch(const Steps& steps) {
-        const auto batch = static_cast<std::size_t>(steps.batch);
-        return static_cast<nn_real>(steps.count - (steps.count - 1) / batch * batch);
     }
     /// scale: of the last step; that of the others is 1 / batch.
     void launch_persistent(const GpuBytes& samples, std::size_t count, int batch, nn_real scale,
