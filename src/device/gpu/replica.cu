@@ -18,6 +18,7 @@
 
 #include "device/gpu/gradient_parts.h"
 #include "device/gpu/graph.h"
+#include "device/gpu/hidden_layer.h"
 #include "device/gpu/joint.h"
 #include "device/gpu/persistent.h"
 #include "device/gpu/replica_base.h"
@@ -36,21 +37,6 @@ struct GraphKey {
     nn_real scale = 0;
     Rule rule = {};
     auto operator<=>(const GraphKey&) const = default;
-};
-
-/// The memory of a hidden layer of `size` units: activations and delta, size x capacity; and
-/// `splits` parts of [dW|db], `stride` elements each.
-struct HiddenLayer {
-    std::size_t stride;
-    int splits;
-    DeviceArray<nn_real> activations, delta, gradient;
-
-    HiddenLayer(int size, int below, int capacity, int most)
-        : stride((elements(size, below + 1) + 3) / 4 * 4),  // each part begins at 16 bytes
-          splits(most),
-          activations(elements(size, capacity)),
-          delta(elements(size, capacity)),
-          gradient(stride * static_cast<std::size_t>(most)) {}
 };
 
 /// How a shard of some size goes through the network.
