@@ -245,7 +245,7 @@ start defect tsan TSan $file 'an output layer that any block writes at any time'
     'if (*m.ticket == gridDim.x - 1)' 'if (*m.ticket == 0)'
 start defect plain order $file 'words of memory that was used before' \
     'exchange_.fill_bytes(0, gpu_.stream);  // no step' '// no step'
-start defect plain waits $file 'steps whose numbers are used again' \
+start defect plain order $file 'steps whose numbers are used again' \
     'next_step_ += static_cast<unsigned>(steps);' ''
 file=persistent_step.h
 start defect plain waits $file 'an exchange of one half' \

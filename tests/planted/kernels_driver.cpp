@@ -175,11 +175,11 @@ void run_course(cudaStream_t stream, Results& results, const Objective& objectiv
     results[name + "bias"] = bias.values();
 }
 
-/// Two launches of the persistent kernel, of two steps each, by two blocks, of four units and of
-/// three.
+/// Launches of the persistent kernel, of three steps and of two, by two blocks, of four units and
+/// of three.
 void run_persistent(int capability, Results& results) {
     const Gpu gpu{nullptr, {2, capability}};
-    constexpr int inputs = 68, hidden = 7, classes = 3, batch = 7, images = 8;
+    constexpr int inputs = 68, hidden = 7, classes = 3, batch = 7, images = 15;
     const ReplicaShape shape{Layout({inputs, hidden, classes}), batch, nn_real{1} / 256};
     const Array<std::uint8_t> pixels(random_bytes(inputs * images, 256)),
         labels(random_bytes(images, classes));
@@ -187,10 +187,10 @@ void run_persistent(int capability, Results& results) {
         yhat(elements(classes, batch));
     const Array<double> loss(std::vector<double>(persistent_loss_slots, 0.0));
     PersistentKernel kernel(shape, batch, gpu);
-    for (int launch = 0; launch < 2; ++launch)
+    for (const std::size_t count : {std::size_t{images}, std::size_t{batch + 1}})
         kernel.run({pixels,
                     labels,
-                    images,
+                    count,
                     batch,
                     nn_real{1} / batch,
                     1,
