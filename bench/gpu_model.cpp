@@ -172,6 +172,9 @@ int main(int argc, char** argv) {
             for (const StepShape& s : shapes) print_shape(c, by, s, format);
         }
         if (format == Format::csv) continue;
+        if (format == Format::text && c.chip.capability >= 80)
+            std::printf("a step of the persistent kernel at (200, 24): %.1f\n",
+                        1e6 * persistent_seconds({c.chip}, {200, 24}));
         std::puts("");
     }
     return 0;

@@ -154,3 +154,19 @@ double step_seconds(const GpuModel& model, GemmBy by, const StepShape& s, GemmPl
     return with_node(FirstLayer::forward, forward) + head_seconds(model, s) + node_seconds(model) +
            with_node(FirstLayer::descent, descent);
 }
+
+// What a block's 16 warps issue, four instructions a clock, as if nothing waited, and what has to
+// be waited for: bench/GPU_MODEL.md.
+double persistent_seconds(const GpuModel& model, const StepShape& s) {
+    constexpr double warp = 32, warps = 16, issue = 4, barriers = 8, barrier = 30;
+    const double each = ceil_div(s.hidden, model.chip.multiprocessors);
+    const double rows = each > 2 ? 4 : each, lanes = ceil_div(s.batch, warp);
+    const double layer = mnist_pixels / 4. * lanes * (9 + 5 * rows);
+    const double logits = s.hidden * lanes * (4. + mnist_classes);
+    const double descent = ceil_div(mnist_pixels / 2., warp) * s.batch * (5 + 3 * rows);
+    const double outputs = ceil_div(s.hidden + 1., warp) * s.batch * (4. + mnist_classes);
+    const double judged = ceil_div(s.batch, warps) * 300;
+    const double waits = 3 * l2_latency_cycles + warps * 16 + barriers * barrier;
+    return ((layer + logits + descent + outputs) / issue + judged + waits) /
+           gpu_rates(model.chip.capability).clock;
+}

@@ -33,6 +33,9 @@ double node_seconds(const GpuModel& model);
 
 double head_seconds(const GpuModel& model, const StepShape& shape);
 
+/// A step of the persistent kernel (device/gpu/persistent.cu), for one hidden layer that it takes.
+double persistent_seconds(const GpuModel& model, const StepShape& shape);
+
 /// The update of the first layer, whose gradient has so many parts, and of the second, with as many
 /// parts as the head leaves.
 double update_blocks(const GpuModel& model, const StepShape& shape);

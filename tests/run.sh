@@ -33,6 +33,7 @@ small_kernels='-*Large'
 kernels_asan='-*Large:*InEveryOrder:*AtMostTwice*:*MoreSamplesThan*'
 kernels_tsan="$kernels_asan:*FromAnyAddress:*AroundEveryEdge:*GradientOf*:*EveryNaN*:*ExactOnSmall*"
 kernels_tsan+=":*OfALongEpochIsAGraph*:*MayReadMemoryOfTheHostLate" # minutes, on the same kernels
+kernels_tsan+=":Persistent.*" # thousands of fibers; the planted defects' driver runs it by TSan
 # One of each kind: right, wrong use, a file that is not there, several ranks, the kernel runner.
 few_commands='Help.IsPrintedOnce*:Compare.PassesAtOneTwo*:Save.*:Resume.EndsIn*:Refusals.AreOneLine*'
 few_commands+=':Failures.TrainingThatDiverges*:Gpuhost.LearnsWhat*:Demo.*:Evaluate.Tells*:Plot.IsAnSvg*'

@@ -195,8 +195,10 @@ struct GpuUnavailable : InputError {
 
 /// The settings of a CUDA replica.
 struct CudaSettings {
-    int device = 0;                    ///< CudaDevice::number
-    bool bf16x3 = false;               ///< the first layer's products on bf16 tensor cores
+    int device = 0;       ///< CudaDevice::number
+    bool bf16x3 = false;  ///< the first layer's products on bf16 tensor cores
+    /// Steps of at most so many samples by the persistent kernel, if it takes the network; 0: not.
+    int persistent_batch = 0;
     bool several_ranks = false;        ///< every step's gradient will be lent
     bool shares_device = false;        ///< with other ranks: waiting must leave them the CPU
     bool lends_device_memory = false;  ///< the gradient is lent where it is, for a sum there
@@ -207,6 +209,9 @@ struct CudaSettings {
 /// Throws GpuUnavailable if the GPU cannot be used or has too little memory, and InputError if the
 /// network has more outputs than the kernels take, which is some thousands.
 std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape& shape, const CudaSettings& settings);
+/// Why a replica with these settings could not take its steps by the persistent kernel
+/// (device/gpu/persistent.h); empty: it could. One that cannot takes the others.
+std::string why_not_persistent(const ReplicaShape& shape, const CudaSettings& settings);
 /// A replica with the plain kernels of gpu_func.cu, as a course would write them: one stream, one
 /// kernel for each formula, no limit on outputs. Of the settings, it uses only `device` and
 /// `shares_device`.

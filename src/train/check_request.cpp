@@ -97,6 +97,10 @@ std::string why_no_bf16x3(const std::string& rank, bool on_cuda) {
 /// Throws InputError if the first layer's products cannot be made as the flags ask.
 void check_gemm(const Comm& comm, const DeviceRequest& asked, const CudaDevices& cuda,
                 bool on_cuda) {
+    if (asked.gemm == GemmKind::persistent && !on_cuda)
+        throw InputError(
+            "--gemm persistent: the ranks are on CPUs, and it is a kernel of a GPU; use --gemm "
+            "auto, or run on a GPU node");
     if (asked.gemm != GemmKind::bf16x3) return;
     if (asked.inputs != InputsKind::automatic)
         throw InputError(

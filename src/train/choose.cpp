@@ -82,8 +82,13 @@ int useful_threads(int cores, const Layout& layout, int shard) {
 /// True if the first layer's products go by bf16x3. `can`: this rank is able to; `pays`: it is
 /// faster there. Both must be so on all ranks, or the first, if the flags ask for it.
 bool by_bf16x3(const Comm& comm, const DeviceRequest& asked, bool can, bool pays) {
-    return comm.all(
-        can && (asked.gemm == GemmKind::bf16x3 || (asked.gemm == GemmKind::automatic && pays)));
+    return comm.all(can &&
+                    (asked.gemm == GemmKind::bf16x3 || (asked.gemm != GemmKind::fp32 && pays)));
+}
+
+/// True if steps go by the persistent kernel. Where it cannot take them, all is as by auto.
+bool by_persistent(const CudaSettings& settings, const ReplicaShape& shape) {
+    return settings.persistent_batch > 0 && why_not_persistent(shape, settings).empty();
 }
 
 /// Whether gradients go to MPI as the device's memory, which a trial of sums decides.
@@ -99,14 +104,16 @@ bool mpi_takes_device_memory(const Comm& comm, const DeviceRequest& asked, int d
 
 /// How this rank works on its GPU.
 CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const CudaDevice& device,
-                           const Layout& layout, int shard) {
+                           const ReplicaShape& shape, int shard) {
+    const Layout& layout = shape.layout;
     CudaSettings settings;
     settings.device = device.number;
-    settings.bf16x3 = by_bf16x3(comm, asked, device.bf16x3,
-                                gpu_gains_by_bf16x3(device.multiprocessors, device.capability,
-                                                    layout.size(1), layout.inputs(), shard));
+    settings.persistent_batch = asked.gemm == GemmKind::persistent ? shard : 0;
     settings.several_ranks = (comm.size() > 1 && !asked.own_copies) || asked.lends_gradient;
     settings.shares_device = shares_gpu(comm, cuda_uuid(device.number));
+    settings.bf16x3 = by_bf16x3(comm, asked, device.bf16x3 && !by_persistent(settings, shape),
+                                gpu_gains_by_bf16x3(device.multiprocessors, device.capability,
+                                                    layout.size(1), layout.inputs(), shard));
     settings.lends_device_memory = asked.allreduce == AllreduceKind::nccl ||
                                    mpi_takes_device_memory(comm, asked, device.number);
     return settings;
@@ -168,13 +175,15 @@ void sum_by(AllreduceKind kind, const Comm& comm, const DeviceRequest& asked, co
 bool take_gpus(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape, int shard,
                ChosenDevice& chosen) {
     const CudaSettings settings =
-        cuda_settings(comm, asked, gpu_of_rank(comm, chosen.cuda), shape.layout, shard);
+        cuda_settings(comm, asked, gpu_of_rank(comm, chosen.cuda), shape, shard);
     chosen.replica = replica_on_gpu(comm, asked.course ? make_course_replica : make_cuda_replica,
                                     shape, settings, asked.device == DeviceKind::cuda, chosen.cuda);
     if (!chosen.replica) return false;
     DeviceRequest& taken = chosen.taken;
     taken.device = DeviceKind::cuda;
-    taken.gemm = settings.bf16x3 && !asked.course ? GemmKind::bf16x3 : GemmKind::fp32;
+    taken.gemm = by_persistent(settings, shape)     ? GemmKind::persistent
+                 : settings.bf16x3 && !asked.course ? GemmKind::bf16x3
+                                                    : GemmKind::fp32;
     const bool by_nccl = asked.allreduce == AllreduceKind::nccl;
     taken.cuda_aware = settings.lends_device_memory && !by_nccl;
     sum_by(asked.allreduce == AllreduceKind::automatic ? AllreduceKind::mpi : asked.allreduce, comm,

@@ -189,6 +189,34 @@ TEST(Gpuhost, Bf16x3WhereTheGpuHasItNotIsRefused) {
     }
 }
 
+/// What it takes, it learns by the same bits at once and in single steps, and says so.
+TEST(Gpuhost, GemmPersistentIsTakenOrTheBannerSaysWhyNot) {
+    const std::string gpu = "GPUHOST_CAPABILITY=90",
+                      flags = tiny_set() + " -b 20 -e 2 --device cuda --gemm persistent ";
+    const Result at_once = run_gpuhost(1, flags + "-n 12", gpu);
+    EXPECT_TRUE(says(lines_with("# rank 0 ", at_once.out).at(0), "(gemm persistent)"));
+    EXPECT_EQ(learned(at_once), learned(run_gpuhost(1, flags + "-n 12 --print-every 2", gpu)));
+    EXPECT_TRUE(check_passed(run_gpuhost(1, flags + "-n 12 -s", gpu)));
+    const struct {
+        const char* flags;
+        int ranks;
+        const char* why;
+    } cases[] = {{"-n 12", 2, ", not persistent: it is for one rank)"},
+                 {"-n 17", 1, ", not persistent: it takes four hidden units for each of 4 "},
+                 {"-n 9,9", 1, ", not persistent: it takes one hidden layer)"},
+                 {"-n 9 --accumulate 2", 1, ", not persistent: it is for one rank)"},
+                 {"-n 9 --optimizer momentum", 1, ", not persistent: it takes plain descent)"}};
+    for (const auto& c : cases) {
+        const Result told = run_gpuhost(c.ranks, flags + c.flags, gpu);
+        EXPECT_TRUE(succeeded(told)) << c.flags;
+        EXPECT_TRUE(says(lines_with("# rank 0 ", told.out).at(0), c.why)) << c.flags;
+    }
+    const Result none = run_gpuhost(1, tiny_set() + " -n 9 --gemm persistent", "GPUHOST_DEVICES=0");
+    EXPECT_EQ(none.code, 2);
+    EXPECT_TRUE(is_one_line_of_main(none.err));
+    EXPECT_TRUE(says(none.err, "--gemm persistent: the ranks are on CPUs"));
+}
+
 TEST(Gpuhost, BothFeedsLearnTheSame) {
     const std::string flags = tiny_set() + " -n 9 -b 30 -e 2 --feed ";
     EXPECT_EQ(learned(run_gpuhost(3, flags + "scattered")),

@@ -122,7 +122,7 @@ TEST(Help, NamesEveryFlagAndItsDefault) {
         {"--threads N", "0"},
         {"--precision fp32|bf16|fp16", "fp32"},
         {"--loss-scale dynamic|N", "1"},
-        {"--gemm auto|fp32|bf16x3", "auto"},
+        {"--gemm auto|fp32|bf16x3|persistent", "auto"},
         {"--inputs auto|sparse|dense", "auto"},
         {"--isa auto|baseline|avx2|avx512", "auto"},
         {"--allreduce auto|mpi|shared|hierarchical|ring|tree|overlap|nccl", "auto"},

@@ -1,9 +1,10 @@
 // gpuhost.cpp: runs the blocks of a grid, and the threads of a block, on one CPU thread.
 //
-// Blocks run one after another. The threads of a block are fibers: each runs until it waits at a
-// barrier, a shuffle or a product on tensor cores, and whoever completes the meeting lets all that
-// met go on. A program that CUDA leaves undefined (threads at different barriers, a wrong mask)
-// ends with a message that names the lines and the threads.
+// Blocks run one after another (gpuhost_together.cpp: side by side). The threads of a block are
+// fibers: each runs until it waits at a barrier, a shuffle or a product on tensor cores, and
+// whoever completes the meeting lets all that met go on. A program that CUDA leaves undefined
+// (threads at different barriers, a wrong mask) ends with a message that names the lines and the
+// threads.
 //
 // ThreadSanitizer sees fibers as threads and is told here what orders them: the start and the end
 // of the launch, each __syncthreads and each __syncwarp, and nothing else: shuffles and products
@@ -11,73 +12,31 @@
 // races between neighbouring blocks show too. Compile without -fsanitize: see fiber.h.
 #include "gpuhost.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <deque>
 #include <iterator>
-#include <memory>
 #include <numeric>
-#include <random>
-#include <span>
-#include <string>
-#include <vector>
+#include <utility>
 #ifdef GPUHOST_ASAN
 #include <sanitizer/asan_interface.h>
 #endif
 
-#include "fiber.h"
-#include "gpuhost_product.h"
+#include "gpuhost_block.h"
 
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
 
 namespace gpuhost {
+Block block;
+std::size_t progress = 0;
+char launch_begins, launch_ends;
+
 namespace {
-constexpr int lanes = warpSize;
 constexpr std::size_t most_shared_bytes = 48 * 1024;  // of static arrays, on every GPU
 
-enum class State { ready, at_barrier, at_warp_meeting, ended };
-
-/// Blocks use fibers again. ThreadSanitizer takes all that a fiber does for the work of one thread,
-/// so for it neighbouring blocks get different fibers, or a race between them would not show.
-constexpr std::size_t fibers_each = tsan::on ? 2 : 1;
-
-struct Thread {
-    Fiber fibers[fibers_each];
-    Fiber* fiber = nullptr;  ///< the one in use
-    uint3 index{};
-    int number = 0;  ///< in the block, x fastest
-    State state = State::ended;
-    bool waited = false;  ///< for the kernel before
-    Place where;          ///< the barrier or shuffle it was last at
-    // What it brought to a meeting of lanes; afterwards, `bits` is what it takes away.
-    unsigned mask = 0;
-    int source = 0;
-    std::uint64_t bits = 0;
-    Fragments fragments{};
-    // Copies it started and has not waited for, from `copied` on, and the groups that it has ended.
-    std::vector<Copy> copies;
-    std::size_t copied = 0, groups = 0;
-
-    int lane() const { return number % lanes; }
-};
-
-/// The block that runs.
-struct Block {
-    std::vector<Thread*> threads;
-    std::size_t number = 0;  ///< counts blocks over the life of the process
-    std::size_t ended = 0, at_barrier = 0;
-    Thread* current = nullptr;
-    const ThreadBody* body = nullptr;
-    std::vector<SharedArray*> shared_arrays;  ///< those that have memory
-    std::size_t shared_bytes = 0;
-    /// Addresses that stand for the barrier (first) and for each lane's meetings. They are new in
-    /// each block: ThreadSanitizer's memory of who met there must not reach into the next.
-    std::unique_ptr<char[]> meeting_tags;
-};
-Block block;
-char launch_begins, launch_ends;  // ThreadSanitizer's tags
+}  // namespace
 
 std::string name_of(uint3 index) {
     return "(" + std::to_string(index.x) + "," + std::to_string(index.y) + "," +
@@ -97,6 +56,7 @@ std::string name_of(const Thread& thread) {
     std::abort();
 }
 
+namespace {
 bool same(Place a, Place b) { return a.line() == b.line() && a.column() == b.column(); }
 
 /// Tells ThreadSanitizer that all members met: what each did before comes before what any does
@@ -124,11 +84,10 @@ void finish_barrier() {
         thread->state = State::ready;
     }
     block.at_barrier = 0;
+    block.voted = std::exchange(block.votes, false);
+    ++progress;
     order_members(block.threads, &block.meeting_tags[0]);
 }
-
-/// Those of a warp that meet: by lane, in ascending order.
-using Members = std::span<Thread* const>;
 
 void exchange(Members members) {
     std::uint64_t brought[lanes];
@@ -152,7 +111,9 @@ void thread_main() {
             name_of(self.copies[self.copied].where));
     block.current->state = State::ended;
     ++block.ended;
+    ++progress;
 }
+}  // namespace
 
 /// Every thread that has not ended waits. Names one of them and what it waits for.
 [[noreturn]] void die_of_deadlock() {
@@ -171,13 +132,19 @@ void thread_main() {
     die(name_of(waiting) + " waits for lanes that give another mask: give all the same");
 }
 
+uint3 index_of(std::size_t number, dim3 size) {
+    const auto n = static_cast<unsigned>(number);
+    return {n % size.x, n / size.x % size.y, n / (size.x * size.y)};
+}
+
 void start_threads() {
     block.ended = block.at_barrier = 0;
+    block.votes = false;
     block.meeting_tags = std::make_unique<char[]>(block.threads.size() + 1);
-    for (unsigned i = 0; i < block.threads.size(); ++i) {
+    for (std::size_t i = 0; i < block.threads.size(); ++i) {
         Thread& thread = *block.threads[i];
         thread.number = static_cast<int>(i);
-        thread.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / (blockDim.x * blockDim.y)};
+        thread.index = index_of(i, blockDim);
         thread.state = State::ready;
         std::vector<Copy>().swap(thread.copies);  // its memory came from the fiber before
         thread.copied = thread.groups = 0;
@@ -187,26 +154,19 @@ void start_threads() {
     ++block.number;
 }
 
-void free_shared_arrays() {
-    for (SharedArray* array : block.shared_arrays) array->close();
-    block.shared_arrays.clear();
-    block.shared_bytes = 0;
-}
-
-/// 0 .. count-1, backwards if that is asked for. Random order is for the user to shuffle.
-std::vector<std::size_t> turns(std::size_t count) {
+std::vector<std::size_t> turns(std::size_t count, std::mt19937& random) {
     std::vector<std::size_t> order(count);
     std::iota(order.begin(), order.end(), std::size_t{0});
     if (config().order == Order::reverse) std::reverse(order.begin(), order.end());
+    if (config().order == Order::random) std::shuffle(order.begin(), order.end(), random);
     return order;
 }
 
-void run_block(std::mt19937& random) {
-    start_threads();
-    std::vector<std::size_t> order = turns(block.threads.size());
-    while (block.ended < block.threads.size()) {
-        if (config().order == Order::random) std::shuffle(order.begin(), order.end(), random);
-        bool moved = false;
+bool run_ready_threads(std::mt19937& random) {
+    std::vector<std::size_t> order = turns(block.threads.size(), random);
+    bool any = false;
+    for (bool moved = true; moved && block.ended < block.threads.size(); any = any || moved) {
+        moved = false;
         for (const std::size_t i : order) {
             Thread& thread = *block.threads[i];
             if (thread.state != State::ready) continue;
@@ -215,11 +175,17 @@ void run_block(std::mt19937& random) {
             thread.fiber->resume();
             moved = true;
         }
-        if (!moved) die_of_deadlock();
+        if (config().order == Order::random) std::shuffle(order.begin(), order.end(), random);
     }
     block.current = nullptr;
+    return any;
+}
+
+void end_block() {
     tsan::acquire(&launch_ends);
-    free_shared_arrays();
+    for (SharedArray* array : block.shared_arrays) array->close();
+    block.shared_arrays.clear();
+    block.shared_bytes = 0;
 }
 
 Thread& current_thread() {
@@ -227,29 +193,35 @@ Thread& current_thread() {
     std::fprintf(stderr, "gpuhost: a device function was called outside a kernel\n");
     std::abort();
 }
-}  // namespace
+
+std::mt19937 generator_of_launch() {
+    static unsigned launches = 0;
+    return std::mt19937(config().seed + launches++);
+}
+
+std::vector<Thread*> threads_of_pool(std::size_t first, std::size_t count) {
+    static std::deque<Thread> pool;
+    while (pool.size() < first + count) pool.emplace_back();
+    std::vector<Thread*> threads;
+    for (std::size_t i = first; i < first + count; ++i) threads.push_back(&pool[i]);
+    return threads;
+}
 
 void run_grid(dim3 grid, dim3 size, const ThreadBody& thread_body) {
     if (block.current) die("a kernel launches a kernel, which gpuhost does not do");
-    static unsigned launches = 0;
-    std::mt19937 random(config().seed + launches++);  // each launch in an order of its own
-    static std::deque<Thread> pool;
-    const std::size_t threads = std::size_t{size.x} * size.y * size.z;
-    while (pool.size() < threads) pool.emplace_back();
-    block.threads.clear();
-    for (std::size_t i = 0; i < threads; ++i) block.threads.push_back(&pool[i]);
+    std::mt19937 random = generator_of_launch();
+    block.threads = threads_of_pool(0, std::size_t{size.x} * size.y * size.z);
     block.body = &thread_body;
     gridDim = grid;
     blockDim = size;
     host_stack.tsan = tsan::current();
     tsan::release(&launch_begins);
-
-    std::vector<std::size_t> order = turns(std::size_t{grid.x} * grid.y * grid.z);
-    if (config().order == Order::random) std::shuffle(order.begin(), order.end(), random);
-    for (const std::size_t i : order) {
-        const auto n = static_cast<unsigned>(i);
-        blockIdx = {n % grid.x, n / grid.x % grid.y, n / grid.x / grid.y};
-        run_block(random);
+    for (const std::size_t i : turns(std::size_t{grid.x} * grid.y * grid.z, random)) {
+        blockIdx = index_of(i, grid);
+        start_threads();
+        run_ready_threads(random);
+        if (block.ended < block.threads.size()) die_of_deadlock();
+        end_block();
     }
 }
 
@@ -273,7 +245,12 @@ void block_barrier(Place where) {
     self.fiber->pause();
 }
 
-/// Waits for the lanes of `mask` at the same place. The last one to arrive does `finish` for all.
+bool block_vote(bool mine, Place where) {
+    block.votes = block.votes || mine;
+    block_barrier(where);
+    return block.voted;
+}
+
 void meet_lanes(unsigned mask, Place where, void (*finish)(Members)) {
     Thread& self = current_thread();
     self.where = where;
@@ -355,105 +332,4 @@ void SharedArray::close() {
     memory = data = nullptr;
 }
 
-// ---- Copies from global to shared memory ----
-
-namespace {
-/// For messages: 7.5.
-std::string capability() {
-    return std::to_string(config().capability / 10) + "." +
-           std::to_string(config().capability % 10);
-}
-
-bool in_shared_memory(const void* pointer, std::size_t bytes) {
-    return std::ranges::any_of(block.shared_arrays, [=](const SharedArray* array) {
-        const auto start = reinterpret_cast<std::uintptr_t>(array->data);
-        const auto first = reinterpret_cast<std::uintptr_t>(pointer);
-        return first >= start && first - start <= array->size &&
-               bytes <= array->size - (first - start);
-    });
-}
-
-Thread& thread_that_copies(Place where) {
-    Thread& self = current_thread();
-    self.where = where;
-    if (!::gpu_copies_async())
-        die(name_of(self) + " copies asynchronously, which GPUs of compute capability " +
-            capability() + " do not: ask gpu_copies_async() first");
-    return self;
-}
-}  // namespace
-
-std::size_t start_copy(void* shared, const void* global, std::size_t bytes, Place where) {
-    Thread& self = thread_that_copies(where);
-    const auto flaw = [&]() -> const char* {
-        if (reinterpret_cast<std::uintptr_t>(shared) % bytes != 0)
-            return "to shared memory that is not aligned to as many";
-        if (reinterpret_cast<std::uintptr_t>(global) % bytes != 0)
-            return "from global memory that is not aligned to as many";
-        if (!in_shared_memory(shared, bytes))
-            return "to where no shared array of its block has them";
-        if (global != nullptr && !device_holds(global, bytes))
-            return "from where device memory does not have them";
-        return nullptr;
-    }();
-    if (flaw) die(name_of(self) + " copies " + std::to_string(bytes) + " bytes " + flaw);
-    self.copies.push_back({shared, global, bytes, self.groups, where});
-    return bytes;
-}
-
-void commit_copies(Place where) { ++thread_that_copies(where).groups; }
-
-bool take_copy(std::size_t pending, Copy& copy, Place where) {
-    Thread& self = thread_that_copies(where);
-    if (self.copies.empty()) return false;
-    copy = self.copies[self.copied];
-    if (copy.group + pending >= self.groups) return false;
-    if (++self.copied == self.copies.size() || self.copied == 256) {  // so that it does not grow
-        self.copies.erase(self.copies.begin(),
-                          self.copies.begin() + static_cast<std::ptrdiff_t>(self.copied));
-        self.copied = 0;
-    }
-    return true;
-}
-
-// ---- Products on tensor cores ----
-
-namespace {
-/// The fragments of a whole warp, for `multiply`.
-template <void (*multiply)(std::span<const Fragments>)>
-void multiply_by(Members warp) {
-    std::vector<Fragments> fragments;
-    for (const Thread* thread : warp) fragments.push_back(thread->fragments);
-    multiply(fragments);
-}
-
-/// `finish` computes the product for the whole warp.
-void meet_for_product(void* c, const void* a, const void* b, Place where, bool has,
-                      const char* instruction, void (*finish)(Members)) {
-    Thread& self = current_thread();
-    self.where = where;
-    if (!has)
-        die(name_of(self) + " calls " + instruction + ", which GPUs of compute capability " +
-            capability() + " do not have: choose another kernel for them");
-    self.fragments = {self.lane(), a, b, c};
-    meet_lanes(~0u, where, finish);
-}
-}  // namespace
-
-void warp_mma(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
-              Place where) {
-    meet_for_product(c, a, b, where, config().capability >= 80, "mma_bf16",
-                     multiply_by<multiply_bf16>);
-}
-
-void warp_mma(double (&c)[4], const double (&a)[8], const double (&b)[4], Place where) {
-    meet_for_product(c, a, b, where, ::gpu_has_f64_mma(), "mma_f64", multiply_by<multiply_f64>);
-}
 }  // namespace gpuhost
-
-bool gpu_copies_async() { return gpuhost::config().capability >= 80; }
-
-bool gpu_has_f64_mma() {
-    const int capability = gpuhost::config().capability;
-    return capability == 80 || capability == 90 || capability == 100;
-}

@@ -87,6 +87,10 @@ struct SharedArray {
 
 int lane();
 void block_barrier(Place where);
+/// The same; returns whether any thread of the block said yes.
+bool block_vote(bool mine, Place where);
+/// The running block's dynamic shared memory, which starts as NaN bytes.
+void* dynamic_shared(Place where = Place::current());
 /// Meets the lanes of `mask` and orders what they do before and after.
 void warp_barrier(unsigned mask, Place where);
 /// Meets the lanes of `mask`, which orders nothing in memory; returns the bits that lane `source`
@@ -117,8 +121,15 @@ T shuffle(unsigned mask, T value, int source, Place where) {
             name##_array.open(sizeof(name##_type::data), alignof(name##_type))) \
             ->data
 
+/// The dynamic shared memory of a launch, aligned to 16 bytes.
+#define GPU_DYNAMIC_SHARED(name) \
+    auto* const name = static_cast<unsigned char*>(::gpuhost::dynamic_shared())
+
 inline void __syncthreads(gpuhost::Place where = gpuhost::Place::current()) {
     gpuhost::block_barrier(where);
+}
+inline int __syncthreads_or(int mine, gpuhost::Place where = gpuhost::Place::current()) {
+    return gpuhost::block_vote(mine != 0, where) ? 1 : 0;
 }
 inline void __syncwarp(unsigned mask = ~0u, gpuhost::Place where = gpuhost::Place::current()) {
     gpuhost::warp_barrier(mask, where);
@@ -162,6 +173,7 @@ enum cudaError_t {
     cudaErrorIllegalState = 401,
     cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
+    cudaErrorCooperativeLaunchTooLarge = 720,
     cudaErrorSystemDriverMismatch = 803,
     cudaErrorCompatNotSupportedOnDevice = 804,
     cudaErrorStreamCaptureUnsupported = 900,
@@ -197,7 +209,10 @@ enum cudaDeviceAttr {
     cudaDevAttrMultiProcessorCount = 16,
     cudaDevAttrComputeCapabilityMajor = 75,
     cudaDevAttrComputeCapabilityMinor = 76,
+    cudaDevAttrCooperativeLaunch = 95,
+    cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
 };
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum cudaStreamCaptureMode {
     cudaStreamCaptureModeGlobal = 0,
     cudaStreamCaptureModeThreadLocal = 1,
@@ -225,6 +240,21 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* ke
 template <class... Params>
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, void (*kernel)(Params...)) {
     return cudaFuncGetAttributes(attributes, reinterpret_cast<const void*>(kernel));
+}
+cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value);
+template <class... Params>
+cudaError_t cudaFuncSetAttribute(void (*kernel)(Params...), cudaFuncAttribute attribute,
+                                 int value) {
+    return cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), attribute, value);
+}
+/// One block, where its shared memory fits.
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void* kernel,
+                                                          int threads, std::size_t shared);
+template <class... Params>
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void (*kernel)(Params...),
+                                                          int threads, std::size_t shared) {
+    return cudaOccupancyMaxActiveBlocksPerMultiprocessor(
+        blocks, reinterpret_cast<const void*>(kernel), threads, shared);
 }
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes);
 cudaError_t cudaFree(void* pointer);
@@ -304,6 +334,12 @@ struct Config {
     /// GPU reads it by itself. False: when the call is made, as elsewhere.
     bool pageable_is_read_late = true;
     std::size_t graph_node_bytes = 1024;  ///< device memory that a node of a graph takes
+    bool launches_together = true;        ///< cooperative launches
+    int silent_block = -1;                ///< nothing that this block publishes arrives
+    int shared_bytes = 0;  ///< that a block may have, dynamic; 0: as the capability has
+    /// What device memory holds, as 32-bit words, before anything was written: NaN. Memory that
+    /// others used before may hold anything.
+    std::uint32_t fresh_word = ~0u;
 };
 
 /// As the environment says: GPUHOST_ORDER=forward|reverse|random, GPUHOST_SEED, GPUHOST_DEVICES,
@@ -345,6 +381,11 @@ using ThreadBody = std::function<void()>;
 cudaError_t launch(dim3 grid, dim3 block, std::size_t shared, cudaStream_t stream,
                    std::function<bool()> arguments_usable, ThreadBody thread_body);
 void run_grid(dim3 grid, dim3 block, const ThreadBody& thread_body);
+/// The same of a kernel whose blocks must all be resident, with so much dynamic shared memory.
+cudaError_t launch_together(const void* kernel, dim3 grid, dim3 block, std::size_t shared,
+                            cudaStream_t stream, std::function<bool()> arguments_usable,
+                            ThreadBody thread_body);
+void run_together(dim3 grid, dim3 block, std::size_t shared, const ThreadBody& thread_body);
 /// A thread of a kernel that may start early calls these at its start, where it waits for the
 /// kernel before, and at its end. It has to have waited.
 void start_early();
@@ -376,4 +417,12 @@ cudaError_t gpu_launch_early(void (*kernel)(Params...), dim3 grid, dim3 block, s
             kernel(static_cast<Params>(args)...);
             gpuhost::end_early();
         });
+}
+template <class... Params, class... Args>
+cudaError_t gpu_launch_together(void (*kernel)(Params...), dim3 grid, dim3 block,
+                                std::size_t shared, cudaStream_t stream, Args... args) {
+    return gpuhost::launch_together(
+        reinterpret_cast<const void*>(kernel), grid, block, shared, stream,
+        [=] { return (gpuhost::usable_argument(static_cast<Params>(args)) && ...); },
+        [=] { kernel(static_cast<Params>(args)...); });
 }

@@ -4,6 +4,7 @@
 // NaN bytes (so that a read of what was never written shows), and entered in an account: a pointer
 // of the wrong side, a range that does not fit its block or a kernel argument that leads to host
 // memory is an error here, as it is, sooner or later, on a GPU.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
@@ -22,7 +23,9 @@ class Account {
     void* allocate(std::size_t bytes) {
         void* memory = nullptr;
         if (posix_memalign(&memory, 256, bytes) != 0) return nullptr;  // as CUDA aligns
-        std::memset(memory, 0xff, bytes);
+        for (std::size_t byte = 0; byte < bytes; byte += sizeof config().fresh_word)
+            std::memcpy(static_cast<char*>(memory) + byte, &config().fresh_word,
+                        std::min(sizeof config().fresh_word, bytes - byte));
         blocks_[static_cast<char*>(memory)] = bytes;
         devices_[static_cast<char*>(memory)] = current_device;
         total_ += bytes;

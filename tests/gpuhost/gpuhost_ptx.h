@@ -69,6 +69,14 @@ void warp_mma(double (&c)[4], const double (&a)[8], const double (&b)[4], Place 
 bool gpu_copies_async();
 bool gpu_has_f64_mma();
 
+namespace gpuhost {
+void publish_word(void* to, const void* word, Place where);
+/// Returns false if nobody has published it: then it is as the memory has it.
+bool look_at_word(const void* from, void* word, Place where);
+void wait_for_other_blocks(Place where);
+long long cycles_of_runner();
+}  // namespace gpuhost
+
 // The memory is touched here and not in gpuhost.cpp, so that sanitizers see it as the thread's own
 // doing: the destination is lost from the start of a copy on, and written in the wait. How many
 // bytes is hidden from the compiler, which would put plain stores, unseen by ThreadSanitizer, in
@@ -112,6 +120,24 @@ template <class T>
 T load_published(const T* from) {
     return *from;
 }
+
+// gpuhost_together.cpp says when others see what was published.
+template <class Word>
+void publish(Word* to, const Word& word, gpuhost::Place where = gpuhost::Place::current()) {
+    static_assert(sizeof(Word) == 16 && std::is_trivially_copyable_v<Word>);
+    gpuhost::publish_word(to, &word, where);
+}
+template <class Word>
+Word look_at(const Word* from, gpuhost::Place where = gpuhost::Place::current()) {
+    static_assert(sizeof(Word) == 16 && std::is_trivially_copyable_v<Word>);
+    Word word{};
+    // The load is the thread's own, so that sanitizers see it race with a plain store.
+    return gpuhost::look_at_word(from, &word, where) ? word : *from;
+}
+inline void wait_for_others(gpuhost::Place where = gpuhost::Place::current()) {
+    gpuhost::wait_for_other_blocks(where);
+}
+inline long long cycles_now() { return gpuhost::cycles_of_runner(); }
 
 template <class T>
 const T* from_here_on(const T* pointer) {

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <utility>
 
 namespace gpuhost {
@@ -42,24 +43,65 @@ std::size_t live_allocations() { return live_blocks() + live_streams(); }
 
 Traffic traffic() { return all_traffic; }
 
-cudaError_t launch(dim3 grid, dim3 block, std::size_t shared, cudaStream_t stream,
-                   std::function<bool()> arguments_usable, ThreadBody thread_body) {
-    // Shared arrays are static in this project: no launch asks for more.
-    if (!legal_grid(grid) || !legal_block(block) || shared != 0)
-        return result(cudaErrorInvalidConfiguration);
+namespace {
+/// Gives a kernel to the stream, if the launch is right.
+cudaError_t give_kernel(cudaStream_t stream, std::function<bool()> arguments_usable,
+                        std::function<void()> run) {
     if (!is_stream(stream)) return result(cudaErrorInvalidResourceHandle);
     // As in CUDA, a stream takes kernels only while its device is current.
     const int device = device_of(stream);
     if (device != current_device) return result(cudaErrorInvalidResourceHandle);
     if (!arguments_usable()) return result(cudaErrorIllegalAddress);
-    give(stream, [=, usable = std::move(arguments_usable), body = std::move(thread_body)] {
+    give(stream, [=, usable = std::move(arguments_usable), body = std::move(run)] {
         const int selected = std::exchange(current_device, device);
         if (!usable()) die_of_freed_memory("a kernel");
         ++all_traffic.launches;
-        run_grid(grid, block, body);
+        body();
         current_device = selected;
     });
     return cudaSuccess;
+}
+
+/// Dynamic shared memory that a block may have, if its kernel was told so.
+int most_dynamic_shared() {
+    if (config().shared_bytes > 0) return config().shared_bytes;
+    const int capability = config().capability;
+    const int kib = capability < 80                        ? 64
+                    : capability == 80                     ? 163
+                    : capability < 90 || capability == 120 ? 99
+                                                           : 227;
+    return kib * 1024;
+}
+/// What each kernel was told.
+std::map<const void*, std::size_t> dynamic_shared_of;
+constexpr std::size_t untold = 48 * 1024;
+}  // namespace
+
+cudaError_t launch_together(const void* kernel, dim3 grid, dim3 block, std::size_t shared,
+                            cudaStream_t stream, std::function<bool()> arguments_usable,
+                            ThreadBody thread_body) {
+    if (!legal_grid(grid) || !legal_block(block)) return result(cudaErrorInvalidConfiguration);
+    const auto told = dynamic_shared_of.find(kernel);
+    if (shared > (told == dynamic_shared_of.end() ? untold : told->second))
+        return result(cudaErrorInvalidValue);
+    int each = 0;
+    cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, kernel, 1, shared);
+    const auto room =
+        static_cast<std::size_t>(each) * static_cast<std::size_t>(config().multiprocessors);
+    if (!config().launches_together || std::size_t{grid.x} * grid.y * grid.z > room)
+        return result(cudaErrorCooperativeLaunchTooLarge);
+    return give_kernel(stream, std::move(arguments_usable), [=, body = std::move(thread_body)] {
+        run_together(grid, block, shared, body);
+    });
+}
+
+cudaError_t launch(dim3 grid, dim3 block, std::size_t shared, cudaStream_t stream,
+                   std::function<bool()> arguments_usable, ThreadBody thread_body) {
+    // Only blocks that are resident together have more than static shared arrays in this project.
+    if (!legal_grid(grid) || !legal_block(block) || shared != 0)
+        return result(cudaErrorInvalidConfiguration);
+    return give_kernel(stream, std::move(arguments_usable),
+                       [=, body = std::move(thread_body)] { run_grid(grid, block, body); });
 }
 }  // namespace gpuhost
 
@@ -99,6 +141,8 @@ const char* cudaGetErrorString(cudaError_t error) {
             return "device not ready";
         case cudaErrorIllegalAddress:
             return "a kernel was given a pointer to host memory";
+        case cudaErrorCooperativeLaunchTooLarge:
+            return "too many blocks in cooperative launch";
         case cudaErrorStreamCaptureUnsupported:
             return "operation not permitted when stream is capturing";
         case cudaErrorStreamCaptureInvalidated:
@@ -168,6 +212,18 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
     return cudaSuccess;
 }
 
+cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute, int value) {
+    if (value < 0 || value > most_dynamic_shared()) return result(cudaErrorInvalidValue);
+    dynamic_shared_of[kernel] = static_cast<std::size_t>(value);
+    return cudaSuccess;
+}
+
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void*, int,
+                                                          std::size_t shared) {
+    *blocks = shared <= static_cast<std::size_t>(most_dynamic_shared()) ? 1 : 0;
+    return cudaSuccess;
+}
+
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
     cudaDeviceProp properties;
     if (const cudaError_t error = cudaGetDeviceProperties(&properties, device);
@@ -182,6 +238,12 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
             return cudaSuccess;
         case cudaDevAttrComputeCapabilityMinor:
             *value = properties.minor;
+            return cudaSuccess;
+        case cudaDevAttrCooperativeLaunch:
+            *value = config().launches_together ? 1 : 0;
+            return cudaSuccess;
+        case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+            *value = most_dynamic_shared();
             return cudaSuccess;
     }
     return result(cudaErrorInvalidValue);

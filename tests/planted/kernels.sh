@@ -17,7 +17,7 @@ kinds=${1:-all}
     exit 2
 }
 room=device/gpu
-kernels=(gemm_fma head head_narrow parts gpu_func)
+kernels=(gemm_fma head head_narrow parts persistent gpu_func)
 [[ ${DOUBLE_FLAG:-} == *USE_DOUBLE* ]] || kernels+=(gemm_bf16x3)
 mapfile -t runner < <(cd tests/gpuhost && basename -s .cpp -a gpuhost*.cpp)
 work=$(mktemp -d)
@@ -32,7 +32,7 @@ declare -A orders=([plain]=all-orders [asan]=forward [tsan]=forward)
 # What a check says when it catches something.
 declare -A words=([ASan]='ERROR: AddressSanitizer' [UBSan]='runtime error:'
     [TSan]='WARNING: ThreadSanitizer' [runner]='gpuhost: block' [NaN]='is not finite'
-    [order]='depends on the order')
+    [order]='depends on the order' [waits]='waited ten seconds')
 export ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1:atexit_sleep_ms=0
 
 # place_of FILE: its folder; the course's kernels are at the top.
@@ -108,6 +108,7 @@ defect() {
         product.h | slices.h) changed=gemm_fma ;;
         runs.h) changed=parts ;;
         head.h) changed="head" ;;
+        persistent*.h) changed=persistent ;;
     esac
     text=$(<"$place/$file")
     after=${text#*"$from"}
@@ -228,6 +229,38 @@ start defect plain runner $file 'a barrier in a divergent branch' \
     '__syncthreads();  // the first group' 'if (inside) __syncthreads();  //'
 start defect asan ASan $file 'an off-by-one shared write, through a pointer' \
     'memory[threadIdx.x] = sum;' 'memory[threadIdx.x + 1] = sum;'
+file=persistent.cu
+start defect tsan TSan $file 'shares of sums that are added too early' \
+    "__syncthreads();  // every warp's share of z" '//'
+start defect tsan TSan $file 'activations that are replaced while they are read' \
+    "__syncthreads();  // the last step's activations" '//'
+start defect tsan TSan $file 'deltas that are read too early' \
+    '__syncthreads();  // the deltas of all samples' '//'
+start defect tsan TSan $file 'pixels that are replaced while they are read' \
+    '__syncthreads();  // W1 is new' '//'
+start defect plain runner $file 'pixels that nobody waits for' \
+    'copy_async_wait<0>();
+        __syncthreads();  // W1' '__syncthreads();  // W1'
+start defect tsan TSan $file 'an output layer that any block writes at any time' \
+    'if (*m.ticket == gridDim.x - 1)' 'if (*m.ticket == 0)'
+start defect plain order $file 'words of memory that was used before' \
+    'exchange_.fill_bytes(0, gpu_.stream);  // no step' '// no step'
+start defect plain order $file 'steps whose numbers are used again' \
+    'next_step_ += static_cast<unsigned>(steps);' ''
+file=persistent_step.h
+start defect plain waits $file 'an exchange of one half' \
+    'step % 2 * work.half' 'step % 1 * work.half'
+start defect plain order $file 'activations that are read whatever their number' \
+    'there = there && word[i].step == step;' ''
+start defect plain waits $file 'a number that is published one step early' \
+    'out.step = step;' 'out.step = step + 1;'
+start defect tsan TSan $file 'activations by a plain store' \
+    'publish(to + word, out)' 'to[word] = out'
+start defect plain NaN $file 'activations by a plain load' \
+    'word[i] = look_at(from + first + i * threads);' \
+    'word[i] = look_at(from + first + i * threads); for (int e = 0; e < values_of_word; ++e) word[i].at[e] = from[first + i * threads].at[e];'
+start defect plain runner $file 'an off-by-one global read of pixels' \
+    'e < n * words; e += threads)' 'e <= n * words; e += threads)'
 file=gpu_func.cu
 start defect tsan TSan $file 'tiles that are read too early' \
     '__syncthreads();  // both tiles' '//'

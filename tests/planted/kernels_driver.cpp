@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "base/range.h"
 #include "device/gpu/kernels.h"
+#include "device/gpu/persistent.h"
 #include "gpu_func.h"
 
 namespace {
@@ -174,6 +175,35 @@ void run_course(cudaStream_t stream, Results& results, const Objective& objectiv
     results[name + "bias"] = bias.values();
 }
 
+/// Launches of the persistent kernel, of three steps and of two, by two blocks, of four units and
+/// of three.
+void run_persistent(int capability, Results& results) {
+    const Gpu gpu{nullptr, {2, capability}};
+    constexpr int inputs = 68, hidden = 7, classes = 3, batch = 7, images = 15;
+    const ReplicaShape shape{Layout({inputs, hidden, classes}), batch, nn_real{1} / 256};
+    const Array<std::uint8_t> pixels(random_bytes(inputs * images, 256)),
+        labels(random_bytes(images, classes));
+    const Array<nn_real> p(random_values(static_cast<int>(shape.layout.total()))),
+        yhat(elements(classes, batch));
+    const Array<double> loss(std::vector<double>(persistent_loss_slots, 0.0));
+    PersistentKernel kernel(shape, batch, gpu);
+    for (const std::size_t count : {std::size_t{images}, std::size_t{batch + 1}})
+        kernel.run({pixels,
+                    labels,
+                    count,
+                    batch,
+                    nn_real{1} / batch,
+                    1,
+                    {nn_real{0.125}, nn_real{0.25}},
+                    p,
+                    yhat,
+                    loss,
+                    true});
+    kernel.check();
+    results["persistent parameters"] = p.values();
+    results["persistent loss"] = loss.values();
+}
+
 Results run_all(gpuhost::Order order, unsigned seed) {
     gpuhost::config().order = order;
     gpuhost::config().seed = seed;
@@ -192,6 +222,11 @@ Results run_all(gpuhost::Order order, unsigned seed) {
         run_gemms(gpu, results, 132, 36, 84, 0);
         run_gemms(gpu, results, 36, 68, 40, 1);
         run_layers(gpu, GemmBy::fma, results, 37, 70, 41);
+        if (capability >= 80) {
+            gpuhost::config().fresh_word = 1;  // as if others had used the memory before
+            run_persistent(capability, results);
+            gpuhost::config().fresh_word = ~0u;
+        }
         if (in_float && capability >= 80) {
             run_layers(gpu, GemmBy::bf16x3, results, 37, 70, 41);
             run_layers(gpu, GemmBy::bf16x3, results, 36, 72, 136);

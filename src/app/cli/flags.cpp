@@ -415,20 +415,23 @@ Flag json_flag(bool& place) {
 
 std::vector<Flag> device_flags(DeviceRequest& device) {
     const char* const group = "Devices";
-    return {{"--device", choice(device.device), group,
-             "what each rank computes on; auto: a GPU if every rank has one, else the CPU"},
-            {"--threads", number(device.threads, 0, 1024), group,
-             "threads of each rank on the CPU; 0: as many as it has cores", true},
-            {"--gemm", choice(device.gemm), group,
-             "products of the first layer: fp32, or bf16x3 (each float as three bf16, exact; needs "
-             "AMX, or a GPU of compute capability 8.0); auto: the faster one"},
-            {"--inputs", choice(device.inputs), group,
-             "on the CPU, the first layer leaves out zeros (sparse) or takes them along (dense); "
-             "auto: the faster one for the training set"},
-            {"--isa", choice(device.isa), group,
-             "widest instruction set that this rank may use on the CPU, which it must have; all "
-             "ranks use the widest one that every rank has and may use",
-             true}};
+    return {
+        {"--device", choice(device.device), group,
+         "what each rank computes on; auto: a GPU if every rank has one, else the CPU"},
+        {"--threads", number(device.threads, 0, 1024), group,
+         "threads of each rank on the CPU; 0: as many as it has cores", true},
+        {"--gemm", choice(device.gemm), group,
+         "products of the first layer: fp32, or bf16x3 (each float as three bf16, exact; needs "
+         "AMX, or a GPU of compute capability 8.0); persistent: on a GPU, whole steps of a small "
+         "network by one kernel, or as by auto where it cannot take them; auto: the faster of "
+         "the first two"},
+        {"--inputs", choice(device.inputs), group,
+         "on the CPU, the first layer leaves out zeros (sparse) or takes them along (dense); "
+         "auto: the faster one for the training set"},
+        {"--isa", choice(device.isa), group,
+         "widest instruction set that this rank may use on the CPU, which it must have; all "
+         "ranks use the widest one that every rank has and may use",
+         true}};
 }
 
 Flag allreduce_flag(DeviceRequest& device) {

@@ -177,6 +177,20 @@ std::vector<FlagRule> rules_of_sync() {
             {{{"--outer-momentum"}, {"--outer-rate"}}, Kind::is_for, {local}}};
 }
 
+bool is_persistent(const Asked& a) { return a.options.device.gemm == GemmKind::persistent; }
+
+std::vector<FlagRule> rules_of_persistent() {
+    const Setting persistent{"--gemm persistent", is_persistent};
+    return {{{persistent},
+             Kind::excludes,
+             {{"--device cpu", is_on_cpu}, {"--course"}},
+             "it is a fast kernel of a GPU; leave one of the two out"},
+            {{persistent},
+             Kind::excludes,
+             {{"--sync local:H", is_local}, {"--sync async", is_async}},
+             "it is for one rank; leave one of the two out"}};
+}
+
 std::vector<FlagRule> rules_of_precision() {
     const Setting local{"--sync local:H", is_local}, async{"--sync async", is_async},
         compress{"--compress", is_compressed}, loss_scale{"--loss-scale"};
@@ -250,7 +264,7 @@ const std::vector<FlagRule>& flag_rules() {
     static const std::vector<FlagRule> all = [] {
         std::vector<FlagRule> rules;
         for (const auto& part : {rules_of_samples, rules_of_network, rules_of_files, rules_of_sums,
-                                 rules_of_sync, rules_of_precision})
+                                 rules_of_sync, rules_of_persistent, rules_of_precision})
             for (FlagRule& rule : part()) rules.push_back(std::move(rule));
         return rules;
     }();

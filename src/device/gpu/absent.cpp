@@ -23,6 +23,10 @@ std::unique_ptr<Replica> make_cuda_replica(const ReplicaShape&, const CudaSettin
     throw std::logic_error("make_cuda_replica: find_cuda_devices() has found none");
 }
 
+std::string why_not_persistent(const ReplicaShape&, const CudaSettings&) {
+    throw std::logic_error("why_not_persistent: find_cuda_devices() has found none");
+}
+
 bool device_starts(int) { return false; }
 
 bool device_sums_are_right(int, int, const std::function<void(std::span<nn_real>)>&) {

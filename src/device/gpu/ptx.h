@@ -178,6 +178,61 @@ __device__ __forceinline__ T load_published(const T* from) {
     return value;
 }
 
+// What blocks that are resident together tell each other while they run (gpu_launch_together). One
+// word of 16 bytes holds its values and the number of the step that they belong to, and is written
+// and read as a whole: who sees the number sees the values, so no word needs a fence, a flag or
+// another word. Both instructions go to L2 (.gpu), never to a multiprocessor's own L1, which may
+// hold the word as it was. Nothing else may read such memory while the kernel runs.
+
+/// Writes a word for the other blocks, which see it at some later time, all of it at once.
+template <class Word>
+__device__ __forceinline__ void publish(Word* to, const Word& word) {
+    static_assert(sizeof(Word) == 16 && alignof(Word) == 16);
+    union {
+        Word whole;
+        unsigned long long half[2];
+    };
+    whole = word;
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 700
+    asm volatile(
+        "{ .reg .b128 word; mov.b128 word, {%1, %2}; st.relaxed.gpu.global.b128 [%0], word; }" ::
+            "l"(__cvta_generic_to_global(to)),
+        "l"(half[0]), "l"(half[1])
+        : "memory");
+#else
+    *to = whole;
+#endif
+}
+/// A word as some block has published it, or as it was before the kernel: its number tells which.
+template <class Word>
+__device__ __forceinline__ Word look_at(const Word* from) {
+    static_assert(sizeof(Word) == 16 && alignof(Word) == 16);
+    union {
+        unsigned long long half[2];
+        Word whole;
+    };
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 700
+    asm volatile(
+        "{ .reg .b128 word; ld.relaxed.gpu.global.b128 word, [%2]; mov.b128 {%0, %1}, word; }"
+        : "=l"(half[0]), "=l"(half[1])
+        : "l"(__cvta_generic_to_global(from))
+        : "memory");
+#else
+    whole = *from;
+#endif
+    return whole;
+}
+/// Between two looks. The kernel runner lets another block go on here.
+__device__ __forceinline__ void wait_for_others() {}
+/// The multiprocessor's clock, for a limit on waiting.
+__device__ __forceinline__ long long cycles_now() {
+#ifdef __CUDA_ARCH__
+    return clock64();
+#else
+    return 0;
+#endif
+}
+
 /// The first thing in a kernel that gpu_launch_early starts: waits until the kernel before has
 /// ended and what it wrote is there.
 __device__ __forceinline__ void wait_for_kernel_before() {

@@ -18,7 +18,9 @@
 
 #include "device/gpu/gradient_parts.h"
 #include "device/gpu/graph.h"
+#include "device/gpu/hidden_layer.h"
 #include "device/gpu/joint.h"
+#include "device/gpu/persistent.h"
 #include "device/gpu/replica_base.h"
 #include "device/gpu/samples.h"
 #include "device/layers.h"
@@ -35,21 +37,6 @@ struct GraphKey {
     nn_real scale = 0;
     Rule rule = {};
     auto operator<=>(const GraphKey&) const = default;
-};
-
-/// The memory of a hidden layer of `size` units: activations and delta, size x capacity; and
-/// `splits` parts of [dW|db], `stride` elements each.
-struct HiddenLayer {
-    std::size_t stride;
-    int splits;
-    DeviceArray<nn_real> activations, delta, gradient;
-
-    HiddenLayer(int size, int below, int capacity, int most)
-        : stride((elements(size, below + 1) + 3) / 4 * 4),  // each part begins at 16 bytes
-          splits(most),
-          activations(elements(size, capacity)),
-          delta(elements(size, capacity)),
-          gradient(stride * static_cast<std::size_t>(most)) {}
 };
 
 /// How a shard of some size goes through the network.
@@ -75,6 +62,9 @@ class CudaReplica : public GpuReplica {
           lends_(settings.several_ranks),
           // bf16x3 takes pixels. The head does not work by it: without a hidden layer there is
           // nothing to do so.
+          why_not_persistent_(settings.persistent_batch > 0
+                                  ? PersistentKernel::why_not(shape, settings, chip_)
+                                  : ""),
           first_by_(settings.bf16x3 && top_ > 1 && !format_.number_inputs && gpu_has_bf16x3(chip_)
                         ? GemmBy::bf16x3
                         : GemmBy::fma),
@@ -82,13 +72,15 @@ class CudaReplica : public GpuReplica {
           samples_(shape, gpu_, compute_, copies_, event_flags_, [this] { settle(); }),
           numbers_(1),
           head_gradient_(head_stride() * static_cast<std::size_t>(most_head_parts_)),
-          loss_(static_cast<std::size_t>(most_head_parts_)),
+          loss_(static_cast<std::size_t>(std::max(most_head_parts_, persistent_loss_slots))),
           joint_(most_joint(), compute_.get()),
           parts_(layout_, settings, event_flags_) {
         for (int l = 1; l < top_; ++l)
             hidden_.emplace_back(layout_.size(l), layout_.size(l - 1), shape.capacity,
                                  gradient_plan(l, shape.capacity).splits);
         loss_.fill_bytes(0, compute_.get());
+        if (settings.persistent_batch > 0 && why_not_persistent_.empty())
+            persistent_.emplace(shape, settings.persistent_batch, gpu_);
     }
     /// A graph and page-locked memory must outlive the work that uses them.
     ~CudaReplica() override {
@@ -97,10 +89,12 @@ class CudaReplica : public GpuReplica {
     }
 
     std::string device_name() const override {
-        return name_ + " (gemm " +
-               (first_by_ == GemmBy::bf16x3 ? "bf16x3"
-                                            : "fp" + std::to_string(8 * sizeof(nn_real))) +
-               ")";
+        const std::string products = persistent_                   ? "persistent"
+                                     : first_by_ == GemmBy::bf16x3 ? "bf16x3"
+                                     : sizeof(nn_real) == 4        ? "fp32"
+                                                                   : "fp64";
+        const std::string& why = why_not_persistent_;
+        return name_ + " (gemm " + products + (why.empty() ? "" : ", not persistent: " + why) + ")";
     }
     SampleStore& samples() override { return samples_; }
 
@@ -143,12 +137,14 @@ class CudaReplica : public GpuReplica {
                        "the update", work);
     }
     void backward_and_update(const Update& update) override {
+        if (takes_persistent(update, samples_.current().n)) return step_persistent(update);
         settle();
         set_numbers(update.numbers());
         compute_backward_and_update(update);
     }
 
     bool run(const Steps& steps) override {
+        if (takes_persistent(steps.update, steps.batch)) return run_persistent(steps);
         here();
         const std::size_t window =
             std::min(steps.count, most_steps_in_graph * static_cast<std::size_t>(steps.batch));
@@ -179,10 +175,56 @@ class CudaReplica : public GpuReplica {
         settle();
         const double sum = total(loss_);
         loss_.fill_bytes(0, compute_.get());
+        if (persistent_) persistent_->check();
         return sum;
+    }
+    void read(std::span<nn_real> parameters) override {
+        GpuReplica::read(parameters);
+        if (persistent_) persistent_->check();
     }
 
   private:
+    // ---- steps by the persistent kernel
+
+    bool takes_persistent(const Update& update, int batch) const {
+        return persistent_ && batch <= persistent_->batch() &&
+               std::holds_alternative<Sgd>(update.rule);
+    }
+    /// A whole step. Where somebody asked for a value of its forward pass, that has been done, by
+    /// other kernels, and its losses have been counted.
+    void step_persistent(const Update& update) {
+        here();
+        const bool counts = std::exchange(forward_is_due_, false);
+        const GpuBytes& samples = samples_.current();
+        launch_persistent(samples, static_cast<std::size_t>(samples.n), samples.n, scale_, update,
+                          counts);
+    }
+    bool run_persistent(const Steps& steps) {
+        here();
+        const auto batch = static_cast<std::size_t>(steps.batch);
+        const std::size_t last = steps.count - (steps.count - 1) / batch * batch;
+        const GpuBytes samples = samples_.in_order(0, 0);
+        samples_.set_current({});
+        launch_persistent(samples, steps.count, steps.batch,
+                          nn_real{1} / static_cast<nn_real>(last), steps.update, true);
+        return true;
+    }
+    /// scale: of the last step; that of the others is 1 / batch.
+    void launch_persistent(const GpuBytes& samples, std::size_t count, int batch, nn_real scale,
+                           const Update& update, bool counts_losses) {
+        persistent_->run({.pixels = samples.inputs,
+                          .labels = samples.targets,
+                          .count = count,
+                          .batch = std::max(batch, 1),
+                          .scale = nn_real{1} / static_cast<nn_real>(std::max(batch, 1)),
+                          .last = scale,
+                          .numbers = update.numbers(),
+                          .p = parameters_.data(),
+                          .yhat = yhat_.data(),
+                          .loss = loss_.data(),
+                          .counts_losses = counts_losses});
+    }
+
     // ---- where things lie
 
     HiddenLayer& hidden(int l) { return hidden_[static_cast<std::size_t>(l) - 1]; }
@@ -420,7 +462,8 @@ class CudaReplica : public GpuReplica {
     }
 
     GpuStream copies_;
-    bool lends_;  ///< every step's gradient
+    bool lends_;                      ///< every step's gradient
+    std::string why_not_persistent_;  ///< if it was asked for and is not taken
     GemmBy first_by_;
     int most_head_parts_;
 
@@ -433,6 +476,7 @@ class CudaReplica : public GpuReplica {
     GradientParts parts_;
     std::map<int, Plans> plans_;  ///< by the shard's size
     GpuGraphs<GraphKey> graphs_;
+    std::optional<PersistentKernel> persistent_;
 
     bool forward_is_due_ = false;
     nn_real scale_ = 1;  ///< of the last forward()

@@ -5,6 +5,8 @@
 // differently is named here and nowhere else: a launch and shared memory.
 //   gpu_launch(kernel<...>, grid, block, dynamic_shared_bytes, stream, arguments...)
 //   GPU_SHARED(T, name, [A][B])      a static __shared__ array
+//   gpu_launch_together(...)         the same launch, of blocks that are all resident, or an error
+//   GPU_DYNAMIC_SHARED(name)         its dynamic shared memory, bytes aligned to 16
 // and, in device/gpu/ptx.h, instructions that CUDA C++ has no name for.
 // Every runtime call goes through GPU_CHECK, which throws Failure with file, line and call.
 #pragma once
@@ -22,11 +24,26 @@
 
 #include "device/gpu/ptx.h"
 #define GPU_SHARED(T, name, ...) __shared__ T name __VA_ARGS__
+#define GPU_DYNAMIC_SHARED(name) extern __shared__ __align__(16) unsigned char name[]
 template <class... Params, class... Args>
 inline cudaError_t gpu_launch(void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared,
                               cudaStream_t stream, Args... args) {
     kernel<<<grid, block, shared, stream>>>(static_cast<Params>(args)...);
     return cudaGetLastError();
+}
+/// A launch with an attribute.
+template <class... Params, class... Args>
+inline cudaError_t gpu_launch_with(cudaLaunchAttribute attribute, void (*kernel)(Params...),
+                                   dim3 grid, dim3 block, std::size_t shared, cudaStream_t stream,
+                                   Args... args) {
+    cudaLaunchConfig_t config{};
+    config.gridDim = grid;
+    config.blockDim = block;
+    config.dynamicSmemBytes = shared;
+    config.stream = stream;
+    config.attrs = &attribute;
+    config.numAttrs = 1;
+    return cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...);
 }
 template <class... Params, class... Args>
 inline cudaError_t gpu_launch_early(void (*kernel)(Params...), dim3 grid, dim3 block,
@@ -34,14 +51,15 @@ inline cudaError_t gpu_launch_early(void (*kernel)(Params...), dim3 grid, dim3 b
     cudaLaunchAttribute early{};
     early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     early.val.programmaticStreamSerializationAllowed = 1;
-    cudaLaunchConfig_t config{};
-    config.gridDim = grid;
-    config.blockDim = block;
-    config.dynamicSmemBytes = shared;
-    config.stream = stream;
-    config.attrs = &early;
-    config.numAttrs = 1;
-    return cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...);
+    return gpu_launch_with(early, kernel, grid, block, shared, stream, args...);
+}
+template <class... Params, class... Args>
+inline cudaError_t gpu_launch_together(void (*kernel)(Params...), dim3 grid, dim3 block,
+                                       std::size_t shared, cudaStream_t stream, Args... args) {
+    cudaLaunchAttribute cooperative{};
+    cooperative.id = cudaLaunchAttributeCooperative;
+    cooperative.val.cooperative = 1;
+    return gpu_launch_with(cooperative, kernel, grid, block, shared, stream, args...);
 }
 /// True if the system has a GPU of NVIDIA, whatever CUDA says of it.
 inline bool gpu_file_is_here() {
