@@ -8,11 +8,12 @@
 //
 //     a step of a block, while the pixels of the next step come:
 //
-//       z = own rows of W1 X            16 warps share the inputs
-//       a = f(z), published  ------->   exchange in L2: words of 3 activations and the step's
-//       number W2 of the step before           by every block, so that nobody sends it all
-//       activations looked at <--   until each word has this step's number logits, loss, deltas by
-//       every block, of the same numbers delta of own rows, own rows of W1
+//       z = own rows of W1 X             16 warps share the inputs
+//       a = f(z), published  ------->    exchange in L2: words of 3 activations and the step
+//       W2 of the step before            by every block, so that nobody sends it
+//       all activations looked at <---   until each word has this step's number
+//       logits, loss, deltas             by every block, of the same numbers
+//       delta of own rows, own rows of W1
 //
 // The exchange has two halves, by turns. A block publishes step s + 2 where s lay only after it has
 // seen all of s + 1, and each block has published that after it had read all of s. The memory is
