@@ -5,6 +5,7 @@
 
 #include "device/cpu/table.h"
 #include "device/cpu/tiles.h"
+#include "device/gpu/plan.h"
 #include "train/gpus.h"
 
 bool may_take_tiles(const DeviceRequest& asked) {
@@ -116,6 +117,29 @@ void check_gemm(const Comm& comm, const DeviceRequest& asked, const CudaDevices&
             "two out");
 }
 
+/// Throws InputError if the flags ask for products in whole numbers, and they cannot be.
+void check_int8(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
+                const CudaDevices& cuda, bool on_cuda) {
+    if (asked.gemm != GemmKind::int8) return;
+    const auto refuse = [](const std::string& why) {
+        throw InputError("--gemm int8: " + why + "; use --gemm auto or fp32");
+    };
+    const std::string most = std::to_string(int8_most_depth);
+    if (sizeof(nn_real) == sizeof(double)) refuse("this is the build in double");
+    if (!on_cuda) refuse("it is for GPUs, and the ranks are on CPUs");
+    if (asked.course) refuse("the plain kernels of --course have no such product");
+    if (!gpu_of_rank(comm, cuda).bf16x3)
+        refuse("a GPU of rank " + std::to_string(comm.rank()) +
+               " has no tensor cores for it (compute capability 8.0), or this binary has no code "
+               "for them");
+    if (shape.layout.inputs() > int8_most_depth)
+        refuse("its sums hold " + most + " inputs, and the network has " +
+               std::to_string(shape.layout.inputs()));
+    if (shape.capacity > int8_most_depth)
+        refuse("its sums hold " + most + " samples, and a rank has " +
+               std::to_string(shape.capacity) + " at a time");
+}
+
 /// Throws InputError if the flags ask for what the ranks' GPUs do not do.
 void check_on_gpu(const DeviceRequest& asked) {
     if (asked.fixed_order)
@@ -141,8 +165,8 @@ void check_own_copies(const Comm& comm, const DeviceRequest& asked) {
 
 }  // namespace
 
-void check_request(const Comm& comm, const DeviceRequest& asked, const CudaDevices& cuda,
-                   bool on_cuda) {
+void check_request(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
+                   const CudaDevices& cuda, bool on_cuda) {
     const bool alike = nodes_are_alike(comm);  // not below: a rank that throws does not ask
     comm.together([&] {
         if (asked.device == DeviceKind::cuda && cuda.usable.empty())
@@ -156,6 +180,7 @@ void check_request(const Comm& comm, const DeviceRequest& asked, const CudaDevic
         check_own_copies(comm, asked);
         check_cuda_aware(asked, on_cuda);
         check_gemm(comm, asked, cuda, on_cuda);
+        check_int8(comm, asked, shape, cuda, on_cuda);
         check_sums(comm, asked);
         check_replicas(comm, asked, on_cuda, alike);
     });

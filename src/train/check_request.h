@@ -14,5 +14,5 @@ bool nodes_are_alike(const Comm& comm);
 
 /// Throws InputError if the ranks cannot do what is asked, with all of them `on_cuda` or none.
 /// Collective.
-void check_request(const Comm& comm, const DeviceRequest& asked, const CudaDevices& cuda,
-                   bool on_cuda);
+void check_request(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
+                   const CudaDevices& cuda, bool on_cuda);

@@ -114,6 +114,7 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
     settings.bf16x3 = by_bf16x3(comm, asked, device.bf16x3 && !by_persistent(settings, shape),
                                 gpu_gains_by_bf16x3(device.multiprocessors, device.capability,
                                                     layout.size(1), layout.inputs(), shard));
+    settings.int8 = asked.gemm == GemmKind::int8;
     settings.lends_device_memory = asked.allreduce == AllreduceKind::nccl ||
                                    mpi_takes_device_memory(comm, asked, device.number);
     return settings;
@@ -181,9 +182,11 @@ bool take_gpus(const Comm& comm, const DeviceRequest& asked, const ReplicaShape&
     if (!chosen.replica) return false;
     DeviceRequest& taken = chosen.taken;
     taken.device = DeviceKind::cuda;
-    taken.gemm = by_persistent(settings, shape)     ? GemmKind::persistent
-                 : settings.bf16x3 && !asked.course ? GemmKind::bf16x3
-                                                    : GemmKind::fp32;
+    taken.gemm = asked.course                     ? GemmKind::fp32
+                 : by_persistent(settings, shape) ? GemmKind::persistent
+                 : settings.int8                  ? GemmKind::int8
+                 : settings.bf16x3                ? GemmKind::bf16x3
+                                                  : GemmKind::fp32;
     const bool by_nccl = asked.allreduce == AllreduceKind::nccl;
     taken.cuda_aware = settings.lends_device_memory && !by_nccl;
     sum_by(asked.allreduce == AllreduceKind::automatic ? AllreduceKind::mpi : asked.allreduce, comm,
@@ -242,10 +245,10 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
     // A GPU rounds differently from a CPU, and all ranks must keep the same bits. So all ranks take
     // a GPU, or none does.
     const bool on_cuda = comm.all(!chosen.cuda.usable.empty()) && asked.device != DeviceKind::cpu;
-    check_request(comm, asked, chosen.cuda, on_cuda);
+    check_request(comm, asked, shape, chosen.cuda, on_cuda);
     if (on_cuda) {
         if (take_gpus(comm, asked, shape, shard, chosen)) return chosen;
-        check_request(comm, asked, chosen.cuda, false);
+        check_request(comm, asked, shape, chosen.cuda, false);
     }
     if (asked.device == DeviceKind::automatic) say_why_cpu(comm, chosen.cuda);
     take_cpus(comm, asked, shape, shard, density, chosen);
