@@ -21,6 +21,7 @@
 #include "device/gpu/hidden_layer.h"
 #include "device/gpu/joint.h"
 #include "device/gpu/persistent.h"
+#include "device/gpu/product_ways.h"
 #include "device/gpu/replica_base.h"
 #include "device/gpu/samples.h"
 #include "device/layers.h"
@@ -63,18 +64,17 @@ class CudaReplica : public GpuReplica {
           why_not_persistent_(settings.persistent_batch > 0
                                   ? PersistentKernel::why_not(shape, settings, chip_)
                                   : ""),
-          first_by_(first_way(settings)),
-          most_head_parts_(most_parts_of_head(shape.capacity)),
+          parts_(layout_, settings, event_flags_),
+          ways_(shape, settings, chip_, parts_.columns()[0].count),
           samples_(shape, gpu_, compute_, copies_, event_flags_, [this] { settle(); }),
           numbers_(1),
-          head_gradient_(head_stride() * static_cast<std::size_t>(most_head_parts_)),
-          loss_(static_cast<std::size_t>(std::max(most_head_parts_, persistent_loss_slots))),
-          parts_(layout_, settings, event_flags_),
-          joint_(most_joint(), compute_.get()),
-          digits_(most_digits()) {
+          head_gradient_(head_stride() * static_cast<std::size_t>(ways_.most_head_parts())),
+          loss_(static_cast<std::size_t>(std::max(ways_.most_head_parts(), persistent_loss_slots))),
+          joint_(ways_.most_joint(), compute_.get()),
+          digits_(ways_.most_digits()) {
         for (int l = 1; l < top_; ++l)
             hidden_.emplace_back(layout_.size(l), layout_.size(l - 1), shape.capacity,
-                                 gradient_parts(by(l), gradient_plan(l, shape.capacity)));
+                                 gradient_parts(ways_.by(l), ways_.gradient(l, shape.capacity)));
         loss_.fill_bytes(0, compute_.get());
         if (settings.persistent_batch > 0 && why_not_persistent_.empty())
             persistent_.emplace(shape, settings.persistent_batch, gpu_);
@@ -86,11 +86,7 @@ class CudaReplica : public GpuReplica {
     }
 
     std::string device_name() const override {
-        const std::string products = persistent_                   ? "persistent"
-                                     : first_by_ == GemmBy::bf16x3 ? "bf16x3"
-                                     : first_by_ == GemmBy::int8   ? "int8"
-                                     : sizeof(nn_real) == 4        ? "fp32"
-                                                                   : "fp64";
+        const std::string products = persistent_ ? "persistent" : ways_.name_of_first();
         const std::string& why = why_not_persistent_;
         return name_ + " (gemm " + products + (why.empty() ? "" : ", not persistent: " + why) + ")";
     }
@@ -236,65 +232,9 @@ class CudaReplica : public GpuReplica {
     std::size_t head_stride() const {
         return elements(layout_.classes(), layout_.size(top_ - 1) + 1);
     }
-    /// Of any shard: the number of parts does not always grow with the shard.
-    int most_parts_of_head(int capacity) const {
-        int most = 0;
-        for (int n = 0; n <= capacity; ++n)
-            most = std::max(most, gpu_head_parts(chip_, layout_.classes(), n));
-        return most;
-    }
 
     // ---- plans
 
-    /// bf16x3 and int8 take pixels. The head does not work by them: without a hidden layer there is
-    /// nothing to do so.
-    GemmBy first_way(const CudaSettings& settings) const {
-        if (top_ == 1 || format_.number_inputs || !gpu_has_bf16x3(chip_)) return GemmBy::fma;
-        return settings.int8 ? GemmBy::int8 : settings.bf16x3 ? GemmBy::bf16x3 : GemmBy::fma;
-    }
-    GemmBy by(int l) const { return l == 1 ? first_by_ : GemmBy::fma; }
-    int gradient_columns(int l) const {
-        return l == 1 ? parts_.columns()[0].count : layout_.size(l - 1) + 1;
-    }
-    GemmPlan gradient_plan(int l, int n) const {
-        return plan_gemm(chip_, by(l), layout_.size(l), gradient_columns(l), n,
-                         by(l) == GemmBy::int8 ? Split::joined : Split::left);
-    }
-    /// Of layer 1's gradient with the update.
-    GemmPlan descent_plan(int n) const {
-        return plan_gemm(chip_, by(1), layout_.size(1), layout_.inputs() + 1, n, Split::joined);
-    }
-    GemmPlan forward_plan(int l, int n) const {
-        return plan_gemm(chip_, by(l), layout_.size(l), n, layout_.size(l - 1), Split::joined);
-    }
-    GemmPlan delta_plan(int l, int n) const {
-        return plan_gemm(chip_, GemmBy::fma, layout_.size(l), n, layout_.size(l + 1),
-                         Split::joined);
-    }
-    /// What the products of the largest shard need, and those of smaller ones, which have fewer
-    /// tiles and more parts.
-    JointSize most_joint() const {
-        JointSize most{};
-        const auto needs = [&](const JointSize& size) {
-            most = {std::max(most.parts, size.parts), std::max(most.tickets, size.tickets)};
-        };
-        for (int n = shape().capacity; n > 0 && top_ > 1; n /= 2) {
-            for (int l = 1; l < top_; ++l) {
-                needs(joint_size(by(l), forward_plan(l, n), layout_.size(l), n));
-                needs(joint_size(GemmBy::fma, delta_plan(l, n), layout_.size(l), n));
-            }
-            needs(joint_size(by(1), descent_plan(n), layout_.size(1), layout_.inputs() + 1));
-            if (by(1) == GemmBy::int8)
-                needs(joint_size(by(1), gradient_plan(1, n), layout_.size(1), gradient_columns(1)));
-        }
-        return most;
-    }
-    DigitsSize most_digits() const {
-        const int size = layout_.size(1), inputs = layout_.inputs(), n = shape().capacity;
-        const DigitsSize forward = digits_size(by(1), size, n, inputs),
-                         gradient = digits_size(by(1), size, inputs + 1, n);
-        return {std::max(forward.words, gradient.words), std::max(forward.scales, gradient.scales)};
-    }
     /// For the current shard.
     const Plans& plans() {
         const int n = samples_.current().n;
@@ -306,21 +246,22 @@ class CudaReplica : public GpuReplica {
         Plans made;
         for (int l = 1; l < top_; ++l) {
             const int size = layout_.size(l);
-            GemmPlan gradient = gradient_plan(l, n);
-            if (by(l) == GemmBy::int8)
-                gradient = joint_.fitting(by(l), gradient, size, gradient_columns(l));
+            const GemmBy by = ways_.by(l);
+            GemmPlan gradient = ways_.gradient(l, n);
+            if (by == GemmBy::int8)
+                gradient = joint_.fitting(by, gradient, size, ways_.gradient_columns(l));
             else
                 gradient.splits = std::min(gradient.splits, hidden(l).splits);
-            made.hidden.push_back({joint_.fitting(by(l), forward_plan(l, n), size, n), gradient,
-                                   joint_.fitting(GemmBy::fma, delta_plan(l, n), size, n)});
+            made.hidden.push_back({joint_.fitting(by, ways_.forward(l, n), size, n), gradient,
+                                   joint_.fitting(GemmBy::fma, ways_.delta(l, n), size, n)});
             made.runs.push_back(run_of(l, hidden(l).gradient.data(), hidden(l).stride,
-                                       gradient_parts(by(l), gradient)));
+                                       gradient_parts(by, gradient)));
         }
-        made.runs.push_back(run_of(top_, head_gradient_.data(), head_stride(),
-                                   gpu_head_parts(chip_, layout_.classes(), n)));
+        made.runs.push_back(
+            run_of(top_, head_gradient_.data(), head_stride(), ways_.head_parts(n)));
         if (top_ > 1)
-            made.descent =
-                joint_.fitting(by(1), descent_plan(n), layout_.size(1), layout_.inputs() + 1);
+            made.descent = joint_.fitting(ways_.by(1), ways_.descent(n), layout_.size(1),
+                                          layout_.inputs() + 1);
         return made;
     }
     /// Layer l's parameters, whose gradient lies in parts.
@@ -401,7 +342,7 @@ class CudaReplica : public GpuReplica {
     }
 
     void compute_activations(int l) {
-        gpu_layer(gpu_, by(l), layout_.size(l), samples_.current().n, layout_.size(l - 1),
+        gpu_layer(gpu_, ways_.by(l), layout_.size(l), samples_.current().n, layout_.size(l - 1),
                   weights(l), input(l), bias(l), hidden(l).activations.data(),
                   plans().of(l).forward, shape().activation, joint_.get(), digits_.get());
     }
@@ -432,14 +373,14 @@ class CudaReplica : public GpuReplica {
                         joint_.get());
     }
     void compute_gradient(int l, Range columns) {
-        gpu_gradient(gpu_, by(l), layout_.size(l), samples_.current().n, layout_.size(l - 1),
+        gpu_gradient(gpu_, ways_.by(l), layout_.size(l), samples_.current().n, layout_.size(l - 1),
                      hidden(l).delta.data(), input(l), columns.first, columns.count,
                      hidden(l).gradient.data(), hidden(l).stride, plans().of(l).gradient,
                      joint_.get(), digits_.get());
     }
     void compute_descent() {
         const Plans& plan = plans();
-        gpu_gradient_and_descent(gpu_, by(1), layout_.size(1), samples_.current().n,
+        gpu_gradient_and_descent(gpu_, ways_.by(1), layout_.size(1), samples_.current().n,
                                  layout_.inputs(), hidden(1).delta.data(), input(1),
                                  numbers_.data(), parameters_.data(), layout_.weight_offset(1),
                                  std::span(plan.runs).subspan(1), plan.descent, joint_.get(),
@@ -484,15 +425,14 @@ class CudaReplica : public GpuReplica {
     GpuStream copies_;
     bool lends_;                      ///< every step's gradient
     std::string why_not_persistent_;  ///< if it was asked for and is not taken
-    GemmBy first_by_;
-    int most_head_parts_;
+    GradientParts parts_;
+    ProductWays ways_;
 
     GpuSamples samples_;
     DeviceArray<UpdateNumbers> numbers_;
     std::vector<HiddenLayer> hidden_;  ///< of layers 1 .. L - 1
     DeviceArray<nn_real> head_gradient_;
     DeviceArray<double> loss_;
-    GradientParts parts_;
     JointMemory joint_;
     DigitsMemory digits_;
     std::map<int, Plans> plans_;  ///< by the shard's size
