@@ -29,7 +29,7 @@ $(B)/gpuhost/%.o: %.cpp $(B)/host.flags | build/.setup-build
 $(B)/gpuhost/tests/%.o: tests/%.cpp $(B)/host.flags | build/.setup-test
 	$(call compile,GPUHOST,$(CXX) $(call as_test,$(GPUHOST)))
 # The runner itself is never sanitized: it moves between stacks, and tells the sanitizer of each move.
-$(RUNNER) $(NCCL_IMITATION:%=$(B)/gpuhost/%.o): $(B)/gpuhost/%.o: %.cpp $(B)/host.flags | build/.setup-build
+$(RUNNER) $(NCCL_IMITATION:%=$(B)/gpuhost/%.o): $(B)/gpuhost/%.o: %.cpp $(B)/host.flags | build/.setup-test
 	$(call compile,GPUHOST,$(CXX) $(filter-out $(SAN),$(GPUHOST)) $(TOLD_$(SANITIZE)) $(PIC))
 $(NCCL_gpuhost): PIC := -fPIC
 $(NCCL_gpuhost): $(NCCL_IMITATION:%=$(B)/gpuhost/%.o)
