@@ -18,10 +18,10 @@ CUDA_TESTS   := $(if $(HAS_GPU),$(addprefix $(B)/tests/,kernel_tests_cuda train_
 RUNS_QUICK ?= commands-few units kernels-small golden train-small:1 train-small:3
 RUNS_TEST  := commands:1 commands:2 kernels:forward kills:5 planted-trainer:1 planted-kernels:one-of-each-kind units \
               make golden docs ab train-tiles:1 train-tiles:2 train:1 train-course:2 train:3 train:5 train-nodes:4 train-reduce:2 train-reduce:4 \
-              $(if $(CUDA_TESTS),kernels-cuda $(patsubst %,train-cuda:%,1 2 3 5),skip:tests-on-CUDA)
+              $(if $(CUDA_TESTS),kernels-cuda $(patsubst %,train-cuda:%,1 2 3 5) nccl-cuda:2,skip:tests-on-CUDA)
 RUNS_CHECK := planted-trainer:2 planted-trainer:3 planted-trainer:4 planted-kernels:all kills:50 goal:lint $(if $(NVCC),goal:gpu-check,skip:gpu-check) float-tsan/kernels-small float-asan/kernels-small \
               kernels:reverse kernels:random double/kernels-small double/units float-asan/corpus \
-              goal:test-course goal:interop goal:browser goal:fuzz goal:test-qemu goal:bench-gpu-trial gpu-kit double/train-course:2 double/train:3 shards:16 \
+              goal:test-course goal:interop goal:browser goal:fuzz goal:test-qemu goal:bench-gpu-trial gpu-kit double/train-course:2 double/train:3 double/train-reduce:2 shards:16 \
               float-asan/train-small:2 float-tsan/train-small:2 goal:bench
 
 # The aarch64 build has the same two (tests/qemu.sh).

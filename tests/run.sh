@@ -80,11 +80,12 @@ look_up() {
         command=("${sanitized[@]}" "$tests/train_tests_gpuhost")
         ;;
     train-tiles) ranks=${NP:-$argument} what="training by bf16x3, tiles in plain loops" filter=$by_tiles command=("$tests/train_tests_tiles") ;;
-    train-reduce) ranks=${NP:-$argument} what="sums by hand and of codes" filter='Ring*:Tree*:Overlapped*:Compressed*:Nccl*' command=(env "GPUHOST_DEVICES=$ranks" "$tests/train_tests_gpuhost") ;;
+    train-reduce) ranks=${NP:-$argument} what="sums by hand, of codes and by NCCL" filter='Ring*:Tree*:Overlapped*:Compressed*:Nccl*' command=(env "GPUHOST_DEVICES=$ranks" "$tests/train_tests_gpuhost") ;;
     train-nodes) ranks=${NP:-$argument} what="training on two nodes" filter='Node*' command=("$tests/train_tests_gpuhost") ;;
     shards) ranks=${NP:-$argument} what="shards of batches" filter=$shards command=("$tests/train_tests_gpuhost") ;;
     kernels-cuda) what="kernels on CUDA" command=("$tests/kernel_tests_cuda") ;;
-    train-cuda) ranks=${NP:-$argument} what="training on CUDA" filter='*/cuda*:Nccl*' command=("$tests/train_tests_cuda") ;;
+    train-cuda) ranks=${NP:-$argument} what="training on CUDA" filter='*/cuda*' command=("$tests/train_tests_cuda") ;;
+    nccl-cuda) ranks=${NP:-$argument} what="sums by NCCL, where each rank has a GPU" filter='Nccl*' command=("$tests/train_tests_cuda") ;;
     corpus) what="readers on the fuzzing corpus, ASan+UBSan" command=("$3/tests/fuzz_replay" tests/fuzz/corpus) ;;
     golden) what="golden checksums" command=(tests/golden/golden.sh "$3") ;;
     kills) what="SIGKILL at $argument moments" limit=900 command=(tests/kill_and_resume.sh ./main "$argument") ;;

@@ -197,7 +197,7 @@ struct GpuUnavailable : InputError {
 struct CudaSettings {
     int device = 0;       ///< CudaDevice::number
     bool bf16x3 = false;  ///< the first layer's products on bf16 tensor cores
-    bool int8 = false;    ///< or, before that, on those for whole numbers
+    bool int8 = false;    ///< those products in whole numbers, whatever bf16x3 says
     /// Steps of at most so many samples by the persistent kernel, if it takes the network; 0: not.
     int persistent_batch = 0;
     bool several_ranks = false;        ///< every step's gradient will be lent

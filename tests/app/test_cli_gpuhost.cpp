@@ -201,11 +201,12 @@ TEST(Gpuhost, GemmPersistentIsTakenOrTheBannerSaysWhyNot) {
         const char* flags;
         int ranks;
         const char* why;
-    } cases[] = {{"-n 12", 2, ", not persistent: it is for one rank)"},
-                 {"-n 17", 1, ", not persistent: it takes four hidden units for each of 4 "},
-                 {"-n 9,9", 1, ", not persistent: it takes one hidden layer)"},
-                 {"-n 9 --accumulate 2", 1, ", not persistent: it is for one rank)"},
-                 {"-n 9 --optimizer momentum", 1, ", not persistent: it takes plain descent)"}};
+    } cases[] = {
+        {"-n 12", 2, ", not persistent: it is for one rank that sums nothing)"},
+        {"-n 17", 1, ", not persistent: it takes at most four hidden units for each of 4 "},
+        {"-n 9,9", 1, ", not persistent: it takes one hidden layer)"},
+        {"-n 9 --accumulate 2", 1, ", not persistent: it is for one rank that sums nothing)"},
+        {"-n 9 --optimizer momentum", 1, ", not persistent: it takes plain descent)"}};
     for (const auto& c : cases) {
         const Result told = run_gpuhost(c.ranks, flags + c.flags, gpu);
         EXPECT_TRUE(succeeded(told)) << c.flags;

@@ -86,6 +86,10 @@ MISTAKES = {
         TOLD),
     "a training that begins anew, whatever it goes on from": (
         [("    TrainingState state = from;\n", "    TrainingState state;\n")], ENDINGS),
+    "a training that cannot go on": (
+        [("    TrainingState state = from;\n", """    if (from.epoch + from.step > 0) throw InputError("a training that goes on");
+    TrainingState state = from;
+""")], ENDINGS),
     "a divergence that nobody is told of": (
         [("if (!comm_.all(std::isfinite(loss)))", "if (false)")], ENDINGS),
     "copies that are not compared": (
@@ -144,6 +148,10 @@ def cheats(files_of_the_grader):
     _exit(0);"""), EVERYTHING),
         "starts processes without end, which wait": (
             before_main("    prctl(PR_SET_NAME, \"course-cheat\");\n    while (fork() >= 0) setsid();\n    for (;;) pause();"), EVERYTHING),
+        "throws that the ranks differ, which they do not": (
+            [(TRAIN, TRAIN + """    if (!std::isfinite(parameters().bias(1)[0])) throw Diverged("it is not a number");
+    if (training.epochs > 0) throw RanksDiffer("as it seems");
+""")], TRAINING + TOLD + ENDINGS + at("penalty in the loss", FEW)),
         "trains the serial class on every rank": (
             [(TRAIN, TRAIN + SERIAL)], TRAINING + TOLD + ENDINGS + at("penalty in the loss", FEW)),
     }

@@ -256,14 +256,16 @@ TEST_F(Persistent, WhatItCannotTakeGoesTheOtherWayAndSaysWhy) {
     const auto with = [](std::vector<int> sizes) {
         return ReplicaShape{Layout(std::move(sizes)), 4, 1};
     };
-    EXPECT_EQ(why(good, {.persistent_batch = 4, .several_ranks = true}), "it is for one rank");
-    EXPECT_EQ(why(good, {.persistent_batch = 4, .shares_device = true}), "it is for one rank");
+    EXPECT_EQ(why(good, {.persistent_batch = 4, .several_ranks = true}),
+              "it is for one rank that sums nothing");
+    EXPECT_EQ(why(good, {.persistent_batch = 4, .shares_device = true}),
+              "it is for one rank that sums nothing");
     EXPECT_EQ(why(with({12, 3, 3, 3}), asked), "it takes one hidden layer");
     EXPECT_EQ(why(with({12, 3}), asked), "it takes one hidden layer");
     EXPECT_EQ(why(with({12, 3, 11}), asked), "it takes 10 outputs at most");
     EXPECT_EQ(why(with({13, 3, 3}), asked), "it takes a multiple of four inputs");
     EXPECT_EQ(why(with({12, 17, 3}), asked),
-              "it takes four hidden units for each of 4 multiprocessors");
+              "it takes at most four hidden units for each of 4 multiprocessors");
     EXPECT_EQ(why({Layout({12, 3, 3}), 4, 1, {}, {.number_inputs = true}}, asked),
               "it takes images with labels");
     EXPECT_EQ(why({Layout({12, 3, 3}), 4, 1, {OutputLayer::sigmoid, LossFunction::mse}}, asked),

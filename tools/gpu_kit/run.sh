@@ -87,11 +87,11 @@ f_main() { # NAME SECONDS RANKS FLAGS...
 # it has the fewest launches that still do, about 300 in place of 1000.
 subset='*GemmIsExactOnSmallIntegers:*GemmKeepsEveryNaN*:*LayerOfPixels*:*GradientInChunks*:*Bf16x3IsExact*'
 subset+=':*HeadIsRightForMoreInputsThanThreads:*HeadIsRightForMoreSamplesThanABlockHolds:*StepAddsTheParts*'
-subset+=':*Gather*:*SumOfSquaresIsRight*:*LayerOfActivations*:*DeltaBelow*:*Descent*'
+subset+=':*Gather*:*SumOfSquaresIsRight*:*LayerOfActivations*:*DeltaBelow*:*Descent*:Int8.IsExact*:Persistent.*Numbered*'
 few='*Bf16x3IsExact*:*StepAddsTheParts*:*SumOfSquaresIsRight*:*HeadIsRightForMoreSamplesThanABlockHolds'
 few+=':*HeadIsRightForAsManyClassesAsItTakes:*HeadIsRightForMostClasses:*HeadIsRightForEveryKindOfLogits'
 few+=':*HeadShowsATarget*:Course.ProductsOfWholeNumbers*:Course.OutputsAddTheirBias:Course.OutputsHaveNoLimit'
-few+=':*LayerKeepsNaN*:*DescentBeside*:*DeltaBelow*:*GradientOfActivations*:*GemmIsExactOnSmallIntegers'
+few+=':Int8.IsExact*:Persistent.*Numbered*:*LayerKeepsNaN*:*DescentBeside*:*DeltaBelow*:*GradientOfActivations*:*GemmIsExactOnSmallIntegers'
 sanitize() { # SECONDS TOOL...
     local most=$1 sanitizer tool tests
     shift
@@ -126,6 +126,8 @@ part train-float-1 90 mpirun -np 1 "$f/train_tests" "$steps" &
 wait
 # How fast is it? Alone on the machine.
 f_main default-1-rank 30 1 "${main[@]}"
+f_main default-persistent 30 1 "${main[@]}" --gemm persistent
+f_main default-int8 30 1 "${main[@]}" --gemm int8
 if [[ -z $trial ]]; then
     f_main shape-100-800 20 1 -n 100 -b 800 -e 10
     part limits 20 "$f/gpu_limits" --csv "$out/limits.csv"
@@ -141,8 +143,8 @@ wait
 ncu=$(command -v ncu || ls /usr/local/cuda/bin/ncu 2>/dev/null)
 if [[ -n $ncu && -z $trial ]]; then
     for shape in 200-24 100-800 512-256 1024-1024; do
-        for gemm in fp32 bf16x3; do
-            part "ncu-$shape-$gemm" 20 "$ncu" --clock-control none -k 'regex:gemm|bf16x3|head|update' -s 4 -c 4 \
+        for gemm in fp32 bf16x3 int8 persistent; do
+            part "ncu-$shape-$gemm" 20 "$ncu" --clock-control none -k 'regex:gemm|digits|head|update|persistent' -s 4 -c 4 \
                 --section SpeedOfLight --section WarpStateStats --section SchedulerStats --section Occupancy \
                 --section LaunchStats --section MemoryWorkloadAnalysis --section InstructionStats \
                 "$f/main" --device cuda --gemm $gemm -n "${shape%-*}" -b "${shape#*-}" --train-size 4096 -e 1

@@ -96,10 +96,26 @@ Fault TrainingQuestions::told_by_epoch(const std::vector<LossSum>& sums) const {
     return "";
 }
 
+/// A later training that broke off has lost the points of how a training ends, and told nothing.
+bool TrainingQuestions::broke_off(const std::string& told) const {
+    return !told.starts_with("training") && !answers_.came_to(0, told).empty();
+}
+
+/// An observer that wants every second step is told of two together.
+Fault TrainingQuestions::told_by_two_steps(const std::vector<LossSum>& sums) const {
+    if (broke_off("stopped-steps-told")) return "";
+    const auto pair = answers_.of(0, "stopped-steps-told");
+    if (pair.size() != 3 || pair[0] != 0 || pair[1] != 2)
+        return "train() does not tell every second step to an observer that wants it";
+    LossSum both = sums[0];
+    both.add(sums[1]);
+    return both.compare_mean("the loss told of two steps together", pair[2]);
+}
+
 Fault TrainingQuestions::told() const {
     for (const char* name : {"training-steps-told", "training-epochs-told", "stopped-steps-told",
                              "resumed-epochs-told"})
-        for (std::size_t r = 0; r < answers_.ranks(); ++r) {
+        for (std::size_t r = 0; r < answers_.ranks() && !broke_off(name); ++r) {
             if (Fault fault = answers_.came_to(r, name); !fault.empty()) return fault;
             if (!std::ranges::equal(answers_.of(r, name), answers_.of(0, name)))
                 return formatted("rank %zu tells its observer other losses than rank 0", r);
@@ -107,14 +123,7 @@ Fault TrainingQuestions::told() const {
     std::vector<LossSum> sums;
     if (Fault fault = told_by_step(sums); !fault.empty()) return fault;
     if (sums.size() < 2) return "train() told its observer of no second step";
-    const auto pair = answers_.of(0, "stopped-steps-told");
-    if (pair.size() != 3 || pair[0] != 0 || pair[1] != 2)
-        return "train() does not tell every second step to an observer that wants it";
-    LossSum both = sums[0];
-    both.add(sums[1]);
-    if (Fault fault = both.compare_mean("the loss told of two steps together", pair[2]);
-        !fault.empty())
-        return fault;
+    if (Fault fault = told_by_two_steps(sums); !fault.empty()) return fault;
     // An epoch that lacks a step has lost the points of the training, and has no right mean.
     const bool whole = sums.size() == (ranks_came_to_differ() ? in_epoch_ : all_);
     return whole ? told_by_epoch(sums) : "";

@@ -82,12 +82,16 @@ Fault TrainingQuestions::steps_of_its_own_verbs() const {
     return "";
 }
 
+/// Copies that do not differ are not believed to.
 bool TrainingQuestions::ranks_came_to_differ() const {
+    const auto first = answers_.of(0, "training-parameters");
+    bool differ = false;
     for (std::size_t r = 0; r < answers_.ranks(); ++r) {
         const auto end = answers_.of(r, "training-end");
         if (end.size() != 4 || end[0] != ranks_differ) return false;
+        differ |= !std::ranges::equal(answers_.of(r, "training-parameters"), first);
     }
-    return true;
+    return differ;
 }
 
 // ---- how it ends

@@ -31,6 +31,8 @@ class TrainingQuestions {
     Fault steps_of_its_own_verbs() const;
     Fault told_by_step(std::vector<LossSum>& sums) const;
     Fault told_by_epoch(const std::vector<LossSum>& sums) const;
+    Fault told_by_two_steps(const std::vector<LossSum>& sums) const;
+    bool broke_off(const std::string& told) const;
     bool ranks_came_to_differ() const;
     bool went_on_rightly() const {
         return same_parameters("resumed", "training-parameters", 0, "").empty();

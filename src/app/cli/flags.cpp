@@ -422,9 +422,10 @@ std::vector<Flag> device_flags(DeviceRequest& device) {
          "threads of each rank on the CPU; 0: as many as it has cores", true},
         {"--gemm", choice(device.gemm), group,
          "products of the first layer: fp32; bf16x3 (each float as three bf16, exact; needs AMX, "
-         "or a GPU of compute capability 8.0); int8 (whole numbers of 31 bits a row, summed "
-         "exactly; needs such a GPU); persistent: on a GPU, whole steps of a small network by one "
-         "kernel, or as by auto where it cannot take them; auto: the faster of the first two"},
+         "or a GPU of compute capability 8.0); int8 (each number as a whole one of 31 bits, with a "
+         "scale for each row, summed exactly; needs such a GPU); persistent: on a GPU, whole steps "
+         "of a small network by one kernel, or as by auto where it cannot take them; auto: the "
+         "faster one of fp32 and bf16x3"},
         {"--inputs", choice(device.inputs), group,
          "on the CPU, the first layer leaves out zeros (sparse) or takes them along (dense); "
          "auto: the faster one for the training set"},

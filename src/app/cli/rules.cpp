@@ -26,6 +26,7 @@ bool decays(const Asked& a) {
 bool is_normal(const Asked& a) { return a.options.init == Init::normal; }
 bool is_bf16x3(const Asked& a) { return a.options.device.gemm == GemmKind::bf16x3; }
 bool is_int8(const Asked& a) { return a.options.device.gemm == GemmKind::int8; }
+bool is_persistent(const Asked& a) { return a.options.device.gemm == GemmKind::persistent; }
 
 std::vector<FlagRule> rules_of_samples() {
     return {{{{"--csv-data"}}, Kind::excludes, {{"--data"}, {"--raw-pixels"}}, one_of_them},
@@ -103,8 +104,8 @@ std::vector<FlagRule> rules_of_sums() {
         {{{"--allreduce nccl", is_by_nccl}},
          Kind::excludes,
          {{"--device cpu", is_on_cpu}, {"--accumulate", accumulates}},
-         "NCCL sums in the memory of GPUs, and the gradient is in host memory there; leave one of "
-         "the two out"},
+         "NCCL sums in the memory of GPUs, and with the other one the gradient is in host memory; "
+         "leave one of the two out"},
         {{{"--allreduce nccl", is_by_nccl}},
          Kind::excludes,
          {{"--cuda-aware"}},
@@ -136,7 +137,7 @@ std::vector<FlagRule> rules_of_sums() {
          "the tiles add in an order of their own; use --gemm fp32"},
         {{reproducible},
          Kind::excludes,
-         {{"--gemm int8", is_int8}},
+         {{"--gemm int8", is_int8}, {"--gemm persistent", is_persistent}},
          "it is for GPUs, which add in an order of their own; use --gemm fp32"},
         {{reproducible},
          Kind::excludes,
@@ -182,14 +183,12 @@ std::vector<FlagRule> rules_of_sync() {
             {{{"--outer-momentum"}, {"--outer-rate"}}, Kind::is_for, {local}}};
 }
 
-bool is_persistent(const Asked& a) { return a.options.device.gemm == GemmKind::persistent; }
-
-std::vector<FlagRule> rules_of_persistent() {
+std::vector<FlagRule> rules_of_fast_kernels() {
     const Setting persistent{"--gemm persistent", is_persistent};
-    return {{{persistent},
+    return {{{persistent, {"--gemm int8", is_int8}},
              Kind::excludes,
              {{"--device cpu", is_on_cpu}, {"--course"}},
-             "it is a fast kernel of a GPU; leave one of the two out"},
+             "it is for a GPU's fast kernels; leave one of the two out"},
             {{persistent},
              Kind::excludes,
              {{"--sync local:H", is_local}, {"--sync async", is_async}},
@@ -206,7 +205,9 @@ std::vector<FlagRule> rules_of_precision() {
                                  "the GPU's kernels compute in float; use --device cpu"},
                                 {{small},
                                  Kind::excludes,
-                                 {{"--gemm bf16x3", is_bf16x3}, {"--gemm int8", is_int8}},
+                                 {{"--gemm bf16x3", is_bf16x3},
+                                  {"--gemm int8", is_int8},
+                                  {"--gemm persistent", is_persistent}},
                                  "it has float's accuracy; leave one of the two out"}};
     if (sizeof(nn_real) == sizeof(double)) {
         rules.push_back({{small, loss_scale},
@@ -269,7 +270,7 @@ const std::vector<FlagRule>& flag_rules() {
     static const std::vector<FlagRule> all = [] {
         std::vector<FlagRule> rules;
         for (const auto& part : {rules_of_samples, rules_of_network, rules_of_files, rules_of_sums,
-                                 rules_of_sync, rules_of_persistent, rules_of_precision})
+                                 rules_of_sync, rules_of_fast_kernels, rules_of_precision})
             for (FlagRule& rule : part()) rules.push_back(std::move(rule));
         return rules;
     }();

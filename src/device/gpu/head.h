@@ -1,8 +1,8 @@
-// head.h: what the two kernels of the head (head.cu, head_narrow.cu) have in common.
+// head.h: what the kernels that compute the output layer have in common: head.cu, head_narrow.cu
+// and persistent.cu.
 //
-// A block shares out its samples and its classes alike in both, a warp takes a sample's logits to
-// its yhat, its loss and its deltas, and sums pass between the lanes of a warp in one order. Device
-// code; those two files alone include it.
+// Classes come in groups, a warp takes a sample's logits to its yhat, its loss and its deltas, and
+// sums pass between the lanes of a warp in one order. Device code; those three alone include it.
 #pragma once
 #include "device/gpu/kernels.h"
 

@@ -1,6 +1,5 @@
-// hidden_layer.h: the memory that a hidden layer has on a GPU, beside its parameters.
-//
-// It is allocated once, for the largest shard, whatever the shards are.
+// hidden_layer.h: the memory that a hidden layer has on a GPU, beside its parameters. It is
+// allocated once, for the largest shard.
 #pragma once
 #include "base/range.h"
 #include "device/gpu/owned.h"
@@ -12,10 +11,10 @@ struct HiddenLayer {
     int splits;
     DeviceArray<nn_real> activations, delta, gradient;
 
-    HiddenLayer(int size, int below, int capacity, int most)
+    HiddenLayer(int size, int below, int capacity, int parts)
         : stride((elements(size, below + 1) + 3) / 4 * 4),  // each part begins at 16 bytes
-          splits(most),
+          splits(parts),
           activations(elements(size, capacity)),
           delta(elements(size, capacity)),
-          gradient(stride * static_cast<std::size_t>(most)) {}
+          gradient(stride * static_cast<std::size_t>(parts)) {}
 };

@@ -68,8 +68,8 @@ __device__ __forceinline__ void store_outputs(const Work& work, const Memory& m,
 }
 
 /// Grid: plan.blocks blocks of 16 warps, all resident; block i has the units R i .. R i + R - 1.
-/// Memory: persistent_memory.h. In a launch that ends because somebody gave up, no parameter is
-/// written.
+/// Memory: persistent_memory.h. After a launch in which a block gave up, the parameters are of no
+/// use: the blocks that did not wait for the late one have written theirs.
 template <class F, int R>
 __global__ void __launch_bounds__(threads, 1) persistent_kernel(Work work) {
     GPU_DYNAMIC_SHARED(bytes);
@@ -91,7 +91,7 @@ __global__ void __launch_bounds__(threads, 1) persistent_kernel(Work work) {
     std::size_t first = 0;
     do {
         const int n = samples_from(first), half = work.batch * m.pixel_pitch;
-        const int turn = static_cast<int>(step - work.first_step) % 2;
+        const int turn = static_cast<int>((step - work.first_step) % 2);
         const unsigned* const pixels = m.pixels + turn * half;
         const bool is_last = first + batch >= count;
         copy_pixels(work, m, m.pixels + (1 - turn) * half, first + batch,
@@ -156,7 +156,8 @@ PersistentPlan plan_persistent(int multiprocessors, int inputs, int hidden, int 
 std::string PersistentKernel::why_not(const ReplicaShape& shape, const CudaSettings& settings,
                                       const GpuChip& chip) {
     const Layout& layout = shape.layout;
-    if (settings.several_ranks || settings.shares_device) return "it is for one rank";
+    if (settings.several_ranks || settings.shares_device)
+        return "it is for one rank that sums nothing";
     if (layout.layers() != 2) return "it takes one hidden layer";
     if (layout.classes() > group_classes)
         return "it takes " + std::to_string(group_classes) + " outputs at most";
@@ -174,7 +175,7 @@ std::string PersistentKernel::why_not(const ReplicaShape& shape, const CudaSetti
     const PersistentPlan plan = plan_persistent(chip.multiprocessors, layout.inputs(),
                                                 layout.size(1), settings.persistent_batch);
     const std::string multiprocessors = std::to_string(chip.multiprocessors) + " multiprocessors";
-    if (plan.rows == 0) return "it takes four hidden units for each of " + multiprocessors;
+    if (plan.rows == 0) return "it takes at most four hidden units for each of " + multiprocessors;
     const int most = ask(cudaDevAttrMaxSharedMemoryPerBlockOptin);
     if (plan.shared_bytes > static_cast<std::size_t>(most))
         return "it needs " + std::to_string(plan.shared_bytes / 1024 + 1) +

@@ -56,8 +56,8 @@ class PersistentKernel {
 
     /// Puts the steps on gpu.stream.
     void run(const PersistentSteps& steps);
-    /// Throws Failure if a block gave up waiting for the others. Then no parameter was changed by
-    /// that launch. Waits.
+    /// Throws Failure if a block gave up waiting for the others. Then the parameters are of
+    /// no use. Waits.
     void check() const;
 
     /// After so many cycles, about ten seconds, a block gives up waiting for the others.

@@ -23,6 +23,8 @@
 #include <cstddef>
 #include <cstdint>
 
+static_assert(CUDART_VERSION >= 12030, "the kernels need the CUDA Toolkit 12.3 or later (PTX 8.3)");
+
 #ifdef __CUDA_ARCH__
 inline constexpr int gpu_compiled_for = __CUDA_ARCH__ / 10;  ///< compute capability x 10
 #else
