@@ -138,8 +138,8 @@ TEST(Rules, RefuseReproducibleWhereSumsHaveAnotherOrder) {
 
 TEST(Rules, RefuseNcclWhereTheGradientIsNotInAGpusMemory) {
     const std::string in_host_memory =
-        ": NCCL sums in the memory of GPUs, and the gradient is in host memory there; leave one of "
-        "the two out";
+        ": NCCL sums in the memory of GPUs, and with the other one the gradient is in host "
+        "memory; leave one of the two out";
     expect_refused("--allreduce nccl --device cpu",
                    "--allreduce nccl and --device cpu" + in_host_memory);
     expect_refused("--allreduce nccl --accumulate 2",
