@@ -2,8 +2,9 @@
 #
 # nvidia-smi is missing in some containers that have a GPU: there CUDA=1 says that there is one.
 HAS_GPU    := $(and $(NVCC),$(or $(GPU_FOUND),$(filter 1,$(CUDA))))
-# bf16x3 is a way to multiply floats, so the build in double has no such file.
-GPU_FILES  := $(filter-out src/device/gpu/cublas $(if $(filter double,$(REAL)),src/device/gpu/gemm_bf16x3),\
+# bf16x3 and int8 are ways to multiply floats, so the build in double has no such files.
+OF_FLOAT   := $(patsubst %,src/device/gpu/%,gemm_bf16x3 gemm_int8 digits)
+GPU_FILES  := $(filter-out src/device/gpu/cublas $(if $(filter double,$(REAL)),$(OF_FLOAT)),\
               $(patsubst %.cu,%,$(wildcard gpu_func.cu src/device/gpu/*.cu)))
 RUNNER     := $(patsubst %.cpp,$(B)/gpuhost/%.o,$(wildcard tests/gpuhost/gpuhost*.cpp))
 

@@ -169,7 +169,7 @@ struct CudaDevice {
     int number = 0;  ///< CUDA's
     int multiprocessors = 0;
     int capability = 0;   ///< compute capability x 10: 90 is 9.0
-    bool bf16x3 = false;  ///< compute capability 8.0 or above, in float
+    bool bf16x3 = false;  ///< and int8: compute capability 8.0 or above, in float
     bool native = true;   ///< this binary has machine code for it; false: the driver compiles it
 };
 /// What CUDA says of this process's GPUs.
@@ -197,6 +197,7 @@ struct GpuUnavailable : InputError {
 struct CudaSettings {
     int device = 0;                        ///< CudaDevice::number
     bool bf16x3 = false;                   ///< the first layer's products on bf16 tensor cores
+    bool int8 = false;                     ///< or, before that, on those for whole numbers
     bool several_ranks = false;            ///< every step's gradient will be lent
     bool shares_device = false;            ///< with other ranks: waiting must leave them the CPU
     bool mpi_takes_device_memory = false;  ///< the gradient is lent as the device's memory

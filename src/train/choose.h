@@ -11,7 +11,7 @@
 #include "train/fixed_order.h"
 
 enum class DeviceKind { automatic, cuda, cpu };
-enum class GemmKind { automatic, fp32, bf16x3 };
+enum class GemmKind { automatic, fp32, bf16x3, int8 };
 enum class InputsKind { automatic, sparse, dense };
 
 template <>
@@ -22,7 +22,10 @@ struct Names<DeviceKind> {
 template <>
 struct Names<GemmKind> {
     static constexpr Named<GemmKind> all[] = {
-        {GemmKind::automatic, "auto"}, {GemmKind::fp32, "fp32"}, {GemmKind::bf16x3, "bf16x3"}};
+        {GemmKind::automatic, "auto"},
+        {GemmKind::fp32, "fp32"},
+        {GemmKind::bf16x3, "bf16x3"},
+        {GemmKind::int8, "int8"}};
 };
 
 template <>

@@ -29,10 +29,11 @@ Reals run_descent(GemmBy by, GemmPlan plan, const GradientInputs& in, const Desc
     const OnDevice<std::uint8_t> pixels("pixels", in.pixels);
     OnDevice<nn_real> p("p", there.before);
     JointOnDevice joint(by, plan, in.m, in.k + 1);
+    DigitsOnDevice digits(by, in.m, in.k + 1, in.n);
     gpu_gradient_and_descent(
         gpu, by, in.m, in.n, in.k, delta.data(),
         in.activations.empty() ? input_of(pixels.data(), scale) : input_of(activations.data()),
-        there.now(), p.output(), 37, there.others, plan, joint.get());
+        there.now(), p.output(), 37, there.others, plan, joint.get(), digits.get());
     return p.values();
 }
 /// By a gradient in parts, and an update of all runs.
@@ -42,7 +43,8 @@ Reals run_in_two_kernels(GemmBy by, GemmPlan plan, const GradientInputs& in,
     OnDevice<nn_real> p("p", there.before);
     std::vector<Parts> runs = there.others;
     runs.push_back(
-        {37, there.size, elements(in.m, in.k), parts.data(), there.size + 3, plan.splits});
+        {37, there.size, elements(in.m, in.k), parts.data(), there.size + 3,
+         gradient_parts(by, plan)});
     gpu_update(gpu, runs, Sgd{}, there.now(), p.output(), 0);
     return p.values();
 }

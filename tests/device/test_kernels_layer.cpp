@@ -42,10 +42,11 @@ Reals run_layer(GemmBy by, GemmPlan plan, const LayerInputs& in, std::size_t shi
     const OnDevice<std::uint8_t> pixels("pixels", in.pixels, shift);
     OnDevice<nn_real> out("A_out", poison<nn_real>(elements(in.m, in.n)), shift);
     JointOnDevice joint(by, plan, in.m, in.n);
+    DigitsOnDevice digits(by, in.m, in.n, in.k);
     const bool of_pixels = in.activations.empty();
     gpu_layer(gpu, by, in.m, in.n, in.k, w.data(),
               of_pixels ? input_of(pixels.data(), scale) : input_of(activations.data()),
-              bias.data(), out.output(), plan, in.f, joint.get());
+              bias.data(), out.output(), plan, in.f, joint.get(), digits.get());
     return out.values();
 }
 
@@ -173,7 +174,7 @@ Reals sum_of_parts(const GradientInputs& in, int splits, std::size_t gap, const 
 }
 
 Reals run_gradient(GemmBy by, GemmPlan plan, const GradientInputs& in) {
-    return sum_of_parts(in, plan.splits, 3, run_parts(by, plan, in, in.k + 1, 3));
+    return sum_of_parts(in, gradient_parts(by, plan), 3, run_parts(by, plan, in, in.k + 1, 3));
 }
 
 constexpr std::array gradient_sizes{std::array{1, 1, 1},     std::array{33, 37, 17},

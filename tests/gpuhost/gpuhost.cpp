@@ -446,6 +446,12 @@ void warp_mma(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&
                      multiply_by<multiply_bf16>);
 }
 
+void warp_mma(std::int32_t (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
+              Place where) {
+    meet_for_product(c, a, b, where, config().capability >= 80, "mma_s8u8",
+                     multiply_by<multiply_s8u8>);
+}
+
 void warp_mma(double (&c)[4], const double (&a)[8], const double (&b)[4], Place where) {
     meet_for_product(c, a, b, where, ::gpu_has_f64_mma(), "mma_f64", multiply_by<multiply_f64>);
 }

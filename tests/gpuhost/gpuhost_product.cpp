@@ -103,6 +103,33 @@ void multiply_bf16(std::span<const Fragments> warp) {
                             });
 }
 
+/// Whole numbers: the order of the sum is nothing, and what 32 bits cannot hold wraps around.
+void multiply_s8u8(std::span<const Fragments> warp) {
+    std::int32_t a[16][32], b[32][8];
+    for (const Fragments& of : warp) {
+        const int g = of.lane / 4, t = of.lane % 4;
+        const auto *words_a = static_cast<const std::uint32_t*>(of.a),
+                   *words_b = static_cast<const std::uint32_t*>(of.b);
+        for (int h = 0; h < 2; ++h)
+            for (int e = 0; e < 4; ++e) {
+                const int k = 4 * t + 16 * h + e;
+                for (int r = 0; r < 2; ++r)
+                    a[g + 8 * r][k] = static_cast<std::int8_t>(words_a[2 * h + r] >> 8 * e & 0xff);
+                b[k][g] = static_cast<std::uint8_t>(words_b[h] >> 8 * e & 0xff);
+            }
+    }
+    for (const Fragments& of : warp) {
+        const int g = of.lane / 4, t = of.lane % 4;
+        for (int r = 0; r < 2; ++r)
+            for (int s = 0; s < 2; ++s) {
+                std::int32_t& c = static_cast<std::int32_t*>(of.c)[2 * r + s];
+                std::int64_t sum = c;
+                for (int k = 0; k < 32; ++k) sum += a[g + 8 * r][k] * b[k][2 * t + s];
+                c = static_cast<std::int32_t>(sum);
+            }
+    }
+}
+
 void multiply_f64(std::span<const Fragments> warp) {
     for_each_element<double>(warp, f64_operands(warp),
                              [](double c, const double* a, const double* b) {

@@ -11,5 +11,6 @@ struct Fragments {
 };
 
 void multiply_bf16(std::span<const Fragments> warp);
+void multiply_s8u8(std::span<const Fragments> warp);
 void multiply_f64(std::span<const Fragments> warp);
 }  // namespace gpuhost

@@ -23,6 +23,14 @@ inline float2 make_float2(float x, float y) { return {x, y}; }
 
 inline unsigned __float_as_uint(float value) { return std::bit_cast<unsigned>(value); }
 inline float __uint_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
+/// Rounded to nearest, ties to even. NaN gives 0, and what an int cannot hold the nearest one.
+inline int __float2int_rn(float value) {
+    constexpr float end = 2147483648.0f;
+    if (value != value) return 0;
+    return value >= end    ? std::numeric_limits<int>::max()
+           : value <= -end ? std::numeric_limits<int>::min()
+                           : static_cast<int>(::nearbyint(value));
+}
 
 /// A load of what no thread writes while the kernel runs.
 template <class T>
@@ -64,6 +72,8 @@ bool take_copy(std::size_t pending, Copy& copy, Place where);
 /// Meet all 32 lanes of the warp, each with its fragments, and compute the product for all.
 void warp_mma(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2], Place where);
 void warp_mma(double (&c)[4], const double (&a)[8], const double (&b)[4], Place where);
+void warp_mma(std::int32_t (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
+              Place where);
 }  // namespace gpuhost
 
 bool gpu_copies_async();
@@ -94,6 +104,10 @@ void copy_async_wait(gpuhost::Place where = gpuhost::Place::current()) {
 }
 
 inline void mma_bf16(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
+                     gpuhost::Place where = gpuhost::Place::current()) {
+    gpuhost::warp_mma(c, a, b, where);
+}
+inline void mma_s8u8(std::int32_t (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
                      gpuhost::Place where = gpuhost::Place::current()) {
     gpuhost::warp_mma(c, a, b, where);
 }

@@ -33,6 +33,21 @@ class JointOnDevice {
     OnDevice<unsigned> tickets_;
 };
 
+/// Where a product by int8 keeps its operands.
+class DigitsOnDevice {
+  public:
+    DigitsOnDevice(GemmBy by, int m, int n, int k)
+        : size_(digits_size(by, m, n, k)),
+          words_("words", poison<std::uint32_t>(size_.words)),
+          scales_("scales", poison<float>(size_.scales)) {}
+    Digits get() { return {words_.output(), scales_.output()}; }
+
+  private:
+    DigitsSize size_;
+    OnDevice<std::uint32_t> words_;
+    OnDevice<float> scales_;
+};
+
 struct GradientInputs {
     int m, n, k;
     Reals delta, activations;
@@ -70,11 +85,16 @@ inline Reals run_parts(GemmBy by, GemmPlan plan, const GradientInputs& in, int c
     const OnDevice<nn_real> delta("delta", in.delta), activations("A_in", in.activations);
     const OnDevice<std::uint8_t> pixels("pixels", in.pixels);
     const std::size_t size = elements(in.m, in.k + 1), stride = size + gap;
-    OnDevice<nn_real> out("parts", poison<nn_real>(static_cast<std::size_t>(plan.splits) * stride));
+    const auto parts = static_cast<std::size_t>(gradient_parts(by, plan));
+    OnDevice<nn_real> out("parts", poison<nn_real>(parts * stride));
+    const bool joins = by == GemmBy::int8;
+    JointOnDevice joint(by, joins ? plan : GemmPlan{plan.tile, 1}, in.m, chunk);
+    DigitsOnDevice digits(by, in.m, chunk, in.n);
     for (int first = 0; first <= in.k; first += chunk)
         gpu_gradient(
             gpu, by, in.m, in.n, in.k, delta.data(),
             in.activations.empty() ? input_of(pixels.data(), each) : input_of(activations.data()),
-            first, std::min(chunk, in.k + 1 - first), out.output(), stride, plan);
+            first, std::min(chunk, in.k + 1 - first), out.output(), stride, plan, joint.get(),
+            digits.get());
     return out.values();
 }

@@ -39,10 +39,15 @@ inline const std::vector<int> every_kind{75, 86, 90};
 /// The ways in which the first layer's products can be computed here.
 inline std::vector<std::pair<GemmBy, std::vector<int>>> ways_of_pixels() {
     std::vector<std::pair<GemmBy, std::vector<int>>> ways{{GemmBy::fma, every_kind}};
-    if (in_float) ways.push_back({GemmBy::bf16x3, {80, 90}});
+    if (in_float) {
+        ways.push_back({GemmBy::bf16x3, {80, 90}});
+        ways.push_back({GemmBy::int8, {80, 90}});
+    }
     return ways;
 }
-inline std::string name_of(GemmBy by) { return by == GemmBy::fma ? "fma" : "bf16x3"; }
+inline std::string name_of(GemmBy by) {
+    return by == GemmBy::fma ? "fma" : by == GemmBy::int8 ? "int8" : "bf16x3";
+}
 
 /// Every way, GPU and tile.
 inline void in_every_way(

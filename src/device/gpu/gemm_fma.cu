@@ -234,25 +234,28 @@ Output output(nn_real* c, int m) { return {c, 0, 1, 0, nullptr, nullptr, -1, in_
 template <class E, bool AlongEdge>
 void by_pixels(const Gpu& gpu, GemmBy by, GemmPlan plan, const Operand<nn_real>& a,
                const Operand<std::uint8_t>& b, nn_real scale, const Extent& x, Output out,
-               const Activation* f, const typename E::Others& others) {
+               const Activation* f, const typename E::Others& others, const Digits& digits) {
     if (by == GemmBy::fma)
         return launch_by_fma<E, std::uint8_t, true, AlongEdge>(gpu, plan, {a, b, scale, x, out},
                                                                others);
     if constexpr (std::is_same_v<nn_real, float>) {
         out.alpha = scale;
-        if constexpr (has_others<E>)
-            launch_bf16x3(gpu, plan, a, b, f, &others, x, out);
+        const OtherRuns* runs = nullptr;
+        if constexpr (has_others<E>) runs = &others;
+        if (by == GemmBy::int8)
+            launch_int8(gpu, plan, a, b, f, runs, x, out, digits);
         else
-            launch_bf16x3(gpu, plan, a, b, f, nullptr, x, out);
+            launch_bf16x3(gpu, plan, a, b, f, runs, x, out);
     } else {
-        throw std::logic_error("bf16x3 is for float");
+        throw std::logic_error("bf16x3 and int8 are for float");
     }
 }
 
 /// [dW|db] = delta [A_in; 1]^T, of columns [x.first, x.last), and what E makes of it.
 template <class E>
 void by_inputs(const Gpu& gpu, GemmBy by, GemmPlan plan, const nn_real* delta, Input a_in, int k,
-               const Extent& x, Output out, const typename E::Others& others = {}) {
+               const Extent& x, Output out, const Digits& digits,
+               const typename E::Others& others = {}) {
     const Operand<nn_real> a = operand(delta, x.m, x.m);
     if (a_in.activations != nullptr) {
         Operand<nn_real> b = operand(a_in.activations, k, k, true);
@@ -262,7 +265,7 @@ void by_inputs(const Gpu& gpu, GemmBy by, GemmPlan plan, const nn_real* delta, I
         Operand<std::uint8_t> b = operand(a_in.pixels, k, k, true);
         b.fours = b.fours && x.first % 4 == 0;
         out.unscaled = k;
-        by_pixels<E, true>(gpu, by, plan, a, b, a_in.scale, x, out, nullptr, others);
+        by_pixels<E, true>(gpu, by, plan, a, b, a_in.scale, x, out, nullptr, others, digits);
     }
 }
 
@@ -301,12 +304,13 @@ JointSize joint_size(GemmBy by, const GemmPlan& plan, int m, int n) {
     if (plan.splits == 1) return {};
     const TileShape t = tile_shape(by, plan.tile, static_cast<int>(sizeof(nn_real)));
     const std::size_t tiles = elements(ceil_div(m, t.m), ceil_div(n, t.n));
-    return {tiles * elements(t.m, t.n) * static_cast<std::size_t>(plan.splits), tiles};
+    const std::size_t reals = by == GemmBy::int8 ? 2 : 1;  // of a whole number of 64 bits
+    return {tiles * elements(t.m, t.n) * static_cast<std::size_t>(plan.splits) * reals, tiles};
 }
 
 void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w, Input a_in,
                const nn_real* bias, nn_real* a_out, GemmPlan plan, const Activation& f,
-               const Joint& joint) {
+               const Joint& joint, const Digits& digits) {
     Output out = output(a_out, m);
     out.bias = bias;
     out.joint = joint_of(by, plan, joint, m, n);
@@ -318,29 +322,34 @@ void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w,
                 gpu, plan, {a, operand(a_in.activations, k, n), 1, x, out});
         else
             by_pixels<Activated<F>, false>(gpu, by, plan, a, operand(a_in.pixels, k, n), a_in.scale,
-                                           x, out, &f, {});
+                                           x, out, &f, {}, digits);
     };
     std::visit(launch, f);
 }
 
 void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta, Input a_in,
-                  int first, int count, nn_real* out_at, std::size_t stride, GemmPlan plan) {
+                  int first, int count, nn_real* out_at, std::size_t stride, GemmPlan plan,
+                  const Joint& joint, const Digits& digits) {
     Output out = output(out_at, m);
-    out.part_stride = stride;
-    out.fours = out.fours && stride % 4 == 0;
-    by_inputs<Scaled>(gpu, by, plan, delta, a_in, k, {m, first, first + count, n}, out);
+    if (by == GemmBy::int8) {
+        out.joint = joint_of(by, plan, joint, m, count);
+    } else {
+        out.part_stride = stride;
+        out.fours = out.fours && stride % 4 == 0;
+    }
+    by_inputs<Scaled>(gpu, by, plan, delta, a_in, k, {m, first, first + count, n}, out, digits);
 }
 
 void gpu_gradient_and_descent(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta,
                               Input a_in, const UpdateNumbers* numbers, nn_real* p,
                               std::size_t first, std::span<const Parts> others, GemmPlan plan,
-                              const Joint& joint) {
+                              const Joint& joint, const Digits& digits) {
     Output out = output(p + first, m);
     out.joint = joint_of(by, plan, joint, m, k + 1);
     out.numbers = numbers;
     out.biases = k;
     const int threads = tile_shape(by, plan.tile, static_cast<int>(sizeof(nn_real))).threads();
-    by_inputs<Descended>(gpu, by, plan, delta, a_in, k, {m, 0, k + 1, n}, out,
+    by_inputs<Descended>(gpu, by, plan, delta, a_in, k, {m, 0, k + 1, n}, out, digits,
                          {runs_of(others, threads), numbers, p});
 }
 

@@ -1,6 +1,7 @@
-// joint.h: the memory in which blocks that share a tile of a product join their parts.
+// joint.h: the memory in which blocks that share a tile of a product join their parts, and that in
+// which products by int8 keep their operands.
 //
-// One product uses it at a time: all work lies on one stream. The tickets are 0 between products,
+// One product uses them at a time: all work lies on one stream. The tickets are 0 between products,
 // for the last block of a tile sets them back.
 #pragma once
 #include "device/gpu/kernels.h"
@@ -26,4 +27,14 @@ class JointMemory {
   private:
     DeviceArray<nn_real> parts_;
     DeviceArray<unsigned> tickets_;
+};
+
+class DigitsMemory {
+  public:
+    explicit DigitsMemory(const DigitsSize& size) : words_(size.words), scales_(size.scales) {}
+    Digits get() const { return {words_.data(), scales_.data()}; }
+
+  private:
+    DeviceArray<std::uint32_t> words_;
+    DeviceArray<float> scales_;
 };

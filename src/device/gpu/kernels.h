@@ -69,21 +69,38 @@ struct JointSize {
 };
 JointSize joint_size(GemmBy by, const GemmPlan& plan, int m, int n);
 
+/// Where a product by int8 keeps its operands as bytes (digits.h): an operand m x k, and pixels for
+/// n columns. digits_size() says how much is needed.
+struct Digits {
+    std::uint32_t* words = nullptr;
+    float* scales = nullptr;
+};
+struct DigitsSize {
+    std::size_t words, scales;  ///< elements; none where `by` is not int8
+};
+DigitsSize digits_size(GemmBy by, int m, int n, int k);
+
 /// A_out = f(W A_in + b), with f the activation: a whole hidden layer forward in one kernel.
 /// W: m x k, A_in: k x n, b: m (added to each column), A_out: m x n, overlapping nothing.
-/// by: bf16x3 for pixels alone, in float, from compute capability 8.0 (gpu_has_bf16x3). joint: for
-/// a plan of several splits.
+/// by: bf16x3 or int8 for pixels alone, in float, from compute capability 8.0 (gpu_has_bf16x3);
+/// int8 for k up to int8_most_depth. joint: for a plan of several splits. digits: for int8.
 void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w, Input a_in,
                const nn_real* bias, nn_real* a_out, GemmPlan plan, const Activation& f = {},
-               const Joint& joint = {});
+               const Joint& joint = {}, const Digits& digits = {});
 
 /// [dW|db] = delta [A_in; 1]^T over n samples: the data gradient of a layer's weights and biases,
 /// which lie next to each other in Layout's order, as one product whose last input is 1.
 /// delta: m x n, A_in: k x n, out: m x (k + 1), of which only the columns [first, first + count) of
 /// [dW|db] are computed. The sum over n is split into plan.splits parts; part s is written to out +
-/// s * stride. `by` has the same meaning as in gpu_layer.
+/// s * stride. By int8 parts are joined before they are rounded, in `joint`, and one is written:
+/// gradient_parts() says how many there are. `by` and digits have the same meaning as in gpu_layer,
+/// with n in the place of k.
 void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta, Input a_in,
-                  int first, int count, nn_real* out, std::size_t stride, GemmPlan plan);
+                  int first, int count, nn_real* out, std::size_t stride, GemmPlan plan,
+                  const Joint& joint = {}, const Digits& digits = {});
+constexpr int gradient_parts(GemmBy by, const GemmPlan& plan) {
+    return by == GemmBy::int8 ? 1 : plan.splits;
+}
 
 /// A range of the flat parameters whose gradient was summed in parts. Each part lies `stride`
 /// elements behind the one before.
@@ -102,7 +119,7 @@ struct Parts {
 void gpu_gradient_and_descent(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta,
                               Input a_in, const UpdateNumbers* numbers, nn_real* p,
                               std::size_t first, std::span<const Parts> others, GemmPlan plan,
-                              const Joint& joint = {});
+                              const Joint& joint = {}, const Digits& digits = {});
 inline constexpr std::size_t most_other_runs = 8;
 
 /// delta_below = (W^T delta) * slope(a): W: m x k, delta: m x n, a and delta_below: k x n.
@@ -110,7 +127,8 @@ void gpu_delta_below(const Gpu& gpu, int m, int n, int k, const nn_real* w, cons
                      const nn_real* a, nn_real* delta_below, GemmPlan plan,
                      const Activation& f = {}, const Joint& joint = {});
 
-/// True if gpu_layer and gpu_gradient can use bf16x3: in float, on a GPU with bf16 tensor cores.
+/// True if gpu_layer and gpu_gradient can use bf16x3 and int8: in float, on a GPU whose tensor
+/// cores have both, from compute capability 8.0 on.
 bool gpu_has_bf16x3(const GpuChip& chip);
 
 // ------------------------------------------------- the head (head.cu, head_narrow.cu)

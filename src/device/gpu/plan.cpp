@@ -42,10 +42,11 @@ struct Case {
     const PlanCosts& costs;
 
     bool by_bf16x3() const { return by == GemmBy::bf16x3; }
+    bool by_int8() const { return by == GemmBy::int8; }
     /// Whether the product goes by tensor cores in double: where they are faster than 64.
-    bool by_double_mma() const { return !by_bf16x3() && bytes == 8 && rates.fma_double >= 64; }
-    /// Bytes of an element of B in memory: bf16x3 is for pixels.
-    int bytes_of_b() const { return by_bf16x3() ? 1 : bytes; }
+    bool by_double_mma() const { return by == GemmBy::fma && bytes == 8 && rates.fma_double >= 64; }
+    /// Bytes of an element of B in memory: the other ways are for pixels.
+    int bytes_of_b() const { return by == GemmBy::fma ? bytes : 1; }
     double tile_bytes() const { return 1. * t.m * t.n * bytes; }
     /// Of 16 bytes, of a thread's sums, once the groups' are added.
     double fours() const { return tile_bytes() / t.threads() / 16; }
@@ -61,7 +62,8 @@ struct Case {
 double ceil_div(double a, double b) { return std::ceil(a / b); }
 
 double rate_of(const GpuRates& rates, GemmBy by, int bytes) {
-    if (by == GemmBy::bf16x3) return rates.mma_bf16 / 3;  // three bf16 products make one
+    if (by == GemmBy::bf16x3) return rates.mma_bf16 / 3;    // three bf16 products make one
+    if (by == GemmBy::int8) return 2 * rates.mma_bf16 / 4;  // four of bytes, at twice the rate
     return bytes == 8 ? rates.fma_double : rates.fma_float;
 }
 
@@ -91,6 +93,15 @@ Slice slice_of(const Case& c, double l2_rate) {
         const double stored = t.k * 2. * (3. * t.m + t.n);
         const double read = t.warps() * steps * 2 * (3. * t.warp_m + t.warp_n);
         slice.shared = (2 * loaded + stored + read) / shared_bytes_a_clock;
+    } else if (c.by_int8()) {
+        // Words are copied by 16 bytes, and read as fragments: of A for four digits, with an mma of
+        // 16 x 8 x 32 for each and for each eight columns.
+        const double mma = t.warp_m / 16. * t.warp_n / 8 * 4;
+        const double fragments = (4 * t.warp_m + t.warp_n) / 4.;
+        slice.issue = (loaded / 16 * 4 + t.warps() * steps / 32 * (fragments + mma) * 32) /
+                      lanes_issued_a_clock;
+        slice.shared =
+            (loaded + t.warps() * steps * (4. * t.warp_m + t.warp_n)) / shared_bytes_a_clock;
     } else if (c.by_double_mma()) {
         const double read = t.warps() * steps * c.bytes * (t.warp_m + t.warp_n);
         slice.issue = moved / lanes_issued_a_clock;
@@ -106,8 +117,8 @@ Slice slice_of(const Case& c, double l2_rate) {
     return slice;
 }
 
-/// A block's shared memory, and for how many slices ahead it loads, as in device/gpu/gemm_fma.cu
-/// and device/gpu/gemm_bf16x3.cu: as many as 48 KiB hold.
+/// A block's shared memory, and for how many slices ahead it loads, as in device/gpu/gemm_*.cu: as
+/// many as 48 KiB hold.
 struct Pipeline {
     int bytes, ahead;
 };
@@ -119,7 +130,8 @@ Pipeline pipeline_of(const Case& c) {
         const int ahead = std::clamp((most - 2 * pairs) / raw, 1, 4);
         return {2 * pairs + ahead * raw, ahead};
     }
-    const int slice = t.k * (t.m + t.n + 8) * c.bytes;
+    const int slice =
+        c.by_int8() ? t.k * (4 * (t.m + 8) + t.n + 8) : t.k * (t.m + t.n + 8) * c.bytes;
     const int stages = std::clamp(most / slice, 2, 4);
     return {stages * slice, c.rates.capability >= 80 ? stages - 1 : 1};
 }
@@ -129,8 +141,8 @@ Pipeline pipeline_of(const Case& c) {
 /// tests/ptxas_table.py shows beside them: about 64, and more for fragments and what is split.
 int resident_blocks(const Case& c) {
     const TileShape& t = c.t;
-    const bool in_double = !c.by_bf16x3() && c.bytes == 8;
-    const int sums = t.warp_m * t.warp_n / 32 * (in_double ? 2 : 1);
+    const bool in_double = c.by == GemmBy::fma && c.bytes == 8;
+    const int sums = t.warp_m * t.warp_n / 32 * (c.by_int8() ? 4 : in_double ? 2 : 1);
     const int others = c.by_bf16x3() ? 86 : in_double ? 88 : 64;
     return std::max(1, std::min({c.rates.threads / t.threads(),
                                  registers / (t.threads() * std::min(255, sums + others)),
@@ -139,7 +151,7 @@ int resident_blocks(const Case& c) {
 
 /// Bytes of A, B and `parts` of C.
 double bytes_of(GemmBy by, double m, double n, double k, double parts, int bytes) {
-    return m * k * bytes + k * n * (by == GemmBy::bf16x3 ? 1 : bytes) + parts * m * n * bytes;
+    return m * k * bytes + k * n * (by == GemmBy::fma ? bytes : 1) + parts * m * n * bytes;
 }
 
 /// What the last block of a tile takes to add its parts: a thread's sums by 16 bytes, which wait

@@ -9,8 +9,12 @@
 #include "base/real.h"
 #include "device/gpu/plan_costs.h"
 
-enum class GemmBy { fma, bf16x3 };  ///< multiply-adds in nn_real, or bf16 parts on tensor cores
+/// Multiply-adds in nn_real; or on tensor cores, bf16 parts or the digits of whole numbers.
+enum class GemmBy { fma, bf16x3, int8 };
 enum class GemmTile { small, medium, large };
+
+/// The longest sum by int8: 128 x 255 x k is below 2^31, so no sum of 32 bits can overflow.
+inline constexpr int int8_most_depth = 65793;
 
 /// A block computes an m x n tile of C, over k in slices of depth k. Its warps share the tile by
 /// warp_m x warp_n pieces; where there are more warps than pieces, `groups` of them share each
@@ -21,8 +25,12 @@ struct TileShape {
     constexpr int threads() const { return 32 * warps(); }
 };
 
-/// bytes: of an element, 4 or 8; bf16x3 is for 4 alone.
+/// bytes: of an element, 4 or 8; bf16x3 and int8 are for 4 alone.
 constexpr TileShape tile_shape(GemmBy by, GemmTile tile, int bytes) {
+    if (by == GemmBy::int8)
+        return tile == GemmTile::large    ? TileShape{64, 128, 32, 32, 32, 1}
+               : tile == GemmTile::medium ? TileShape{64, 64, 32, 32, 32, 1}
+                                          : TileShape{32, 32, 32, 16, 16, 1};
     if (by == GemmBy::bf16x3)
         return tile == GemmTile::large    ? TileShape{128, 128, 16, 32, 32, 1}
                : tile == GemmTile::medium ? TileShape{64, 64, 16, 32, 32, 1}
@@ -107,5 +115,6 @@ inline constexpr double l2_latency_cycles = 282;
 double bytes_a_second(const GpuChip& chip, double bytes);
 
 /// A lower bound of every kernel's seconds: all multiply-adds at the peak rate of `by`, or every
-/// matrix moved once. bf16x3 takes three multiply-adds a product, and reads one matrix as bytes.
+/// matrix moved once. bf16x3 takes three multiply-adds a product and int8 four, at twice the rate;
+/// both read one matrix as bytes.
 double floor_seconds(const GpuChip& chip, GemmBy by, int m, int n, int k);

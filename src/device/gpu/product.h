@@ -1,8 +1,8 @@
 // product.h: what the GEMM kernels by multiply-adds and by tensor cores have in common.
 //
 // Both see a product as op(A) op(B) with a tile of C a block, take their operands as they lie in
-// memory, and end with the same epilogues. Device code; device/gpu/gemm_fma.cu and
-// device/gpu/gemm_bf16x3.cu alone include it.
+// memory, and end with the same epilogues. Device code; device/gpu/gemm_*.cu and digits.cu alone
+// include it.
 #pragma once
 #include <type_traits>
 
@@ -233,15 +233,15 @@ __device__ __forceinline__ OwnSums<T, Count> add_groups(const nn_real (&sums)[Co
 /// Adds the parts of a tile that its blocks computed, first to last, in the block that comes last.
 /// The others leave their part in joint.parts, and false is returned: they are done.
 /// One thread takes the block's ticket, which publishes the part and, in the last block, shows it
-/// those of the others.
-template <TileShape T, int Fours>
-__device__ __forceinline__ bool join_parts(const Joint& joint, unsigned parts,
-                                           Four<nn_real> (&own)[Fours], void* memory) {
+/// those of the others. Pack: a Four, or other 16 bytes that can be added.
+template <TileShape T, class Pack, int Fours>
+__device__ __forceinline__ bool join_parts(const Joint& joint, unsigned parts, Pack (&own)[Fours],
+                                           void* memory) {
     constexpr int threads = threads_of<T>;
     constexpr unsigned ahead = 7;  // parts on their way at a time
     const std::size_t tile = static_cast<std::size_t>(blockIdx.y) * gridDim.x + blockIdx.x;
-    auto* const all = reinterpret_cast<Four<nn_real>*>(joint.parts) +
-                      tile * parts * Fours * threads + threadIdx.x;
+    auto* const all =
+        reinterpret_cast<Pack*>(joint.parts) + tile * parts * Fours * threads + threadIdx.x;
 #pragma unroll
     for (int f = 0; f < Fours; ++f) all[(blockIdx.z * Fours + f) * threads] = own[f];
     __syncthreads();  // all of the part is written, and nobody uses `memory` any more
@@ -254,11 +254,11 @@ __device__ __forceinline__ bool join_parts(const Joint& joint, unsigned parts,
         const auto* const from = all + f * threads;
         own[f] = load_published(from);
         for (unsigned first = 1; first < parts; first += ahead) {
-            Four<nn_real> more[ahead];
+            Pack more[ahead];
 #pragma unroll
             for (unsigned z = 0; z < ahead; ++z)
                 more[z] = first + z < parts ? load_published(from + (first + z) * Fours * threads)
-                                            : Four<nn_real>{};
+                                            : Pack{};
 #pragma unroll
             for (unsigned z = 0; z < ahead; ++z)
                 if (first + z < parts) add(own[f], more[z]);
@@ -267,20 +267,13 @@ __device__ __forceinline__ bool join_parts(const Joint& joint, unsigned parts,
     return true;
 }
 
-/// What a block does with its sums when it has walked along k. `memory` is that of its slices, and
-/// as large as all groups' sums. What an epilogue reads of C for E::together fours is on its way
-/// before any of them is written: a load after a store to C would wait for it.
-template <TileShape T, class E, class Sums>
-__device__ __forceinline__ void finish(const Sums& sums, const Output& out, const Extent& x,
-                                       int first_row, int first_col, const WarpPlace& at,
-                                       void* memory) {
-    let_next_kernel_start();
-    auto own = add_groups<T>(sums.sums, memory);
-    if (out.joint.parts != nullptr &&
-        !join_parts<T>(out.joint, static_cast<unsigned>(x.parts), own.at, memory))
-        return;
+/// Completes a thread's sums and writes them to C. What an epilogue reads of C for E::together
+/// fours is on its way before any of them is written: a load after a store to C would wait for it.
+template <class E, class Sums, class Own>
+__device__ __forceinline__ void write_out(Own& own, const Output& out, const Extent& x,
+                                          int first_row, int first_col, const WarpPlace& at) {
     const E epilogue(out);
-    constexpr int fours = decltype(own)::fours;
+    constexpr int fours = Own::fours;
     constexpr int together = E::together < fours ? E::together : fours;
     static_assert(fours % together == 0);
 #pragma unroll
@@ -300,6 +293,20 @@ __device__ __forceinline__ void finish(const Sums& sums, const Output& out, cons
             store<count.value>(out, x, i, j, values);
         });
     }
+}
+
+/// What a block does with its sums when it has walked along k. `memory` is that of its slices, and
+/// as large as all groups' sums.
+template <TileShape T, class E, class Sums>
+__device__ __forceinline__ void finish(const Sums& sums, const Output& out, const Extent& x,
+                                       int first_row, int first_col, const WarpPlace& at,
+                                       void* memory) {
+    let_next_kernel_start();
+    auto own = add_groups<T>(sums.sums, memory);
+    if (out.joint.parts != nullptr &&
+        !join_parts<T>(out.joint, static_cast<unsigned>(x.parts), own.at, memory))
+        return;
+    write_out<E, Sums>(own, out, x, first_row, first_col, at);
 }
 
 /// The sums of a warp's piece of the tile by tensor cores, 16 x 8 at a time. Mapping:
@@ -369,3 +376,7 @@ __device__ __forceinline__ bool works_on_others(const Extent& x, const typename 
 void launch_bf16x3(const Gpu& gpu, GemmPlan plan, const Operand<nn_real>& a,
                    const Operand<std::uint8_t>& b, const Activation* f, const OtherRuns* others,
                    const Extent& x, const Output& out);
+/// device/gpu/gemm_int8.cu: the same. digits: the memory for the operands as bytes.
+void launch_int8(const Gpu& gpu, GemmPlan plan, const Operand<nn_real>& a,
+                 const Operand<std::uint8_t>& b, const Activation* f, const OtherRuns* others,
+                 const Extent& x, const Output& out, const Digits& digits);

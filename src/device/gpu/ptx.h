@@ -11,6 +11,9 @@
 //   mma_bf16: two neighbours of k in a register, the smaller k in the lower half:
 //     a[2 h + r]         A(g + 8 r, 2 t + 8 h) and A(.., 2 t + 8 h + 1)     h: 0, 1
 //     b[h]               B(2 t + 8 h, g) and B(2 t + 8 h + 1, g)
+//   mma_s8u8: k = 0..31, four neighbours of k in a register, the smallest k in the lowest byte:
+//     a[2 h + r]         A(g + 8 r, 4 t + 16 h) and the next three       h: 0, 1
+//     b[h]               B(4 t + 16 h, g) and the next three
 //   mma_f64:
 //     a[2 i + r]         A(g + 8 r, 4 i + t)                           i: 0..3
 //     b[i]               B(4 i + t, g)
@@ -89,6 +92,21 @@ __device__ __forceinline__ void mma_bf16(float (&c)[4], const std::uint32_t (&a)
         "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
         "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    __trap();
+#endif
+}
+
+/// C += A B for signed bytes times unsigned bytes, in whole numbers of 32 bits: exact, as long as
+/// they hold the sums.
+__device__ __forceinline__ void mma_s8u8(std::int32_t (&c)[4], const std::uint32_t (&a)[4],
+                                         const std::uint32_t (&b)[2]) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm volatile(
+        "mma.sync.aligned.m16n8k32.row.col.s32.s8.u8.s32 "
+        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else
     __trap();

@@ -73,21 +73,18 @@ class CudaReplica : public GpuReplica {
     CudaReplica(const ReplicaShape& shape, const CudaSettings& settings)
         : GpuReplica(shape, settings),
           lends_(settings.several_ranks),
-          // bf16x3 takes pixels. The head does not work by it: without a hidden layer there is
-          // nothing to do so.
-          first_by_(settings.bf16x3 && top_ > 1 && !format_.number_inputs && gpu_has_bf16x3(chip_)
-                        ? GemmBy::bf16x3
-                        : GemmBy::fma),
+          first_by_(first_way(settings)),
           most_head_parts_(most_parts_of_head(shape.capacity)),
           samples_(shape, gpu_, compute_, copies_, event_flags_, [this] { settle(); }),
           numbers_(1),
           head_gradient_(head_stride() * static_cast<std::size_t>(most_head_parts_)),
           loss_(static_cast<std::size_t>(most_head_parts_)),
+          parts_(layout_, settings, event_flags_),
           joint_(most_joint(), compute_.get()),
-          parts_(layout_, settings, event_flags_) {
+          digits_(most_digits()) {
         for (int l = 1; l < top_; ++l)
             hidden_.emplace_back(layout_.size(l), layout_.size(l - 1), shape.capacity,
-                                 gradient_plan(l, shape.capacity).splits);
+                                 gradient_parts(by(l), gradient_plan(l, shape.capacity)));
         loss_.fill_bytes(0, compute_.get());
     }
     /// A graph and page-locked memory must outlive the work that uses them.
@@ -99,6 +96,7 @@ class CudaReplica : public GpuReplica {
     std::string device_name() const override {
         return name_ + " (gemm " +
                (first_by_ == GemmBy::bf16x3 ? "bf16x3"
+                : first_by_ == GemmBy::int8 ? "int8"
                                             : "fp" + std::to_string(8 * sizeof(nn_real))) +
                ")";
     }
@@ -206,10 +204,19 @@ class CudaReplica : public GpuReplica {
 
     // ---- plans
 
+    /// bf16x3 and int8 take pixels. The head does not work by them: without a hidden layer there is
+    /// nothing to do so.
+    GemmBy first_way(const CudaSettings& settings) const {
+        if (top_ == 1 || format_.number_inputs || !gpu_has_bf16x3(chip_)) return GemmBy::fma;
+        return settings.int8 ? GemmBy::int8 : settings.bf16x3 ? GemmBy::bf16x3 : GemmBy::fma;
+    }
     GemmBy by(int l) const { return l == 1 ? first_by_ : GemmBy::fma; }
+    int gradient_columns(int l) const {
+        return l == 1 ? parts_.columns()[0].count : layout_.size(l - 1) + 1;
+    }
     GemmPlan gradient_plan(int l, int n) const {
-        const int columns = l == 1 ? parts_.columns()[0].count : layout_.size(l - 1) + 1;
-        return plan_gemm(chip_, by(l), layout_.size(l), columns, n, Split::left);
+        return plan_gemm(chip_, by(l), layout_.size(l), gradient_columns(l), n,
+                         by(l) == GemmBy::int8 ? Split::joined : Split::left);
     }
     /// Of layer 1's gradient with the update.
     GemmPlan descent_plan(int n) const {
@@ -235,8 +242,16 @@ class CudaReplica : public GpuReplica {
                 needs(joint_size(GemmBy::fma, delta_plan(l, n), layout_.size(l), n));
             }
             needs(joint_size(by(1), descent_plan(n), layout_.size(1), layout_.inputs() + 1));
+            if (by(1) == GemmBy::int8)
+                needs(joint_size(by(1), gradient_plan(1, n), layout_.size(1), gradient_columns(1)));
         }
         return most;
+    }
+    DigitsSize most_digits() const {
+        const int size = layout_.size(1), inputs = layout_.inputs(), n = shape().capacity;
+        const DigitsSize forward = digits_size(by(1), size, n, inputs),
+                         gradient = digits_size(by(1), size, inputs + 1, n);
+        return {std::max(forward.words, gradient.words), std::max(forward.scales, gradient.scales)};
     }
     /// For the current shard.
     const Plans& plans() {
@@ -250,11 +265,14 @@ class CudaReplica : public GpuReplica {
         for (int l = 1; l < top_; ++l) {
             const int size = layout_.size(l);
             GemmPlan gradient = gradient_plan(l, n);
-            gradient.splits = std::min(gradient.splits, hidden(l).splits);
+            if (by(l) == GemmBy::int8)
+                gradient = joint_.fitting(by(l), gradient, size, gradient_columns(l));
+            else
+                gradient.splits = std::min(gradient.splits, hidden(l).splits);
             made.hidden.push_back({joint_.fitting(by(l), forward_plan(l, n), size, n), gradient,
                                    joint_.fitting(GemmBy::fma, delta_plan(l, n), size, n)});
-            made.runs.push_back(
-                run_of(l, hidden(l).gradient.data(), hidden(l).stride, gradient.splits));
+            made.runs.push_back(run_of(l, hidden(l).gradient.data(), hidden(l).stride,
+                                       gradient_parts(by(l), gradient)));
         }
         made.runs.push_back(run_of(top_, head_gradient_.data(), head_stride(),
                                    gpu_head_parts(chip_, layout_.classes(), n)));
@@ -343,7 +361,7 @@ class CudaReplica : public GpuReplica {
     void compute_activations(int l) {
         gpu_layer(gpu_, by(l), layout_.size(l), samples_.current().n, layout_.size(l - 1),
                   weights(l), input(l), bias(l), hidden(l).activations.data(),
-                  plans().of(l).forward, shape().activation, joint_.get());
+                  plans().of(l).forward, shape().activation, joint_.get(), digits_.get());
     }
     void compute_head() {
         const GpuBytes& samples = samples_.current();
@@ -374,14 +392,16 @@ class CudaReplica : public GpuReplica {
     void compute_gradient(int l, Range columns) {
         gpu_gradient(gpu_, by(l), layout_.size(l), samples_.current().n, layout_.size(l - 1),
                      hidden(l).delta.data(), input(l), columns.first, columns.count,
-                     hidden(l).gradient.data(), hidden(l).stride, plans().of(l).gradient);
+                     hidden(l).gradient.data(), hidden(l).stride, plans().of(l).gradient,
+                     joint_.get(), digits_.get());
     }
     void compute_descent() {
         const Plans& plan = plans();
         gpu_gradient_and_descent(gpu_, by(1), layout_.size(1), samples_.current().n,
                                  layout_.inputs(), hidden(1).delta.data(), input(1),
                                  numbers_.data(), parameters_.data(), layout_.weight_offset(1),
-                                 std::span(plan.runs).subspan(1), plan.descent, joint_.get());
+                                 std::span(plan.runs).subspan(1), plan.descent, joint_.get(),
+                                 digits_.get());
     }
     void compute_first_gradient(bool sends) {
         const Parts all = plans().runs[0];
@@ -429,8 +449,9 @@ class CudaReplica : public GpuReplica {
     std::vector<HiddenLayer> hidden_;  ///< of layers 1 .. L - 1
     DeviceArray<nn_real> head_gradient_;
     DeviceArray<double> loss_;
-    JointMemory joint_;
     GradientParts parts_;
+    JointMemory joint_;
+    DigitsMemory digits_;
     std::map<int, Plans> plans_;  ///< by the shard's size
     GpuGraphs<GraphKey> graphs_;
 
