@@ -12,6 +12,7 @@
 #include "device/cpu/table.h"
 #include "device/cpu/tiles.h"
 #include "device/gpu/first_layer.h"
+#include "device/gpu/plan.h"
 #include "train/cores.h"
 #include "train/gpus.h"
 
@@ -89,9 +90,32 @@ void check_replicas(const Comm& comm, const DeviceRequest& asked, bool on_cuda) 
             "ranks (mpirun -np 2), or leave the flag out");
 }
 
+/// Throws InputError if the flags ask for products in whole numbers, and they cannot be.
+void check_int8(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
+                const CudaDevices& cuda, bool on_cuda) {
+    if (asked.gemm != GemmKind::int8) return;
+    const auto refuse = [](const std::string& why) {
+        throw InputError("--gemm int8: " + why + "; use --gemm auto or fp32");
+    };
+    const std::string most = std::to_string(int8_most_depth);
+    if (sizeof(nn_real) == sizeof(double)) refuse("this is the build in double");
+    if (!on_cuda) refuse("it is for GPUs, and the ranks are on CPUs");
+    if (asked.course) refuse("the plain kernels of --course have no such product");
+    if (!gpu_of_rank(comm, cuda).bf16x3)
+        refuse("a GPU of rank " + std::to_string(comm.rank()) +
+               " has no tensor cores for it (compute capability 8.0), or this binary has no code "
+               "for them");
+    if (shape.layout.inputs() > int8_most_depth)
+        refuse("its sums hold " + most + " inputs, and the network has " +
+               std::to_string(shape.layout.inputs()));
+    if (shape.capacity > int8_most_depth)
+        refuse("its sums hold " + most + " samples, and a rank has " +
+               std::to_string(shape.capacity) + " at a time");
+}
+
 /// Throws InputError if the flags ask for a device that is not here.
-void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevices& cuda,
-                  bool on_cuda) {
+void check_device(const Comm& comm, const DeviceRequest& asked, const ReplicaShape& shape,
+                  const CudaDevices& cuda, bool on_cuda) {
     if (asked.device == DeviceKind::cuda && cuda.usable.empty())
         throw InputError("--device cuda: rank " + std::to_string(comm.rank()) +
                          " has no CUDA device: " + cuda.why_none +
@@ -143,6 +167,7 @@ void check_device(const Comm& comm, const DeviceRequest& asked, const CudaDevice
         throw InputError(
             "--gemm bf16x3: the plain kernels of --course have no such product; leave one of the "
             "two out");
+    check_int8(comm, asked, shape, cuda, on_cuda);
     check_sums(comm, asked);
     check_replicas(comm, asked, on_cuda);
 }
@@ -225,6 +250,7 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
     settings.bf16x3 = by_bf16x3(comm, asked, device.bf16x3,
                                 gpu_gains_by_bf16x3(device.multiprocessors, device.capability,
                                                     layout.size(1), layout.inputs(), shard));
+    settings.int8 = asked.gemm == GemmKind::int8;
     settings.several_ranks = (comm.size() > 1 && !asked.own_copies) || asked.lends_gradient;
     settings.shares_device = shares_gpu(comm, cuda_uuid(device.number));
     settings.mpi_takes_device_memory = mpi_takes_device_memory(comm, asked, device.number);
@@ -295,12 +321,15 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
     // A GPU rounds differently from a CPU, and all ranks must keep the same bits. So all ranks take
     // a GPU, or none does.
     const bool on_cuda = comm.all(!chosen.cuda.usable.empty()) && asked.device != DeviceKind::cpu;
-    comm.together([&] { check_device(comm, asked, chosen.cuda, on_cuda); });
+    comm.together([&] { check_device(comm, asked, shape, chosen.cuda, on_cuda); });
     if (on_cuda) {
         const CudaSettings settings =
             cuda_settings(comm, asked, gpu_of_rank(comm, chosen.cuda), shape.layout, shard);
         taken.device = DeviceKind::cuda;
-        taken.gemm = settings.bf16x3 && !asked.course ? GemmKind::bf16x3 : GemmKind::fp32;
+        taken.gemm = asked.course      ? GemmKind::fp32
+                     : settings.int8   ? GemmKind::int8
+                     : settings.bf16x3 ? GemmKind::bf16x3
+                                       : GemmKind::fp32;
         chosen.replica =
             replica_on_gpu(comm, asked.course ? make_course_replica : make_cuda_replica, shape,
                            settings, asked.device == DeviceKind::cuda, chosen.cuda);
@@ -311,7 +340,7 @@ ChosenDevice choose_device(const Comm& comm, const DeviceRequest& asked, const R
             if (taken.cuda_aware) chosen.reduction += ", from device memory";
             return chosen;
         }
-        comm.together([&] { check_device(comm, asked, chosen.cuda, false); });
+        comm.together([&] { check_device(comm, asked, shape, chosen.cuda, false); });
     }
     taken.device = DeviceKind::cpu;
     if (asked.device == DeviceKind::automatic) say_why_cpu(comm, chosen.cuda);

@@ -192,6 +192,31 @@ TEST(Gpuhost, Bf16x3WhereTheGpuHasItNotIsRefused) {
     }
 }
 
+TEST(Gpuhost, Int8IsTakenWhereItIsAskedForAndTheGpuHasItAndIsRefusedElsewhere) {
+    const std::string flags = tiny_set() + " -n 9 -e 1 --gemm int8";
+    const struct {
+        const char *flags, *capability, *said;
+    } refused[] = {{" --device cuda", "75", is_float() ? "compute capability 8.0" : "double"},
+                   {" --device cuda --course", "90", is_float() ? "--course" : "double"},
+                   {" --device cpu", "90", is_float() ? "the ranks are on CPUs" : "double"}};
+    for (const auto& c : refused) {
+        const Result told =
+            run_gpuhost(2, flags + c.flags, std::string("GPUHOST_CAPABILITY=") + c.capability);
+        EXPECT_EQ(told.code, 2) << c.flags;
+        EXPECT_EQ(told.out, "") << c.flags;
+        EXPECT_TRUE(is_one_line_of_main(told.err)) << c.flags;
+        EXPECT_TRUE(says(told.err, "--gemm int8: ")) << c.flags;
+        EXPECT_TRUE(says(told.err, c.said)) << c.flags;
+    }
+    if (!is_float()) return;
+    for (const int ranks : {1, 2}) {
+        const Result asked =
+            run_gpuhost(ranks, flags + " --device cuda -b 20 -s", "GPUHOST_CAPABILITY=80");
+        EXPECT_TRUE(check_passed(asked)) << ranks;
+        EXPECT_TRUE(says(asked.out, "(gemm int8)")) << ranks;
+    }
+}
+
 TEST(Gpuhost, BothFeedsLearnTheSame) {
     const std::string flags = tiny_set() + " -n 9 -b 30 -e 2 --feed ";
     EXPECT_EQ(learned(run_gpuhost(3, flags + "scattered")),

@@ -120,6 +120,9 @@ TEST(Rules, RefuseReproducibleWhereSumsHaveAnotherOrder) {
     expect_refused("--reproducible --gemm bf16x3",
                    "--reproducible and --gemm bf16x3: the tiles add in an order of their own; use "
                    "--gemm fp32");
+    expect_refused("--reproducible --gemm int8",
+                   "--reproducible and --gemm int8: it is for GPUs, which add in an order of their "
+                   "own; use --gemm fp32");
     for (const char* kind : {"mpi", "hierarchical"})
         expect_refused(std::string("--reproducible --allreduce ") + kind,
                        "--reproducible and --allreduce other than shared: it adds the replicas' "

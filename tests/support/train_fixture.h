@@ -190,6 +190,7 @@ struct Way {
     bool dense = false;
     std::size_t parts_from = CudaSettings{}.parts_from;
     bool course = false;  ///< on CUDA, by the plain kernels of gpu_func.cu
+    bool int8 = false;    ///< on CUDA
 };
 inline void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
 
@@ -201,7 +202,9 @@ inline constexpr Way cpu_ways[] = {
 inline constexpr Way cuda_ways[] = {
     {.name = "cuda", .cuda = true, .bf16x3 = false},
     {.name = "cuda_bf16x3", .cuda = true},
-    {.name = "cuda_parts", .cuda = true, .bf16x3 = false, .parts_from = 0}};
+    {.name = "cuda_parts", .cuda = true, .bf16x3 = false, .parts_from = 0},
+    {.name = "cuda_int8", .cuda = true, .int8 = true},
+    {.name = "cuda_int8_parts", .cuda = true, .parts_from = 0, .int8 = true}};
 inline constexpr Way course_way = {.name = "course", .cuda = true, .bf16x3 = false, .course = true};
 inline constexpr Way every_way[] = {cpu_ways[0],  cpu_ways[1], cpu_ways[2],  cpu_ways[3],
                                     cuda_ways[0], course_way,  cuda_ways[1], cuda_ways[2]};
@@ -273,6 +276,7 @@ class Train : public testing::TestWithParam<Way> {
     CudaSettings cuda_settings(const Way& way, bool several_ranks = comm().size() > 1) const {
         return {.device = gpu().number,
                 .bf16x3 = way.bf16x3,
+                .int8 = way.int8,
                 .several_ranks = several_ranks,
                 .shares_device = comm().size() > 1,
                 .parts_from = way.parts_from};

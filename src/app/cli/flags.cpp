@@ -420,8 +420,9 @@ std::vector<Flag> device_flags(DeviceRequest& device) {
             {"--threads", number(device.threads, 0, 1024), group,
              "threads of each rank on the CPU; 0: as many as it has cores", true},
             {"--gemm", choice(device.gemm), group,
-             "products of the first layer: fp32, or bf16x3 (each float as three bf16, exact; needs "
-             "AMX, or a GPU of compute capability 8.0); auto: the faster one"},
+             "products of the first layer: fp32; bf16x3 (each float as three bf16, exact; needs "
+             "AMX, or a GPU of compute capability 8.0); int8 (whole numbers of 31 bits a row, "
+             "summed exactly; needs such a GPU); auto: the faster one of the first two"},
             {"--inputs", choice(device.inputs), group,
              "on the CPU, the first layer leaves out zeros (sparse) or takes them along (dense); "
              "auto: the faster one for the training set"},

@@ -25,15 +25,16 @@ bool decays(const Asked& a) {
 }
 bool is_normal(const Asked& a) { return a.options.init == Init::normal; }
 bool is_bf16x3(const Asked& a) { return a.options.device.gemm == GemmKind::bf16x3; }
+bool is_int8(const Asked& a) { return a.options.device.gemm == GemmKind::int8; }
 
 std::vector<FlagRule> rules_of_samples() {
     return {{{{"--csv-data"}}, Kind::excludes, {{"--data"}, {"--raw-pixels"}}, one_of_them},
             {{{"--target"}}, Kind::excludes, {{"--target-columns"}}, one_of_them},
             {{{"--target"}, {"--target-columns"}, {"--scale"}}, Kind::needs, {{"--csv-data FILE"}}},
-            {{{"--gemm bf16x3", is_bf16x3}},
+            {{{"--gemm bf16x3", is_bf16x3}, {"--gemm int8", is_int8}},
              Kind::excludes,
              {{"--csv-data"}},
-             "bf16x3 is for pixels, and a table has none; use --gemm auto or fp32"},
+             "it is for pixels, and a table has none; use --gemm auto or fp32"},
             {{{"--shuffle"}}, Kind::excludes, {{"--no-shuffle"}}, one_of_them},
             {{{"--feed"}}, Kind::excludes, {{"--scatter"}}, one_of_them}};
 }
@@ -125,6 +126,10 @@ std::vector<FlagRule> rules_of_sums() {
          "the tiles add in an order of their own; use --gemm fp32"},
         {{reproducible},
          Kind::excludes,
+         {{"--gemm int8", is_int8}},
+         "it is for GPUs, which add in an order of their own; use --gemm fp32"},
+        {{reproducible},
+         Kind::excludes,
          {{"--allreduce other than shared", has_another_sum}},
          "it adds the replicas' sums itself; leave --allreduce out"},
         {{reproducible},
@@ -177,7 +182,7 @@ std::vector<FlagRule> rules_of_precision() {
                                  "the GPU's kernels compute in float; use --device cpu"},
                                 {{small},
                                  Kind::excludes,
-                                 {{"--gemm bf16x3", is_bf16x3}},
+                                 {{"--gemm bf16x3", is_bf16x3}, {"--gemm int8", is_int8}},
                                  "it has float's accuracy; leave one of the two out"}};
     if (sizeof(nn_real) == sizeof(double)) {
         rules.push_back({{small, loss_scale},

@@ -63,7 +63,7 @@ __device__ __forceinline__ void add(TwoWhole& to, const TwoWhole& more) {
 /// A thread's sums of a warp's piece of the tile, for each digit. Mapping: FragmentSums.
 template <TileShape T>
 struct DigitSums {
-    static constexpr int down = T.warp_m / 16, across = T.warp_n / 8, count = down * across * 4;
+    static constexpr int down = T.warp_m / 16, across = T.warp_n / 8;
     std::int32_t sums[digits_of_number][down * across][4] = {};
 
     __device__ __forceinline__ void multiply(const WordSlice<T>& slice, const WarpPlace& place) {
@@ -87,13 +87,19 @@ struct DigitSums {
                 for (int q = 0; q < across; ++q) mma_s8u8(sums[digit][q * down + p], x, y[q]);
             }
     }
-    /// The number whose digits were summed, element e of four f.
+    /// The number whose digits were summed, element e of four f. What a sum holds above a byte goes
+    /// to the next one: sums of 64 bits all along took more registers than a thread has.
     __device__ __forceinline__ std::int64_t whole(int f, int e) const {
-        std::int64_t sum = 0;
+        std::int32_t rest = 0;
+        std::uint32_t bytes = 0;
 #pragma unroll
-        for (int digit = digits_of_number - 1; digit >= 0; --digit)
-            sum = sum * 256 + sums[digit][f][e];
-        return sum;
+        for (int digit = 0; digit < digits_of_number - 1; ++digit) {
+            rest += sums[digit][f][e];
+            bytes |= (static_cast<std::uint32_t>(rest) & 0xffu) << 8 * digit;
+            rest >>= 8;
+        }
+        rest += sums[digits_of_number - 1][f][e];
+        return static_cast<std::int64_t>(rest) * (1 << 24) + bytes;
     }
 };
 

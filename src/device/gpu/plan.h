@@ -13,8 +13,9 @@
 enum class GemmBy { fma, bf16x3, int8 };
 enum class GemmTile { small, medium, large };
 
-/// The longest sum by int8: 128 x 255 x k is below 2^31, so no sum of 32 bits can overflow.
-inline constexpr int int8_most_depth = 65793;
+/// The longest sum by int8: 128 x 256 x k is below 2^31, so no sum of 32 bits can overflow, nor with
+/// what it gets of the digits below.
+inline constexpr int int8_most_depth = 65535;
 
 /// A block computes an m x n tile of C, over k in slices of depth k. Its warps share the tile by
 /// warp_m x warp_n pieces; where there are more warps than pieces, `groups` of them share each
