@@ -45,7 +45,7 @@ constexpr Product products[] = {
     {32, 32, 4096},    {2000, 2000, 2000}, {784, 60000, 100}};
 
 std::vector<GemmBy> ways(const GpuChip& chip) {
-    if (in_float && chip.capability >= 80) return {GemmBy::fma, GemmBy::bf16x3};
+    if (in_float && chip.capability >= 80) return {GemmBy::fma, GemmBy::bf16x3, GemmBy::int8};
     return {GemmBy::fma};
 }
 
@@ -55,7 +55,10 @@ void for_each_case(const Check& check) {
     for (const NamedChip& named : chips)
         for (const GemmBy by : ways(named.chip))
             for (const Product& p : products) {
-                SCOPED_TRACE(std::string(named.name) + (by == GemmBy::fma ? " fma " : " bf16x3 ") +
+                SCOPED_TRACE(std::string(named.name) +
+                             (by == GemmBy::fma    ? " fma "
+                              : by == GemmBy::int8 ? " int8 "
+                                                   : " bf16x3 ") +
                              std::to_string(p.m) + " x " + std::to_string(p.n) + " x " +
                              std::to_string(p.k));
                 check(named, by, p);
@@ -72,9 +75,9 @@ GemmPlan plan_for(const GpuChip& chip, GemmBy by, const Product& p, Split split)
 
 TEST(TileShapes, AreLegalBlocks) {
     for (const int bytes : {4, 8})
-        for (const GemmBy by : {GemmBy::fma, GemmBy::bf16x3})
+        for (const GemmBy by : {GemmBy::fma, GemmBy::bf16x3, GemmBy::int8})
             for (const GemmTile tile : tiles) {
-                if (by == GemmBy::bf16x3 && bytes == 8) continue;
+                if (by != GemmBy::fma && bytes == 8) continue;
                 const TileShape t = tile_shape(by, tile, bytes);
                 SCOPED_TRACE(std::to_string(t.m) + " x " + std::to_string(t.n) + " x " +
                              std::to_string(t.k) + ", " + std::to_string(bytes) + " bytes");
@@ -83,11 +86,16 @@ TEST(TileShapes, AreLegalBlocks) {
                 EXPECT_EQ(t.k % t.groups, 0) << "the groups share a slice evenly";
                 EXPECT_LE(t.threads(), 1024);
                 EXPECT_EQ(t.m / t.warp_m * (t.n / t.warp_n) * t.groups * 32, t.threads());
-                const int slice =
-                    by == GemmBy::bf16x3 ? t.k * 2 * (3 * t.m + t.n) : t.k * bytes * (t.m + t.n);
+                const int slice = by == GemmBy::bf16x3 ? t.k * 2 * (3 * t.m + t.n)
+                                  : by == GemmBy::int8 ? t.k * (4 * t.m + t.n)
+                                                       : t.k * bytes * (t.m + t.n);
                 EXPECT_LE(2 * slice, 48 << 10) << "two slices fit into static shared memory";
                 if (by == GemmBy::bf16x3) {
                     EXPECT_EQ(t.k / t.groups % 16, 0) << "an mma takes 16 of k";
+                }
+                if (by == GemmBy::int8) {
+                    EXPECT_EQ(t.k, 32) << "an mma takes 32 of k";
+                    EXPECT_EQ(t.groups, 1);
                 }
             }
 }
@@ -163,6 +171,7 @@ TEST(Prediction, IsNeverBelowThePublishedPeaks) {
     for_each_case([](const NamedChip& named, GemmBy by, const Product& p) {
         const double products_in_all = 1. * p.m * p.n * p.k;
         const double peak = by == GemmBy::bf16x3 ? named.bf16_peak / 3
+                            : by == GemmBy::int8 ? 2 * named.bf16_peak / 4
                             : in_float           ? named.float_peak
                                                  : named.double_peak;
         const double written = 1. * p.m * p.n * real_bytes;
@@ -339,9 +348,9 @@ TEST(Prediction, ChargesForPartsThatHaveNothingToShare) {
 
 TEST(Prediction, PromisesNothingFromTensorCoresThatAreNotThere) {
     for (const int k : {0, 1, 100})
-        EXPECT_EQ(predicted_seconds({40, 75}, GemmBy::bf16x3, {GemmTile::small, 1}, 100, 100, k,
-                                    Split::no),
-                  std::numeric_limits<double>::infinity());
+        for (const GemmBy by : {GemmBy::bf16x3, GemmBy::int8})
+            EXPECT_EQ(predicted_seconds({40, 75}, by, {GemmTile::small, 1}, 100, 100, k, Split::no),
+                      std::numeric_limits<double>::infinity());
 }
 
 TEST(Rates, OfAnUnknownChipAreThoseOfTheKnownOneBelow) {

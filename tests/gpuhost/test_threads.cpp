@@ -308,6 +308,57 @@ TEST_F(GpuHost, ProductsInBf16PutEveryElementWherePtxSays) {
     }
 }
 
+/// C += A B, 16 x 32 by 32 x 8, column-major: signed bytes times unsigned ones.
+__global__ void multiply_bytes(const std::int8_t* a, const std::uint8_t* b, std::int32_t* c) {
+    const unsigned g = threadIdx.x / 4, t = threadIdx.x % 4;
+    std::int32_t sum[4];
+    std::uint32_t left[4] = {}, right[2] = {};
+    for (unsigned e = 0; e < 4; ++e) {
+        sum[e] = c[(2 * t + e % 2) * 16 + g + e / 2 * 8];
+        for (unsigned i = 0; i < 4; ++i)
+            left[e] |= std::uint32_t{static_cast<std::uint8_t>(
+                           a[(4 * t + i + e / 2 * 16) * 16 + g + e % 2 * 8])}
+                       << 8 * i;
+    }
+    for (unsigned e = 0; e < 2; ++e)
+        for (unsigned i = 0; i < 4; ++i)
+            right[e] |= std::uint32_t{b[g * 32 + 4 * t + i + e * 16]} << 8 * i;
+    mma_s8u8(sum, left, right);
+    for (unsigned e = 0; e < 4; ++e) c[(2 * t + e % 2) * 16 + g + e / 2 * 8] = sum[e];
+}
+
+TEST_F(GpuHost, ProductsOfBytesAreExactAndPutEveryElementWherePtxSays) {
+    std::vector<std::int8_t> a(512);
+    std::vector<std::uint8_t> b(256);
+    std::vector<std::int32_t> c(128);
+    for (std::size_t i = 0; i < 512; ++i) a[i] = static_cast<std::int8_t>(i * 89 % 256 - 128);
+    for (std::size_t i = 0; i < 256; ++i) b[i] = static_cast<std::uint8_t>(i * 57);
+    for (std::size_t i = 0; i < 128; ++i)
+        c[i] = static_cast<std::int32_t>(i * 15000000) - 960000000;
+    OnDevice<std::int8_t> on_a(512);
+    OnDevice<std::uint8_t> on_b(256);
+    on_a.set(a);
+    on_b.set(b);
+    for (const int capability : {80, 90, 120})
+        for (const Order order : every_order) {
+            config().capability = capability;
+            config().order = order;
+            OnDevice<std::int32_t> on_c(128);
+            on_c.set(c);
+            GPU_CHECK(
+                gpu_launch(multiply_bytes, 1, 32, 0, nullptr, on_a.get(), on_b.get(), on_c.get()));
+            const auto result = on_c.values();
+            for (std::size_t j = 0; j < 8; ++j)
+                for (std::size_t i = 0; i < 16; ++i) {
+                    std::int32_t expected = c[j * 16 + i];
+                    for (std::size_t k = 0; k < 32; ++k)
+                        expected += std::int32_t{a[k * 16 + i]} * b[j * 32 + k];
+                    EXPECT_EQ(result[j * 16 + i], expected)
+                        << name(order) << ", C(" << i << ',' << j << ")";
+                }
+        }
+}
+
 TEST_F(GpuHost, ProductsInDoublePutEveryElementWherePtxSaysAndSumInItsOrder) {
     for (const int capability : {80, 90, 100}) {
         config().capability = capability;

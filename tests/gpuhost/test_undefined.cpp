@@ -99,6 +99,11 @@ __global__ void multiply_in_two_branches() {
     else
         mma_bf16(x.c, x.a, x.b);
 }
+__global__ void multiply_bytes() {
+    MmaOperands x;
+    std::int32_t c[4] = {};
+    mma_s8u8(c, x.a, x.b);
+}
 __global__ void multiply_doubles() {
     MmaOperands x;
     mma_f64(x.c64, x.a64, x.b64);
@@ -121,6 +126,8 @@ TEST_F(GpuHostDeathTest, AnInstructionThatTheGpuDoesNotHaveAborts) {
     EXPECT_DEATH(launch_kernel_of(32, multiply_all),
                  "at .*test_undefined.cpp:[0-9]+ calls mma_bf16, which GPUs of compute capability "
                  "7.5 do not have");
+    EXPECT_DEATH(launch_kernel_of(32, multiply_bytes),
+                 "calls mma_s8u8, which GPUs of compute capability 7.5 do not have");
     EXPECT_DEATH(launch_kernel_of(1, [] { copy_async_commit(); }),
                  "copies asynchronously, which GPUs of compute capability 7.5 do not");
     config().capability = 86;
