@@ -177,14 +177,15 @@ void measure_steps(Bench& bench, Shape shape) {
                                            shape.hidden, images.pixels(), shape.batch);
     const GemmBy taken = gains ? GemmBy::bf16x3 : GemmBy::fma;
     std::vector<OurStep> ours;
-    ours.reserve(2);
-    for (const GemmBy by : ways(gpu)) ours.emplace_back(gpu, by, shape, images);
+    const std::vector<GemmBy> by = ways_of_steps(gpu);
+    ours.reserve(by.size());
+    for (const GemmBy way : by) ours.emplace_back(gpu, way, shape, images);
     LibrarySteps library(bench, shape, start);
     std::vector<Contender> contenders;
     for (std::size_t i = 0; i < ours.size(); ++i) {
-        const char* name = name_of(ways(gpu)[i]);
+        const char* name = name_of(by[i]);
         contenders.push_back(whole(ours[i], name, start, plain, batches, flops));
-        contenders.back().chosen = ways(gpu)[i] == taken;
+        contenders.back().chosen = by[i] == taken;
         const auto error = contenders.back().error;
         if (!bench.rivals_only) add_kernels(contenders, ours[i], name, error);
     }

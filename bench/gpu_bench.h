@@ -83,7 +83,10 @@ struct Bench {
 };
 
 inline const char* name_of(GemmBy by) {
-    return by == GemmBy::bf16x3 ? "bf16x3" : in_double ? "fp64" : "fp32";
+    return by == GemmBy::bf16x3 ? "bf16x3"
+           : by == GemmBy::int8 ? "int8"
+           : in_double          ? "fp64"
+                                : "fp32";
 }
 inline const char* name_of(GemmTile tile) {
     return tile == GemmTile::large ? "large" : tile == GemmTile::medium ? "medium" : "small";
@@ -96,6 +99,13 @@ inline constexpr GemmTile tiles[] = {GemmTile::large, GemmTile::medium, GemmTile
 inline std::vector<GemmBy> ways(const Gpu& gpu) {
     return gpu_has_bf16x3(gpu.chip) ? std::vector{GemmBy::fma, GemmBy::bf16x3}
                                     : std::vector{GemmBy::fma};
+}
+
+/// Those of a whole step: int8 is opt-in, and its kernels are rows of the step alone.
+inline std::vector<GemmBy> ways_of_steps(const Gpu& gpu) {
+    std::vector<GemmBy> all = ways(gpu);
+    if (gpu_has_bf16x3(gpu.chip)) all.push_back(GemmBy::int8);
+    return all;
 }
 
 inline double flops_of(int m, int n, int k) { return 2.0 * m * n * k; }

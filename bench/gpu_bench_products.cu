@@ -311,11 +311,14 @@ void measure_ladder(Bench& bench, Shape shape) {
             gpu_gemm(gpu, Transposed::no, Transposed::no, m, n, k, 1, a.data(),
                      images.packed(batch, n), 0, c.data(), {tile, 1});
         });
-    if (gpu_has_bf16x3(gpu.chip))
-        add("bf16x3", zeros.data(), [&](int batch) {
-            gpu_layer(gpu, GemmBy::bf16x3, m, n, k, a.data(),
-                      input_of(images.bytes(batch, n), Images::scale), no_bias.data(), c.data(),
-                      plan_gemm(gpu.chip, GemmBy::bf16x3, m, n, k, Split::no));
-        });
+    const bool in_bytes = gpu_has_bf16x3(gpu.chip);
+    const DigitsMemory digits(digits_size(in_bytes ? GemmBy::int8 : GemmBy::fma, m, n, k));
+    if (in_bytes)
+        for (const GemmBy by : {GemmBy::bf16x3, GemmBy::int8})  // int8: with the digits' kernel
+            add(name_of(by), zeros.data(), [&, by](int batch) {
+                gpu_layer(gpu, by, m, n, k, a.data(),
+                          input_of(images.bytes(batch, n), Images::scale), no_bias.data(), c.data(),
+                          plan_gemm(gpu.chip, by, m, n, k, Split::no), {}, {}, digits.get());
+            });
     bench.run(shape, contenders, images.batches(n));
 }

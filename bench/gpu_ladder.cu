@@ -3,7 +3,7 @@
 // Each kernel differs from the one before in one thing, which its comment names. From the
 // register-blocked one on, all use the same tile and the same registers, so that what is gained
 // comes from that thing alone. Pipelining, sharing k among warps and tensor cores follow in
-// device/gpu/gemm_fma.cu and device/gpu/gemm_bf16x3.cu.
+// device/gpu/gemm_fma.cu, gemm_bf16x3.cu and gemm_int8.cu.
 #include "gpu_ladder.h"
 
 #include "gpu_func.h"

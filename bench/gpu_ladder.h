@@ -1,7 +1,7 @@
 // gpu_ladder.h: matrix multiplication on a GPU, one idea at a time.
 //
 // The benchmark runs every rung, so that a reader sees what each idea is worth; the project's own
-// kernels (device/gpu/gemm_fma.cu, device/gpu/gemm_bf16x3.cu) are the rungs above these.
+// kernels (device/gpu/gemm_fma.cu, gemm_bf16x3.cu, gemm_int8.cu there) are the rungs above these.
 #pragma once
 #include <span>
 

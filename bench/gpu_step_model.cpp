@@ -108,23 +108,23 @@ struct Sizes {
     int m, n, k;
     Split split;
 };
-Sizes sizes_of(FirstLayer what, const StepShape& s) {
+Sizes sizes_of(FirstLayer what, GemmBy by, const StepShape& s) {
     if (what == FirstLayer::forward) return {s.hidden, s.batch, mnist_pixels, Split::joined};
     return {s.hidden, mnist_pixels + 1, s.batch,
-            what == FirstLayer::gradient ? Split::left : Split::joined};
+            what == FirstLayer::gradient && by != GemmBy::int8 ? Split::left : Split::joined};
 }
 
 }  // namespace
 
 GemmPlan plan_of(const GpuModel& model, FirstLayer what, GemmBy by, const StepShape& s) {
-    const auto [m, n, k, split] = sizes_of(what, s);
+    const auto [m, n, k, split] = sizes_of(what, by, s);
     return plan_gemm(model.chip, by, m, n, k, split, model.costs, model.bytes);
 }
 
 double product_blocks(const GpuModel& model, FirstLayer what, GemmBy by, const StepShape& s,
                       GemmPlan plan) {
     const TileShape t = tile_shape(by, plan.tile, model.bytes);
-    const Sizes sizes = sizes_of(what, s);
+    const Sizes sizes = sizes_of(what, by, s);
     return ceil_div(sizes.m, t.m) * ceil_div(sizes.n, t.n) * plan.splits;
 }
 
@@ -132,7 +132,7 @@ double product_blocks(const GpuModel& model, FirstLayer what, GemmBy by, const S
 // it waits once. Blocks beside those of its tiles update the second layer.
 double product_seconds(const GpuModel& model, FirstLayer what, GemmBy by, const StepShape& s,
                        GemmPlan plan) {
-    const auto [m, n, k, split] = sizes_of(what, s);
+    const auto [m, n, k, split] = sizes_of(what, by, s);
     const bool descends = what == FirstLayer::descent;
     const double product =
         product_seconds(model.chip, by, plan, m, n, k, split, model.costs, model.bytes).kernel;

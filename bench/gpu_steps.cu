@@ -112,6 +112,9 @@ Product plain_product(const Gpu& gpu) {
 
 namespace {
 
+DigitsSize larger(const DigitsSize& a, const DigitsSize& b) {
+    return {std::max(a.words, b.words), std::max(a.scales, b.scales)};
+}
 JointSize larger(const JointSize& a, const JointSize& b) {
     return {std::max(a.parts, b.parts), std::max(a.tickets, b.tickets)};
 }
@@ -126,21 +129,24 @@ OurStep::OurStep(const Gpu& gpu, GemmBy by, Shape shape, const Images& images)
       layout_({images.pixels(), shape.hidden, images.classes()}),
       layer_plan_(
           plan_gemm(gpu.chip, by, shape.hidden, shape.batch, images.pixels(), Split::joined)),
-      gradient_plan_(
-          plan_gemm(gpu.chip, by, shape.hidden, images.pixels() + 1, shape.batch, Split::left)),
+      gradient_plan_(plan_gemm(gpu.chip, by, shape.hidden, images.pixels() + 1, shape.batch,
+                               by == GemmBy::int8 ? Split::joined : Split::left)),
       descent_plan_(
           plan_gemm(gpu.chip, by, shape.hidden, images.pixels() + 1, shape.batch, Split::joined)),
       head_parts_(gpu_head_parts(gpu.chip, images.classes(), shape.batch)),
       joint_(larger(joint_size(by, layer_plan_, shape.hidden, shape.batch),
                     joint_size(by, descent_plan_, shape.hidden, images.pixels() + 1)),
              gpu.stream),
+      digits_(larger(digits_size(by, shape.hidden, shape.batch, images.pixels()),
+                     digits_size(by, shape.hidden, images.pixels() + 1, shape.batch))),
       p_(layout_.total()),
       a_(area(shape.hidden, shape.batch)),
       yhat_(area(images.classes(), shape.batch)),
       delta_(area(shape.hidden, shape.batch)),
       head_gradient_(area(images.classes(), shape.hidden + 1) *
                      static_cast<std::size_t>(head_parts_)),
-      parts_(layout_.weight_offset(2) * static_cast<std::size_t>(gradient_plan_.splits)),
+      parts_(layout_.weight_offset(2) *
+             static_cast<std::size_t>(gradient_parts(by, gradient_plan_))),
       update_(std::vector{UpdateNumbers{step_rate, step_reg}}, gpu.stream),
       no_update_(std::vector{UpdateNumbers{0, step_reg}}, gpu.stream),
       loss_(most_head_parts) {
@@ -150,7 +156,8 @@ OurStep::OurStep(const Gpu& gpu, GemmBy by, Shape shape, const Images& images)
 void OurStep::layer(int batch) {
     gpu_layer(gpu_, by_, shape_.hidden, shape_.batch, images_.pixels(), p_.data(),
               input_of(images_.bytes(batch, shape_.batch), Images::scale),
-              p_.data() + layout_.bias_offset(1), a_.data(), layer_plan_, {}, joint_.get());
+              p_.data() + layout_.bias_offset(1), a_.data(), layer_plan_, {}, joint_.get(),
+              digits_.get());
 }
 
 void OurStep::head(int batch) {
@@ -173,20 +180,22 @@ void OurStep::head(int batch) {
 void OurStep::gradient(int batch) {
     gpu_gradient(gpu_, by_, shape_.hidden, shape_.batch, images_.pixels(), delta_.data(),
                  input_of(images_.bytes(batch, shape_.batch), Images::scale), 0,
-                 images_.pixels() + 1, parts_.data(), layout_.weight_offset(2), gradient_plan_);
+                 images_.pixels() + 1, parts_.data(), layout_.weight_offset(2), gradient_plan_,
+                 joint_.get(), digits_.get());
 }
 
 std::vector<Parts> OurStep::runs() const {
     const std::size_t below = layout_.weight_offset(2), above = layout_.total() - below;
-    return {{0, below, layout_.weights(1), parts_.data(), below, gradient_plan_.splits},
-            {below, above, layout_.weights(2), head_gradient_.data(), above, head_parts_}};
+    return {
+        {0, below, layout_.weights(1), parts_.data(), below, gradient_parts(by_, gradient_plan_)},
+        {below, above, layout_.weights(2), head_gradient_.data(), above, head_parts_}};
 }
 
 void OurStep::descent(int batch, const DeviceArray<UpdateNumbers>& numbers) {
     gpu_gradient_and_descent(
         gpu_, by_, shape_.hidden, shape_.batch, images_.pixels(), delta_.data(),
         input_of(images_.bytes(batch, shape_.batch), Images::scale), numbers.data(), p_.data(), 0,
-        std::vector{runs()[1]}, descent_plan_, joint_.get());
+        std::vector{runs()[1]}, descent_plan_, joint_.get(), digits_.get());
 }
 
 void OurStep::all(int batch) {
@@ -227,7 +236,7 @@ double OurStep::gradient_error(int batch) const {
     return ::gradient_error(HostMatrix{delta, shape_.hidden},
                             images_.host_bytes(batch, shape_.batch), shape_.batch, images_.pixels(),
                             images_.pixels() + 1, parts_.download(gpu_.stream),
-                            gradient_plan_.splits);
+                            gradient_parts(by_, gradient_plan_));
 }
 
 double OurStep::step_error() {

@@ -67,6 +67,7 @@ class OurStep {
     GemmPlan layer_plan_, gradient_plan_, descent_plan_;
     int head_parts_;
     JointMemory joint_;
+    DigitsMemory digits_;
     DeviceArray<nn_real> p_, a_, yhat_, delta_, head_gradient_, parts_;
     DeviceArray<UpdateNumbers> update_, no_update_;
     DeviceArray<double> loss_;

@@ -18,7 +18,7 @@ kinds=${1:-all}
 }
 room=device/gpu
 kernels=(gemm_fma head head_narrow parts gpu_func)
-[[ ${DOUBLE_FLAG:-} == *USE_DOUBLE* ]] || kernels+=(gemm_bf16x3)
+[[ ${DOUBLE_FLAG:-} == *USE_DOUBLE* ]] || kernels+=(gemm_bf16x3 gemm_int8 digits)
 mapfile -t runner < <(cd tests/gpuhost && basename -s .cpp -a gpuhost*.cpp)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -32,7 +32,7 @@ declare -A orders=([plain]=all-orders [asan]=forward [tsan]=forward)
 # What a check says when it catches something.
 declare -A words=([ASan]='ERROR: AddressSanitizer' [UBSan]='runtime error:'
     [TSan]='WARNING: ThreadSanitizer' [runner]='gpuhost: block' [NaN]='is not finite'
-    [order]='depends on the order')
+    [order]='depends on the order' [plan]='depends on the plan' [sum]='is not the plain sum')
 export ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1:atexit_sleep_ms=0
 
 # place_of FILE: its folder; the course's kernels are at the top.
@@ -190,6 +190,29 @@ if [[ ${kernels[*]} == *bf16x3* ]]; then
         'copy_async_wait<ahead - 1>()' 'copy_async_wait<ahead + 1>()'
     start defect plain runner $file 'a warp that leaves before it multiplies' \
         'float c[across][4] = {};' 'float c[across][4] = {}; if (place.lane == 31) return;'
+    file=gemm_int8.cu
+    start defect tsan TSan $file 'a missing barrier between slices' \
+        '__syncthreads();  // slice t is complete' '//'
+    start defect plain runner $file 'a copy that nobody waits for' \
+        'copy_async_wait<stages - 2>()' 'copy_async_wait<stages>()'
+    start defect plain sum $file 'a digit that is left out' \
+        'rest += sums[digit][f][e];' 'rest += digit == 0 ? 0 : sums[digit][f][e];'
+    start defect plain plan $file 'what a digit holds above a byte, without its sign' \
+        'rest >>= 8;' 'rest = static_cast<std::int32_t>(static_cast<std::uint32_t>(rest) >> 8);'
+    start defect plain plan $file 'a part that is rounded before it is added' \
+        'to.at[0] += more.at[0];' \
+        'to.at[0] = static_cast<std::int64_t>(static_cast<float>(to.at[0] + more.at[0]));'
+    file=digits.cu
+    start defect tsan TSan $file 'the largest of a row, taken too early' \
+        '__syncthreads();  // the largest' '//'
+    start defect tsan TSan $file 'words that change places too early' \
+        '__syncthreads();  // the tile is complete' '//'
+    start defect plain sum $file 'a digit with the wrong sign' \
+        '^ 0x80808080u;' '^ 0x80808000u;'
+    start defect plain sum $file 'a scale off by one' \
+        '(283 - exponent)' '(282 - exponent)'
+    start defect asan ASan $file 'an off-by-one global read' \
+        'return row < g.a.edge && k < g.k' 'return row <= g.a.edge && k <= g.k'
 fi
 file=head.cu
 start defect tsan TSan $file 'a window of weights that is read too early' \

@@ -5,8 +5,10 @@
 // no sanitizer says: a result that is not a finite number, and a result that depends on the order
 // in which threads run. Sizes are chosen so that every kernel has edges, several blocks and several
 // rounds of its loops. Exit code 0 when nothing was found, else 1.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <string>
 #include <vector>
@@ -78,22 +80,68 @@ void run_gemms(const Gpu& gpu, Results& results, int m, int n, int k, int shift)
             }
 }
 
+[[noreturn]] void end(const char* what, std::size_t element, double value, double expected) {
+    std::printf("int8, element %zu: %.17g %s (%.17g)\n", element, value, what, expected);
+    std::exit(1);
+}
+/// Sums in whole numbers have the same bits by every tile and in any number of parts.
+void expect_same(std::vector<double>& first, const std::vector<double>& got) {
+    if (first.empty()) first = got;
+    for (std::size_t i = 0; i < got.size(); ++i)
+        if (!(got[i] == first[i])) end("depends on the plan", i, got[i], first[i]);
+}
+/// [dW|db] of run_layers' inputs: a number of a row is off by half of its scale at most.
+void expect_plain_sums(int m, int n, int k, const std::vector<double>& got) {
+    const std::vector<nn_real> delta = random_values(m * n);
+    const std::vector<std::uint8_t> pixels = random_bytes(n * k, 256);
+    for (int i = 0; i < m; ++i)
+        for (int p = 0; p <= k; ++p) {
+            double sum = 0, inputs = 0, largest = 0;
+            for (int j = 0; j < n; ++j) {
+                const double x = p < k ? pixels[position(p, j, k)] / 256. : 1;
+                const auto d = static_cast<double>(delta[position(i, j, m)]);
+                sum += d * x;
+                inputs += x;
+                largest = std::max(largest, std::abs(d));
+            }
+            const double half = std::ldexp(0.5, std::ilogb(largest) - 29);
+            const std::size_t at = position(i, p, m);
+            if (!(std::abs(got[at] - sum) <= half * inputs + std::ldexp(std::abs(sum), -22)))
+                end("is not the plain sum", at, got[at], sum);
+        }
+}
+
 /// A hidden layer of m units on n images of k pixels, and its gradient in two parts.
 void run_layers(const Gpu& gpu, GemmBy by, Results& results, int m, int n, int k) {
     const Array<nn_real> w(random_values(m * k)), bias(random_values(m)),
         delta(random_values(m * n));
     const Array<std::uint8_t> pixels(random_bytes(n * k, 256));
     const Input input = input_of(pixels, nn_real{1} / 256);
+    const DigitsSize forward = digits_size(by, m, n, k), back = digits_size(by, m, k + 1, n);
+    const Array<std::uint32_t> words(std::max(forward.words, back.words));
+    const Array<float> scales(std::max(forward.scales, back.scales));
+    const Digits digits{words, scales};
+    std::vector<double> layer, gradient;  // by int8, of any plan
     for (const GemmTile tile : tiles) {
-        const Array<nn_real> out(elements(m, n)), parts(2 * elements(m, k + 1));
-        gpu_layer(gpu, by, m, n, k, w, input, bias, out, {tile, 1});
-        gpu_gradient(gpu, by, m, n, k, delta, input, 0, k + 1, parts, elements(m, k + 1),
-                     {tile, 2});
+        const JointSize a = joint_size(by, {tile, 3}, m, n),
+                        b = joint_size(by, {tile, 2}, m, k + 1);
+        const Array<nn_real> shares(std::max(a.parts, b.parts));
+        const Array<unsigned> tickets(std::vector<unsigned>(std::max(a.tickets, b.tickets)));
+        const Joint joint{shares, tickets};
+        const auto left = static_cast<std::size_t>(gradient_parts(by, {tile, 2}));
+        const Array<nn_real> out(elements(m, n)), parts(left * elements(m, k + 1));
+        gpu_layer(gpu, by, m, n, k, w, input, bias, out, {tile, 1}, {}, {}, digits);
+        gpu_gradient(gpu, by, m, n, k, delta, input, 0, k + 1, parts, elements(m, k + 1), {tile, 2},
+                     joint, digits);
         results["layer " + std::to_string(results.size())] = out.values();
-        const JointSize most = joint_size(by, {tile, 3}, m, n);
-        const Array<nn_real> joined(elements(m, n)), shares(most.parts);
-        const Array<unsigned> tickets(std::vector<unsigned>(most.tickets));
-        gpu_layer(gpu, by, m, n, k, w, input, bias, joined, {tile, 3}, {}, {shares, tickets});
+        const Array<nn_real> joined(elements(m, n));
+        gpu_layer(gpu, by, m, n, k, w, input, bias, joined, {tile, 3}, {}, joint, digits);
+        if (by == GemmBy::int8) {
+            expect_same(layer, out.values());
+            expect_same(layer, joined.values());
+            expect_same(gradient, parts.values());
+            expect_plain_sums(m, n, k, parts.values());
+        }
         results["joined layer " + std::to_string(results.size())] = joined.values();
         results["gradient " + std::to_string(results.size())] = parts.values();
     }
@@ -195,6 +243,8 @@ Results run_all(gpuhost::Order order, unsigned seed) {
         if (in_float && capability >= 80) {
             run_layers(gpu, GemmBy::bf16x3, results, 37, 70, 41);
             run_layers(gpu, GemmBy::bf16x3, results, 36, 72, 136);
+            run_layers(gpu, GemmBy::int8, results, 37, 70, 41);
+            run_layers(gpu, GemmBy::int8, results, 36, 72, 136);
         }
     }
     return results;

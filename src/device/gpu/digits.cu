@@ -161,12 +161,6 @@ __global__ void __launch_bounds__(digit_threads) digits_kernel(const DigitsArgum
 
 }  // namespace
 
-DigitsSize digits_size(GemmBy by, int m, int n, int k) {
-    if (by != GemmBy::int8) return {};
-    const WordPlanes a = planes_of(m, k), b = planes_of(n, k);
-    return {digits_of_number * a.words() + b.words(), static_cast<std::size_t>(a.lines)};
-}
-
 ByteOperands make_digits(const Gpu& gpu, const Operand<float>& a, const Operand<std::uint8_t>& b,
                          bool along_k, const Extent& x, const Digits& digits) {
     const WordPlanes a_planes = planes_of(x.m, x.k), b_planes = planes_of(x.last - x.first, x.k);

@@ -3,6 +3,7 @@
 // One kernel for float and double, for activations and for pixels as bytes: a block computes a tile
 // of C, slice by slice along k, while the next slices are on their way to shared memory. In double,
 // GPUs with tensor cores for it multiply on those.
+#include "device/gpu/digits.h"
 #include "device/gpu/product.h"
 #include "device/gpu/slices.h"
 
@@ -306,6 +307,12 @@ JointSize joint_size(GemmBy by, const GemmPlan& plan, int m, int n) {
     const std::size_t tiles = elements(ceil_div(m, t.m), ceil_div(n, t.n));
     const std::size_t reals = by == GemmBy::int8 ? 2 : 1;  // of a whole number of 64 bits
     return {tiles * elements(t.m, t.n) * static_cast<std::size_t>(plan.splits) * reals, tiles};
+}
+
+DigitsSize digits_size(GemmBy by, int m, int n, int k) {
+    if (by != GemmBy::int8) return {};
+    const WordPlanes a = planes_of(m, k), b = planes_of(n, k);
+    return {digits_of_number * a.words() + b.words(), static_cast<std::size_t>(a.lines)};
 }
 
 void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w, Input a_in,

@@ -154,7 +154,6 @@ __global__ void __launch_bounds__(threads_of<T>, 1)
         fetch(t + stages - 1);
         digits.multiply(slices[t % stages], at);
     }
-    copy_async_wait<0>();
     let_next_kernel_start();
 
     using Sums = FragmentSums<T>;

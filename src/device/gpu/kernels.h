@@ -93,14 +93,11 @@ void gpu_layer(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* w,
 /// delta: m x n, A_in: k x n, out: m x (k + 1), of which only the columns [first, first + count) of
 /// [dW|db] are computed. The sum over n is split into plan.splits parts; part s is written to out +
 /// s * stride. By int8 parts are joined before they are rounded, in `joint`, and one is written:
-/// gradient_parts() says how many there are. `by` and digits have the same meaning as in gpu_layer,
+/// gradient_parts() (plan.h) says how many. `by` and digits have the same meaning as in gpu_layer,
 /// with n in the place of k.
 void gpu_gradient(const Gpu& gpu, GemmBy by, int m, int n, int k, const nn_real* delta, Input a_in,
                   int first, int count, nn_real* out, std::size_t stride, GemmPlan plan,
                   const Joint& joint = {}, const Digits& digits = {});
-constexpr int gradient_parts(GemmBy by, const GemmPlan& plan) {
-    return by == GemmBy::int8 ? 1 : plan.splits;
-}
 
 /// A range of the flat parameters whose gradient was summed in parts. Each part lies `stride`
 /// elements behind the one before.

@@ -13,8 +13,8 @@
 enum class GemmBy { fma, bf16x3, int8 };
 enum class GemmTile { small, medium, large };
 
-/// The longest sum by int8: 128 x 256 x k is below 2^31, so no sum of 32 bits can overflow, nor with
-/// what it gets of the digits below.
+/// The longest sum by int8: 128 x 256 x k is below 2^31, so no sum of 32 bits can overflow, nor
+/// with what it gets of the digits below.
 inline constexpr int int8_most_depth = 65535;
 
 /// A block computes an m x n tile of C, over k in slices of depth k. Its warps share the tile by
@@ -64,6 +64,11 @@ struct GemmPlan {
     int splits;
     bool operator==(const GemmPlan&) const = default;
 };
+
+/// In how many parts a gradient is left by it: by int8 they are joined before they are rounded.
+constexpr int gradient_parts(GemmBy by, const GemmPlan& plan) {
+    return by == GemmBy::int8 ? 1 : plan.splits;
+}
 
 /// Who adds the parts of a sum: nobody, for there is one; whoever uses C; or the last of the blocks
 /// that share a tile.
