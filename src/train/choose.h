@@ -21,11 +21,10 @@ struct Names<DeviceKind> {
 };
 template <>
 struct Names<GemmKind> {
-    static constexpr Named<GemmKind> all[] = {
-        {GemmKind::automatic, "auto"},
-        {GemmKind::fp32, "fp32"},
-        {GemmKind::bf16x3, "bf16x3"},
-        {GemmKind::int8, "int8"}};
+    static constexpr Named<GemmKind> all[] = {{GemmKind::automatic, "auto"},
+                                              {GemmKind::fp32, "fp32"},
+                                              {GemmKind::bf16x3, "bf16x3"},
+                                              {GemmKind::int8, "int8"}};
 };
 
 template <>

@@ -42,9 +42,8 @@ Reals run_in_two_kernels(GemmBy by, GemmPlan plan, const GradientInputs& in,
     const OnDevice<nn_real> parts("parts", run_parts(by, plan, in, in.k + 1, 3));
     OnDevice<nn_real> p("p", there.before);
     std::vector<Parts> runs = there.others;
-    runs.push_back(
-        {37, there.size, elements(in.m, in.k), parts.data(), there.size + 3,
-         gradient_parts(by, plan)});
+    runs.push_back({37, there.size, elements(in.m, in.k), parts.data(), there.size + 3,
+                    gradient_parts(by, plan)});
     gpu_update(gpu, runs, Sgd{}, there.now(), p.output(), 0);
     return p.values();
 }
