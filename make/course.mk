@@ -28,7 +28,8 @@ grader-both:
 	$(Q)+$(MAKE) --no-print-directory DOUBLE_FLAG=-DUSE_DOUBLE DEBUG=0 SANITIZE= grader
 grader: $(patsubst %,$(B)/grader/%,judge rest.a commands)
 
-$(B)/grader/judge: $(patsubst %,$(B)/tools/grader/%.o,judge loss_rounding) $(GRADER_PARTS) $(OBJECTS) $(GPU_absent)
+JUDGE := judge answers step_questions training_questions told_questions loss_rounding
+$(B)/grader/judge: $(patsubst %,$(B)/tools/grader/%.o,$(JUDGE)) $(GRADER_PARTS) $(OBJECTS) $(GPU_absent)
 	$(call link)
 $(B)/grader/rest.a: $(patsubst %,$(B)/tools/grader/%.o,driver calls) $(GRADER_PARTS) $(REST)
 	$(show) AR $@

@@ -1,7 +1,9 @@
 """submissions.py: what the grader is tried on: the solution with one mistake or one cheat in it.
 
-Each is a change of neural_network.cpp: texts that stand there exactly once, and what replaces them. `lost`
-names the rows of the grader's table that it must lose, and no other. Where a text moved, change it here.
+Each is a change of neural_network.cpp: texts that stand there exactly once, and what replaces them. Beside it
+stand the rows of the grader's table that it must lose. It must lose no other: a mistake is paid for once, so a
+wrong gradient costs nothing of the training, and a wrong loss nothing of the gradient. Where a text moved,
+change it here.
 """
 import re
 
@@ -13,8 +15,12 @@ def at(what, ranks):
 
 
 SEVERAL = RANKS[1:]
-DOUBLE = ["double, 3 ranks"]
-GRADIENTS_OF_SEVERAL = at("gradient", SEVERAL) + at("training", SEVERAL) + DOUBLE
+FEW = RANKS[2:3]
+GRADIENT_IN_DOUBLE = at("gradient in double", FEW)
+GRADIENT_OF_SEVERAL = at("gradient", SEVERAL) + GRADIENT_IN_DOUBLE
+TRAINING = at("training", RANKS) + at("training in double", FEW)
+ENDINGS = at("training that ends early", RANKS)
+TOLD = at("loss told by train", RANKS)
 EVERYTHING = None
 SCALE = "replica_->forward(weight / static_cast<nn_real>(batch_.of), Want::gradient);"
 OF_SHARD = "static_cast<nn_real>(std::max(1, shard_of(batch_.of, comm_.rank(), comm_.size()).count))"
@@ -27,27 +33,27 @@ TRAIN = "    // solution: train\n"
 
 MISTAKES = {
     "a gradient divided by the local size": (
-        [(SCALE, f"replica_->forward(weight / {OF_SHARD}, Want::gradient);")], GRADIENTS_OF_SEVERAL),
+        [(SCALE, f"replica_->forward(weight / {OF_SHARD}, Want::gradient);")], GRADIENT_OF_SEVERAL),
     "a gradient averaged over local means": (
         [(SCALE, f"replica_->forward(weight / {OF_SHARD} / static_cast<nn_real>(comm_.size()), Want::gradient);")],
-        GRADIENTS_OF_SEVERAL),
+        GRADIENT_OF_SEVERAL),
     "a penalty counted once a rank": (
         [(UPDATE, UPDATE_CHANGED + "    update.reg *= static_cast<nn_real>(comm_.size());")],
-        at("penalty on the weights", RANKS[2:3])),
+        at("penalty on the weights", FEW)),
     "no penalty": (
         [(UPDATE, UPDATE_CHANGED + "    update.reg = 0;"),
          ("return reg / 2 * replica_->weights_squared();", "return 0 * reg;")],
-        at("penalty on the weights", RANKS[2:3]) + at("penalty in the loss", RANKS[2:3])),
+        at("penalty on the weights", FEW) + at("penalty in the loss", FEW)),
     "a penalty on the biases": (
         [(UPDATED, UPDATED + """    Parameters<nn_real> all = parameters();
     for (int l = 1; l <= layout_.layers(); ++l)
         for (nn_real& bias : all.bias(l)) bias -= update.rate * update.reg * bias;
     replica_->write(all.values);
 """)],
-        at("no penalty on the biases", RANKS[2:3])),
+        at("no penalty on the biases", FEW)),
     "a last mini-batch that is dropped": (
         [("const int steps = schedule.steps_in_epoch();", "const int steps = static_cast<int>(count / batch);")],
-        at("training", RANKS) + DOUBLE),
+        TRAINING),
     "a bias gradient that is not reduced": (
         [("            techniques_.reducer->start(lent);\n",
           "            own.assign(lent.values.begin(), lent.values.end()), techniques_.reducer->start(lent);\n"),
@@ -61,9 +67,29 @@ MISTAKES = {
         }
 """),
          ("// ---- the four verbs\n", "static std::vector<nn_real> own, own_weights(100000);\n")],
-        GRADIENTS_OF_SEVERAL),
+        GRADIENT_OF_SEVERAL),
     "a loss of rank 0 alone": (
-        [("return so_far + comm_.sum(mine);", "return so_far + comm_.from_root(mine);")], at("loss", SEVERAL)),
+        [("return so_far + comm_.sum(mine);", "return so_far + comm_.from_root(mine);")],
+        at("loss", SEVERAL) + at("loss told by train", SEVERAL)),
+    "a gradient that nobody divides": (
+        [(SCALE, "replica_->forward(weight, Want::gradient);")], at("gradient", RANKS) + GRADIENT_IN_DOUBLE),
+    "a loss that nobody divides": (
+        [("return take_loss() / samples + penalty(reg);", "return samples * 0 + take_loss() + penalty(reg);")],
+        at("loss", RANKS)),
+    "a loss that forgets the sum so far": (
+        [("return so_far + comm_.sum(mine);", "return 0 * so_far + comm_.sum(mine);")],
+        at("loss", RANKS) + TOLD),
+    "losses of steps that are told undivided": (
+        [("steps, sum / samples + penalty_before);", "steps, 0 * samples + sum + penalty_before);")], TOLD),
+    "nothing told": (
+        [("if (reports) {", "if (reports && false) {"), ("if (observer == nullptr) continue;", "continue;")],
+        TOLD),
+    "a training that begins anew, whatever it goes on from": (
+        [("    TrainingState state = from;\n", "    TrainingState state;\n")], ENDINGS),
+    "a divergence that nobody is told of": (
+        [("if (!comm_.all(std::isfinite(loss)))", "if (false)")], ENDINGS),
+    "copies that are not compared": (
+        [('        compare_copies("after epoch " + epoch);\n', "")], at("training that ends early", SEVERAL)),
 }
 
 # Every rank gets the whole set and trains the serial class.
@@ -119,7 +145,7 @@ def cheats(files_of_the_grader):
         "starts processes without end, which wait": (
             before_main("    prctl(PR_SET_NAME, \"course-cheat\");\n    while (fork() >= 0) setsid();\n    for (;;) pause();"), EVERYTHING),
         "trains the serial class on every rank": (
-            [(TRAIN, TRAIN + SERIAL)], at("training", RANKS) + DOUBLE),
+            [(TRAIN, TRAIN + SERIAL)], TRAINING + TOLD + ENDINGS + at("penalty in the loss", FEW)),
     }
 
 

@@ -23,3 +23,12 @@ GradedCase graded_case(std::uint64_t seed);
 
 /// The learning rate of the single steps.
 constexpr nn_real graded_rate = 0.25;
+/// Of a mini-batch that goes forward in two, the samples of the second one.
+constexpr int graded_second = 4;
+/// What a sum of losses is added to.
+constexpr double graded_so_far = 2;
+/// The stopped training ends after this step of its first epoch.
+constexpr int graded_stop = 2;
+
+/// How a training ended on a rank: by itself, or by RanksDiffer or Diverged.
+constexpr int trained = 0, ranks_differ = 1, diverged = 2;

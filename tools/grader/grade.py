@@ -35,14 +35,18 @@ def ranks_text(ranks):
 
 
 def rows():
-    """(name, points, type, ranks, questions of the judge), in the order of the table."""
-    for name, points, questions in (("loss", 2, ["loss"]), ("gradient", 3, ["step"]), ("training", 5, ["training"])):
+    """(name, points, type, ranks, question of the judge), in the order of the table."""
+    for name, points, question in (("loss", 1, "loss"), ("loss told by train", 1, "loss-told"),
+                                   ("gradient", 3, "step"), ("training", 4, "training"),
+                                   ("training that ends early", 1, "endings")):
         for ranks in RANKS:
-            yield f"{name}, {ranks_text(ranks)}", points, "float", ranks, questions
-    yield f"penalty in the loss, {ranks_text(FEW)}", 2, "float", FEW, ["penalty-in-loss"]
-    yield f"penalty on the weights, {ranks_text(FEW)}", 5, "float", FEW, ["penalty-of-weights"]
-    yield f"no penalty on the biases, {ranks_text(FEW)}", 3, "float", FEW, ["no-penalty-of-biases"]
-    yield f"double, {ranks_text(FEW)}", 5, "double", FEW, ["step", "training"]
+            yield f"{name}, {ranks_text(ranks)}", points, "float", ranks, question
+    for name, points, question in (("penalty in the loss", 2, "penalty-in-loss"),
+                                   ("penalty on the weights", 5, "penalty-of-weights"),
+                                   ("no penalty on the biases", 3, "no-penalty-of-biases")):
+        yield f"{name}, {ranks_text(FEW)}", points, "float", FEW, question
+    yield f"gradient in double, {ranks_text(FEW)}", 2, "double", FEW, "step"
+    yield f"training in double, {ranks_text(FEW)}", 3, "double", FEW, "training"
 
 
 class Broken(Exception):
@@ -214,18 +218,21 @@ def grade(submission, seconds, cells, scratch):
         if late < 2:  # a submission that does not end costs two times the limit, not six
             answers["float", ranks], timed_out = program.answers(ranks, seconds)
             late += timed_out
-    # In double only what is right in float: half of all submissions need not be compiled again.
-    if all(answers.get(("float", FEW), {}).get(question) == "" for question in ("step", "training")):
+    # In double only what is right in float: some submissions need not be compiled again.
+    in_float = answers.get(("float", FEW), {})
+    if any(in_float.get(question) == "" for _, _, real, _, question in table if real == "double"):
         program = Program(cells, "double", submission, scratch)
         if not program.error:
             answers["double", FEW], _ = program.answers(FEW, seconds)
     graded = []
-    for name, points, real, ranks, questions in table:
+    for name, points, real, ranks, question in table:
         asked = answers.get((real, ranks))
-        if asked is None:
-            text = "not right in float" if real == "double" else "not run: the submission did not end before"
+        if real == "double" and in_float.get(question) != "":
+            text = "not right in float"
+        elif asked is None:
+            text = "not built" if real == "double" else "not run: the submission did not end before"
         else:
-            text = "; ".join(asked[question] for question in questions if asked[question])
+            text = asked[question]
         graded.append((name, 0 if text else points, points, text))
     works = any(points for _, points, _, _ in graded)
     return [("builds", 5 if works else 0, 5, "" if works else "it builds, but does nothing right"), *graded]
