@@ -5,6 +5,7 @@
 // Diverged, RanksDiffer: a training failed; thrown on every rank; exit code 1. Each holds one line
 // that says what happened, to what, and what to do. main() prints it once.
 #pragma once
+#include <cerrno>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -60,7 +61,8 @@ inline std::string harmless(std::string_view text, std::size_t most = 80) {
                      advice);
 }
 
-/// The system's text for `error`, an errno, in quotes.
+/// What `error`, an errno, says: that there is no such file, or the system's text in quotes.
 inline std::string error_text(int error) {
+    if (error == ENOENT) return "no such file";
     return "\"" + std::generic_category().message(error) + "\"";
 }

@@ -141,7 +141,7 @@ void write_whole_file(const fs::path& file, std::span<const std::uint8_t> bytes)
     fs::path temporary = target;
     temporary += std::string(temporary_mark) + std::to_string(::getpid()) + "-" + host_name();
     Descriptor descriptor(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
-    if (descriptor < 0) cannot_make(file, error_text(errno));
+    if (descriptor < 0) cannot_make(file, errno == ENOENT ? "no such folder" : error_text(errno));
     const char* call = "";
     int error = write_and_sync(descriptor, bytes, call);
     if (error == 0 && ::rename(temporary.c_str(), target.c_str()) != 0) {

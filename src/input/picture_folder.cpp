@@ -29,7 +29,7 @@ std::vector<std::string> names_in(const fs::path& folder, bool folders) {
         }
     } catch (const fs::filesystem_error& error) {
         refuse(folder.string(), "a folder of pictures that can be read",
-               "\"" + error.code().message() + "\"", "check its name and its permissions");
+               error_text(error.code().value()), "check its name and its permissions");
     }
     std::ranges::sort(names);
     return names;

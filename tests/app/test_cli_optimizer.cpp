@@ -35,6 +35,24 @@ TEST(Optimizer, MomentsAreInCheckpointsAloneAndAResumeEndsInTheSameBits) {
     }
 }
 
+/// A file holds the settings of every rule, as --resume compares them.
+TEST(Optimizer, IsInspectedWithTheNumbersOfItsRuleAlone) {
+    const struct {
+        const char *rule, *told, *untold[3];
+    } cases[] = {
+        {"sgd", "\n  optimizer            sgd", {"\n  momentum", "\n  beta1", "\n  epsilon"}},
+        {"momentum", "\n  momentum             0.9", {"\n  beta1", "\n  beta2", "\n  epsilon"}},
+        {"adam", "\n  beta1                0.9", {"\n  momentum", "velocity", "nesterov"}}};
+    for (const auto& c : cases) {
+        const fs::path file = scratch(c.rule + std::string("-inspected"));
+        ASSERT_TRUE(succeeded(run_main(small_set() + " -n 8 -e 1 --optimizer " + c.rule +
+                                       " --save " + file.string())));
+        const Result seen = run_main("inspect " + file.string());
+        EXPECT_TRUE(says(seen.out, c.told));
+        for (const char* other : c.untold) EXPECT_FALSE(says(seen.out, other)) << c.rule;
+    }
+}
+
 TEST(Optimizer, OfACheckpointAndTheEndOfItsScheduleMustBeTheRuns) {
     const std::string run = small_set() + " -n 8 -l 0.01 --checkpoint " +
                             scratch("cosine").string() + " --schedule cosine --optimizer ";

@@ -108,9 +108,11 @@ def check_handout(folder):
     archives = [handout.with_name("handout.tar.gz").read_bytes() for handout in handouts]
     check("a handout made twice has the same bytes", archives[0] == archives[1])
     files = [file for file in handouts[0].rglob("*") if file.is_file()]
-    unlike = [file for file in files if file.read_bytes() != (ROOT / file.relative_to(handouts[0])).read_bytes()]
-    check("a handout differs from this tree in neural_network.cpp alone",
-          unlike == [handouts[0] / "neural_network.cpp"], unlike)
+    theirs = {file: (ROOT / file.relative_to(handouts[0])).read_bytes() for file in files}
+    unlike = {file.name for file in files if file.read_bytes() != theirs[file]}
+    marked = {file.name for file in files if file.suffix == ".md" and b"<!-- the handout leaves" in theirs[file]}
+    check("a handout differs from this tree in neural_network.cpp, README.md and marked pages alone",
+          unlike == {"neural_network.cpp", "README.md", *marked} and "assignment.md" in marked, unlike)
     told = [f"{file}: {line}" for file in files if file.suffix in (".cpp", ".h", ".md", ".sh", ".py", ".txt")
             for line in solution_lines() if line in file.read_text(errors="replace")]
     check("no line of the solution stands anywhere in a handout", len(solution_lines()) > 20 and not told, told)
@@ -144,6 +146,27 @@ def check_handout_deletes_nothing(folder, handout):
     check("a handout replaces one that nobody has changed", again.returncode == 0, again.stderr)
 
 
+def check_handout_names_what_it_has(folder):
+    """A page of a small project names what its handout lacks."""
+    project = folder / "four" / "project"
+    shutil.copytree(ROOT / "tools/handout", project / "tools/handout")
+    shutil.copy(SOLVED, project)
+    (project / "Makefile").write_text("main: ; true\nhelp:\n")
+    (project / "README.md").write_text("the whole program's\n")
+    readme, handout = project / "tools/handout/README.md", project / "build/handout"
+    for text, wrong in (("`make main`, [this](README.md)\n\n    make help   # what\n", ""),
+                        ("`make grade`\n", "README.md names make grade, which"),
+                        ("    $ make check\n", "README.md names make check, which"),
+                        ("[a page](docs/none.md#x)\n", "README.md has a link to docs/none.md, which")):
+        readme.write_text(text)
+        done = subprocess.run([sys.executable, "-B", str(project / "tools/handout/handout.py")],
+                              capture_output=True, text=True, check=False)
+        made = (handout / "README.md").exists() and (handout / "README.md").read_text() == text
+        check(f"a handout is made if its pages name what it has: {text.strip()}",
+              made == (not wrong) and done.returncode == bool(wrong) and wrong in done.stderr and
+              done.stderr.count("\n") == bool(wrong), done.stdout + done.stderr)
+
+
 def check_handout_builds(handout):
     """With this tree's objects, which are its own but for one."""
     shutil.copytree(ROOT / "build/float", handout / "build/float", ignore=shutil.ignore_patterns("tests", "gpuhost"))
@@ -166,6 +189,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
         handout = check_handout(pathlib.Path(folder))
         check_handout_deletes_nothing(pathlib.Path(folder), handout)
+        check_handout_names_what_it_has(pathlib.Path(folder))
         starter = (handout / "neural_network.cpp").read_text()
         jobs = [(check_submission, f"grades: {name}", submissions.changed(solution, changes), lost)
                 for name, (changes, lost) in tried.items()]

@@ -222,7 +222,7 @@ TEST(PictureFolder, ThatCannotBeUsedIsRefused) {
     dir.write("b/other.txt", {'h', 'i'});
     refused({"2 of 3 pictures", "the first: " + (dir.path / "b" / "notes.txt").string()});
     expect_refusal([&] { read_picture_folder(dir.path / "none", 28, 28, notes); },
-                   {"No such file"});
+                   {"found no such file; check its name"});
 }
 
 TEST(PictureFolder, NotesPicturesOfTheNetworksSizeThatWerePreparedAndDrawingsMadeNarrower) {

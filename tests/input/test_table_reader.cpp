@@ -298,7 +298,7 @@ TEST(Table, IsReadFromAFile) {
     EXPECT_EQ(read_table(file, of_numbers()).set.targets, Numbers{2});
     EXPECT_EQ(read_table(file, TableOfNetwork{{}, {}, 1, 3, true}).set.classes, 3);
     expect_refusal([&] { read_table(dir.path / "none.csv", of_numbers()); },
-                   {"none.csv", "a table", "No such file"});
+                   {"none.csv", "a table", "found no such file"});
     EXPECT_TRUE(is_named_as_table("a/B.CSV"));
     EXPECT_TRUE(is_named_as_table("x.tsv"));
     EXPECT_FALSE(is_named_as_table("x.safetensors"));

@@ -372,13 +372,14 @@ TEST(ModelFileRefuses, MetadataThatMeansNothing) {
 
 TEST(ModelFileOnDisk, IsRefusedWhereItIsNone) {
     TemporaryDirectory dir;
-    expect_refusal([&] { load_model(dir.path / "none"); }, {"none", "No such file"});
+    expect_refusal([&] { load_model(dir.path / "none"); },
+                   {"none", "found no such file; check the name"});
     expect_refusal([&] { load_model(dir.path); }, {"a directory"});
     ASSERT_EQ(mkfifo((dir.path / "pipe").c_str(), 0666), 0);
     expect_refusal([&] { load_model(dir.path / "pipe"); }, {"a pipe or a device"});
     const Model model = random_model({2, 1}, 1);
     expect_refusal([&] { save_model(dir.path / "no" / "m", model); },
-                   {"can be made", "No such file"});
+                   {"can be made", "found no such folder; give a name"});
     expect_refusal([&] { save_model(dir.path, model); }, {"can be made", "a directory"});
     expect_refusal([&] { save_model("/dev/null", model); }, {"/dev/null", "a device"});
     EXPECT_TRUE(fs::is_character_file("/dev/null"));

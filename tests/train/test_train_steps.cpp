@@ -1,5 +1,6 @@
 // test_train_steps.cpp: each step of a right training is within rounding of the reference's,
 // however odd its numbers; a step that is wrong by a little is not.
+#include "app/report/comparison.h"
 #include "tests/support/steps_fixture.h"
 
 namespace {
@@ -122,6 +123,20 @@ TEST_P(StepMistakes, small_penalty_of_1e_4_counted_twice_is_seen_in_the_first_st
     ASSERT_FALSE(wrong.right());
     EXPECT_EQ(text(wrong).find("W1 in step 1:1 is off by "), 0u) << text(wrong);
 }
+TEST_P(Steps, small_check_that_was_not_asked_after_every_step_fails_and_says_so) {
+    Case c = small_case(24, 8, 1);
+    const SampleSet set = random_set(c.sizes, c.images);
+    auto network = make_network(initial_of(c), c, set);
+    StepCheck check(network, set, c.training);
+    check.stops();  // once, of three steps
+    if (!comm().is_root()) return;
+    testing::internal::CaptureStdout();
+    EXPECT_FALSE(print_comparison(check, {}, true, "2 ranks, CPU"));
+    EXPECT_EQ(testing::internal::GetCapturedStdout(),
+              "CHECK FAILED: 2 ranks, CPU: train() asked its observer's stops() after 1 of 3 "
+              "steps, and a step is compared there: ask after every step\n");
+}
+
 TEST_P(StepMistakes, small_rate_that_is_off_by_a_thousandth_is_seen) {
     Case c = small_case(24, 8, 1);
     c.training.rate = 1;

@@ -4,11 +4,14 @@ it FOLDER.tar.gz.
 
 It is this tree without its solutions. In neural_network.cpp, the lines from "// solution: NAME" to
 "// end of solution" are replaced by what starter.txt has for NAME. What else would give a solution
-away, or grades it, is left out. Made twice from the same tree, the archive has the same bytes. A FOLDER
+away, or grades it, is left out: also the lines that a page has between LEFT_OUT_BEGINS and LEFT_OUT_ENDS.
+README.md is the one beside this file. A page of the handout whose link leads nowhere, or that names a goal of
+make which its Makefile lacks, is an error, and no handout is made. Made twice from the same tree, the archive has the same bytes. A FOLDER
 that is there is replaced only if its archive shows that it is a handout which nobody has changed.
 """
 import gzip
 import io
+import os
 import pathlib
 import re
 import shutil
@@ -21,6 +24,11 @@ SOLVED = "neural_network.cpp"
 # Planted defects quote the solution; the grader and its tests are the teacher's.
 LEFT_OUT = (".ci/", "CHANGELOG.md", "bench/results/", "make/course.mk", "tests/course/", "tests/planted/",
             "tools/grader/", "tools/handout/")
+LEFT_OUT_BEGINS, LEFT_OUT_ENDS = "<!-- the handout leaves this out -->\n", "<!-- until here -->\n"
+PAGE_PART = re.compile(f"{LEFT_OUT_BEGINS}.*?({LEFT_OUT_ENDS}|\\Z)", re.S)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+COMMAND = re.compile(r"(?:`|^    (?:\$ )?)make +([a-z][a-z-]*)(?=[` \n])", re.M)
+GOAL = re.compile(r"^([a-z][\w. -]*):(?!=)", re.M)
 SOLUTION = re.compile(r"^ *// solution: (\w+)\n.*?// end of solution\n", re.M | re.S)
 
 
@@ -54,8 +62,28 @@ def names():
 
 
 def content(name):
+    if name == "README.md":
+        return pathlib.Path(__file__).with_name(name).read_bytes()
     data = (ROOT / name).read_bytes()
-    return without_solutions(data.decode()).encode() if name == SOLVED else data
+    if name == SOLVED:
+        return without_solutions(data.decode()).encode()
+    return PAGE_PART.sub("", data.decode()).encode() if name.endswith(".md") else data
+
+
+def faults(files):
+    """What the pages of a handout, {name: bytes}, name and the handout lacks."""
+    makefiles = [files[name].decode() for name in files if name == "Makefile" or name.startswith("make/")]
+    goals = {goal for text in makefiles for line in GOAL.findall(text) for goal in line.split()}
+    found = {*files, *(str(folder) for name in files for folder in pathlib.PurePath(name).parents)}
+    for name in sorted(name for name in files if name.endswith(".md")):
+        text = files[name].decode()
+        for link in LINK.findall(text):
+            target = os.path.normpath(pathlib.PurePath(name).parent / link)
+            if target not in found:
+                yield f"{name} has a link to {link}, which the handout lacks"
+        for goal in COMMAND.findall(text):
+            if goal not in goals:
+                yield f"{name} names make {goal}, which the handout's Makefile lacks"
 
 
 def pack(folder):
@@ -102,13 +130,16 @@ def main():
     if fault := why_not(folder):
         print(f"handout.py: {folder} {fault}; say another folder, or remove it yourself", file=sys.stderr)
         return 2
+    files = {name: content(name) for name in names()}
+    if wrong := list(faults(files)):
+        print("\n".join(f"handout.py: {fault}; mend the page, or mark the lines" for fault in wrong), file=sys.stderr)
+        return 1
     if folder.exists():
         shutil.rmtree(folder)
-    files = names()
-    for name in files:
+    for name, data in files.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content(name))
+        file.write_bytes(data)
         file.chmod(0o755 if (ROOT / name).stat().st_mode & 0o100 else 0o644)
     archive = archive_of(folder)
     archive.write_bytes(pack(folder))

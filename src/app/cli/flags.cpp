@@ -134,8 +134,8 @@ std::vector<TrainFlag> training_flags(TrainOptions& o) {
          same,
          by_grade},
         {{"--accumulate", number(o.accumulate, 1, 1000000), group,
-          "an update takes K mini-batches, one after the other: the gradient of K times -b "
-          "samples"},
+          "mini-batches for one update: their gradients are added before it, as if N times -b "
+          "samples were one mini-batch, with the memory of -b samples"},
          same,
          by_grade},
         {{"-e,--epochs", number(t.epochs, 1, 1000000), group, "passes over the training set"},

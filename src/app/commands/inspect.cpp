@@ -71,6 +71,15 @@ std::string progress_of(const Json& state) {
                          static_cast<int>(state["step"].whole()));
 }
 
+/// True for a setting of an update rule, in a file whose optimizer has another rule.
+bool is_of_other_rule(const std::string& setting, const Json& optimizer) {
+    if (!optimizer.is_text()) return false;
+    const std::string& rule = optimizer.text();
+    if (setting == "momentum") return rule != "momentum" && rule != "nesterov";
+    return (setting == "beta1" || setting == "beta2" || setting == "epsilon") && rule != "adam" &&
+           rule != "adamw";
+}
+
 std::string tensors_text(const Json& tensors) {
     std::string text = formatted("  %-6s %-13s %-4s %12s %12s %12s %12s\n", "tensor", "shape",
                                  "type", "min", "mean", "max", "norm");
@@ -261,7 +270,8 @@ std::string model_text(const Json& model) {
     line("seed", model["seed"].dump());
     line("trained", progress_of(model));
     if (model["settings"].is_object())
-        for (const auto& [name, value] : model["settings"].members()) line(name, word(value));
+        for (const auto& [name, value] : model["settings"].members())
+            if (!is_of_other_rule(name, model["settings"]["optimizer"])) line(name, word(value));
     return text + tensors_text(model["tensors"]);
 }
 

@@ -22,6 +22,11 @@ bool is_special(const std::string& file) {
     return fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status);
 }
 
+/// Why a file that is to be made cannot be. Of its name, only the folder has to be there.
+std::string why_not(int error) {
+    return error == ENOENT ? "there is no such folder" : std::strerror(error);
+}
+
 }  // namespace
 
 std::string named(const std::string& flag, const std::string& file) {
@@ -41,11 +46,10 @@ Failure not_written(const std::string& flag, const std::string& file, const std:
 
 void check_writable(const std::string& flag, const std::string& file, bool grows) {
     std::error_code unknown;
-    if (file.empty() || fs::is_directory(file, unknown))
-        throw not_writable(flag, file, std::strerror(file.empty() ? ENOENT : EISDIR));
+    if (file.empty()) throw not_writable(flag, file, "the name is empty");
+    if (fs::is_directory(file, unknown)) throw not_writable(flag, file, "it is a folder");
     const auto check = [&](const std::string& place, int rights) {
-        if (access(place.c_str(), rights) != 0)
-            throw not_writable(flag, file, std::strerror(errno));
+        if (access(place.c_str(), rights) != 0) throw not_writable(flag, file, why_not(errno));
     };
     const bool there = fs::exists(file, unknown);
     if (there) check(file, W_OK);
@@ -59,7 +63,7 @@ void check_writable(const std::string& flag, const std::string& file, bool grows
 
 File open_output(const std::string& flag, const std::string& file, const char* mode) {
     File out(std::fopen(file.c_str(), mode));
-    if (!out) throw not_writable(flag, file, std::strerror(errno));
+    if (!out) throw not_writable(flag, file, why_not(errno));
     return out;
 }
 
