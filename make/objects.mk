@@ -36,8 +36,8 @@ main $(B)/main: $(B)/main.o $(COMMAND_LINE) $(OBJECTS) $(GPU_$(BACKEND)) build/m
 	$(call link,$(LIBS_$(BACKEND)))
 
 # The digit page's own files, as strings.
-DIGIT_PAGE := $(addprefix src/app/report/digit/,page.html page.css prepare.js network.js draw.js)
-build/digit_page_files.cpp: $(DIGIT_PAGE) tools/embed.sh
+DIGIT_PAGE := $(addprefix src/app/report/digit/,page.html page.css sheet.js prepare.js network.js show.js draw.js)
+build/digit_page_files.cpp: $(DIGIT_PAGE) tools/embed.sh make/objects.mk
 	$(show) EMBED $@
 	$(Q)mkdir -p $(@D) && tools/embed.sh $(DIGIT_PAGE) >$@
 

@@ -99,5 +99,5 @@ $(B)/tests/train_tests_cuda: $(OBJECTS) $(GPU_cuda)
 $(B)/tests/train_tests_gpuhost: $(OBJECTS) $(GPU_gpuhost)
 # On every machine, tiles of plain loops in place of the processor's.
 $(B)/tests/train_tests_tiles: $(filter-out $(B)/src/device/cpu/tiles_%,$(OBJECTS)) $(B)/tests/support/plain_tiles.o $(GPU_absent)
-$(B)/tests/train_tests_%: $(TRAIN_TESTS:%=$(B)/%.o) $(B)/tests/support/mpi_main.o
+$(B)/tests/train_tests_%: $(TRAIN_TESTS:%=$(B)/%.o) $(B)/tests/support/mpi_main.o $(B)/src/app/report/comparison.o
 	$(call link,-lgtest $(LIBS_$*))

@@ -299,6 +299,17 @@ def space_while_drawing(page):
     return page.run("strokes.length")
 
 
+def lines_of_certainty(page):
+    """How many lines a bar's "100.0 %" takes, in a font whose letters are wider than those of most."""
+    page.run("part('bars').style.font = '1.2em monospace'")
+    page.run("showAnswer([1, 0, 0, 0, 0, 0, 0, 0, 0, 0])")
+    lines = page.run("(() => { const text = document.createRange();"
+                     "text.selectNodeContents(part('bars').firstChild.children[2]);"
+                     "return text.toString() === '100.0 %' ? text.getClientRects().length : text.toString(); })()")
+    page.run("part('bars').style.font = ''")
+    return lines
+
+
 def page_serves(report, page):
     """Without a mouse and without eyes; and nothing comes from anywhere else."""
     page.open(page.run("location.pathname"))
@@ -324,6 +335,7 @@ def page_serves(report, page):
     report.check("Ctrl+Shift+Z, and letters outside the drawing area, change nothing",
                  unlike(page.run("strokes.length"), 2))
     report.check("Space does nothing while a pointer draws", unlike(space_while_drawing(page), 1))
+    report.check("100.0 % takes one line, in a wide font too", unlike(lines_of_certainty(page), 1))
     page.run("setStrokes([[[30, 30], [30, 250]], [[250, 30], [250, 250]]])")
     report.check("two drawings are refused in words", unlike(said(), "2 drawings that stand apart: draw one digit."))
     theme = lambda: page.run("document.documentElement.dataset.theme")

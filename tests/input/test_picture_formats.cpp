@@ -451,6 +451,6 @@ TEST(Picture, is_read_from_a_file_or_refused_with_its_name) {
     expect_refusal([&] { read_picture(file); }, {file.string(), "at most 64 MiB"});
     fs::remove(file);
     expect_refusal([&] { read_picture(file); },
-                   {file.string(), "a PNG, JPEG, BMP, PPM, PGM or PBM picture", "No such"});
+                   {file.string(), "a PNG, JPEG, BMP, PPM, PGM or PBM picture", "no such file"});
     expect_refusal([&] { read_picture(folder.path); }, {folder.path.string(), "a directory"});
 }

@@ -124,7 +124,7 @@ std::string filled(const std::string& text,
 std::string page_with(const Layout& layout, const ModelFacts& facts,
                       const std::vector<std::string>& notes, Width width,
                       const std::string& parameters) {
-    const std::string script = std::string(prepare_js) + network_js + draw_js;
+    const std::string script = std::string(sheet_js) + prepare_js + network_js + show_js + draw_js;
     return filled(page_html, {{"style", page_css},
                               {"about", about(layout, facts, notes, width)},
                               {"network", network_json(layout, facts, width, parameters)},

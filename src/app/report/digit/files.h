@@ -5,6 +5,8 @@
 
 extern const char* const page_html;
 extern const char* const page_css;
+extern const char* const sheet_js;
 extern const char* const prepare_js;
 extern const char* const network_js;
+extern const char* const show_js;
 extern const char* const draw_js;
