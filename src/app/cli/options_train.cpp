@@ -24,8 +24,8 @@ const Manual train_manual{
     "./main demo xor                        a network small enough to print every number of it\n"
     "./main grade N                         the course's grading modes 1 to 4",
     "mpirun -np 2 ./main -n 128 -e 5 -s\n"
-    "mpirun -np 4 ./main --checkpoint checkpoints --resume --save mnist.safetensors --report "
-    "run.html\n"
+    "mpirun -np 4 ./main --checkpoint checkpoints --resume --save mnist.safetensors\n"
+    "mpirun -np 4 ./main -n 512,256 -b 64 -e 10 --report run.html\n"
     "./main --csv-data train.csv --target label --scale minmax --save digits.safetensors"};
 
 const Manual grade_manual{
