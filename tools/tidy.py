@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """tidy.py FILE... -- FLAG...: runs clang-tidy on sources, those of a folder as one (make lint).
 
-Nearly all of its time goes into the headers, so the sources of a folder are joined into one file:
-a third of the time of one by one. Included files would not do, as the analyzer follows no path in
-them. Two sources of a folder may not have one name for two things. A stand-in has the names of what
-it stands in for, and is read alone.
+Most of its time goes into the headers, so the sources of a folder are joined into one file, which
+takes less than half the time. Included files would not do, as the analyzer follows no path in them.
+Two sources of a folder may not have one name for two things. A stand-in has the names of what it
+stands in for, and is read alone.
 """
 import concurrent.futures
 import os

@@ -11,7 +11,6 @@
 
 namespace {
 
-constexpr std::size_t cache_line = 64;
 static_assert(sizeof(Barrier) == 2 * cache_line);
 
 /// Room for the barrier and the bytes, each beginning on a cache line.

@@ -15,12 +15,12 @@ namespace {
 constexpr int owner = 0;
 // The memory, in bytes: the next visitor's number, the number that is called, the numbers, the
 // values. Each begins on a cache line.
-constexpr std::size_t line_bytes = 64, next_at = 0, called_at = line_bytes;
-constexpr std::size_t numbers_at = 2 * line_bytes;
+constexpr std::size_t next_at = 0, called_at = cache_line;
+constexpr std::size_t numbers_at = 2 * cache_line;
 
 std::size_t begin_of_values(std::size_t numbers) {
-    const std::size_t lines = (numbers * sizeof(std::int64_t) + line_bytes - 1) / line_bytes;
-    return numbers_at + lines * line_bytes;
+    const std::size_t lines = (numbers * sizeof(std::int64_t) + cache_line - 1) / cache_line;
+    return numbers_at + lines * cache_line;
 }
 
 }  // namespace

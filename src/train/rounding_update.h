@@ -11,7 +11,7 @@
 #include "model/update/update.h"
 
 namespace rounding {
-inline constexpr double u = std::numeric_limits<nn_real>::epsilon() / 2;
+inline constexpr double u = std::numeric_limits<nn_real>::epsilon() / 2;  ///< of one rounding
 inline constexpr double passing = 8;     ///< deviations: exceeded by chance once in 10^15
 inline constexpr double operations = 4;  ///< u: the few operations of a delta, moment or update
 }  // namespace rounding
