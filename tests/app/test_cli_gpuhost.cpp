@@ -221,18 +221,16 @@ TEST(Gpuhost, GemmPersistentIsTakenOrTheBannerSaysWhyNot) {
 TEST(Gpuhost, Int8IsTakenWhereItIsAskedForAndTheGpuHasItAndIsRefusedElsewhere) {
     const std::string flags = tiny_set() + " -n 9 -e 1 --gemm int8";
     const struct {
-        const char *flags, *capability, *said;
-    } refused[] = {{" --device cuda", "75", is_float() ? "compute capability 8.0" : "double"},
-                   {" --device cuda --course", "90", is_float() ? "--course" : "double"},
-                   {" --device cpu", "90", is_float() ? "the ranks are on CPUs" : "double"}};
+        const char *device, *gpu, *said;
+    } refused[] = {{" --device cuda", "GPUHOST_CAPABILITY=75", "compute capability 8.0"},
+                   {"", "GPUHOST_DEVICES=0", "the ranks are on CPUs"}};
     for (const auto& c : refused) {
-        const Result told =
-            run_gpuhost(2, flags + c.flags, std::string("GPUHOST_CAPABILITY=") + c.capability);
-        EXPECT_EQ(told.code, 2) << c.flags;
-        EXPECT_EQ(told.out, "") << c.flags;
-        EXPECT_TRUE(is_one_line_of_main(told.err)) << c.flags;
-        EXPECT_TRUE(says(told.err, "--gemm int8: ")) << c.flags;
-        EXPECT_TRUE(says(told.err, c.said)) << c.flags;
+        const Result told = run_gpuhost(2, flags + c.device, c.gpu);
+        EXPECT_EQ(told.code, 2) << c.gpu;
+        EXPECT_EQ(told.out, "") << c.gpu;
+        EXPECT_TRUE(is_one_line_of_main(told.err)) << c.gpu;
+        EXPECT_TRUE(says(told.err, "--gemm int8: ")) << c.gpu;
+        EXPECT_TRUE(says(told.err, is_float() ? c.said : "double")) << c.gpu;
     }
     if (!is_float()) return;
     for (const int ranks : {1, 2}) {
