@@ -26,6 +26,7 @@ bool decays(const Asked& a) {
 bool is_normal(const Asked& a) { return a.options.init == Init::normal; }
 bool is_bf16x3(const Asked& a) { return a.options.device.gemm == GemmKind::bf16x3; }
 bool is_int8(const Asked& a) { return a.options.device.gemm == GemmKind::int8; }
+bool is_persistent(const Asked& a) { return a.options.device.gemm == GemmKind::persistent; }
 
 std::vector<FlagRule> rules_of_samples() {
     return {{{{"--csv-data"}}, Kind::excludes, {{"--data"}, {"--raw-pixels"}}, one_of_them},
@@ -136,7 +137,7 @@ std::vector<FlagRule> rules_of_sums() {
          "the tiles add in an order of their own; use --gemm fp32"},
         {{reproducible},
          Kind::excludes,
-         {{"--gemm int8", is_int8}},
+         {{"--gemm int8", is_int8}, {"--gemm persistent", is_persistent}},
          "it is for GPUs, which add in an order of their own; use --gemm fp32"},
         {{reproducible},
          Kind::excludes,
@@ -181,8 +182,6 @@ std::vector<FlagRule> rules_of_sync() {
              "a checkpoint does not hold the moments of each rank; leave one of the two out"},
             {{{"--outer-momentum"}, {"--outer-rate"}}, Kind::is_for, {local}}};
 }
-
-bool is_persistent(const Asked& a) { return a.options.device.gemm == GemmKind::persistent; }
 
 std::vector<FlagRule> rules_of_persistent() {
     const Setting persistent{"--gemm persistent", is_persistent};
