@@ -5,6 +5,7 @@ KERNEL_TESTS := $(call named,device/test_kernels* device/test_course* device/tes
 TRAIN_TESTS  := $(call named,train/test_train* comm/test_train* reduce/test_train*) tests/support/counted_new
 CLI_TESTS    := $(call named,app/test_cli*)
 RUNNER_TESTS := $(call named,gpuhost/test_*)
+LADDER       := bench/gpu_ladder bench/gpu_ladder_top
 UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNER_TESTS),$(call named,*/test_*))
 # The readers of files, and what fuzzes them.
 FUZZED       := $(FILES) $(BASICS) $(filter-out tests/fuzz/fuzzer tests/fuzz/replay,$(call named,fuzz/*))
@@ -90,10 +91,10 @@ $(B)/tests/fuzzer: $(FUZZED:%=$(B)/%.o) $(B)/tests/fuzz/fuzzer.o
 	$(call link,-fsanitize=fuzzer)
 $(B)/tests/cli_tests: $(CLI_TESTS:%=$(B)/%.o)
 	$(call link,-lgtest -lgtest_main)
-$(B)/tests/kernel_tests_gpuhost: $(OBJECTS) $(GPU_gpuhost) $(B)/gpuhost/bench/gpu_ladder.o \
+$(B)/tests/kernel_tests_gpuhost: $(OBJECTS) $(GPU_gpuhost) $(LADDER:%=$(B)/gpuhost/%.o) \
         $(KERNEL_TESTS:%=$(B)/gpuhost/%.o) $(RUNNER_TESTS:%=$(B)/gpuhost/%.o)
 	$(call link,-lgtest -lgtest_main $(LIBS_gpuhost))
-$(B)/tests/kernel_tests_cuda: $(OBJECTS) $(GPU_cuda) $(B)/cuda/bench/gpu_ladder.o $(KERNEL_TESTS:%=$(B)/cuda/%.o)
+$(B)/tests/kernel_tests_cuda: $(OBJECTS) $(GPU_cuda) $(LADDER:%=$(B)/cuda/%.o) $(KERNEL_TESTS:%=$(B)/cuda/%.o)
 	$(call link,-lgtest -lgtest_main $(LIBS_cuda))
 $(B)/tests/train_tests_cuda: $(OBJECTS) $(GPU_cuda)
 $(B)/tests/train_tests_gpuhost: $(OBJECTS) $(GPU_gpuhost) | $(NCCL_gpuhost)
