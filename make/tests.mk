@@ -5,12 +5,12 @@ KERNEL_TESTS := $(call named,device/test_kernels* device/test_course* device/tes
 TRAIN_TESTS  := $(call named,train/test_train* comm/test_train* reduce/test_train*) tests/support/counted_new
 CLI_TESTS    := $(call named,app/test_cli*)
 RUNNER_TESTS := $(call named,gpuhost/test_*)
-LADDER       := bench/gpu_ladder bench/gpu_ladder_top
 UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNER_TESTS),$(call named,*/test_*))
 # The readers of files, and what fuzzes them.
 FUZZED       := $(FILES) $(BASICS) $(filter-out tests/fuzz/fuzzer tests/fuzz/replay,$(call named,fuzz/*))
 
 # Without a GPU all of CUDA's tests would be skipped; make gpu-check compiles them.
+gpu-objects: $(KERNEL_TESTS:%=$(B)/cuda/%.o)
 CUDA_TESTS   := $(if $(HAS_GPU),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
 
 # The tiers: what is run, in the words of tests/run.sh. A run belongs to one of test and check;
