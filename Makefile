@@ -45,7 +45,7 @@ interop:  ## installs PyTorch in build/interop and exchanges files with it and w
 browser:  ## installs Chromium, and draws digits on the page of --html (ARGS=DIR: leaves pictures)
 fuzz:  ## fuzzes the readers of files (FUZZ_SECONDS=600 of each, ARGS="model idx" alone)
 lint:  ## clang-format, shellcheck, includes, cppcheck and clang-tidy
-gpu-check:  ## the kernels for every architecture, all warnings as errors; build/gpu-check/kernels.txt
+gpu-check:  ## the kernels for every architecture, all warnings as errors; what each costs: build/gpu-check/*.txt
 gpu-first-run:  ## tests, sanitizers and benchmark on this machine's GPU in six minutes (ARGS=600: seconds)
 gpu-sanitize:  ## compute-sanitizer's four tools on small tests that have every kernel (ARGS=600: seconds)
 gpu-kit:  ## packs in build/gpu-kit what a first run on a bare GPU machine needs (ARGS=90: its capability)

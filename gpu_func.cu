@@ -4,7 +4,8 @@
 // and why each barrier stands where it does. Two ideas are all there is: a thread for each result,
 // and, where threads need the same data or each other's results, shared memory between barriers.
 // bench/gpu_ladder.cu goes on from the product below to one several times as fast, one idea at a
-// time; src/device/gpu/gemm_fma.cu is what comes of it.
+// time, and bench/gpu_ladder_top.cu from there to one kernel for an epoch; src/device/gpu is what
+// comes of it.
 //
 // nvcc compiles this file for GPUs; the host compiler does for tests/gpuhost, which runs every CUDA
 // thread as a fiber under sanitizers.

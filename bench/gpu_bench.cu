@@ -3,7 +3,7 @@
 //     gpu_bench [--trial] [--rivals] [--csv FILE] [--repetitions N]
 //
 // It measures (a) a whole step against a step made of cuBLAS, and each kernel of a step, (b) an
-// epoch of ./main's replica, (c) both products of training against cuBLAS, (d) the ladder, and (e)
+// epoch of ./main's replica, (c) both products of training against cuBLAS, (d) the ladders, and (e)
 // every plan of a gradient, each at all shapes before the next: a run that is stopped early lost
 // what matters least. The method is gpu_contest.h's; bench/gpu_report.py says what the numbers
 // mean. Each line of the CSV is a half of a measurement, so each contender has two. --rivals
@@ -11,21 +11,17 @@
 // than a minute. --trial tries it all at tiny shapes: its times mean nothing, its checks do.
 // Exit code: 0; 1 where a result was wrong; 2 where there is no GPU; 3 where a call failed.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <exception>
-#include <numeric>
 #include <string>
 #include <string_view>
 
-#include "base/random.h"
 #include "device/gpu/first_layer.h"
 #include "device/replica.h"
 #include "gpu_bench.h"
-#include "gpu_traffic.h"
 #include "gpu_ways.h"
 #include "model/initial.h"
 
@@ -197,78 +193,6 @@ void measure_steps(Bench& bench, Shape shape) {
     bench.run(shape, contenders, batches);
 }
 
-// ------------------------------------------------------------------ (b) epochs
-
-/// Every mini-batch over the replica's set, as the trainer does it.
-void train_epoch(Replica& replica, int count, int batch) {
-    const Update update{step_rate, step_reg};
-    if (replica.run({static_cast<std::size_t>(count), batch, update})) return;
-    for (int first = 0; first < count; first += batch) {
-        const int n = std::min(batch, count - first);
-        replica.samples().select(Role::train, static_cast<std::size_t>(first), n);
-        replica.forward(nn_real{1} / static_cast<nn_real>(n), Want::gradient);
-        replica.backward_and_update(update);
-    }
-}
-
-/// By the host's clock, for an epoch is more than kernels: until the losses are known.
-void measure_epoch(Bench& bench, Shape shape) {
-    const Images& images = bench.images;
-    const int count = images.count();
-    const bool bf16x3 = gpu_has_bf16x3(bench.gpu.chip);
-    const Layout layout({images.pixels(), shape.hidden, images.classes()});
-    const auto replica =
-        make_cuda_replica({layout, shape.batch, Images::scale},
-                          {.device = find_cuda_devices().usable.front().number, .bf16x3 = bf16x3});
-    replica->write(initial_parameters<nn_real>(layout, 21, 0).values);
-
-    const std::size_t before = uploaded_bytes();
-    const auto bytes = elements(images.pixels(), count), labels = elements(1, count);
-    if (!replica->samples().keep(
-            Role::train, {{images.host_bytes(0, 1), bytes}, {images.host_labels(0, 1), labels}}))
-        throw InputError("gpu_bench: the device has no room for the images; free its memory");
-    std::vector<std::uint32_t> order(labels);
-    std::iota(order.begin(), order.end(), 0u);
-    Rng rng(31);
-    std::vector<double> seconds;
-    double loss = 0;
-    std::size_t uploaded = 0;
-    for (int e = 0; e <= (bench.effort.repetitions > 2 ? 10 : 1); ++e) {
-        shuffle(order, rng);
-        const auto start = std::chrono::steady_clock::now();
-        replica->samples().set_order(order);
-        train_epoch(*replica, count, shape.batch);
-        loss = replica->take_loss() / count;
-        const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-        if (e == 0)  // warms up, and records its graphs
-            uploaded = uploaded_bytes() - before;
-        else
-            seconds.push_back(time.count());
-    }
-    std::ranges::sort(seconds);
-    const std::size_t n = seconds.size();
-    // Random labels: the mean loss starts near log(classes), and an average guess costs no more
-    // than a few times that. Anything else, NaN too, is no training.
-    const double error = loss / (3 * std::log(images.classes()));
-    const Measured m{"epoch",
-                     name_of(bf16x3 ? GemmBy::bf16x3 : GemmBy::fma),
-                     seconds[n / 2],
-                     seconds[n / 4],
-                     seconds[n * 3 / 4],
-                     static_cast<int>(n),
-                     1,
-                     0,
-                     error,
-                     true,
-                     true};
-    bench.csv.row(shape, m, uploaded);
-    if (!m.right()) {
-        bench.right = false;
-        std::fprintf(stderr, "WRONG  %s (%d,%d) epoch: the mean loss is %g; training diverges\n",
-                     nn_real_name, shape.hidden, shape.batch, loss);
-    }
-}
-
 // ------------------------------------------------------------------ all of it
 
 /// By which plans steps and kernels are measured; bench/gpu_fit_table.cpp reads them.
@@ -325,16 +249,19 @@ int run(const Settings& settings) {
         const char* name;
         void (*measure)(Bench&, Shape);
         bool of_rivals;
+        bool of_every_shape = true;
     };
     constexpr Part parts[] = {{"a step and its kernels", measure_steps, true},
                               {"an epoch", measure_epoch, false},
                               {"products of a layer", measure_layer, true},
                               {"every plan of a descent", measure_plans, false},
                               {"products of a gradient", measure_gradient, true},
-                              {"the ladder", measure_ladder, false}};
+                              {"the ladder of steps", measure_step_ladder, false, false},
+                              {"the ladders of products", measure_ladders, false}};
     for (const Part& part : parts)
-        for (const Shape shape : shapes) {
+        for (const Shape& shape : shapes) {
             if (settings.rivals && !part.of_rivals) continue;
+            if (!part.of_every_shape && &shape != shapes.data()) continue;
             bench.say(shape, part.name);
             part.measure(bench, shape);
         }

@@ -137,5 +137,11 @@ void measure_gradient(Bench& bench, Shape shape);
 /// Every plan of the gradient with the step that adds up its parts, for a plan's price is paid in
 /// both: what the planner should have chosen.
 void measure_plans(Bench& bench, Shape shape);
-/// The layer's product by each rung of the ladder.
-void measure_ladder(Bench& bench, Shape shape);
+
+// gpu_bench_ladders.cu:
+/// The layer's product, and the layer, by each rung of the ladders.
+void measure_ladders(Bench& bench, Shape shape);
+/// An epoch of ./main's replica.
+void measure_epoch(Bench& bench, Shape shape);
+/// The same by each rung of the ladder of steps, told as the time of a step.
+void measure_step_ladder(Bench& bench, Shape shape);

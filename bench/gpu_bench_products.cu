@@ -1,4 +1,4 @@
-// gpu_bench_products.cu: both products of training in every plan against cuBLAS, and the ladder.
+// gpu_bench_products.cu: both products of training in every plan against cuBLAS.
 #include <cmath>
 #include <deque>
 #include <functional>
@@ -6,7 +6,6 @@
 
 #include "device/gpu/owned.h"
 #include "gpu_bench.h"
-#include "gpu_ladder.h"
 #include "gpu_ways.h"
 
 namespace {
@@ -277,48 +276,4 @@ void measure_plans(Bench& bench, Shape shape) {
             }
     }
     bench.run(shape, contenders, g.images.batches(g.n));
-}
-
-void measure_ladder(Bench& bench, Shape shape) {
-    const Gpu& gpu = bench.gpu;
-    const Images& images = bench.images;
-    const int m = shape.hidden, n = shape.batch, k = images.pixels();
-    const auto a_values = normal_numbers(elements(m, k), 1 / std::sqrt(k), 41);
-    const std::vector<nn_real> zeros(elements(m, 1));
-    const DeviceArray<nn_real> a(a_values, gpu.stream), no_bias(zeros, gpu.stream);
-    DeviceArray<nn_real> c(elements(m, n));
-    std::vector<Contender> contenders;
-    const auto add = [&](std::string name, const nn_real* bias, std::function<void(int)> run) {
-        contenders.push_back({.what = "ladder",
-                              .name = std::move(name),
-                              .flops = flops_of(m, n, k),
-                              .run = std::move(run),
-                              .poison = [&] { c.fill_bytes(0xff, gpu.stream); },
-                              .error =
-                                  [&, bias](int batch) {
-                                      return layer_error({m, k, bias, HostMatrix{a_values, m},
-                                                          images.host_bytes(batch, n)},
-                                                         c.download(gpu.stream), n);
-                                  }});
-    };
-    for (const LadderRung& rung : ladder())
-        add(rung.name, nullptr, [&](int batch) {
-            rung.multiply(gpu, m, n, k, a.data(), images.packed(batch, n), c.data());
-        });
-    for (const auto& [name, tile] :
-         {std::pair{"pipelined", GemmTile::large}, std::pair{"split along k", GemmTile::small}})
-        add(name, nullptr, [&, tile](int batch) {
-            gpu_gemm(gpu, Transposed::no, Transposed::no, m, n, k, 1, a.data(),
-                     images.packed(batch, n), 0, c.data(), {tile, 1});
-        });
-    const bool in_bytes = gpu_has_bf16x3(gpu.chip);
-    const DigitsMemory digits(digits_size(in_bytes ? GemmBy::int8 : GemmBy::fma, m, n, k));
-    if (in_bytes)
-        for (const GemmBy by : {GemmBy::bf16x3, GemmBy::int8})  // int8: with the digits' kernel
-            add(name_of(by), zeros.data(), [&, by](int batch) {
-                gpu_layer(gpu, by, m, n, k, a.data(),
-                          input_of(images.bytes(batch, n), Images::scale), no_bias.data(), c.data(),
-                          plan_gemm(gpu.chip, by, m, n, k, Split::no), {}, {}, digits.get());
-            });
-    bench.run(shape, contenders, images.batches(n));
 }

@@ -1,9 +1,8 @@
-// gpu_ladder.cu: the rungs of gpu_ladder.h, to be read from top to bottom.
+// gpu_ladder.cu: the product of numbers in gpu_ladder.h, to be read from top to bottom.
 //
 // Each kernel differs from the one before in one thing, which its comment names. From the
 // register-blocked one on, all use the same tile and the same registers, so that what is gained
-// comes from that thing alone. Pipelining, sharing k among warps and tensor cores follow in
-// device/gpu/gemm_fma.cu, gemm_bf16x3.cu and gemm_int8.cu.
+// comes from that thing alone. The last two are device/gpu/gemm_fma.cu, which training takes.
 #include "gpu_ladder.h"
 
 #include "gpu_func.h"
@@ -226,12 +225,28 @@ void packed(const Gpu& gpu, int m, int n, int k, const nn_real* a, const nn_real
            tile, tile, block_threads, m, n, k, a, b, c);
 }
 
+// ----------------------------------------------------------- 6. pipelined, 7. shared by warps
+
+/// Gain of the large tile: slices are copied asynchronously, several ahead of the one that is
+/// multiplied, and a slice takes one barrier instead of two.
+/// Gain of the small tile: a small C has few large tiles, and leaves most multiprocessors idle.
+/// Tiles of 32 x 32 are 16 times as many in float, and the 8 warps of a block share each slice
+/// along k; in double it is 4 times as many, and 2 shares.
+template <GemmTile Tile>
+void by_gemm(const Gpu& gpu, int m, int n, int k, const nn_real* a, const nn_real* b, nn_real* c) {
+    gpu_gemm(gpu, Transposed::no, Transposed::no, m, n, k, 1, a, b, 0, c, {Tile, 1});
+}
+
 constexpr LadderRung rungs[] = {
     {"naive", "a thread for each element", naive},
     {"tiled", "shared memory: 16 products from each read of the caches", tiled},
     {"register-blocked", "8 products from each read of shared memory", register_blocked},
     {"vectorised", "sixteen bytes with each load", packed<tile, tile>},
     {"warp-tiled", "a warp reads 96 words of shared memory a step, not 144", packed<32, 64>},
+    {"pipelined", "the next slices are copied while this one is multiplied",
+     by_gemm<GemmTile::large>},
+    {"shared by warps", "small tiles for more blocks, whose warps share each slice along k",
+     by_gemm<GemmTile::small>},
 };
 
 }  // namespace

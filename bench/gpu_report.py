@@ -227,6 +227,16 @@ def ladder_table(results: Results, real: str) -> list[list[str]]:
     return rows
 
 
+def step_ladder_table(results: Results, real: str) -> list[list[str]]:
+    """An epoch's time by each rung, told as the time of a step."""
+    found = [r for r in results.rows if (r["type"], r["what"]) == (real, "step ladder")]
+    rows = [["step of the default network by rung", "us", "times as fast as the rung before"]]
+    for before, row in zip(found[:1] + found, found):
+        times = float(before["median_us"]) / float(row["median_us"])
+        rows.append([row["contender"], number(float(row["median_us"])), number(times)])
+    return rows
+
+
 def goal_table(found: list[Goal]) -> list[list[str]]:
     rows = [["goal", "measured", "wanted", ""]]
     for goal in found:
@@ -308,7 +318,8 @@ def tables_of(results: Results, real: str) -> list[list[list[str]]]:
     return [product_table(results, real, "layer"), product_table(results, real, "gradient"),
             plan_table(results, real), product_table(results, real, "step"),
             rival_table(results, real),
-            kernel_table(results, real), ladder_table(results, real)]
+            kernel_table(results, real), ladder_table(results, real),
+            step_ladder_table(results, real)]
 
 
 TRIAL = ("This was a trial at tiny shapes: its times mean nothing; what it shows is that the "
@@ -323,7 +334,8 @@ def summary(results: Results, found: list[Goal], model: list[list[str]], notes: 
     parts.append(as_markdown([["", ""], *([k, v] for k, v in results.facts.items()
                                           if not k.startswith("plan of "))]))
     verdict = "NO" if wrong(results) else "yes"
-    counts = [int(r["repetitions"]) for r in results.rows if r["what"] != "epoch"]
+    counts = [int(r["repetitions"]) for r in results.rows
+              if r["what"] not in ("epoch", "step ladder")]
     parts.append(f"Medians of {min(counts)} to {max(counts)} repetitions, contenders by turns; "
                  "`bench/gpu_contest.h` says how. `<`: what ./main takes. Each judged "
                  f"result is within its bound: {verdict}; the worst error is "

@@ -6,6 +6,7 @@ HAS_GPU    := $(and $(NVCC),$(or $(GPU_FOUND),$(filter 1,$(CUDA))))
 OF_FLOAT   := $(patsubst %,src/device/gpu/%,gemm_bf16x3 gemm_int8 digits)
 GPU_FILES  := $(filter-out src/device/gpu/cublas $(if $(filter double,$(REAL)),$(OF_FLOAT)),\
               $(patsubst %.cu,%,$(wildcard gpu_func.cu src/device/gpu/*.cu)))
+LADDER     := bench/gpu_ladder bench/gpu_ladder_top
 RUNNER     := $(patsubst %.cpp,$(B)/gpuhost/%.o,$(wildcard tests/gpuhost/gpuhost*.cpp))
 
 # NCCL for them: a library that is opened as the true one is, which LD_LIBRARY_PATH puts before it.
@@ -59,11 +60,15 @@ gpu-kit:
 # A GEMM kernel that does not fit its registers would be right, only several times slower. Where there is
 # no GPU, ./main has code for every architecture too, and these are its objects.
 CHECKED := $(if $(GPU_FOUND),build/gpu-check,build)
-REPORTS  = $$(find $(CHECKED)/$(1)/cuda/src $(CHECKED)/$(1)/cuda/gpu_func.o.log -name '*.log' -printf '$(1)=%p ')
+REPORTS  = $$(find $(CHECKED)/$(1)/cuda/src $(patsubst %,$(CHECKED)/$(1)/cuda/%.o.log,gpu_func bench/gpu_ladder) \
+    -name '*.log' -printf '$(1)=%p ')
 gpu-check:
 	$(Q)tests/ptxas_table.py --self-test
 	$(Q)+for double in "" -DUSE_DOUBLE; do $(MAKE) --no-print-directory CUDA=1 GPU_FOUND= DOUBLE_FLAG=$$double \
 	    B=$(CHECKED)/$$([ -z "$$double" ] && echo float || echo double) gpu-objects || exit; done
-	$(Q)mkdir -p build/gpu-check && tests/ptxas_table.py --out build/gpu-check/kernels.txt $(call REPORTS,float) $(call REPORTS,double)
+	$(Q)mkdir -p build/gpu-check && for type in float double; do echo "# $$type"; $(CHECKED)/$$type/bench/gpu_model; done \
+	    >build/gpu-check/predicted.txt
+	$(Q)tests/ptxas_table.py --out build/gpu-check/kernels.txt $(call REPORTS,float) $(call REPORTS,double)
+	@echo "# build/gpu-check: kernels.txt has each kernel's registers, memory and occupancy, predicted.txt times"
 .PHONY: gpu-objects
-gpu-objects: $(patsubst %,$(B)/cuda/%.o,$(GPU_FILES)) $(B)/cuda/bench/gpu_limits.o $(KERNEL_TESTS:%=$(B)/cuda/%.o)
+gpu-objects: $(patsubst %,$(B)/cuda/%.o,$(GPU_FILES) $(LADDER) bench/gpu_limits) $(B)/bench/gpu_model

@@ -10,6 +10,7 @@ UNIT_TESTS   := $(filter-out $(KERNEL_TESTS) $(TRAIN_TESTS) $(CLI_TESTS) $(RUNNE
 FUZZED       := $(FILES) $(BASICS) $(filter-out tests/fuzz/fuzzer tests/fuzz/replay,$(call named,fuzz/*))
 
 # Without a GPU all of CUDA's tests would be skipped; make gpu-check compiles them.
+gpu-objects: $(KERNEL_TESTS:%=$(B)/cuda/%.o)
 CUDA_TESTS   := $(if $(HAS_GPU),$(addprefix $(B)/tests/,kernel_tests_cuda train_tests_cuda))
 
 # The tiers: what is run, in the words of tests/run.sh. A run belongs to one of test and check;
@@ -90,10 +91,10 @@ $(B)/tests/fuzzer: $(FUZZED:%=$(B)/%.o) $(B)/tests/fuzz/fuzzer.o
 	$(call link,-fsanitize=fuzzer)
 $(B)/tests/cli_tests: $(CLI_TESTS:%=$(B)/%.o)
 	$(call link,-lgtest -lgtest_main)
-$(B)/tests/kernel_tests_gpuhost: $(OBJECTS) $(GPU_gpuhost) $(B)/gpuhost/bench/gpu_ladder.o \
+$(B)/tests/kernel_tests_gpuhost: $(OBJECTS) $(GPU_gpuhost) $(LADDER:%=$(B)/gpuhost/%.o) \
         $(KERNEL_TESTS:%=$(B)/gpuhost/%.o) $(RUNNER_TESTS:%=$(B)/gpuhost/%.o)
 	$(call link,-lgtest -lgtest_main $(LIBS_gpuhost))
-$(B)/tests/kernel_tests_cuda: $(OBJECTS) $(GPU_cuda) $(B)/cuda/bench/gpu_ladder.o $(KERNEL_TESTS:%=$(B)/cuda/%.o)
+$(B)/tests/kernel_tests_cuda: $(OBJECTS) $(GPU_cuda) $(LADDER:%=$(B)/cuda/%.o) $(KERNEL_TESTS:%=$(B)/cuda/%.o)
 	$(call link,-lgtest -lgtest_main $(LIBS_cuda))
 $(B)/tests/train_tests_cuda: $(OBJECTS) $(GPU_cuda)
 $(B)/tests/train_tests_gpuhost: $(OBJECTS) $(GPU_gpuhost) | $(NCCL_gpuhost)

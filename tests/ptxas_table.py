@@ -4,7 +4,9 @@
 A GEMM kernel that does not fit into registers still gives right results, only several times
 slower, and without a GPU nothing else would tell. So this reads the logs of `nvcc -Xptxas -v`,
 writes a table of each kernel's registers, shared memory, stack and spills, and fails where a GEMM
-kernel spills more than a few registers.
+kernel spills more than a few registers. From the object beside each log come the threads of a block,
+and with them the blocks that a multiprocessor holds and the share of its warps (occupancy.py). Of
+shared memory this is what a kernel declares: persistent_kernel asks for more when it is launched.
 
 The largest tile's 64 sums a thread and two blocks a multiprocessor leave 128 registers. On 8.0, 10.0
 and 12.0 up to six numbers of some of its kernels do not fit. In the code for 8.0, four are loaded beside
@@ -23,10 +25,13 @@ import argparse
 import re
 import shutil
 import subprocess
+import struct
 import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
+
+from occupancy import Occupancy, block_sizes, occupancy
 
 ENTRY = re.compile(r"Compiling entry function '(\S+)' for 'sm_(\w+)'")
 PROPERTIES = re.compile(r"Function properties for (\S+)")
@@ -49,6 +54,12 @@ class Kernel(NamedTuple):
     stack: int
     stores: int
     loads: int
+    threads: int = 0  # of a block; 0: not known
+
+    @property
+    def occupancy(self) -> Occupancy | None:
+        return occupancy(self.arch, self.threads, self.registers,
+                         self.shared) if self.threads else None
 
     @property
     def slow(self) -> bool:
@@ -109,12 +120,14 @@ def shortened(text: str) -> str:
     return text
 
 
-HEADS = ("kernel", "type", "sm", "registers", "shared", "stack", "spill st", "spill ld")
+HEADS = ("kernel", "type", "sm", "registers", "shared", "stack", "spill st", "spill ld", "threads",
+         "blocks", "warps %")
 
 
 def table(kernels: list[Kernel], names: dict[str, str]) -> str:
     rows = sorted((names[k.name], k.type, int(re.sub(r"\D", "", k.arch)), k) for k in kernels)
-    cells = [HEADS] + [(name, k.type, k.arch, *(str(n) for n in k[3:])) for name, _, _, k in rows]
+    cells = [HEADS] + [(name, k.type, k.arch, *(str(n) for n in k[3:-1]), *in_blocks(k))
+                       for name, _, _, k in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(HEADS))]
     lines = []
     for row in cells:
@@ -122,6 +135,18 @@ def table(kernels: list[Kernel], names: dict[str, str]) -> str:
         right = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:])]
         lines.append("  ".join(left + right))
     return "\n".join(lines) + "\n"
+
+
+def in_blocks(kernel: Kernel) -> tuple[str, str, str]:
+    held = kernel.occupancy
+    return (str(kernel.threads or "-"), *((str(held.blocks), str(held.percent)) if held else "--"))
+
+
+def with_threads(kernels: list[Kernel], log: str) -> list[Kernel]:
+    """X.o.log is the report on X.o."""
+    made = Path(log.removesuffix(".log"))
+    threads = block_sizes(made.read_bytes()) if made.suffix == ".o" and made.exists() else {}
+    return [k._replace(threads=threads.get(k.name, 0)) for k in kernels]
 
 
 def report(logs: list[str], out: Path | None) -> int:
@@ -135,7 +160,7 @@ def report(logs: list[str], out: Path | None) -> int:
         except OSError as error:
             raise BadLog(f"cannot read {path}: {error.strerror}; "
                          "write it with nvcc -Xptxas -v ... 2> LOG") from error
-        kernels += kernels_of(text, type_name, path)
+        kernels += with_threads(kernels_of(text, type_name, path), path)
     for type_name in {log.partition("=")[0] for log in logs}:
         if not any("gemm" in k.name for k in kernels if k.type == type_name):
             raise BadLog(f"no kernel named gemm in the {type_name} logs: nothing was checked; "
@@ -171,6 +196,17 @@ def entry_log(name: str, stack: int = 0, stores: int = 0, loads: int = 0, arch: 
             "ptxas info    : Compile time = 228.793 ms\n")
 
 
+def object_with(name: str, threads: int) -> bytes:
+    """What an object holds of a kernel's machine code: a header, and two sections with their heads."""
+    names = b"\0.nv.info." + name.encode() + b"\0.names\0"
+    facts = struct.pack("<BBHBBH3I", 3, 0x19, 8, 4, 0x05, 12, threads, 1, 1)
+    table = 64 + len(names) + len(facts)
+    head = struct.pack("<4sB13xH20xQ10x3H", b"\x7fELF", 2, 190, table, 64, 2, 1)
+    of_facts = struct.pack("<IIQQQQ24x", 1, 0x70000000, 0, 0, 64 + len(names), len(facts))
+    of_names = struct.pack("<IIQQQQ24x", names.index(b".names"), 3, 0, 0, 64, len(names))
+    return b"\x7fELF of the host" + head + names + facts + of_facts + of_names
+
+
 def self_test() -> int:
     cut = "".join(entry_log(GEMM).splitlines(keepends=True)[:2])
     helper = ("ptxas info    : Function properties for _Z6helperv\n"
@@ -194,7 +230,15 @@ def self_test() -> int:
     ]
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
+        log = Path(folder) / "gemm.o.log"
+        # 120 registers: 16 warps of 65536 / 120 / 32; 33 KiB and one more of each block's.
+        log.with_suffix("").write_bytes(object_with(GEMM, 256))
+        cases += [("the blocks of a kernel are told, and what they fill", 0, entry_log(GEMM),
+                   "    256       2       25"),
+                  ("where shared memory is less, it is fewer", 0, entry_log(GEMM, arch="75"),
+                   "    256       1       25"),
+                  ("a kernel that its object does not tell of has none", 0,
+                   entry_log(GEMM) + entry_log(HEAD), "      -       -        -")]
         for what, code, text, word in cases:
             log.write_text(text, encoding="utf-8")
             ran = subprocess.run([sys.executable, "-B", __file__, f"float={log}"], text=True,

@@ -218,6 +218,33 @@ TEST(Gpuhost, GemmPersistentIsTakenOrTheBannerSaysWhyNot) {
     EXPECT_TRUE(says(none.err, "--gemm persistent: the ranks are on CPUs"));
 }
 
+/// The run that resumes was stopped amid its second epoch.
+TEST(Gpuhost, GemmPersistentResumesToTheBitsOfOneRunAndAnotherWayIsSaid) {
+    const std::string gpu = "GPUHOST_CAPABILITY=90",
+                      flags = tiny_set() + " -n 12 -b 20 -e 8 --seed 5 --device cuda",
+                      state = " --checkpoint " + scratch("persistent").string() + " --save " +
+                              scratch("resumed.safetensors").string(),
+                      persistent = " --gemm persistent";
+    ASSERT_TRUE(succeeded(run_gpuhost(
+        1, flags + persistent + " --save " + scratch("whole.safetensors").string(), gpu)));
+    Process first("exec env " + gpu + " " + main_gpuhost() + " " + flags + state + persistent +
+                  " --print-every 1 --checkpoint-every 1000");
+    ASSERT_TRUE(first.prints("step  2:03"));
+    first.signal(SIGINT);
+    const Result stopped = first.finish(20);
+    ASSERT_EQ(stopped.code, 4) << stopped.err;
+    const Result resumed = run_gpuhost(1, flags + state + persistent + " --resume", gpu);
+    ASSERT_TRUE(succeeded(resumed));
+    EXPECT_TRUE(says(resumed.out, "# resume     from "));
+    EXPECT_FALSE(says(resumed.out, "# rounding"));
+    EXPECT_TRUE(same_bits(scratch("whole.safetensors"), scratch("resumed.safetensors")));
+    const Result other = run_gpuhost(1, flags + state + " --gemm fp32 --resume", gpu);
+    EXPECT_TRUE(succeeded(other));
+    EXPECT_TRUE(says(other.out,
+                     "# rounding   not as in the checkpoint's run: gemm persistent, now "
+                     "fp32"));
+}
+
 TEST(Gpuhost, Int8IsTakenWhereItIsAskedForAndTheGpuHasItAndIsRefusedElsewhere) {
     const std::string flags = tiny_set() + " -n 9 -e 1 --gemm int8";
     const struct {

@@ -121,9 +121,10 @@ TEST(Rules, RefuseReproducibleWhereSumsHaveAnotherOrder) {
     expect_refused("--reproducible --gemm bf16x3",
                    "--reproducible and --gemm bf16x3: the tiles add in an order of their own; use "
                    "--gemm fp32");
-    expect_refused("--reproducible --gemm int8",
-                   "--reproducible and --gemm int8: it is for GPUs, which add in an order of their "
-                   "own; use --gemm fp32");
+    for (const std::string gemm : {"--gemm int8", "--gemm persistent"})
+        expect_refused("--reproducible " + gemm,
+                       "--reproducible and " + gemm +
+                           ": it is for GPUs, which add in an order of their own; use --gemm fp32");
     for (const char* kind : {"mpi", "hierarchical"})
         expect_refused(std::string("--reproducible --allreduce ") + kind,
                        "--reproducible and --allreduce other than shared: it adds the replicas' "
@@ -149,6 +150,21 @@ TEST(Rules, RefuseNcclWhereTheGradientIsNotInAGpusMemory) {
         "--allreduce nccl and --cuda-aware: NCCL sums, and not MPI; leave one of the two "
         "out");
     expect_taken("--allreduce nccl --device cuda -s");
+}
+
+TEST(Rules, RefuseAGpusFastKernelsWhereTheyAreNot) {
+    const std::string of_a_gpu = ": it is for a GPU's fast kernels; leave one of the two out",
+                      for_one = ": it is for one rank; leave one of the two out";
+    for (const std::string gemm : {"--gemm persistent", "--gemm int8"}) {
+        expect_refused(gemm + " --device cpu", gemm + " and --device cpu" + of_a_gpu);
+        expect_refused(gemm + " --course", gemm + " and --course" + of_a_gpu);
+    }
+    expect_refused("--gemm persistent --sync local:2",
+                   "--gemm persistent and --sync local:H" + for_one);
+    expect_refused("--gemm persistent --sync async",
+                   "--gemm persistent and --sync async" + for_one);
+    expect_taken("--gemm persistent --device cuda --sync every-step");
+    expect_taken("--gemm persistent --csv-data t.csv");  // then the banner says why not
 }
 
 TEST(Rules, RefuseWhatLocalDescentHasNoMeaningFor) {
