@@ -106,7 +106,7 @@ struct Launches {
 #endif
 
 class UpperRungs : public Kernels {
-    const OnChipWithEveryRung chip_;
+    OnChipWithEveryRung chip_;
 };
 
 /// sigmoid(W X + b), as a sum of so many rounded terms.
