@@ -81,7 +81,7 @@ run() {
             "$work/$build"/{driver,plan}.o "${linked[@]/%/.o}" -lboost_context \
             -o "$work/$name/driver"; } >"$work/$name/log" 2>&1 || return 2
     # The outer redirection silences the shell, which reports an abort on its own.
-    { timeout 120 "$work/$name/driver" "${orders[$build]}" >>"$work/$name/log" 2>&1; } 2>/dev/null || return 1
+    { timeout 300 "$work/$name/driver" "${orders[$build]}" >>"$work/$name/log" 2>&1; } 2>/dev/null || return 1
 }
 
 # verdict NAME PASS|FAIL TEXT
