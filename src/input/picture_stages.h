@@ -58,6 +58,6 @@ struct DigitInput {
 };
 DigitInput input_of_digit(const Sheet& digit, int rows, int cols);
 
-/// How many strokes a row of pixels meets, on average over the rows that meet one. Stretching a
-/// digit does not change it. Two digits side by side have the sum of both where both are.
-double strokes_met(const Sheet& digit);
+/// Stretching a digit does not change its strokes. Two digits side by side have the sum of what
+/// rows meet of both.
+Strokes strokes_of(const Sheet& digit);

@@ -203,6 +203,18 @@ TEST(Predict, NotesADrawingThatWasMadeNarrower) {
     EXPECT_TRUE(says(said.err, wide + ": a drawing is wider than a digit is"));
 }
 
+// Some of MNIST's digits are as crowded as two that touch: they are answered, and a note says so.
+TEST(Predict, NotesFewDigitsThatMayBeTwo) {
+    std::string all;
+    for (const std::string& name : pictures(300)) all += name + " ";
+    const Result said = run_main("predict --load " + trained_network() + " " + all);
+    const auto notes = std::ranges::count_if(lines_of(said.err), [](const std::string& line) {
+        return says(line, "a drawing has more strokes, or closer ones, than most digits have");
+    });
+    EXPECT_GE(notes, 1);
+    EXPECT_LE(notes, 30);
+}
+
 TEST(Predict, AsIsTakesThePictureOrRefusesItsSize) {
     const std::vector<std::string> names = pictures(1);
     const std::string load = "predict --as-is --json --load " + trained_network() + " ";

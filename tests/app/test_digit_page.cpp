@@ -50,18 +50,17 @@ TEST(DigitPage, NoNameOfAClassEndsItsScriptOrIsFilledIn) {
     EXPECT_TRUE(says(html, "Made by main {{script}}."));
 }
 
-TEST(DigitPage, CarriesTheLimitsOfStrokesForTheTenDigitsAlone) {
+TEST(DigitPage, CarriesHowCrowdedDigitsMayBeForTheTenDigitsAlone) {
     Model model = network_of({784, 10});
     const Json network = network_in(digit_page(model, "it").html);
+    EXPECT_EQ(network["crowding_of_a_nine"].number(), crowding_of_a_nine);
+    EXPECT_EQ(network["doubtful_crowding"].number(), doubtful_crowding);
     EXPECT_EQ(network["sure"].number(), sure_reading);
-    ASSERT_EQ(network["strokes"].items().size(), strokes_of_digits.size());
-    for (std::size_t c = 0; c < strokes_of_digits.size(); ++c) {
-        const Json& strokes = network["strokes"].items()[c];
-        EXPECT_EQ(strokes["usual"].number(), strokes_of_digits[c].usual);
-        EXPECT_EQ(strokes["most"].number(), strokes_of_digits[c].most);
-    }
+    ASSERT_EQ(network["most_crowding"].items().size(), most_crowding.size());
+    for (std::size_t c = 0; c < most_crowding.size(); ++c)
+        EXPECT_EQ(network["most_crowding"].items()[c].number(), most_crowding[c]);
     model.facts.class_names = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
-    EXPECT_EQ(network_in(digit_page(model, "it").html)["strokes"], Json::array());
+    EXPECT_EQ(network_in(digit_page(model, "it").html)["most_crowding"], Json::array());
 }
 
 TEST(DigitPage, RefusesWhatCannotBeDrawnOrIsTooLarge) {

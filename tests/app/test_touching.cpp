@@ -4,8 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
+#include <utility>
 
 #include "input/picture_stages.h"
 #include "mnist_reader.h"
@@ -27,43 +26,93 @@ Outputs all_of(const std::vector<Outputs>& each) {
     return all;
 }
 
+/// A row of it meets so many strokes, and no paper between them: its crowding.
 DrawnDigit digit_of(double strokes, bool is_wide = false) {
     DrawnDigit digit;
-    digit.strokes = strokes;
+    digit.strokes.met = strokes;
     digit.is_wide = is_wide;
     return digit;
 }
 
+constexpr std::size_t pixels = 784;
+
+/// Images of MNIST's training part, as ink.
+class Images {
+  public:
+    Images() : train_(read_mnist("data", Split::train)) {}
+    int label(std::size_t i) const { return train_.labels[i]; }
+    Sheet operator[](std::size_t i) const {
+        Sheet ink(28, 28);
+        for (std::size_t k = 0; k < pixels; ++k)
+            ink.values[k] = static_cast<float>(train_.pixels[pixels * i + k]) / 255;
+        return ink;
+    }
+
+  private:
+    SampleSet train_;
+};
+
+/// Two images side by side, the second as far to the left as it can come: their strokes touch.
+Sheet touching(const Sheet& one, const Sheet& other) {
+    int space = 56;
+    for (int y = 0; y < 28; ++y) {
+        int end = -28, begin = 28;
+        for (int x = 27; x >= 0; --x) {
+            if (other.at(x, y) >= dark_ink) begin = x;
+            if (one.at(x, y) >= dark_ink && end < 0) end = x + 1;
+        }
+        space = std::min(space, 28 + begin - end);
+    }
+    Sheet both(56, 28);
+    for (int y = 0; y < 28; ++y)
+        for (int x = 0; x < 56; ++x)
+            both.at(x, y) = std::max(one.at_or(x, y, 0), other.at_or(x - 28 + space, y, 0));
+    return both;
+}
+
 }  // namespace
 
-// The limits are those of MNIST, rounded up to two digits: 95 and 99 of 100 images of each class.
-TEST(Touching, begins_above_the_strokes_of_mnists_digits) {
-    const SampleSet train = read_mnist("data", Split::train);
-    std::array<std::vector<double>, 10> strokes;
-    for (std::size_t i = 0; i < 20000; ++i) {
-        Sheet ink(28, 28);
-        for (std::size_t k = 0; k < 784; ++k)
-            ink.values[k] = static_cast<float>(train.pixels[784 * i + k]) / 255;
-        strokes[train.labels[i]].push_back(strokes_met(ink));
+// What MNIST holds is read as one: of 3000 images, at a p that is usual for them, none or hardly
+// any is refused, and few are doubtful.
+TEST(Touching, is_not_seen_in_mnists_digits) {
+    const Images images;
+    int two = 0, doubtful = 0;
+    for (std::size_t i = 0; i < 3000; ++i) {
+        DrawnDigit digit;
+        digit.strokes = strokes_of(images[i]);
+        const HowMany found = how_many(digit, reading(images.label(i), 0.999));
+        two += found == HowMany::two ? 1 : 0;
+        doubtful += found == HowMany::one_or_two ? 1 : 0;
     }
-    for (int c = 0; c < 10; ++c) {
-        auto& all = strokes[static_cast<std::size_t>(c)];
-        std::ranges::sort(all);
-        const auto exceeded = [&](double part) {
-            const double value =
-                all[static_cast<std::size_t>(part * static_cast<double>(all.size()))];
-            return std::ceil(100 * value - 1e-9) / 100;
-        };
-        const auto expect_limit = [&](double limit, bool is_wide, double p) {
-            EXPECT_FALSE(looks_like_two(digit_of(limit - 0.001, is_wide), reading(c, p)))
-                << c << ": " << limit;
-            EXPECT_TRUE(looks_like_two(digit_of(limit + 0.001, is_wide), reading(c, p)))
-                << c << ": " << limit;
-        };
-        expect_limit(exceeded(0.99), false, 0.95);
-        expect_limit(exceeded(0.95), true, 0.95);
-        expect_limit(exceeded(0.95), false, 0.85);
+    EXPECT_LE(two, 15);
+    EXPECT_LE(doubtful, 150);
+}
+
+// The network may read a pair as any class, and says 8 most often.
+TEST(Touching, is_seen_in_pairs_of_them) {
+    const Images images;
+    int two = 0;
+    for (std::size_t i = 0; i < 2000; i += 2) {
+        DrawnDigit digit;
+        digit.strokes = strokes_of(touching(images[i], images[i + 1]));
+        two += how_many(digit, reading(8, 0.9)) == HowMany::two ? 1 : 0;
     }
+    EXPECT_GE(two, 950);
+}
+
+TEST(Touching, needs_more_crowded_strokes_where_the_network_is_surer) {
+    for (int c = 0; c < 10; ++c)
+        for (const auto& [p, nines] :
+             {std::pair{0.5, 0.30103}, {0.9, 1.0}, {0.99, 2.0}, {1.0, 6.0}}) {
+            const double most =
+                most_crowding.at(static_cast<std::size_t>(c)) + crowding_of_a_nine * nines;
+            const auto found = [&](double crowding) {
+                return how_many(digit_of(crowding), reading(c, p));
+            };
+            EXPECT_EQ(found(most + 0.001), HowMany::two) << c << ": " << p;
+            EXPECT_EQ(found(most - 0.001), HowMany::one_or_two) << c << ": " << p;
+            EXPECT_EQ(found(most - doubtful_crowding - 0.001), HowMany::one) << c << ": " << p;
+        }
 }
 
 TEST(Touching, is_asked_only_of_networks_that_read_digits) {
@@ -75,12 +124,21 @@ TEST(Touching, is_asked_only_of_networks_that_read_digits) {
     EXPECT_FALSE(reads_digits(names, 10));
 }
 
+TEST(Touching, needs_a_note_if_the_answer_is_sure) {
+    const DrawnDigit doubtful = digit_of(most_crowding[3]), crowded = digit_of(2);
+    EXPECT_TRUE(may_be_two(doubtful, reading(3, 0.95)));
+    EXPECT_FALSE(may_be_two(doubtful, reading(3, 0.85))) << "its p says it";
+    EXPECT_FALSE(may_be_two(digit_of(1), reading(3, 0.95)));
+    EXPECT_FALSE(may_be_two(crowded, reading(3, 0.95))) << "it is refused";
+}
+
 TEST(Touching, refuses_what_should_be_one_digit) {
     EXPECT_NO_THROW(check_is_one("it.png", digit_of(1.1), reading(7, 0.99)));
-    expect_refusal([] { check_is_one("it.png", digit_of(2.345), reading(7, 0.99)); },
-                   {"it.png: expected one digit, found what looks like two that touch: read as "
-                    "one, it would be a 7, but a row of its pixels meets 2.35 strokes",
-                    "cut the picture between them", "turn the picture upright"});
+    expect_refusal(
+        [] { check_is_one("it.png", digit_of(2.345), reading(7, 0.99)); },
+        {"it.png: expected one digit, found what looks like two that touch: read as "
+         "one, it would be a 7, but a row of its pixels meets 2.35 strokes, more or closer ones",
+         "cut the picture between them", "turn the picture upright"});
 }
 
 TEST(Touching, refuses_in_a_line_only_what_is_wider_than_high) {
@@ -89,7 +147,7 @@ TEST(Touching, refuses_in_a_line_only_what_is_wider_than_high) {
         check_each_is_one("it.png", std::vector{digit_of(1), second}, yhat);
     };
     EXPECT_NO_THROW(read_with(digit_of(2.6, false)));
-    EXPECT_NO_THROW(read_with(digit_of(1.6, true)));
+    EXPECT_NO_THROW(read_with(digit_of(1.5, true))) << "doubtful";
     expect_refusal([&] { read_with(digit_of(2.6, true)); },
                    {"it.png: ", "two that touch as number 2 of 2, from the left"});
 }

@@ -164,11 +164,17 @@ def saved(page, file):
     return file
 
 
+def two_digits(chance):
+    """Narrow ones, so near that most touch."""
+    return [[(round(140 * x) + shift, round(280 * y)) for x, y in stroke]
+            for shift in (20, 100) for stroke in chance.choice(DIGITS)]
+
+
 def answer_of(page):
     return page.run("Array.from(judged().layers.at(-1))")
 
 
-TOUCHING = "This may be two digits that touch: draw one digit."
+TOUCHING = "This looks like two digits that touch: draw one digit."
 
 
 def refusal_of(why, strokes):
@@ -176,8 +182,9 @@ def refusal_of(why, strokes):
     if why is None:
         return None
     if why == TOUCHING:
-        return f"found what looks like two that touch: read as one, it would be a {strokes[0]}, but a row of its " \
-               f"pixels meets {strokes[1]:.2f} strokes"
+        article = "an" if strokes[0] == 8 else "a"
+        return f"found what looks like two that touch: read as one, it would be {article} {strokes[0]}, but a row " \
+               f"of its pixels meets {strokes[1]:.2f} strokes"
     return f"found {why.split()[0]} separate drawings"
 
 
@@ -190,7 +197,7 @@ def disagreement(why, strokes, refusal):
 
 JUDGED = """(({bytes, why, strokes, layers}) => ({
   bytes: bytes ? Array.from(bytes) : null, why: why ?? null,
-  strokes: layers ? [classOf(layers.at(-1)), strokes] : null}))(judged())"""
+  strokes: layers ? [classOf(layers.at(-1)), strokes.met] : null}))(judged())"""
 
 
 # ---- the statements
@@ -257,7 +264,8 @@ def preparation_agrees(report, main, folder, page, model, count=60):
     wrong, stages = [], folder / "stages"
     files, ours = [], []
     for i in range(count):
-        page.run(f"setStrokes({json.dumps(any_drawing(chance))})")
+        drawing = two_digits(chance) if i % 6 == 0 else any_drawing(chance)
+        page.run(f"setStrokes({json.dumps(drawing)})")
         ours.append(page.run(JUDGED))
         files.append(saved(page, folder / f"any{i}.png"))
     subprocess.run([main, "predict", "--load", model, "--explain", stages, *files], capture_output=True)
@@ -279,9 +287,10 @@ def preparation_agrees(report, main, folder, page, model, count=60):
 
 def limits_are_of_digits(report, page):
     """The page carries the program's limits; another limit would change what it says."""
-    page.run("setStrokes([[[60, 40], [60, 240]], [[60, 140], [220, 140]], [[220, 40], [220, 240]]])")
+    page.run("setStrokes([[[60, 40], [60, 240]], [[60, 140], [220, 140]], "
+             "[[140, 40], [140, 240]], [[220, 40], [220, 240]]])")
     seen = page.run("judged().why ?? null")
-    page.run("network.strokes = []")
+    page.run("network.most_crowding = []")
     report.check("two digits that touch are refused in words, and without limits nothing is",
                  unlike((seen, page.run("judged().why ?? null")), (TOUCHING, None)))
 

@@ -73,15 +73,27 @@ std::string Answers::about_line(const std::string& file, const SampleSet& set,
     return text;
 }
 
-void note_squeezed(const std::string& file) {
-    print_note(file +
-                   ": a drawing is wider than a digit is, and was made narrower; if it is two "
-                   "digits that touch, cut the picture between them, or write them apart",
+void note_doubt(const std::string& file, const char* what) {
+    print_note(file + ": " + what +
+                   "; if it is two digits that touch, cut the picture between them, or write them "
+                   "apart",
                stderr);
 }
 
-/// Throws InputError if a drawing looks like two digits that touch, and notes what was made
-/// narrower.
+/// Notes what may be two digits. In a line that is what check_each_is_one() lets pass.
+void note_crowded(const std::string& file, const PictureInputs& inputs, bool is_line,
+                  std::span<const nn_real> yhat) {
+    const std::size_t outputs = outputs_each(inputs.set, yhat);
+    for (std::size_t i = 0; i < inputs.digits.size(); ++i) {
+        const DrawnDigit& digit = inputs.digits[i];
+        const auto said = yhat.subspan(i * outputs, outputs);
+        if (is_line ? how_many(digit, said) == HowMany::two : may_be_two(digit, said))
+            note_doubt(file, "a drawing has more strokes, or closer ones, than most digits have");
+    }
+}
+
+/// Throws InputError if a drawing looks like two digits that touch, and notes what may be two, and
+/// what was made narrower.
 void check_digits_apart(const std::string& file, const PictureInputs& inputs, bool is_line,
                         std::span<const std::string> class_names, std::span<const nn_real> yhat) {
     if (inputs.digits.empty()) return;  // nothing was prepared
@@ -90,9 +102,11 @@ void check_digits_apart(const std::string& file, const PictureInputs& inputs, bo
             check_each_is_one(file, inputs.digits, yhat);
         else
             check_is_one(file, inputs.digits.front(), yhat);
+        note_crowded(file, inputs, is_line, yhat);
     }
     for (const DrawnDigit& digit : inputs.digits)
-        if (digit.was_squeezed) note_squeezed(file);
+        if (digit.was_squeezed)
+            note_doubt(file, "a drawing is wider than a digit is, and was made narrower");
 }
 
 /// A picture is prepared by guesses, and may show no digit at all. What the network gives less than

@@ -68,12 +68,11 @@ std::string in_script(const std::string& json) {
     return safe;
 }
 
-/// What one digit's strokes may be, class by class; none for a network of other classes.
-Json strokes_json(const Layout& layout, const ModelFacts& facts) {
+/// How crowded one digit may be, class by class; none for a network of other classes.
+Json crowding_json(const Layout& layout, const ModelFacts& facts) {
     std::vector<Json> all;
     if (reads_digits(facts.class_names, static_cast<std::size_t>(layout.classes())))
-        for (const StrokesOfDigit& strokes : strokes_of_digits)
-            all.push_back(Json::object({{"usual", strokes.usual}, {"most", strokes.most}}));
+        all.assign(most_crowding.begin(), most_crowding.end());
     return Json(all);
 }
 
@@ -86,7 +85,9 @@ std::string network_json(const Layout& layout, const ModelFacts& facts, Width wi
                                    {"cols", facts.cols},
                                    {"pixel_scale", facts.pixel_scale},
                                    {"class_names", facts.class_names},
-                                   {"strokes", strokes_json(layout, facts)},
+                                   {"most_crowding", crowding_json(layout, facts)},
+                                   {"crowding_of_a_nine", crowding_of_a_nine},
+                                   {"doubtful_crowding", doubtful_crowding},
                                    {"sure", sure_reading},
                                    {"precision", width == Width::single ? "single" : "half"},
                                    {"parameters", parameters}})

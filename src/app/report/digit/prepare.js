@@ -96,17 +96,39 @@ function ofRows(digit) {
   return small;
 }
 
-// How many strokes a row of pixels meets, on average over the rows that meet one.
-function strokesMet(digit) {
-  const small = ofRows(digit), dark = 0.5;
-  let strokes = 0, inkedRows = 0;
-  for (let y = 0; y < small.height; ++y) {
-    const before = strokes;
-    for (let x = 0; x < small.width; ++x)
-      if (at(small, x, y) >= dark && !(x > 0 && at(small, x - 1, y) >= dark)) ++strokes;
-    if (strokes > before) ++inkedRows;
+// One row: its strokes, its pixels of ink, the outermost two.
+function rowOf(sheet, y) {
+  const row = {strokes: 0, ink: 0, first: 0, last: 0}, dark = 0.5;
+  for (let x = 0; x < sheet.width; ++x) {
+    if (at(sheet, x, y) < dark) continue;
+    if (row.ink++ === 0) row.first = x;
+    if (x === 0 || at(sheet, x - 1, y) < dark) ++row.strokes;
+    row.last = x;
   }
-  return inkedRows > 0 ? strokes / inkedRows : 0;
+  return row;
+}
+
+// The part of the columns of the middle half that meet one stroke at most.
+function bridgeOf(small) {
+  const columns = transposed(small), edge = Math.floor(small.width / 4);
+  let single = 0;
+  for (let x = edge; x < small.width - edge; ++x) if (rowOf(columns, x).strokes <= 1) ++single;
+  return single / (small.width - 2 * edge);
+}
+
+function strokesOf(digit) {
+  const small = ofRows(digit);
+  let strokes = 0, inkedRows = 0, ink = 0, across = 0;
+  for (let y = 0; y < small.height; ++y) {
+    const row = rowOf(small, y);
+    if (row.ink === 0) continue;
+    ++inkedRows;
+    strokes += row.strokes;
+    ink += row.ink;
+    across += row.last - row.first + 1;
+  }
+  if (inkedRows === 0) return {met: 0, paper: 0, bridge: 0};
+  return {met: strokes / inkedRows, paper: 1 - ink / across, bridge: bridgeOf(small)};
 }
 
 // ---- picture_prepare.cpp
@@ -208,14 +230,17 @@ function prepared(ink, rows, cols) {
   const chosen = new Set(digits[0].pieces.map((piece) => piece.label));
   const digit = sheetOf(ink.width, ink.height);
   digit.values = ink.values.map((value, i) => chosen.has(pieces.labels[i]) ? value : 0);
-  const box = boxOf(digit);
-  return {...inputOfDigit(digit, rows, cols), strokes: strokesMet(digit), isWide: box.width > box.height};
+  return {...inputOfDigit(digit, rows, cols), strokes: strokesOf(digit)};
 }
 
 // ---- touching.cpp
 
-// Whether a drawing that the network reads as this class has more strokes than that digit has.
-function looksLikeTwo({strokes, isWide}, network, c, probability) {
-  const limits = network.strokes[c];
-  return limits !== undefined && strokes > (isWide || probability < network.sure ? limits.usual : limits.most);
+// Whether a drawing that the network reads so may be two digits (1), or looks like it (2).
+function howManyMore({strokes}, network, c, probability) {
+  const least = network.most_crowding[c];
+  if (least === undefined) return 0;
+  const crowding = strokes.met - 0.8 * strokes.paper + 0.2 * strokes.bridge;
+  const nines = -Math.log10(Math.max(1 - probability, 1e-6));
+  const over = crowding - least - network.crowding_of_a_nine * nines;
+  return over > 0 ? 2 : over > -network.doubtful_crowding ? 1 : 0;
 }

@@ -55,7 +55,7 @@ function showLayers(layers) {
 const percent = (p) => `${(100 * p).toFixed(1)} %`;
 const className = (c) => network.class_names[c] ?? String(c);
 
-function showAnswer(answer, why, wasSqueezed) {
+function showAnswer(answer, why, {wasSqueezed, mayBeTwo} = {}) {
   const best = answer ? classOf(answer) : -1;
   [...part('bars').children].forEach((bar, c) => {
     bar.className = c === best ? 'best' : '';
@@ -65,6 +65,7 @@ function showAnswer(answer, why, wasSqueezed) {
   part('digit').textContent = answer ? className(best) : '\u2013';
   say(!answer ? why || 'Nothing is drawn yet.'
       : `${className(best)}, ${percent(answer[best])}` + (answer[best] < 0.5 ? '. It is not sure.' : '') +
+        (mayBeTwo ? '. It may be two digits that touch.' : '') +
         (wasSqueezed ? '. The drawing is wider than a digit, and was made narrower.' : ''));
 }
 
@@ -82,17 +83,17 @@ function judged() {
   const drawn = prepared(ink, network.rows, network.cols);
   if (!drawn.bytes) return drawn;
   const layers = layersOf(network, parameters, drawn.bytes), answer = layers[layers.length - 1], c = classOf(answer);
-  const why = looksLikeTwo(drawn, network, c, answer[c])
-      ? 'This may be two digits that touch: draw one digit.' : undefined;
-  return {...drawn, layers, why};
+  const more = howManyMore(drawn, network, c, answer[c]);
+  const why = more === 2 ? 'This looks like two digits that touch: draw one digit.' : undefined;
+  return {...drawn, layers, why, mayBeTwo: more === 1 && answer[c] > network.sure};
 }
 
 function show() {
-  const {bytes, why, wasSqueezed, layers} = judged();
+  const found = judged(), {bytes, why, layers} = found;
   showStrokes();
   paint(part('seen'), network.cols, network.rows, (i) => Array(3).fill(bytes ? bytes[i] : 0));
   showLayers(layers ?? layersOf(network, parameters, new Uint8Array(network.rows * network.cols)));
-  showAnswer(why === undefined ? layers[layers.length - 1] : undefined, why, wasSqueezed);
+  showAnswer(why === undefined ? layers[layers.length - 1] : undefined, why, found);
   part('hint').hidden = strokes.length > 0;
   part('undo').disabled = strokes.length + cleared.length === 0;
   part('clear').disabled = part('save').disabled = strokes.length === 0;
