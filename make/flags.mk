@@ -52,7 +52,9 @@ NVCC_FLAGS := -std=c++20 -ccbin $(CXX) $(GENCODE) -Xptxas -v -Werror all-warning
 GPUHOST  := $(HOST) -Itests/gpuhost -Wno-unknown-pragmas$(if $(findstring clang,$(COMPILER)), -Wno-pass-failed)
 # Code under test is optimised as in ./main. Of the tests only those compute that compare numbers.
 TEST_OPTIMISE = $(if $(filter tests/device/% tests/gpuhost/% tests/train/%,$<),-O1,-O0)
-as_test = $(patsubst -O2,$(TEST_OPTIMISE),$(1))
+as_test = $(patsubst -O2,$(TEST_OPTIMISE),$(1)) $(if $(GTEST_READ),-include $(B)/tests/gtest$(filter -O%,$(patsubst -O2,$(TEST_OPTIMISE),$(OPTIMISE))).h)
+# GoogleTest's header as g++ has read it, for each way to optimise tests (make/objects.mk).
+GTEST_READ := $(if $(findstring clang,$(COMPILER)),,$(patsubst %,$(B)/tests/gtest%.h,$(if $(filter -O2,$(OPTIMISE)),-O0 -O1,$(filter -O%,$(OPTIMISE)))))
 
 CPU_FLAGS  := $(filter-out -O2,$(HOST)) $(if $(filter 1,$(DEBUG)),,-O3) -Wno-psabi
 MPI_HOST   += $(if $(filter avx512,$(ISAS)),-DCPU_HAS_X86_ISAS)

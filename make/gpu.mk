@@ -27,7 +27,7 @@ $(B)/gpuhost/%.o: %.cu $(B)/host.flags | build/.setup-build
 	$(call compile,GPUHOST,$(CXX) $(GPUHOST) -x c++)
 $(B)/gpuhost/%.o: %.cpp $(B)/host.flags | build/.setup-build
 	$(call compile,GPUHOST,$(CXX) $(GPUHOST))
-$(B)/gpuhost/tests/%.o: tests/%.cpp $(B)/host.flags | build/.setup-test
+$(B)/gpuhost/tests/%.o: tests/%.cpp $(B)/host.flags | build/.setup-test $(GTEST_READ)
 	$(call compile,GPUHOST,$(CXX) $(call as_test,$(GPUHOST)))
 # The runner itself is never sanitized: it moves between stacks, and tells the sanitizer of each move.
 $(RUNNER) $(NCCL_IMITATION:%=$(B)/gpuhost/%.o): $(B)/gpuhost/%.o: %.cpp $(B)/host.flags | build/.setup-test
