@@ -13,6 +13,7 @@
 #include <ctime>
 #include <new>
 #include <random>
+#include <semaphore>
 #include <thread>
 #include <vector>
 
@@ -127,6 +128,7 @@ TEST(WaitingBySystem, SleepsAndLosesNoWakeUp) {
 TYPED_TEST(Waiting, TakesNoProcessorTimeWhileItIsLong) {
     BasicBarrier<TypeParam> barrier(2);
     double waited = 0, used = 0;
+    std::binary_semaphore begins(0);
     std::thread waiter([&] {
         const auto processor_seconds = [] {
             timespec time{};
@@ -135,10 +137,12 @@ TYPED_TEST(Waiting, TakesNoProcessorTimeWhileItIsLong) {
         };
         const auto start = steady_clock::now();
         const double before = processor_seconds();
+        begins.release();
         barrier.wait();
         used = processor_seconds() - before;
         waited = std::chrono::duration<double>(steady_clock::now() - start).count();
     });
+    begins.acquire();  // on a busy machine a thread may start late
     std::this_thread::sleep_for(std::chrono::milliseconds(350));
     barrier.wait();
     waiter.join();
