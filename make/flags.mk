@@ -30,7 +30,7 @@ $(info # CUDA     $(if $(NVCC),$(NVCC_VERSION) ($(NVCC)) for sm $(GPU_ARCHS) and
     /usr/local/cuda): trains on the CPU alone))
 $(if $(NVCC),$(info # GPU      $(if $(GPU_FOUND),compute capability $(GPU_FOUND),none here: \
     ./main takes the CPU here and a GPU where there is one$(if $(filter 1,$(CUDA)),,; tests leave \
-    CUDA out. If there is a GPU but no nvidia-smi: CUDA=1))))
+    CUDA out. If there is a GPU but no nvidia-smi: CUDA=1. Without kernels it builds faster: CUDA=0))))
 endif
 
 # No fast-math and no contraction: host results depend on the program alone, not on the compiler.

@@ -79,6 +79,11 @@ look_up() {
         [[ $3 != *-tsan ]] || what="training, TSan" filter=$train_tsan
         command=("${sanitized[@]}" "$tests/train_tests_gpuhost")
         ;;
+    assignment) # RANKS: what a student's trainer does right who wrote what docs/assignment.md asks for
+        ranks=${NP:-$argument} what="training, as the assignment asks"
+        filter="$no_course:FixedOrder*:*SmallOperands*:*Slices*:Local*:*Async*:Nccl*"
+        command=("$tests/train_tests_gpuhost")
+        ;;
     train-tiles) ranks=${NP:-$argument} what="training by bf16x3, tiles in plain loops" filter=$by_tiles command=("$tests/train_tests_tiles") ;;
     train-reduce) ranks=${NP:-$argument} what="sums by hand, of codes and by NCCL" filter='Ring*:Tree*:Overlapped*:Compressed*:Nccl*' command=(env "GPUHOST_DEVICES=$ranks" "$tests/train_tests_gpuhost") ;;
     train-nodes) ranks=${NP:-$argument} what="training on two nodes" filter='Node*' command=("$tests/train_tests_gpuhost") ;;
@@ -163,7 +168,13 @@ tally() { # LOG: prints "passed failed skipped", from the log of a GoogleTest or
 }
 
 run() { # LABEL: one line of the table
-    local status=0 start p f s why='' missing='' log=$scratch/log.$BASHPID child seconds
+    local status=0 start p f s why='' missing='' log=$scratch/log.$BASHPID child seconds word
+    for word in "${command[@]}"; do
+        if [[ $word == */tests/*_tests* && ! -x $word ]]; then
+            count "$what" "$ranks" 0 1 0 0 0 || echo "    $word was not built: first run make $word"
+            return
+        fi
+    done
     [[ -z $filter ]] || missing=$(unmatched "$filter" "${command[@]}")
     [[ -z $filter ]] || command+=("--gtest_filter=$filter")
     ((ranks == 0)) || command=(mpirun -np "$ranks" "${command[@]}")

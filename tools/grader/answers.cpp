@@ -26,8 +26,9 @@ Fault Answers::given(std::size_t rank, const std::string& name, std::size_t coun
     if (Fault fault = came_to(rank, name); !fault.empty()) return fault;
     if (of(rank, name).size() == count) return "";
     if (name != "training") return "the submission wrote no " + name;
-    return formatted("train() told its observer of %zu steps, not of %zu",
-                     of(rank, name).size() / size(), count / size());
+    const std::size_t told = of(rank, name).size() / size(), all = count / size();
+    return formatted("train() told its observer of %zu steps, not of %zu", told, all) +
+           (told < all ? " (a smaller mini-batch at an epoch's end counts, too)" : "");
 }
 
 Fault Answers::same_on_all(const std::string& name, std::size_t count) const {

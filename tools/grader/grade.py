@@ -198,8 +198,9 @@ class Program:
         if said.returncode != 0:
             raise Broken(f"the judge failed: {said.stderr[-400:]}")
         code, over = done["status"]["code"], done["status"]["over"]
-        end = {"time": f"; its {seconds} s were over", "memory": "; its processes took more memory than they may"}.get(
-            over, f"; its exit code was {code}" if code else "")
+        end = {"time": f": its {seconds} s were over. Perhaps a rank waits for others in a call that they do not make",
+               "memory": ": its processes took more memory than they may"}.get(
+                   over, f": its exit code was {code}" if code else "")
         answers = {}
         for line in said.stdout.splitlines():
             name, right, fault = line.split(" ", 2)

@@ -93,6 +93,7 @@ function show() {
   showStrokes();
   paint(part('seen'), network.cols, network.rows, (i) => Array(3).fill(bytes ? bytes[i] : 0));
   showLayers(layers ?? layersOf(network, parameters, new Uint8Array(network.rows * network.cols)));
+  for (const card of document.querySelectorAll('.seen,.layers')) card.classList.toggle('idle', why !== undefined);
   showAnswer(why === undefined ? layers[layers.length - 1] : undefined, why, found);
   part('hint').hidden = strokes.length > 0;
   part('undo').disabled = strokes.length + cleared.length === 0;
