@@ -64,7 +64,8 @@ look_up() {
         what="kernels, small sizes" filter=$small_kernels
         [[ $3 != *-asan ]] || what="kernels, ASan+UBSan" filter=$kernels_asan
         [[ $3 != *-tsan ]] || what="kernels, TSan" filter=$kernels_tsan
-        command=("${sanitized[@]}" "$tests/kernel_tests_gpuhost")
+        # A death test's process begins anew: TSan takes one for a race that was forked off thousands of fibers.
+        command=(env GTEST_DEATH_TEST_STYLE=threadsafe "${sanitized[@]}" "$tests/kernel_tests_gpuhost")
         ;;
     train | train-course) # RANKS: each number with another order of the CUDA threads, as another GPU
         ranks=${NP:-$argument}

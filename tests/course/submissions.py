@@ -151,7 +151,7 @@ def cheats(files_of_the_grader):
         "throws that the ranks differ, which they do not": (
             [(TRAIN, TRAIN + """    if (!std::isfinite(parameters().bias(1)[0])) throw Diverged("it is not a number");
     if (training.epochs > 0) throw RanksDiffer("as it seems");
-""")], TRAINING + TOLD + ENDINGS + at("penalty in the loss", FEW)),
+""")], TRAINING + TOLD + ENDINGS),
         "trains the serial class on every rank": (
             [(TRAIN, TRAIN + SERIAL)], TRAINING + TOLD + ENDINGS + at("penalty in the loss", FEW)),
     }
