@@ -105,7 +105,7 @@ look_up() {
     ab) what="the interval of make ab" command=(tools/ab.py --self-test) ;;
     skip) what="${argument//-/ }: no nvcc, or no GPU" command=(echo "0 passed, 0 failed, 1 skipped") ;;
     goal) # GOAL of make; its exit code is its verdict
-        what="make $argument" limit=1200 command=(make --no-print-directory "$argument")
+        what="make $argument" limit=2400 command=(make --no-print-directory "$argument")
         [[ $argument != bench ]] || what+=", a trial" alone=1 command+=(ARGS=--quick)
         ;;
     *) return 1 ;;
