@@ -98,3 +98,23 @@ inline Reals run_parts(GemmBy by, GemmPlan plan, const GradientInputs& in, int c
             digits.get());
     return out.values();
 }
+
+/// [dW|db] of whole numbers, 37 x 42 of 50 samples, and what it is without any rounding.
+struct WholeGradient {
+    GradientInputs in;
+    Expected expected;
+};
+inline WholeGradient whole_gradient(Rng& rng) {
+    constexpr int m = 37, n = 50, k = 41;
+    WholeGradient made{random_gradient(m, n, k, true, rng), {m, {}, {}}};
+    made.in.delta = small_integers(elements(m, n), rng, 300);
+    const GemmInputs exact = made.in.gemm_inputs(1);
+    for (int p = 0; p <= k; ++p)
+        for (int i = 0; i < m; ++i) {
+            Wide sum = 0;
+            for (int j = 0; j < n; ++j)
+                sum += static_cast<Wide>(exact.a[at(i, j, m)]) * exact.b[at(p, j, k + 1)];
+            made.expected.add(sum, 0);
+        }
+    return made;
+}
