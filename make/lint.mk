@@ -4,6 +4,8 @@ SOURCES := $(wildcard $(foreach place,. src/* src/*/* src/*/*/* bench bench/peer
 SCRIPTS := $(wildcard *.sh tools/*.sh tools/*/*.sh tests/*.sh tests/*/*.sh bench/*/*.sh) .ci/run
 TIDY := -std=c++20 $(INCLUDES) $(addprefix -isystem ,$(MPI_INCLUDES)) \
     -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX -DCPU_ISA=baseline
+# The analyzer follows 20,000 states of a function, not 225,000: a third of the time.
+ANALYZER := -Xclang -analyzer-config -Xclang max-nodes=20000
 # cppcheck takes a loop over all elements for one that may not run: hence two suppressions.
 lint: | build/.setup-lint
 	clang-format --dry-run -Werror $(SOURCES)
@@ -12,4 +14,4 @@ lint: | build/.setup-lint
 	tools/check_includes.py
 	cppcheck --quiet --std=c++20 --enable=warning,performance,portability --suppress=uninitMemberVar \
 	    --suppress=invalidFunctionArg --inline-suppr --error-exitcode=1 $(INCLUDES) $(PRODUCT)
-	tools/tidy.py $(PRODUCT) -- $(TIDY)
+	tools/tidy.py $(PRODUCT) -- $(TIDY) $(ANALYZER)

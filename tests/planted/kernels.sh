@@ -1,25 +1,27 @@
 #!/usr/bin/env bash
-# kernels.sh [all|one-of-each-kind]: proves that the kernel tests' net is sound, by planting defects in copies of the
+# kernels.sh [all|one-of-each-kind|the-others]: proves that the kernel tests' net is sound, by planting defects in copies of the
 # kernels, one at a time, and requiring that the check that is there for it catches each.
 #
 # The unchanged kernels have to pass every check. A defect is a piece of text that has to stand in
 # its file exactly once, and what replaces it: where the kernels changed, change it here too.
 # Builds are small (-O0); CXX, DOUBLE_FLAG and JOBS are taken from the environment. With
-# one-of-each-kind every check is tried on its first defect alone.
+# one-of-each-kind every check is tried on its first defect alone, with the-others on all but that.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 cxx=${CXX:-g++}
 jobs=${JOBS:-$(nproc)}
 kinds=${1:-all}
-[[ $kinds =~ ^(all|one-of-each-kind)$ ]] || {
-    echo "usage: tests/planted/kernels.sh [all|one-of-each-kind]" >&2
+[[ $kinds =~ ^(all|one-of-each-kind|the-others)$ ]] || {
+    echo "usage: tests/planted/kernels.sh [all|one-of-each-kind|the-others]" >&2
     exit 2
 }
 room=device/gpu
 kernels=(gemm_fma head head_narrow parts persistent gpu_func)
 [[ ${DOUBLE_FLAG:-} == *USE_DOUBLE* ]] || kernels+=(gemm_bf16x3 gemm_int8 digits)
 mapfile -t runner < <(cd tests/gpuhost && basename -s .cpp -a gpuhost*.cpp)
+# Objects of the tree as it is are kept there, until a source changes.
+kept=build/planted/$(basename "$cxx")${DOUBLE_FLAG:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -36,33 +38,44 @@ declare -A words=([ASan]='ERROR: AddressSanitizer' [UBSan]='runtime error:'
     [sum]='is not the plain sum')
 export ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1:atexit_sleep_ms=0
 
+# What the driver calls the kernels of a file; those of an unchanged tree are all.
+declare -A part_of=([gemm_fma]=fma [gemm_bf16x3]=bf16x3 [gemm_int8]=int8 [digits]=int8 [head]=head
+    [head_narrow]=head [parts]=parts [persistent]=persistent [gpu_func]=course)
+
 # place_of FILE: its folder; the course's kernels are at the top.
 place_of() {
     if [[ $1 == gpu_func* ]]; then echo .; else echo "src/$room"; fi
 }
 
-# compile BUILD SOURCE OBJECT FLAGS...
+# compile SOURCE OBJECT FLAGS...
 compile() {
-    local build=$1 source=$2 object=$3
-    shift 3
+    local source=$1 object=$2
+    shift 2
     $(command -v ccache || true) "$cxx" -std=c++20 -O0 -g1 -ffp-contract=off "${double_flag[@]}" -Wno-unknown-pragmas \
-        "${@}" -I. -Isrc -Itests/gpuhost -x c++ -c "$source" -o "$work/$build/$object.o"
+        "${@}" -I. -Isrc -Itests/gpuhost -x c++ -c "$source" -o "$object"
+}
+# keep BUILD SOURCE NAME FLAGS...: compiles what all defects share, unless it is there and newer than every source.
+keep() {
+    local object=$kept/$1/$3.o source=$2
+    shift 3
+    [[ -e $object && -z $(find src tests/gpuhost tests/planted gpu_func.* -newer "$object" -print -quit) ]] ||
+        compile "$source" "$object" "$@"
 }
 
 # All that is the same for every defect, and the kernels as they are.
 prepare() {
     local build=$1 part
-    mkdir "$work/$build"
+    mkdir -p "$kept/$build"
     for part in "${runner[@]}"; do # unsanitized: see fiber.h
-        compile "$build" "tests/gpuhost/$part.cpp" "$part" -O2 ${told[$build]:+"${told[$build]}"}
+        keep "$build" "tests/gpuhost/$part.cpp" "$part" -O2 ${told[$build]:+"${told[$build]}"}
     done
     for part in "${kernels[@]}"; do
         # shellcheck disable=SC2086 # several flags in one word
-        compile "$build" "$(place_of "$part")/$part.cu" "$part" ${sanitizer[$build]}
+        keep "$build" "$(place_of "$part")/$part.cu" "$part" ${sanitizer[$build]}
     done
     # shellcheck disable=SC2086 # several flags in one word
-    compile "$build" tests/planted/kernels_driver.cpp driver ${sanitizer[$build]}
-    compile "$build" "src/$room/plan.cpp" plan
+    keep "$build" tests/planted/kernels_driver.cpp driver ${sanitizer[$build]}
+    keep "$build" "src/$room/plan.cpp" plan
 }
 
 # run BUILD KERNELS NAME: links the driver with the file KERNELS.cu of the folder NAME, if it is
@@ -70,18 +83,18 @@ prepare() {
 # checks found nothing, 1 where one did, 2 where it did not build.
 run() {
     local build=$1 changed=$2 name=$3 part objects=()
-    local linked=("${runner[@]/#/$work/$build/}")
+    local linked=("${runner[@]/#/$kept/$build/}")
     for part in "${kernels[@]}"; do
-        if [[ $part == "$changed" ]]; then objects+=("$work/$build/$name.o"); else
-            objects+=("$work/$build/$part.o"); fi
+        if [[ $part == "$changed" ]]; then objects+=("$work/$name/changed.o"); else
+            objects+=("$kept/$build/$part.o"); fi
     done
     # shellcheck disable=SC2086 # several flags in one word
-    { { [[ -z $changed ]] || compile "$build" "$work/$name/$(place_of "$changed")/$changed.cu" "$name" "-I$work/$name/src" ${sanitizer[$build]}; } &&
+    { { [[ -z $changed ]] || compile "$work/$name/$(place_of "$changed")/$changed.cu" "$work/$name/changed.o" "-I$work/$name/src" ${sanitizer[$build]}; } &&
         "$cxx" ${sanitizer[$build]} "${objects[@]}" \
-            "$work/$build"/{driver,plan}.o "${linked[@]/%/.o}" -lboost_context \
+            "$kept/$build"/{driver,plan}.o "${linked[@]/%/.o}" -lboost_context \
             -o "$work/$name/driver"; } >"$work/$name/log" 2>&1 || return 2
     # The outer redirection silences the shell, which reports an abort on its own.
-    { timeout 300 "$work/$name/driver" "${orders[$build]}" >>"$work/$name/log" 2>&1; } 2>/dev/null || return 1
+    { timeout 300 "$work/$name/driver" "${orders[$build]}" ${changed:+"${part_of[$changed]}"} >>"$work/$name/log" 2>&1; } 2>/dev/null || return 1
 }
 
 # verdict NAME PASS|FAIL TEXT
@@ -135,8 +148,14 @@ defect() {
 count=0
 declare -A tried=()
 start() {
-    if [[ $1 == defect && $kinds != all && -n ${tried[$3]:-} ]]; then return; fi
-    [[ $1 != defect ]] || tried[$3]=1
+    if [[ $1 == defect ]]; then
+        case $kinds,${tried[$3]:-first} in one-of-each-kind,again | the-others,first)
+            tried[$3]=again
+            return
+            ;;
+        esac
+        tried[$3]=again
+    fi
     while (($(jobs -rp | wc -l) >= jobs)); do wait -n || true; done
     count=$((count + 1))
     mkdir "$work/case$count"

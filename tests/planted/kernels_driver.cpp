@@ -1,5 +1,6 @@
-// kernels_driver.cpp: runs every launcher of kernels.h and gpu_func.h on small inputs, in forward
-// order, or with the argument all-orders in every order of threads and blocks.
+// kernels_driver.cpp forward|all-orders [KERNELS]: runs every launcher of kernels.h and gpu_func.h,
+// or those of some kernels alone, on small inputs, in forward order or every order of threads and
+// blocks.
 //
 // kernels.sh links it with the kernels as they are and with defects planted in them. It says what
 // no sanitizer says: a result that is not a finite number, and a result that depends on the order
@@ -258,35 +259,47 @@ void run_persistent(int capability, Results& results) {
     kernel.check();
 }
 
+/// Which kernels to run: persistent, course, head, parts, fma, bf16x3 or int8; empty for all.
+std::string wanted;
+bool wants(const char* kernels) { return wanted.empty() || wanted == kernels; }
+
+void run_on(int capability, Results& results) {
+    gpuhost::config().capability = capability;
+    const Gpu gpu{nullptr, {gpuhost::config().multiprocessors, capability}};
+    if (wants("head")) {
+        run_head(gpu, results, {}, "default");
+        run_head(gpu, results, {OutputLayer::softmax, LossFunction::mse}, "mse");
+        run_head(gpu, results, {}, "narrow", 10, 40);  // more than one round of a block
+    }
+    if (wants("parts")) run_the_others(gpu, results);
+    if (wants("fma")) {
+        run_gemms(gpu, results, 9, 7, 5, 0);
+        run_gemms(gpu, results, 132, 36, 84, 0);
+        run_gemms(gpu, results, 36, 68, 40, 1);
+        run_layers(gpu, GemmBy::fma, results, 37, 70, 41);
+    }
+    for (const GemmBy by : {GemmBy::bf16x3, GemmBy::int8}) {
+        if (!in_float || capability < 80 || !wants(by == GemmBy::int8 ? "int8" : "bf16x3"))
+            continue;
+        run_layers(gpu, by, results, 37, 70, 41);
+        run_layers(gpu, by, results, 36, 72, 136);
+    }
+}
+
 Results run_all(gpuhost::Order order, unsigned seed) {
     gpuhost::config().order = order;
     gpuhost::config().seed = seed;
     Results results;
     gpuhost::config().capability = 90;
     gpuhost::config().fresh_word = 1;  // as if others had used the memory before
-    run_persistent(90, results);
+    if (wants("persistent")) run_persistent(90, results);
     gpuhost::config().fresh_word = ~0u;
-    run_course_products(nullptr, results);
-    run_course(nullptr, results, {}, "course, default: ");
-    run_course(nullptr, results, {OutputLayer::softmax, LossFunction::mse}, "course, mse: ");
-    for (const int capability : {75, 90}) {
-        gpuhost::config().capability = capability;
-        const Gpu gpu{nullptr, {gpuhost::config().multiprocessors, capability}};
-        run_head(gpu, results, {}, "default");
-        run_head(gpu, results, {OutputLayer::softmax, LossFunction::mse}, "mse");
-        run_head(gpu, results, {}, "narrow", 10, 40);  // more than one round of a block
-        run_the_others(gpu, results);
-        run_gemms(gpu, results, 9, 7, 5, 0);
-        run_gemms(gpu, results, 132, 36, 84, 0);
-        run_gemms(gpu, results, 36, 68, 40, 1);
-        run_layers(gpu, GemmBy::fma, results, 37, 70, 41);
-        if (in_float && capability >= 80) {
-            run_layers(gpu, GemmBy::bf16x3, results, 37, 70, 41);
-            run_layers(gpu, GemmBy::bf16x3, results, 36, 72, 136);
-            run_layers(gpu, GemmBy::int8, results, 37, 70, 41);
-            run_layers(gpu, GemmBy::int8, results, 36, 72, 136);
-        }
+    if (wants("course")) {
+        run_course_products(nullptr, results);
+        run_course(nullptr, results, {}, "course, default: ");
+        run_course(nullptr, results, {OutputLayer::softmax, LossFunction::mse}, "course, mse: ");
     }
+    for (const int capability : {75, 90}) run_on(capability, results);
     return results;
 }
 
@@ -308,9 +321,11 @@ bool sound(const Results& results, const Results& expected) {
 }  // namespace
 
 int main(int argc, char** argv) try {
+    if (argc == 3) wanted = argv[2];
     const Results forward = run_all(gpuhost::Order::forward, 1);
-    bool ok = sound(forward, forward);
-    if (argc == 2 && std::string(argv[1]) == "all-orders")
+    if (forward.empty()) std::printf("no kernels are called %s\n", wanted.c_str());
+    bool ok = !forward.empty() && sound(forward, forward);
+    if (argc >= 2 && std::string(argv[1]) == "all-orders")
         ok = ok && sound(run_all(gpuhost::Order::reverse, 1), forward) &&
              sound(run_all(gpuhost::Order::random, 1), forward) &&
              sound(run_all(gpuhost::Order::random, 1001), forward);

@@ -161,6 +161,17 @@ defect "ranks that are never compared" neural_network.cpp \
     'if (has_copies()) return;' \
     2 'Drift.*'
 
+# A defect in what is compiled once a set of instructions is tried with the set that runs here.
+runs_here=baseline
+case $(grep -m1 '^flags' /proc/cpuinfo || true) in
+*avx512vl*) runs_here=avx512 ;;
+*avx2*) runs_here=avx2 ;;
+esac
+as_they_are=()
+for isa in baseline avx2 avx512 wide; do
+    [[ $isa == "$runs_here" ]] || as_they_are+=(-o "build/float/src/device/cpu/table.$isa.o")
+done
+
 run_tests() { # TREE I
     (cd "$1" && timeout 120 mpirun -np "${ranks[$2]}" "$program" --gtest_filter="${tests[$2]}") </dev/null
 }
@@ -177,7 +188,7 @@ try() { # I
     if [[ $verdict == PASS ]]; then
         mkdir "$copy" && cp -a "$work/tree/." "$copy/"
         printf '%s\n' "${text%%"${from[$i]}"*}${to[$i]}$after" >"$copy/${file[$i]}"
-        if ! make -s -j1 -C "$copy" "$program" >"$work/$i.log" 2>&1; then
+        if ! make -s -j1 "${as_they_are[@]}" -C "$copy" "$program" >"$work/$i.log" 2>&1; then
             verdict="FAIL (it does not compile)"
         elif run_tests "$copy" "$i" >"$work/$i.log" 2>&1; then
             verdict="FAIL (not caught by ${tests[$i]})"
