@@ -49,7 +49,7 @@ struct Strokes {
 struct DrawnDigit {
     std::vector<std::uint8_t> input = {};
     Strokes strokes = {};
-    bool is_wide = false;  ///< wider than high
+    double wide = 0;  ///< its width over its height
     /// It was wider than digits are, and was made narrower. It may be two that touch.
     bool was_squeezed = false;
 };

@@ -166,7 +166,7 @@ Drawing drawing_of(const Picture& picture, const std::string& name, Preparation&
 /// What `ink` shows, where `input` came of it.
 DrawnDigit drawn_digit(const Sheet& ink, std::vector<std::uint8_t> input) {
     const Box box = box_of(ink);
-    return {std::move(input), strokes_of(ink), box.width > box.height};
+    return {std::move(input), strokes_of(ink), 1.0 * box.width / box.height};
 }
 
 const std::vector<std::uint8_t>& add_group(const Drawing& drawing,

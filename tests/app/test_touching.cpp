@@ -27,10 +27,10 @@ Outputs all_of(const std::vector<Outputs>& each) {
 }
 
 /// A row of it meets so many strokes, and no paper between them: its crowding.
-DrawnDigit digit_of(double strokes, bool is_wide = false) {
+DrawnDigit digit_of(double strokes, double wide = 0.5) {
     DrawnDigit digit;
     digit.strokes.met = strokes;
-    digit.is_wide = is_wide;
+    digit.wide = wide;
     return digit;
 }
 
@@ -141,13 +141,20 @@ TEST(Touching, refuses_what_should_be_one_digit) {
          "cut the picture between them", "turn the picture upright"});
 }
 
+TEST(Touching, refuses_a_dash) {
+    EXPECT_NO_THROW(check_is_one("it.png", digit_of(1, 3), reading(7, 0.99)));
+    expect_refusal([] { check_is_one("it.png", digit_of(1, 3.1), reading(7, 0.99)); },
+                   {"it.png: expected one digit, found a flat stroke, such as a dash",
+                    "draw one digit, or turn the picture upright"});
+}
+
 TEST(Touching, refuses_in_a_line_only_what_is_wider_than_high) {
     const Outputs yhat = all_of({reading(1, 0.99), reading(2, 0.99)});
     const auto read_with = [&](const DrawnDigit& second) {
         check_each_is_one("it.png", std::vector{digit_of(1), second}, yhat);
     };
-    EXPECT_NO_THROW(read_with(digit_of(2.6, false)));
-    EXPECT_NO_THROW(read_with(digit_of(1.5, true))) << "doubtful";
-    expect_refusal([&] { read_with(digit_of(2.6, true)); },
+    EXPECT_NO_THROW(read_with(digit_of(2.6, 1)));
+    EXPECT_NO_THROW(read_with(digit_of(1.5, 1.1))) << "doubtful";
+    expect_refusal([&] { read_with(digit_of(2.6, 1.1)); },
                    {"it.png: ", "two that touch as number 2 of 2, from the left"});
 }

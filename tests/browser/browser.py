@@ -174,6 +174,7 @@ def answer_of(page):
     return page.run("Array.from(judged().layers.at(-1))")
 
 
+DASH = "A flat stroke, such as a dash, is no digit: draw one digit."
 TOUCHING = "This looks like two digits that touch: draw one digit."
 
 
@@ -185,6 +186,8 @@ def refusal_of(why, strokes):
         article = "an" if strokes[0] == 8 else "a"
         return f"found what looks like two that touch: read as one, it would be {article} {strokes[0]}, but a row " \
                f"of its pixels meets {strokes[1]:.2f} strokes"
+    if why == DASH:
+        return "expected one digit, found a flat stroke"
     return f"found {why.split()[0]} separate drawings"
 
 
@@ -347,6 +350,8 @@ def page_serves(report, page):
     report.check("100.0 % takes one line, in a wide font too", unlike(lines_of_certainty(page), 1))
     page.run("setStrokes([[[30, 30], [30, 250]], [[250, 30], [250, 250]]])")
     report.check("two drawings are refused in words", unlike(said(), "2 drawings that stand apart: draw one digit."))
+    page.run("setStrokes([[[40, 140], [240, 150]]])")
+    report.check("a dash is refused in words", unlike(said(), DASH))
     theme = lambda: page.run("document.documentElement.dataset.theme")
     page.window(1200, 900, dark=True)
     dark = theme()

@@ -67,10 +67,9 @@ defect "a missing wait for the samples of a mini-batch" src/comm/scatter.cpp \
     'MPI_CHECK(MPI_Wait(&state_->request, MPI_STATUS_IGNORE));' \
     '' \
     2 'Scatters.small_finish_waits*'
-defect "a missing barrier between the ranks of a node" src/base/wait.h \
-    'if (arrive()) return;' \
-    'arrive();
-        return;' \
+defect "a barrier of a node that each rank passes alone" src/comm/node_memory.cpp \
+    'new (barrier_) Barrier(waiters);' \
+    'new (barrier_) Barrier(1);' \
     3 'Shared.small_memory_of_every_rank*'
 defect "gradients that do not wait for the deltas of other workers" src/device/cpu/replica.cpp \
     'backward_deltas(layout_, OnThread{*this, t});

@@ -360,6 +360,10 @@ test_training_across_nodes() {
     says "its parameters match the reference's" "^CHECK PASSED"
     local i
     for i in 1 2 3 4; do says "a rank was on node$i" "^# rank [0-9]+ +node$i: "; done
+    # Ranks of other nodes fetch and add to the parameters that lie on the first.
+    TESTS='' submit "$project" --nodes=4 hw6.sh -n 32 -b 64 -e 1 --train-size 2000 --sync async:3
+    ends_as "sbatch --nodes=4 hw6.sh --sync async:3" "COMPLETED 0:0" 120
+    says "no update of it was staler than three" "^# staleness .*, [0-3] at most"
 }
 
 test_bad_flag_across_nodes() {

@@ -71,6 +71,11 @@ std::string progress_of(const Json& state) {
                          static_cast<int>(state["step"].whole()));
 }
 
+/// True for a setting that is a fact of the network too, and is told as one.
+bool is_fact(const std::string& setting) {
+    return setting == "activation" || setting == "output" || setting == "loss" || setting == "seed";
+}
+
 /// True for a setting of an update rule, in a file whose optimizer has another rule.
 bool is_of_other_rule(const std::string& setting, const Json& optimizer) {
     if (!optimizer.is_text()) return false;
@@ -271,7 +276,8 @@ std::string model_text(const Json& model) {
     line("trained", progress_of(model));
     if (model["settings"].is_object())
         for (const auto& [name, value] : model["settings"].members())
-            if (!is_of_other_rule(name, model["settings"]["optimizer"])) line(name, word(value));
+            if (!is_fact(name) && !is_of_other_rule(name, model["settings"]["optimizer"]))
+                line(name, word(value));
     return text + tensors_text(model["tensors"]);
 }
 

@@ -39,6 +39,9 @@ bool may_be_two(const DrawnDigit& digit, std::span<const nn_real> yhat) {
 }
 
 void check_is_one(const std::string& file, const DrawnDigit& digit, std::span<const nn_real> yhat) {
+    if (digit.wide > widest_digit)
+        refuse(one_line(file), "one digit", "a flat stroke, such as a dash",
+               "draw one digit, or turn the picture upright");
     if (how_many(digit, yhat) != HowMany::two) return;
     const int c = predicted_class(yhat).c;
     const char* const article = c == 8 ? "an" : "a";
@@ -52,7 +55,7 @@ void check_is_one(const std::string& file, const DrawnDigit& digit, std::span<co
 void check_each_is_one(const std::string& file, std::span<const DrawnDigit> digits,
                        std::span<const nn_real> yhat) {
     for (std::size_t i = 0; i < digits.size(); ++i)
-        if (digits[i].is_wide &&
+        if (digits[i].wide > 1 &&
             how_many(digits[i], yhat.subspan(i * digit_classes, digit_classes)) == HowMany::two)
             refuse(one_line(file), "one line of digits that stand apart",
                    "something that looks like two that touch as number " + std::to_string(i + 1) +

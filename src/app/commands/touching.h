@@ -20,6 +20,10 @@ inline constexpr std::array<double, 10> most_crowding{1.48, 1.31, 1.41, 1.32, 1.
                                                       1.33, 1.47, 1.29, 1.43, 1.41};
 inline constexpr double crowding_of_a_nine = 0.075, doubtful_crowding = 0.2;
 
+/// What is wider than so many times its height is a dash, no digit: of MNIST's 70,000 none is
+/// wider than 2.5.
+inline constexpr double widest_digit = 3;
+
 /// An answer with less shows by itself that it is doubtful, and needs no note.
 inline constexpr double sure_reading = 0.9;
 
@@ -35,7 +39,7 @@ HowMany how_many(const DrawnDigit& digit, std::span<const nn_real> yhat);
 /// Whether a sure answer needs a note, for the drawing may be two digits.
 bool may_be_two(const DrawnDigit& digit, std::span<const nn_real> yhat);
 
-/// Throws InputError if the drawing looks like two digits; `file` is for messages.
+/// Throws InputError if the drawing looks like two digits, or is a dash; `file` is for messages.
 void check_is_one(const std::string& file, const DrawnDigit& digit, std::span<const nn_real> yhat);
 
 /// The same for the digits of a line; yhat has ten outputs for each. Here only what is wider than

@@ -88,6 +88,7 @@ std::string network_json(const Layout& layout, const ModelFacts& facts, Width wi
                                    {"most_crowding", crowding_json(layout, facts)},
                                    {"crowding_of_a_nine", crowding_of_a_nine},
                                    {"doubtful_crowding", doubtful_crowding},
+                                   {"widest_digit", widest_digit},
                                    {"sure", sure_reading},
                                    {"precision", width == Width::single ? "single" : "half"},
                                    {"parameters", parameters}})

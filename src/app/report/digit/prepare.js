@@ -230,10 +230,14 @@ function prepared(ink, rows, cols) {
   const chosen = new Set(digits[0].pieces.map((piece) => piece.label));
   const digit = sheetOf(ink.width, ink.height);
   digit.values = ink.values.map((value, i) => chosen.has(pieces.labels[i]) ? value : 0);
-  return {...inputOfDigit(digit, rows, cols), strokes: strokesOf(digit)};
+  const {width, height} = digits[0].box;
+  return {...inputOfDigit(digit, rows, cols), strokes: strokesOf(digit), wide: width / height};
 }
 
 // ---- touching.cpp
+
+// Whether a drawing is a dash, which a network of digits would take for one.
+const isDash = ({wide}, network) => network.most_crowding.length > 0 && wide > network.widest_digit;
 
 // Whether a drawing that the network reads so may be two digits (1), or looks like it (2).
 function howManyMore({strokes}, network, c, probability) {

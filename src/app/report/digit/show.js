@@ -78,13 +78,14 @@ function say(text) {
 }
 
 // What the drawing is prepared to, what every layer says of it, and `why` that is no answer. Of
-// drawings that stand apart there are no bytes and no layers; of two digits that touch there are.
+// drawings that stand apart there are no bytes and no layers; of two digits that touch, and of a dash, there are.
 function judged() {
   const drawn = prepared(ink, network.rows, network.cols);
   if (!drawn.bytes) return drawn;
   const layers = layersOf(network, parameters, drawn.bytes), answer = layers[layers.length - 1], c = classOf(answer);
   const more = howManyMore(drawn, network, c, answer[c]);
-  const why = more === 2 ? 'This looks like two digits that touch: draw one digit.' : undefined;
+  const why = isDash(drawn, network) ? 'A flat stroke, such as a dash, is no digit: draw one digit.' :
+      more === 2 ? 'This looks like two digits that touch: draw one digit.' : undefined;
   return {...drawn, layers, why, mayBeTwo: more === 1 && answer[c] > network.sure};
 }
 
