@@ -68,7 +68,7 @@ LIBS_gpuhost := -lboost_context -rdynamic -Wl,--enable-new-dtags,-rpath,'$$ORIGI
 
 # What an object is built from beside its sources. A file is written where its text changed; asked
 # while make parses, so that make -q can say that all is up to date.
-host.text := $(COMPILER) $(MPICXX) $(CXX) $(MPI) $(MPI_HOST) $(CPU_FLAGS) $(ISAS)
+host.text := $(COMPILER) $(MPICXX) $(CXX) $(MPI_INCLUDES) $(MPI_HOST) $(CPU_FLAGS) $(ISAS)
 cuda.text := $(NVCC) $(NVCC_VERSION) $(NVCC_FLAGS)
 main.text := $(B) $(BACKEND) $(LIBS_$(BACKEND)) $(LDFLAGS)
 define flags_file
