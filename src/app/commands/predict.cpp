@@ -92,8 +92,8 @@ void note_crowded(const std::string& file, const PictureInputs& inputs, bool is_
     }
 }
 
-/// Throws InputError if a drawing looks like two digits that touch, or is a dash, and notes what may be two, and
-/// what was made narrower.
+/// Throws InputError if a drawing looks like two digits that touch, or is a dash, and notes what
+/// may be two, and what was made narrower.
 void check_digits_apart(const std::string& file, const PictureInputs& inputs, bool is_line,
                         std::span<const std::string> class_names, std::span<const nn_real> yhat) {
     if (inputs.digits.empty()) return;  // nothing was prepared
