@@ -4,8 +4,7 @@
 
 # bf16 tiles multiply floats, on x86-64.
 TILES := $(if $(filter float,$(REAL)),$(X86_64))
-# What ASan sees as well is left to it: both at once double the time to compile.
-SAN_asan := -fsanitize=address,undefined -fno-sanitize=null,object-size,pointer-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread
 SAN_fuzz := $(SAN_asan) -fsanitize=fuzzer-no-link
 TOLD_asan := -DGPUHOST_ASAN
@@ -57,7 +56,8 @@ as_test = $(patsubst -O2,$(TEST_OPTIMISE),$(1)) $(if $(GTEST_READ),-include $(B)
 # GoogleTest's header as g++ has read it, for each way to optimise tests (make/objects.mk).
 GTEST_READ := $(if $(findstring clang,$(COMPILER)),,$(patsubst %,$(B)/tests/gtest%.h,$(if $(filter -O2,$(OPTIMISE)),-O0 -O1,$(filter -O%,$(OPTIMISE)))))
 
-CPU_FLAGS  := $(patsubst -O2,-O3,$(HOST)) -Wno-psabi
+# In products, what ASan sees at the access is left to it: the table compiles in 54 s, not in 79.
+CPU_FLAGS  := $(patsubst -O2,-O3,$(HOST)) $(if $(filter asan,$(SANITIZE)),$(addprefix -fno-sanitize=,null object-size pointer-overflow)) -Wno-psabi
 MPI_HOST   += $(if $(filter avx512,$(ISAS)),-DCPU_HAS_X86_ISAS)
 
 LIBS         := -lz -lpng -ljpeg -lzip -lcsv -ldl -lpthread

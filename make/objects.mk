@@ -61,7 +61,8 @@ $(B)/%.o: %.cpp $(B)/host.flags | build/.setup-build
 $(B)/tests/%.o: tests/%.cpp $(B)/host.flags | build/.setup-test $(GTEST_READ)
 	$(call compile,MPICXX,$(MPICXX) $(call as_test,$(MPI_HOST)))
 
-# Warnings are the plain build's: here names of two sources look like shadows, and inlining misleads.
+# The plain build gives the warnings. Here names of two sources would look like shadows, and what is
+# inlined like values that were never set.
 define joined
 $(B)/joined/$(subst /,-,$(1)).cpp: $(1) make/objects.mk
 	$$(Q)mkdir -p $$(@D) && printf '#include "%s"\n' $(filter-out src/comm/absent.cpp,$(wildcard $(1)/*.cpp)) >$$@

@@ -18,7 +18,7 @@ CUDA_TESTS   := $(if $(HAS_GPU),$(addprefix $(B)/tests/,kernel_tests_cuda train_
 # The tiers: what is run, in the words of tests/run.sh. A run belongs to one of test and check;
 # test-quick is a choice for every edit.
 #   what needs one core goes first, and side by side; the longest of them first
-RUNS_QUICK ?= commands-few units kernels-small golden train-small:1 train-small:3
+RUNS_QUICK ?= commands-few units kernels-small golden train-small:1 train-small:3 train-reduce:3
 RUNS_TEST  := commands:1 commands:2 kernels:forward kills:5 planted-trainer:1 planted-kernels:one-of-each-kind units \
               make golden docs ab train-tiles:1 train-tiles:2 train:1 train-course:2 train:3 train:5 train-nodes:4 train-reduce:2 train-reduce:3 train-reduce:4 \
               $(if $(CUDA_TESTS),kernels-cuda $(patsubst %,train-cuda:%,1 2 3 5) nccl-cuda:2,skip:tests-on-CUDA)

@@ -5,7 +5,8 @@
 # On each, the unit tests of the instruction set that the program has to choose there, a training
 # that the reference checks, and the refusal of a set that is not there. Losses have to agree with
 # this machine's own. The unit tests of arithmetic, of layouts and of files of networks run as aarch64
-# too. Left out: what measures the emulator, or takes a minute in it. Libraries for aarch64 come from Debian's archive, into build/ alone.
+# too. Left out: what measures the emulator, or takes a minute in it. Libraries for aarch64 come from
+# Debian's archive, into build/ alone.
 # Where qemu, a compiler or these cannot be had, it skips and says why; REQUIRE_QEMU=1 forbids that.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -35,6 +35,7 @@ small_kernels='-*Large'
 kernels_asan='-*Large:*InEveryOrder:*AtMostTwice*:*MoreSamplesThan*'
 kernels_tsan="$kernels_asan:*FromAnyAddress:*AroundEveryEdge:*GradientOf*:*EveryNaN*:*ExactOnSmall*"
 kernels_tsan+=":*OfALongEpochIsAGraph*:*MayReadMemoryOfTheHostLate" # minutes, on the same kernels
+# Three minutes; their kernels also run in the planted defects' driver, by TSan.
 kernels_tsan+=":Course.OutputsAreRight*:*OfManyTiles*:*OfTheCourseLearnsTheSame:*OnTwoDevices*:*WithoutMemoryForGraphs*"
 kernels_tsan+=":Persistent.*" # thousands of fibers; the planted defects' driver runs it by TSan
 # One of each kind: right, wrong use, a file that is not there, several ranks, the kernel runner.
@@ -75,7 +76,7 @@ look_up() {
         local order=${orders[ranks % 3]} capability=$((ranks % 2 ? 90 : 75))
         what="training, a GPU of $capability, $order"
         [[ $name == train-course ]] && what+=", the course's" filter="-$by_hand" || filter=$no_course
-        ((ranks <= 3)) || filter+=':*notebook_gives_numpys*' # a minute, of what three ranks show
+        ((ranks <= 3)) || filter+=':*notebook_gives_numpys*' # 18 s, of what three ranks show
         command=(env "GPUHOST_ORDER=$order" "GPUHOST_CAPABILITY=$capability" "$tests/train_tests_gpuhost")
         ;;
     train-small)

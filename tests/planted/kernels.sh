@@ -59,7 +59,7 @@ keep() {
     local object=$kept/$1/$3.o source=$2
     shift 3
     [[ -e $object && -z $(find src tests/gpuhost tests/planted gpu_func.* -newer "$object" -print -quit) ]] ||
-        compile "$source" "$object" "$@"
+        { compile "$source" "$object.new" "$@" && mv "$object.new" "$object"; } # whole, or not there
 }
 
 # All that is the same for every defect, and the kernels as they are.
