@@ -3,8 +3,9 @@
 
 It trains the same network with each of TECHNIQUES on nodes that are joined by slow links
 (slow_link.py), and takes the time of a step, the bytes, the share of the time in sums and waits,
-and the epochs to GOAL. The numbers go to bench/results/MACHINE/techniques.csv. A new technique is
-one row of TECHNIQUES. `make techniques` runs it.
+and epochs and seconds to GOAL. The numbers go to bench/results/MACHINE/techniques.csv, and tables
+and a picture of them to techniques.md and techniques.svg there (techniques_page.py). A new
+technique is one row of TECHNIQUES. `make techniques` runs it.
 """
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ from pathlib import Path
 import machine
 from running import ROOT, Parser, fail, knows
 from slow_link import LinkFailed, NoRight, SlowLink, end_on_signals
+from techniques_page import write_page
 from techniques_rows import BATCH, GOAL, STEPS, Row, Setup, Technique
 
 SCRIPT = "techniques"
@@ -35,6 +37,7 @@ TECHNIQUES = [
     Technique("mpi", "--allreduce mpi"),
     Technique("ring", "--allreduce ring"),
     Technique("tree", "--allreduce tree"),
+    Technique("overlap", "--allreduce overlap"),
     Technique("reproducible", "--reproducible"),
     Technique("bf16", "--compress bf16"),
     Technique("int8", "--compress int8"),
@@ -43,6 +46,7 @@ TECHNIQUES = [
     Technique("accumulate", "--allreduce mpi --accumulate 4", slices=4),
     Technique("local 8", "--sync local:8"),
     Technique("local 16", "--sync local:16"),
+    Technique("async", "--sync async:8"),
 ]
 # What differs from `mpi` only where a node has several ranks.
 IN_LEVELS = [
@@ -148,13 +152,15 @@ def measured(link: SlowLink, setup: Setup, technique: Technique, main: Path, scr
     seen = watch(link, link.mpirun(setup.ranks_a_node, str(main), *COMMON, *flags,
                                    *technique.flags.split()))
     reached = to_the_goal and seen.accuracies[-1] >= GOAL
+    seconds = sum(BATCH * STEPS / rate for rate in seen.rates)
     return Row(
         technique.name, technique.flags, setup.nodes, setup.ranks_a_node, setup.mbit,
         step_ms=1e3 * statistics.median(BATCH / rate for rate in seen.rates[1:]),
         waiting=share_waiting(seen.text),
         handed_bytes=bytes_handed(seen.text) / technique.slices,
         wire_bytes=(seen.wire[-1] - seen.wire[0]) / (steps * (len(seen.wire) - 1)),
-        epochs=len(seen.accuracies) if reached else 0)
+        epochs=len(seen.accuracies) if reached else 0,
+        seconds=seconds if reached else float("nan"))
 
 
 def write_csv(path: Path, rows: list[Row]) -> None:
@@ -187,6 +193,7 @@ def measure_all(main: Path, only: str, into: Path) -> None:
     if not rows:
         fail(SCRIPT, 2, f"--only {only}: no such technique; see TECHNIQUES in bench/techniques.py")
     so_far.replace(into)
+    write_page(rows, into)
 
 
 # ---------------------------------------------------------------------------- the program

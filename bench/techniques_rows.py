@@ -49,3 +49,4 @@ class Row:
     handed_bytes: float  # that a rank hands to MPI, a step
     wire_bytes: float  # that a node sends, a step: all packets with their headers
     epochs: int  # to GOAL; 0: not reached, or not tried over this link
+    seconds: float  # of these epochs' training; nan where epochs is 0

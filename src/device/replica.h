@@ -40,7 +40,7 @@ struct ReplicaShape {
     SampleFormat format = {};               ///< of all its samples
     Activation activation = {};             ///< of the hidden layers
     int moments = 0;                        ///< the most that a rule of its updates has
-    Precision precision = Precision::fp32;  ///< of the operands of products; small only on a CPU
+    Precision precision = Precision::fp32;  ///< of the operands of products
 };
 
 /// What forward() must compute beside yhat.

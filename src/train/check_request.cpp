@@ -146,10 +146,6 @@ void check_on_gpu(const DeviceRequest& asked) {
         throw InputError(
             "--reproducible: the ranks are on GPUs, which add in an order of their own; use "
             "--device cpu, or leave the flag out");
-    if (is_small(asked.precision))
-        throw InputError("--precision " + std::string(name_of(asked.precision)) +
-                         ": the ranks are on GPUs, whose kernels compute in float; use --device "
-                         "cpu, or leave the flag out");
 }
 
 /// Throws InputError if the ranks are to train apart, and there is one.

@@ -81,6 +81,7 @@ std::string written(const std::string& setting) {
         {"--outer-momentum", "--outer-momentum 0.5"},
         {"--outer-rate", "--outer-rate 0.5"},
         {"--precision other than fp32", "--precision bf16"},
+        {"--precision fp16 with a loss scale", "--precision fp16"},
         {"the build in double", ""}};
     const auto found = words.find(setting);
     return found == words.end() ? setting : found->second;

@@ -25,6 +25,7 @@ struct HeadCase {
     Targets targets;
     Objective objective = {};
     Activation below = {};  ///< which made A's activations
+    Precision precision = Precision::fp32;
 
     bool of_pixels() const { return !pixels.empty(); }
     std::string text() const {
@@ -102,7 +103,8 @@ HeadResult run_head(const HeadCase& c, int multiprocessors, double loss_before =
                         wanted.loss && !numbers ? labels.data() : nullptr,
                         wanted.loss && numbers ? targets.data() : nullptr, scale_of(c),
                         yhat.output(), c.of_pixels() ? nullptr : below.output(),
-                        wanted.gradient ? gradient.output() : nullptr, loss.output(), c.below});
+                        wanted.gradient ? gradient.output() : nullptr, loss.output(), c.below,
+                        c.precision});
     return {yhat.values(), below.values(), gradient.values(), loss.values()};
 }
 
@@ -403,6 +405,27 @@ TEST_F(Kernels, HeadKeepsANaNInItsSampleAndShowsItInTheSums) {
         EXPECT_TRUE(std::isnan(sum_of(result.loss)));
         for (const nn_real sum : sum_of_parts(c, result.gradient)) EXPECT_TRUE(std::isnan(sum));
     }
+}
+
+/// The gradient of one sample's biases is its delta.
+TEST_F(Kernels, HeadRoundsItsDeltasToTheTypeOfTheProducts) {
+    if (sizeof(nn_real) == sizeof(double)) GTEST_SKIP() << "the build in double has no small type";
+    Rng rng(94);
+    for (const Objective& objective : every_objective)
+        for (const auto& [classes, k] : {std::pair{10, 3}, {45, 3}, {10, 1030}}) {
+            HeadCase c = head_case(Logits::normal, false, classes, 1, k, rng);
+            c.objective = objective;
+            const std::size_t biases = elements(classes, k);
+            const Reals whole = run_head(c, 1).gradient;
+            for (const Precision precision : {Precision::bf16, Precision::fp16}) {
+                c.precision = precision;
+                const Reals small = run_head(c, 1).gradient;
+                for (std::size_t i = biases; i < whole.size(); ++i)
+                    EXPECT_EQ(small[i], nearest(precision, whole[i]))
+                        << name_of(precision) << " delta " << i - biases << ", " << c.text();
+                EXPECT_NE(small, whole) << name_of(precision) << ", " << c.text();
+            }
+        }
 }
 
 TEST_F(Kernels, HeadShowsATargetThatIsNoNumberInTheLoss) {

@@ -155,6 +155,14 @@ defect "an update by a gradient that is not finite" src/train/unscale.cpp \
     'if (!loss_scale_.takes(comm_.all(is_finite))) return;' \
     'loss_scale_.takes(comm_.all(is_finite));' \
     1 'On/SmallOperands.small_gradients_beyond_fp16*'
+defect "a GPU's activations that stay whole with small operands" src/device/gpu/replica.cu \
+    'round(l, hidden(l).activations);' \
+    '' \
+    1 'OnCuda/SmallOperands.small_gradients_of_one_sample*'
+defect "a lone GPU's gradient that is read before it is there" neural_network.cpp \
+    'if (lent.ready != nullptr) lent.ready->wait();  // update() reads it' \
+    '' \
+    1 'OnCuda/SmallOperands.small_steps_with_a_loss_scale*'
 defect "ranks that are never compared" neural_network.cpp \
     'if (!has_copies()) return;' \
     'if (has_copies()) return;' \

@@ -237,9 +237,11 @@ class Train : public testing::TestWithParam<Way> {
                                  format,         activation, moments,     precision};
         if (way.cuda)
             return {comm(),
-                    way.course ? make_course_replica(shape, cuda_settings(way))
-                               : make_cuda_replica(
-                                     shape, cuda_settings(way, slice > 0 || comm().size() > 1)),
+                    way.course
+                        ? make_course_replica(shape, cuda_settings(way))
+                        : make_cuda_replica(
+                              shape, cuda_settings(way, slice > 0 || precision == Precision::fp16 ||
+                                                            comm().size() > 1)),
                     initial,
                     {mpi_reducer(), feed, strategy_for(slice)}};
         CpuSettings settings = cpu_settings(way, shape);

@@ -19,6 +19,8 @@ class SmallOperands : public CheckedSteps {
     }
 };
 INSTANTIATE_TEST_SUITE_P(On, SmallOperands, testing::ValuesIn(cpu_ways), name_of_way);
+INSTANTIATE_TEST_SUITE_P(OnCuda, SmallOperands, testing::Values(cuda_ways[0], cuda_ways[2]),
+                         name_of_way);
 
 TEST_P(SmallOperands, small_steps_are_the_references_with_and_without_moments) {
     for (const Precision precision : {Precision::bf16, Precision::fp16})
@@ -45,6 +47,55 @@ TEST_P(SmallOperands, small_inputs_train_as_those_that_were_rounded_before) {
             rounded.inputs[i] =
                 static_cast<nn_real>(nearest(precision, unit_pixels * pixels.pixels[i]));
         EXPECT_EQ(trained(c, pixels).values, trained(c, rounded).values) << "pixels";
+    }
+}
+
+/// After one sample, the moment of a momentum is the gradient: of a bias the delta, of a weight the
+/// delta times what came in. So both factors are seen.
+TEST_P(SmallOperands, small_gradients_of_one_sample_are_products_of_small_numbers) {
+    for (const Precision precision : {Precision::bf16, Precision::fp16}) {
+        Case c = case_in(precision);
+        c.images = c.training.batch = c.training.epochs = 1;
+        c.training.reg = 0;
+        c.training.rule = Momentum{};
+        const SampleSet set = random_set(c.sizes, c.images);
+        auto network = make_network(initial_of(c), c, set);
+        network.train(set, c.training, nullptr);
+        const auto gradient = network.moments()[0];
+        const auto expect_small = [&](const char* what, int l, double x) {
+            EXPECT_EQ(x, nearest(precision, x)) << what << " of layer " << l;
+        };
+        for (int l = 1; l <= gradient.layout.layers(); ++l) {
+            SCOPED_TRACE(name_of(precision));
+            const auto db = gradient.bias(l), dw = gradient.weights(l);
+            EXPECT_NE(db[0], 0);
+            for (std::size_t i = 0; i < dw.size(); ++i) {
+                const double delta = static_cast<double>(db[i % db.size()]);
+                expect_small("a delta", l, delta);
+                if (delta != 0) expect_small("an input", l, static_cast<double>(dw[i]) / delta);
+            }
+        }
+    }
+}
+
+/// With a rate of 0, weights that were rounded before give the same losses as whole ones.
+TEST_P(SmallOperands, small_losses_are_those_of_weights_that_were_rounded_before) {
+    for (const Precision precision : {Precision::bf16, Precision::fp16}) {
+        Case c = case_in(precision);
+        c.training.rate = c.training.reg = 0;  // the penalty is that of whole weights
+        const SampleSet set = random_set(c.sizes, c.images);
+        Parameters<nn_real> whole = initial_of(c), rounded = whole;
+        for (int l = 1; l <= rounded.layout.layers(); ++l)
+            for (nn_real& w : rounded.weights(l)) w = static_cast<nn_real>(nearest(precision, w));
+        EXPECT_NE(rounded.values, whole.values);
+        const auto losses_from = [&](const Parameters<nn_real>& initial) {
+            auto network = make_network(initial, c, set);
+            Listener listener;
+            listener.report_every = 1;
+            network.train(set, c.training, &listener);
+            return listener.steps;
+        };
+        EXPECT_EQ(losses_from(whole), losses_from(rounded)) << name_of(precision);
     }
 }
 

@@ -326,8 +326,8 @@ std::vector<TrainFlag> way_flags(TrainOptions& o) {
           same,
           by_grade | by_course},
          {{"--precision", choice(o.device.precision), "Devices",
-           "on the CPU, what is multiplied is first rounded to this type, bf16 or fp16; sums, "
-           "parameters and gradients stay float; it is emulated, so it takes longer"},
+           "what is multiplied is first rounded to this type, bf16 or fp16; sums, parameters and "
+           "gradients stay float; it is emulated, so it takes longer"},
           same,
           by_grade | by_course},
          {{"--loss-scale", loss_scaling(o.training.loss_scaling), "Devices",

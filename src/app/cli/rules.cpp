@@ -86,6 +86,10 @@ bool is_by_nccl(const Asked& a) { return a.options.device.allreduce == Allreduce
 bool is_compressed(const Asked& a) { return compresses(a.options.device.compress); }
 bool has_small_operands(const Asked& a) { return is_small(a.options.device.precision); }
 bool is_fp16(const Asked& a) { return a.options.device.precision == Precision::fp16; }
+bool scales_its_loss(const Asked& a) {
+    const LossScaling& scaling = a.options.training.loss_scaling;
+    return scaling.is_dynamic || scaling.fixed != 1;
+}
 bool accumulates(const Asked& a) { return a.options.accumulate > 1; }
 bool cuts_leaves(const Asked& a) {
     return accumulates(a) && a.options.training.batch % leaf_samples != 0;
@@ -95,15 +99,17 @@ std::vector<FlagRule> rules_of_sums() {
     const Setting local{"--sync local:H", is_local}, async{"--sync async", is_async};
     const Setting reproducible{"--reproducible"};
     const Setting compress{"--compress", is_compressed};
+    const Setting accumulate{"--accumulate", accumulates};
+    const Setting scaled{"--precision fp16 with a loss scale", scales_its_loss};
     return {
         {{{"--bucket-size"}}, Kind::is_for, {{"--allreduce overlap", is_overlapped}}},
         {{{"--cuda-aware"}},
          Kind::excludes,
-         {{"--device cpu", is_on_cpu}, {"--course"}, {"--accumulate", accumulates}},
+         {{"--device cpu", is_on_cpu}, {"--course"}, accumulate, scaled},
          "the gradient is in host memory there; leave one of the two out"},
         {{{"--allreduce nccl", is_by_nccl}},
          Kind::excludes,
-         {{"--device cpu", is_on_cpu}, {"--accumulate", accumulates}},
+         {{"--device cpu", is_on_cpu}, accumulate, scaled},
          "NCCL sums in the memory of GPUs, and with the other one the gradient is in host memory; "
          "leave one of the two out"},
         {{{"--allreduce nccl", is_by_nccl}},
@@ -200,10 +206,6 @@ std::vector<FlagRule> rules_of_precision() {
         compress{"--compress", is_compressed}, loss_scale{"--loss-scale"};
     const Setting small{"--precision other than fp32", has_small_operands};
     std::vector<FlagRule> rules{{{small},
-                                 Kind::excludes,
-                                 {{"--device cuda", is_on_cuda}},
-                                 "the GPU's kernels compute in float; use --device cpu"},
-                                {{small},
                                  Kind::excludes,
                                  {{"--gemm bf16x3", is_bf16x3},
                                   {"--gemm int8", is_int8},

@@ -5,6 +5,7 @@
 // sums pass between the lanes of a warp in one order. Device code; those three alone include it.
 #pragma once
 #include "device/gpu/kernels.h"
+#include "device/gpu/small.h"
 
 inline constexpr unsigned all_lanes = 0xffffffffu;
 
@@ -168,13 +169,18 @@ __device__ __forceinline__ Share share_of_block(int n) {
 __device__ __forceinline__ bool has_targets(const Head& head) {
     return head.labels != nullptr || head.targets != nullptr;
 }
-/// A sample's yhat and loss; deltas take the place of its logits. Mapping: as exponentials().
+/// A sample's yhat and loss; deltas, in the type of the products, take the place of its logits.
+/// Mapping: as exponentials(). A lane rounds the deltas that it has written.
 __device__ __forceinline__ nn_real judge(const Head& head, int sample, Group* logits) {
     const bool by_default = head.objective.output == OutputLayer::softmax &&
                             head.objective.loss == LossFunction::cross_entropy &&
                             head.labels != nullptr;
-    return by_default ? softmax_cross_entropy(head, sample, logits)
-                      : other_objective(head, sample, logits);
+    const nn_real loss = by_default ? softmax_cross_entropy(head, sample, logits)
+                                    : other_objective(head, sample, logits);
+    if (head.precision != Precision::fp32)
+        for (int c = this_thread() % 32; c < head.classes; c += 32)
+            logit(logits, c) = nearest_small(head.precision, logit(logits, c));
+    return loss;
 }
 
 /// Adds the warps' losses, first to last, to the block's slot. `of_warps` is shared memory, and

@@ -16,6 +16,7 @@
 #include "device/gpu/runtime.h"
 #include "model/activation/activation.h"
 #include "model/objective.h"
+#include "model/precision.h"
 #include "model/update/update.h"
 
 /// Where launchers put their work.
@@ -151,6 +152,7 @@ struct Head {
     nn_real* gradient;      ///< gpu_head_parts() parts of classes x (k + 1), back to back; or null
     double* loss;           ///< gpu_head_parts() doubles; each part adds its losses to its own
     Activation below = {};  ///< of the layer below, which made A
+    Precision precision = Precision::fp32;  ///< to which delta is rounded before it is multiplied
 };
 void gpu_head(const Gpu& gpu, const Head& head);
 int gpu_head_most_classes();
@@ -176,6 +178,13 @@ void gpu_add_parts(const Gpu& gpu, std::span<const Parts> runs, nn_real* gradien
 void gpu_gather(const Gpu& gpu, std::size_t input_bytes, std::size_t target_bytes, int n,
                 const std::uint32_t* samples, const std::uint8_t* inputs,
                 const std::uint8_t* targets, std::uint8_t* inputs_out, std::uint8_t* targets_out);
+
+/// to_i = from_i rounded to a small type (small.cu, in float), i < count. `to` may be `from`.
+void gpu_round(const Gpu& gpu, Precision precision, std::size_t count, const nn_real* from,
+               nn_real* to);
+/// The same for a network's inputs; a pixel counts as pixel x scale.
+void gpu_round_input(const Gpu& gpu, Precision precision, std::size_t count, Input from,
+                     nn_real* to);
 
 /// Number of doubles in the partial sums of gpu_sum_of_squares.
 inline constexpr int gpu_square_slots = 64;

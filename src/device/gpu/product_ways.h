@@ -19,14 +19,16 @@ class ProductWays {
           layout_(shape.layout),
           capacity_(shape.capacity),
           first_columns_(first_columns),
+          precision_(shape.precision),
           first_(first_way(shape, settings, chip)) {}
 
     GemmBy by(int l) const { return l == 1 ? first_ : GemmBy::fma; }
     std::string name_of_first() const {
-        return first_ == GemmBy::bf16x3 ? "bf16x3"
-               : first_ == GemmBy::int8 ? "int8"
-               : sizeof(nn_real) == 4   ? "fp32"
-                                        : "fp64";
+        return first_ == GemmBy::bf16x3        ? "bf16x3"
+               : first_ == GemmBy::int8        ? "int8"
+               : precision_ != Precision::fp32 ? name_of(precision_) + std::string(" in fp32")
+               : sizeof(nn_real) == 4          ? "fp32"
+                                               : "fp64";
     }
 
     // ---- the plans of hidden layer l, for n samples
@@ -83,11 +85,12 @@ class ProductWays {
     }
 
   private:
-    /// bf16x3 and int8 take pixels. The head does not work by them: without a hidden layer there is
-    /// nothing to do so.
+    /// bf16x3 and int8 take pixels; with small operands, inputs are rounded numbers. The head does
+    /// not work by them: without a hidden layer there is nothing to do so.
     static GemmBy first_way(const ReplicaShape& shape, const CudaSettings& settings,
                             const GpuChip& chip) {
-        if (shape.layout.layers() == 1 || shape.format.number_inputs || !gpu_has_bf16x3(chip))
+        if (shape.layout.layers() == 1 || shape.format.number_inputs || is_small(shape.precision) ||
+            !gpu_has_bf16x3(chip))
             return GemmBy::fma;
         return settings.int8 ? GemmBy::int8 : settings.bf16x3 ? GemmBy::bf16x3 : GemmBy::fma;
     }
@@ -95,5 +98,6 @@ class ProductWays {
     GpuChip chip_;
     Layout layout_;
     int capacity_, first_columns_;
+    Precision precision_;
     GemmBy first_;
 };

@@ -24,6 +24,7 @@
 #include "device/gpu/product_ways.h"
 #include "device/gpu/replica_base.h"
 #include "device/gpu/samples.h"
+#include "device/gpu/small_operands.h"
 #include "device/layers.h"
 
 namespace {
@@ -66,6 +67,7 @@ class CudaReplica : public GpuReplica {
                                   : ""),
           parts_(layout_, settings, event_flags_),
           ways_(shape, settings, chip_, parts_.columns()[0].count),
+          operands_(shape),
           samples_(shape, gpu_, compute_, copies_, event_flags_, [this] { settle(); }),
           numbers_(1),
           head_gradient_(head_stride() * static_cast<std::size_t>(ways_.most_head_parts())),
@@ -224,10 +226,22 @@ class CudaReplica : public GpuReplica {
     HiddenLayer& hidden(int l) { return hidden_[static_cast<std::size_t>(l) - 1]; }
     /// What goes into layer l.
     Input input(int l) {
-        if (l > 1) return input_of(hidden(l - 1).activations.data());
+        return l > 1 ? input_of(hidden(l - 1).activations.data())
+                     : operands_.inputs(whole_inputs());
+    }
+    /// The network's, as they came.
+    Input whole_inputs() {
         const std::uint8_t* const inputs = samples_.current().inputs;
         return format_.number_inputs ? input_of(numbers(inputs))
                                      : input_of(inputs, shape().pixel_scale);
+    }
+    /// The weights of layer l, as products see them.
+    const nn_real* factors(int l) const {
+        return operands_.parameters(parameters_.data()) + layout_.weight_offset(l);
+    }
+    /// Activations or deltas of hidden layer l, to the type of the products.
+    void round(int l, const DeviceArray<nn_real>& values) {
+        operands_.round(gpu_, elements(layout_.size(l), samples_.current().n), values.data());
     }
     std::size_t head_stride() const {
         return elements(layout_.classes(), layout_.size(top_ - 1) + 1);
@@ -326,7 +340,10 @@ class CudaReplica : public GpuReplica {
         GpuReplica::settle();
         if (std::exchange(forward_is_due_, false)) compute_forward();
     }
-    void compute_forward() { forward_layers(layout_, Layers{*this}); }
+    void compute_forward() {
+        operands_.take(gpu_, parameters_.data(), whole_inputs(), samples_.current().n);
+        forward_layers(layout_, Layers{*this});
+    }
     void compute_backward(bool lends) {
         backward_deltas(layout_, Layers{*this, lends});
         backward_gradients(layout_, Layers{*this, lends});
@@ -343,8 +360,9 @@ class CudaReplica : public GpuReplica {
 
     void compute_activations(int l) {
         gpu_layer(gpu_, ways_.by(l), layout_.size(l), samples_.current().n, layout_.size(l - 1),
-                  weights(l), input(l), bias(l), hidden(l).activations.data(),
+                  factors(l), input(l), bias(l), hidden(l).activations.data(),
                   plans().of(l).forward, shape().activation, joint_.get(), digits_.get());
+        round(l, hidden(l).activations);
     }
     void compute_head() {
         const GpuBytes& samples = samples_.current();
@@ -354,7 +372,7 @@ class CudaReplica : public GpuReplica {
                   .classes = layout_.classes(),
                   .n = samples.n,
                   .k = layout_.size(top_ - 1),
-                  .w = weights(top_),
+                  .w = factors(top_),
                   .bias = bias(top_),
                   .a = input(top_),
                   .labels = judged && !format_.number_targets ? samples.targets : nullptr,
@@ -364,13 +382,16 @@ class CudaReplica : public GpuReplica {
                   .delta_below = top_ > 1 ? hidden(top_ - 1).delta.data() : nullptr,
                   .gradient = goes_back ? head_gradient_.data() : nullptr,
                   .loss = loss_.data(),
-                  .below = shape().activation});
+                  .below = shape().activation,
+                  .precision = operands_.precision()});
+        if (goes_back && top_ > 1) round(top_ - 1, hidden(top_ - 1).delta);
     }
     void compute_delta(int l) {
         gpu_delta_below(gpu_, layout_.size(l + 1), samples_.current().n, layout_.size(l),
-                        weights(l + 1), hidden(l + 1).delta.data(), hidden(l).activations.data(),
+                        factors(l + 1), hidden(l + 1).delta.data(), hidden(l).activations.data(),
                         hidden(l).delta.data(), plans().of(l).delta, shape().activation,
                         joint_.get());
+        round(l, hidden(l).delta);
     }
     void compute_gradient(int l, Range columns) {
         gpu_gradient(gpu_, ways_.by(l), layout_.size(l), samples_.current().n, layout_.size(l - 1),
@@ -427,6 +448,7 @@ class CudaReplica : public GpuReplica {
     std::string why_not_persistent_;  ///< if it was asked for and is not taken
     GradientParts parts_;
     ProductWays ways_;
+    SmallOperands operands_;
 
     GpuSamples samples_;
     DeviceArray<UpdateNumbers> numbers_;
