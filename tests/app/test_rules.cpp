@@ -151,6 +151,8 @@ TEST(Rules, RefuseNcclWhereTheGradientIsNotInAGpusMemory) {
         "--allreduce nccl and --cuda-aware: NCCL sums, and not MPI; leave one of the two "
         "out");
     expect_taken("--allreduce nccl --device cuda -s");
+    if (sizeof(nn_real) == sizeof(float))
+        expect_taken("--allreduce nccl --precision fp16 --loss-scale 1");
 }
 
 TEST(Rules, RefuseAGpusFastKernelsWhereTheyAreNot) {

@@ -86,9 +86,11 @@ bool is_by_nccl(const Asked& a) { return a.options.device.allreduce == Allreduce
 bool is_compressed(const Asked& a) { return compresses(a.options.device.compress); }
 bool has_small_operands(const Asked& a) { return is_small(a.options.device.precision); }
 bool is_fp16(const Asked& a) { return a.options.device.precision == Precision::fp16; }
+/// Without --loss-scale, it is dynamic.
 bool scales_its_loss(const Asked& a) {
     const LossScaling& scaling = a.options.training.loss_scaling;
-    return scaling.is_dynamic || scaling.fixed != 1;
+    const bool is_off = a.line.given("--loss-scale") && !scaling.is_dynamic && scaling.fixed == 1;
+    return is_fp16(a) && !is_off;
 }
 bool accumulates(const Asked& a) { return a.options.accumulate > 1; }
 bool cuts_leaves(const Asked& a) {
