@@ -12,9 +12,10 @@ Session::Session(int& argc, char**& argv) {
     // takes 100 to 300 times as long. Waiting ranks yield instead, unless the user has set it
     // otherwise.
     setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
-    // Debian's Open MPI leaves out the one-sided calls by messages (osc/pt2pt). Between nodes on
-    // plain Ethernet there are no others, so no window could be made (--sync async). Here all but
-    // UCX's are taken: those are left out as Debian has it, for they need hardware of their own.
+    // Debian's Open MPI switches off osc/pt2pt, which makes one-sided calls out of messages.
+    // Between nodes on plain Ethernet there are no others, so no window could be made (--sync
+    // async). Here all are taken but UCX's, which Debian switches off, too. OMPI_MCA_osc= brings
+    // those back.
     setenv("OMPI_MCA_osc", "^ucx", 0);
     int provided = MPI_THREAD_SINGLE;
     MPI_CHECK(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided));

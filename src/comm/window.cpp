@@ -47,8 +47,8 @@ Window::Window(const Group& group, std::size_t numbers, std::size_t values, bool
               "MPI_Win_allocate", __FILE__, __LINE__,
               is_shared ? "the system may be out of memory to share: use a smaller network (-n), "
                           "or --sync local:H"
-                        : "this MPI may have no one-sided calls between these nodes (of Open MPI, "
-                          "see OMPI_MCA_osc), or no memory for them: use --sync local:H");
+                        : "this MPI may have no one-sided calls between these nodes (with "
+                          "Open MPI, see OMPI_MCA_osc), or no memory for them: use --sync local:H");
     MPI_CHECK(MPI_Win_set_errhandler(handle_->window, MPI_ERRORS_RETURN));
     if (mine > 0) std::memset(start, 0, mine);
     MPI_CHECK(MPI_Barrier(group.handle().comm));

@@ -2,8 +2,8 @@
 //
 // Inputs, weights, activations and deltas are rounded to the small type before they are multiplied.
 // Products are summed in float, and master weights, biases, gradients and moments stay float
-// (Micikevicius et al., 2018). The formats are here, and what rounding to them means; the CPU's
-// way to do that is device/cpu/small.h.
+// (Micikevicius et al., 2018). The formats are here, and what rounding to them means; the ways to
+// do that are device/cpu/small.h and device/gpu/small.h.
 #pragma once
 #include <algorithm>
 #include <cmath>

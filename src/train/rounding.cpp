@@ -69,7 +69,7 @@ struct Deviations {
     Matrix values, slopes;
 };
 
-/// Of `whole`, whose deviation is d, when it is rounded to the type of the products, times `scale`:
+/// Of `whole`, whose deviation is d, when it is rounded to the small type, times `scale`:
 /// the last place there if `whole` may lie on the other side of where that rounding jumps, and 0 if
 /// not.
 double d_of_operand(const NeuralNetwork& net, double whole, double d, double scale = 1) {

@@ -2,6 +2,7 @@
 //
 // All ranks judge together: of a replica that they share, each rank has a part of the gradient.
 #include <cmath>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,8 @@ void DataParallelNeuralNetwork::update_unscaled(const Update& update) {
     std::size_t at = 0;
     bool is_finite = true;
     const auto take = [&](const Sum& sum) {
+        if (sum.memory == Memory::device)
+            throw std::logic_error("a gradient with a loss scale lies in device memory");
         for (std::size_t i = 0; i < sum.count; ++i) {
             unscaled_[at + i] = sum.values[i] * inverse;
             is_finite = is_finite && std::isfinite(unscaled_[at + i]);

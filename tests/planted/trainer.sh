@@ -159,6 +159,10 @@ defect "a GPU's activations that stay whole with small operands" src/device/gpu/
     'round(l, hidden(l).activations);' \
     '' \
     1 'OnCuda/SmallOperands.small_gradients_of_one_sample*'
+defect "a GPU's deltas by whole weights with small operands" src/device/gpu/replica.cu \
+    'factors(l + 1)' \
+    'weights(l + 1)' \
+    1 'OnCuda/SmallOperands.small_gradients_are_those*'
 defect "a lone GPU's gradient that is read before it is there" neural_network.cpp \
     'if (lent.ready != nullptr) lent.ready->wait();  // update() reads it' \
     '' \

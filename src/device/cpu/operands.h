@@ -1,4 +1,4 @@
-// operands.h: what a CPU's replica multiplies, if the type of its products is a small one.
+// operands.h: what a CPU's replica multiplies, if the type of the operands is a small one.
 //
 // Inputs, activations and deltas are rounded where they lie, as soon as they are computed. Weights
 // have a rounded copy, behind the moments, because updates need the whole ones. In float, all of

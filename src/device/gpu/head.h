@@ -169,7 +169,7 @@ __device__ __forceinline__ Share share_of_block(int n) {
 __device__ __forceinline__ bool has_targets(const Head& head) {
     return head.labels != nullptr || head.targets != nullptr;
 }
-/// A sample's yhat and loss; deltas, in the type of the products, take the place of its logits.
+/// A sample's yhat and loss; deltas, rounded to head.precision, take the place of its logits.
 /// Mapping: as exponentials(). A lane rounds the deltas that it has written.
 __device__ __forceinline__ nn_real judge(const Head& head, int sample, Group* logits) {
     const bool by_default = head.objective.output == OutputLayer::softmax &&

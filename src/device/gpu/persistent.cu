@@ -165,6 +165,7 @@ std::string PersistentKernel::why_not(const ReplicaShape& shape, const CudaSetti
     if (layout.inputs() % 4 != 0) return "it takes a multiple of four inputs";
     if (shape.objective != Objective{}) return "it takes softmax with cross-entropy";
     if (shape.moments > 0) return "it takes plain descent";
+    if (is_small(shape.precision)) return "it multiplies in float";
     const auto ask = [&](cudaDeviceAttr which) {
         int value = 0;
         GPU_CHECK(cudaDeviceGetAttribute(&value, which, settings.device));

@@ -239,7 +239,7 @@ class CudaReplica : public GpuReplica {
     const nn_real* factors(int l) const {
         return operands_.parameters(parameters_.data()) + layout_.weight_offset(l);
     }
-    /// Activations or deltas of hidden layer l, to the type of the products.
+    /// Rounds activations or deltas of hidden layer l to the small type, if there is one.
     void round(int l, const DeviceArray<nn_real>& values) {
         operands_.round(gpu_, elements(layout_.size(l), samples_.current().n), values.data());
     }

@@ -1,6 +1,6 @@
 // small.h: the number of a small type, bf16 or fp16, that is nearest to a float. It stays a float.
 //
-// The product of two such numbers is exact in float, and sums are float's: so the products by
+// The product of two such numbers is exact in float, within float's range, and sums are float's: so
 // multiply-adds multiply what a GPU with that type would multiply. Device code.
 #pragma once
 #include "base/real.h"

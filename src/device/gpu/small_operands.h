@@ -1,4 +1,4 @@
-// small_operands.h: what a GPU's replica multiplies, if the type of its products is a small one.
+// small_operands.h: what a GPU's replica multiplies, if the type of the operands is a small one.
 //
 // Weights have a rounded copy, because updates need the whole ones, and so have the inputs, which
 // are the training set's. Activations and deltas are rounded where they lie, as soon as they are
