@@ -307,9 +307,12 @@ void DataParallelNeuralNetwork::backward(Slice slice) {
         const Lent lent = replica_->lend(part);
         slices_.take(lent, slice);
         if (!slice.is_last) return;
-        if (techniques_.reducer) return techniques_.reducer->start(lent);
-        if (lent.ready != nullptr) lent.ready->wait();  // update() reads it
-        own_sums_.push_back({lent.first, lent.values.size(), lent.values.data(), lent.memory});
+        if (techniques_.reducer) {
+            techniques_.reducer->start(lent);
+        } else {
+            if (lent.ready != nullptr) lent.ready->wait();  // update() reads it
+            own_sums_.push_back({lent.first, lent.values.size(), lent.values.data(), lent.memory});
+        }
     });
 }
 
