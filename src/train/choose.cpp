@@ -111,8 +111,8 @@ CudaSettings cuda_settings(const Comm& comm, const DeviceRequest& asked, const C
     settings.persistent_batch = asked.gemm == GemmKind::persistent ? shard : 0;
     settings.several_ranks = (comm.size() > 1 && !asked.own_copies) || asked.lends_gradient;
     settings.shares_device = shares_gpu(comm, cuda_uuid(device.number));
-    const bool takes_pixels = !is_small(shape.precision) && !by_persistent(settings, shape);
-    settings.bf16x3 = by_bf16x3(comm, asked, device.bf16x3 && takes_pixels,
+    const bool multiplies_pixels = !is_small(shape.precision) && !by_persistent(settings, shape);
+    settings.bf16x3 = by_bf16x3(comm, asked, device.bf16x3 && multiplies_pixels,
                                 gpu_gains_by_bf16x3(device.multiprocessors, device.capability,
                                                     layout.size(1), layout.inputs(), shard));
     settings.int8 = asked.gemm == GemmKind::int8;
