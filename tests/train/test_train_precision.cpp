@@ -19,7 +19,8 @@ class SmallOperands : public CheckedSteps {
     }
 };
 INSTANTIATE_TEST_SUITE_P(On, SmallOperands, testing::ValuesIn(cpu_ways), name_of_way);
-INSTANTIATE_TEST_SUITE_P(OnCuda, SmallOperands, testing::ValuesIn(std::span(cuda_ways).first<3>()),
+/// The first would go by bf16x3 in float; the second has its gradient in parts.
+INSTANTIATE_TEST_SUITE_P(OnCuda, SmallOperands, testing::Values(cuda_ways[1], cuda_ways[2]),
                          name_of_way);
 
 TEST_P(SmallOperands, small_steps_are_the_references_with_and_without_moments) {
